@@ -1,0 +1,123 @@
+# Skald. `make help` lists the targets.
+#
+#   CC, CFLAGS, LDFLAGS   yours; what the build itself needs stands in SKALD_*
+#   SAN=address,undefined or SAN=thread   sanitizers, in a build folder of their own
+#   WERROR=1              warnings are errors (continuous integration)
+#   V=1                   shows the commands
+
+SHELL = /bin/bash
+CC ?= cc
+CFLAGS ?= -O2 -g
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+VERSION := $(shell cat VERSION)
+
+empty :=
+comma := ,
+space := $(empty) $(empty)
+BUILD ?= build/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)
+Q := $(if $(V),,@)
+
+PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto
+# What has to be there before anything can be compiled; `make deps` installs it.
+DEBIAN_PACKAGES := gcc pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
+	libyaml-dev libsqlite3-dev libssl-dev check
+
+SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
+	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \
+	-Wno-missing-field-initializers -Wno-sign-compare -fno-omit-frame-pointer \
+	$(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+SKALD_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
+ifneq ($(filter-out help clean deps,$(or $(MAKECMDGOALS),all)),)
+# Missing libraries are named by `require`, with the package that has them.
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null)
+endif
+
+SAGAS_SRC := $(wildcard sagas/*.c sagas/base/*.c)
+CONNECTORS_SRC := $(wildcard connectors/*.c)
+COORDINATOR_SRC := $(filter-out coordinator/main.c,$(wildcard coordinator/*.c coordinator/cli/*.c))
+SCHEMA_FILES := $(wildcard schemas/*.json schemas/sqlite/*.sql)
+TEST_SUPPORT_SRC := $(wildcard tests/support/*.c)
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
+TOOL_SRC := $(wildcard tests/tools/*.c)
+EXAMPLE_SRC := $(wildcard examples/*/participants/*.c)
+EXAMPLE_SUPPORT_SRC := $(wildcard examples/participant/*.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIBS := $(BUILD)/libcoordinator.a $(BUILD)/libconnectors.a $(BUILD)/libsagas.a
+UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+TOOL_BIN := $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+EXAMPLE_BIN := $(patsubst %.c,$(BUILD)/%,$(EXAMPLE_SRC))
+
+.PHONY: all
+all: $(BUILD)/skald examples ## builds the binary and the example participants
+
+.PHONY: examples
+examples: $(EXAMPLE_BIN)
+
+.PHONY: require
+require:
+	@command -v $(firstword $(CC)) >/dev/null || { echo "no C compiler; on Debian and Ubuntu: make deps"; exit 1; }
+	@command -v pkg-config >/dev/null || { echo "pkg-config is missing; on Debian and Ubuntu: make deps"; exit 1; }
+	@for p in $(PACKAGES); do pkg-config --exists $$p || { echo "library $$p is missing; on Debian and Ubuntu: make deps (installs: $(DEBIAN_PACKAGES))"; exit 1; }; done
+
+$(BUILD)/skald: $(BUILD)/coordinator/main.o $(LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+$(BUILD)/libsagas.a: $(call obj,$(SAGAS_SRC))
+$(BUILD)/libconnectors.a: $(call obj,$(CONNECTORS_SRC)) $(BUILD)/schemas/embedded.o
+$(BUILD)/libcoordinator.a: $(call obj,$(COORDINATOR_SRC))
+$(BUILD)/libparticipant.a: $(call obj,$(EXAMPLE_SUPPORT_SRC))
+$(BUILD)/libtest.a: $(call obj,$(TEST_SUPPORT_SRC))
+$(BUILD)/%.a:
+	@echo "  AR    $@"
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) crs $@ $^
+
+$(BUILD)/%.o: %.c | require
+	@echo "  CC    $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/schemas/embedded.c: schemas/embed.sh $(SCHEMA_FILES)
+	@mkdir -p $(@D)
+	$(Q)schemas/embed.sh $(SCHEMA_FILES) > $@.tmp && mv $@.tmp $@
+$(BUILD)/schemas/embedded.o: $(BUILD)/schemas/embedded.c | require
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS) -lm
+$(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+$(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+.PHONY: unit
+unit: $(UNIT_BIN) ## builds and runs the unit tests
+	$(Q)tests/run $(UNIT_BIN)
+
+.PHONY: deps
+deps: ## installs what the build needs with the system's package manager
+	$(Q)tests/install-deps $(DEBIAN_PACKAGES)
+
+.PHONY: install
+install: $(BUILD)/skald ## installs the binary below $(DESTDIR)$(prefix)
+	install -d "$(DESTDIR)$(bindir)"
+	install -m 755 $(BUILD)/skald "$(DESTDIR)$(bindir)/skald"
+
+.PHONY: clean
+clean: ## removes what was built
+	rm -rf build
+
+.PHONY: help
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')

@@ -1,0 +1,174 @@
+/*
+ * A saga definition, compiled: what the loader makes of a document, and all that the core needs of
+ * it. Immutable after loading and shared by threads; counted with atomics.
+ *
+ * Steps stand in one array: first the forward ones in document order, then those of on_compensated.
+ * An index into it is how the core names a step; histories name it by its id.
+ */
+#ifndef SAGAS_DEF_H
+#define SAGAS_DEF_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sagas/base/err.h"
+#include "sagas/base/macros.h"
+#include "sagas/expr.h"
+#include "sagas/schema.h"
+#include "sagas/tmpl.h"
+
+enum {
+	DEF_MAX_BYTES = 1024 * 1024,
+	DEF_MAX_STEPS = 500,
+	DEF_MAX_ITEMS = 1000,
+	DEF_MAX_NAME = 128,
+};
+
+/* A time limit: a constant, or a template that gives a duration or a timestamp. */
+struct limit {
+	int64_t ms;        /* -1: not said (or see tmpl) */
+	struct tmpl *tmpl; /* NULL: constant */
+};
+
+enum on_exhausted { ON_EXHAUSTED_DEFAULT, ON_EXHAUSTED_FAIL, ON_EXHAUSTED_PARK };
+
+/* What was not said is already filled in from the participant, `defaults`, and the built-in values.
+ */
+struct retry_policy {
+	int64_t initial_interval_ms;
+	double backoff_coefficient;
+	int64_t maximum_interval_ms;
+	int64_t maximum_attempts; /* 0: without limit */
+	double jitter;            /* 0 to 1: the part of an interval that is random */
+	char **non_retryable;     /* error codes */
+	size_t n_non_retryable;
+	enum on_exhausted on_exhausted;
+};
+
+/* The four outcomes of a call, and a probe's `absent`: it never took effect. */
+enum outcome {
+	OUTCOME_SUCCESS,
+	OUTCOME_FAILURE,
+	OUTCOME_ONGOING,
+	OUTCOME_UNKNOWN,
+	OUTCOME_ABSENT,
+	OUTCOME_DEFAULT, /* no rule matched: the built-in rules decide */
+};
+
+enum outcome_match { MATCH_EXPR, MATCH_STATUS, MATCH_CODE, MATCH_STATUS_CLASS };
+
+struct outcome_rule {
+	enum outcome_match match;
+	enum outcome outcome;
+	int status;        /* 409, or the class 2 for 2xx */
+	char *code;        /* MATCH_CODE */
+	struct expr *expr; /* MATCH_EXPR, over `reply` */
+};
+
+/*
+ * In the order in which they are tried: the step's, then the participant's, then the defaults';
+ * within one level expressions, exact statuses and codes, classes; within those absent, failure,
+ * unknown, ongoing, success. The first match wins.
+ */
+struct outcome_rules {
+	struct outcome_rule *rules;
+	size_t n_rules;
+	struct tmpl *code; /* gives the error code of a reply; NULL: none */
+};
+
+enum action_kind { ACTION_HTTP, ACTION_SET, ACTION_FAIL, ACTION_AWAIT_AFTER };
+
+struct http_field {
+	char *name;
+	struct tmpl *value;
+};
+
+struct http_action {
+	char *to; /* participant */
+	char *method;
+	struct tmpl *path; /* string; begins with / */
+	struct http_field *query, *headers;
+	size_t n_query, n_headers;
+	struct tmpl *body;  /* NULL: none */
+	bool form;          /* application/x-www-form-urlencoded instead of JSON */
+	char *content_type; /* NULL: what `form` says */
+};
+
+struct probe_def;
+
+/* Something that is done: a step's forward action, or its undo. */
+struct action_def {
+	enum action_kind kind;
+	struct tmpl *when; /* NULL: always */
+	struct http_action http;
+	struct tmpl *set;                      /* ACTION_SET */
+	struct tmpl *fail_code, *fail_message; /* ACTION_FAIL */
+	struct limit after;                    /* ACTION_AWAIT_AFTER */
+	struct limit timeout;                  /* of one attempt */
+	struct limit deadline;                 /* of all attempts */
+	struct retry_policy retry;
+	struct outcome_rules outcome;
+	struct probe_def *probe; /* NULL: none */
+	struct tmpl *output;     /* NULL: the reply's body */
+	struct tmpl *idempotency_key;
+	bool reads_failure; /* the request reads saga.failure, so it is completed when undo begins */
+};
+
+struct probe_def {
+	struct action_def act; /* http, with its own outcome (absent allowed) and output */
+	int64_t every_ms;
+};
+
+enum undo_kind { UNDO_NOT_NEEDED, UNDO_NONE, UNDO_ACTION }; /* not said, `none`, an action */
+
+struct step_def {
+	char *id;
+	int index;
+	int *needs; /* direct, as the document says, and those that the pivot rule adds */
+	size_t n_needs;
+	int *dependants; /* the steps that need this one */
+	size_t n_dependants;
+	uint64_t *ancestors;       /* bit set over step indexes: all that come before this one */
+	struct tmpl *for_each;     /* NULL: one action */
+	int max_parallel;          /* of for_each; at least 1 */
+	struct expr *repeat_until; /* NULL: once */
+	int repeat_max;
+	struct tmpl *tolerate; /* NULL: never; else gives a bool */
+	struct action_def act;
+	enum undo_kind undo_kind;
+	struct action_def undo; /* UNDO_ACTION */
+	bool pivot;
+	bool after_pivot; /* the pivot is an ancestor: retries and parks, cannot fail the saga */
+};
+
+struct saga_def {
+	int refs; /* atomic */
+	char *name;
+	char hash[65];    /* SHA-256 of the canonical JSON, in hex; filled in by who deploys */
+	int64_t version;  /* 0: not deployed */
+	json_t *doc;      /* the document as JSON */
+	struct tmpl *key; /* NULL: the caller's */
+	struct limit deadline;
+	bool recovery_forward;
+	struct schema *input_schema; /* NULL: anything */
+	struct step_def *steps;
+	int n_steps;   /* all */
+	int n_forward; /* the first n_forward are the forward path */
+	int pivot;     /* index, or -1 */
+	struct tmpl *output;
+};
+
+static inline bool step_def_has_ancestor(const struct step_def *step, int index)
+{
+	return step->ancestors[index / 64] >> (index % 64) & 1;
+}
+
+/* The index of a step by its id, or -1. */
+int saga_def_step(const struct saga_def *def, const char *id);
+
+struct saga_def *saga_def_ref(struct saga_def *def);
+void saga_def_unref(struct saga_def *def);
+DEFINE_CLEANUP(struct saga_def *, saga_def_unref)
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * JSON as text, with the number rules that jansson lacks: 19.99 stays 19.99 (the shortest text that
+ * reads back), and a number that cannot be kept exactly enough is refused with its place. Duplicate
+ * keys are refused, and nesting is limited.
+ */
+#ifndef SAGAS_JSON_TEXT_H
+#define SAGAS_JSON_TEXT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "sagas/base/buf.h"
+#include "sagas/base/err.h"
+
+enum { JSON_MAX_DEPTH = 100 };
+
+/* Appends value, compact. Reals that are not finite never occur in JSON values. */
+void json_write(const json_t *value, struct buf *out);
+/* The same with object keys in byte order: for hashes and fingerprints. */
+void json_write_canonical(const json_t *value, struct buf *out);
+/* Appends the quoted and escaped string. */
+void json_write_string(const char *s, size_t len, struct buf *out);
+void json_write_real(double number, struct buf *out);
+
+/*
+ * Checks without building: syntax, UTF-8, depth, numbers (an integer fits int64; a decimal keeps
+ * its value when printed again: at most 17 significant digits that read back, finite). ERR_INVALID
+ * with place "line L, column C". Duplicate keys are found only by json_parse.
+ */
+int json_text_check(const char *text, size_t len, struct err *err) MUST_CHECK;
+
+/* Checks, refuses duplicate keys, and builds. Any JSON value, not only objects. ERR_INVALID. */
+int json_parse(const char *text, size_t len, json_t **ret_value, struct err *err) MUST_CHECK;
+
+static inline void json_decref_p(json_t **value)
+{
+	json_decref(*value);
+}
+
+#endif
