@@ -1,0 +1,76 @@
+/*
+ * Calls to participants over HTTP: one thread around a curl multi handle, fed through
+ * http_client_send, answering through the request's own function.
+ *
+ * It knows where participants live and what credentials they want; it never interprets an answer,
+ * retries or follows a redirect. Each request has a total deadline and a limit on what is read.
+ */
+#ifndef CONNECTORS_HTTP_CLIENT_H
+#define CONNECTORS_HTTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sagas/base/err.h"
+
+enum { HTTP_REPLY_MAX_BYTES = 2 * 1024 * 1024 };
+
+struct http_participant {
+	const char *name;
+	const char *url;            /* base: "http://127.0.0.1:9001/api"; the request's path is added */
+	const char *const *headers; /* "Authorization: Bearer …", NULL-terminated; may be NULL */
+	int max_connections;        /* 0: 64 */
+};
+
+/* How an exchange ended. */
+enum http_result {
+	HTTP_ANSWERED,      /* a whole answer; status and body are valid */
+	HTTP_NOT_CONNECTED, /* nothing was sent: resolving, connecting, TLS; or no such participant */
+	HTTP_BROKEN,        /* it may have been sent, and no whole answer came */
+	HTTP_TIMED_OUT, /* sent or not, the deadline passed (not connected by then: NOT_CONNECTED) */
+	HTTP_TOO_LARGE, /* a status came, and more body than is read */
+	HTTP_CANCELLED, /* the client was stopped before it was sent */
+};
+
+struct http_request {
+	/* Filled in by the caller, valid until done. */
+	const char *participant;
+	const char *method;
+	const char *path;           /* "/a/b?c=d", already encoded */
+	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	const char *body;           /* NULL: none */
+	size_t body_len;
+	int64_t timeout_ms; /* total, from now on */
+	/* Called once, on the client's thread; it takes the request back. */
+	void (*done)(struct http_request *request);
+	void *ctx;
+	/* Filled in before done. */
+	enum http_result result;
+	int status;
+	char *reply; /* freed by the caller; NUL-terminated; NULL: none */
+	size_t reply_len;
+	char content_type[64];
+	int64_t retry_after_ms; /* of the answer; -1: none */
+	char error[160];        /* for people; never holds a credential */
+	/* The client's own. */
+	struct http_request *next;
+	void *internal;
+};
+
+struct http_client;
+
+/* Copies what it needs of participants. Starts its thread. */
+int http_client_start(const struct http_participant *participants, size_t n,
+					  struct http_client **ret_client, struct err *err) MUST_CHECK;
+/* Thread: any. Never blocks; done is called in any case. */
+void http_client_send(struct http_client *client, struct http_request *request);
+/* Lets what is in flight end for up to grace_ms, then ends it as BROKEN; joins the thread. */
+void http_client_stop(struct http_client *client, int64_t grace_ms);
+
+struct http_client_stats {
+	int64_t in_flight, queued, sent, answered, failed;
+};
+void http_client_stats(struct http_client *client, struct http_client_stats *ret_stats);
+
+#endif
