@@ -1,0 +1,100 @@
+/*
+ * The events of a history. Numbers and names are stable for ever; a number is never used again for
+ * another meaning. An event is written as a JSON object with its number `n`, its `type` and those
+ * fields that are not at their default; the events of one transition are a JSON array, one history
+ * row.
+ *
+ *   [{"n":3,"type":"StepCompleted","step":"charge","status":200,"value":{"id":"c-1"}},
+ *    {"n":11,"type":"CompensationArmed","step":"charge","request":{…}}]
+ *
+ * A reader refuses an event whose version `v` (1 when absent) is above EVENT_VERSION.
+ */
+#ifndef SAGAS_EVENT_H
+#define SAGAS_EVENT_H
+
+#include <stdbool.h>
+
+#include "sagas/base/time.h"
+#include "sagas/def.h"
+#include "sagas/jval.h"
+#include "sagas/request.h"
+
+enum { EVENT_VERSION = 1 };
+
+/* X(constant, number, name) */
+#define EVENT_TYPES(X)                                                                             \
+	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */        \
+	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request, or due_at of a timer */                   \
+	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output */                                    \
+	X(EV_STEP_FAILED, 4, "StepFailed")       /* code message outcome ambiguous settle_at */        \
+	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                   \
+	  "StepAttemptFailed")               /* outcome code message due_at of the next */             \
+	X(EV_STEP_ONGOING, 6, "StepOngoing") /* value=reply body; due_at of the first probe */         \
+	X(EV_STEP_SKIPPED, 7, "StepSkipped")                                                           \
+	X(EV_STEP_EXPANDED, 8, "StepExpanded") /* value=list of for_each */                            \
+	X(EV_STEP_SETTLED, 9, "StepSettled")   /* a step of items or turns: value=output */            \
+	X(EV_STEP_PARKED, 10, "StepParked")    /* waits for a person: code message reason */           \
+	X(EV_COMPENSATION_ARMED, 11, "CompensationArmed") /* request, unless saga.failure is wanted */ \
+	X(EV_COMPENSATION_STARTED, 12,                                                                 \
+	  "CompensationStarted") /* request if it was not armed with one */                            \
+	X(EV_COMPENSATION_COMPLETED, 13, "CompensationCompleted") /* value=output */                   \
+	X(EV_COMPENSATION_ATTEMPT_FAILED, 14, "CompensationAttemptFailed")                             \
+	X(EV_COMPENSATION_FAILED, 15, "CompensationFailed")   /* for good: waits for a person */       \
+	X(EV_COMPENSATION_SKIPPED, 16, "CompensationSkipped") /* its `when` is false */                \
+	X(EV_COMPENSATION_ONGOING, 17, "CompensationOngoing")                                          \
+	X(EV_SAGA_COMPENSATING, 18, "SagaCompensating") /* code message step: the way back begins */   \
+	X(EV_SAGA_COMPLETED, 19, "SagaCompleted")       /* value=output */                             \
+	X(EV_SAGA_COMPENSATED, 20, "SagaCompensated")                                                  \
+	X(EV_SAGA_TERMINATED, 21, "SagaTerminated")            /* by reason */                         \
+	X(EV_SAGA_CANCEL_REQUESTED, 22, "SagaCancelRequested") /* by reason */                         \
+	X(EV_SAGA_DEADLINE_PASSED, 23, "SagaDeadlinePassed")   /* past the pivot: an alert */          \
+	X(EV_REPLY_IGNORED, 24, "ReplyIgnored")                /* late or duplicate: outcome status */ \
+	X(EV_SAGA_ATTENTION, 25, "SagaAttention")              /* reason: a person should look */      \
+	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */
+
+enum event_type {
+#define X(name, number, text) name = (number),
+	EVENT_TYPES(X)
+#undef X
+};
+
+enum side { SIDE_DO, SIDE_UNDO };
+
+/*
+ * One struct for all types; what a type uses stands beside it above. Step and side are by index in
+ * memory, by id in JSON. Strings and values are owned.
+ */
+struct event {
+	enum event_type type;
+	int step;       /* -1: none */
+	int item;       /* -1: none */
+	enum side side; /* of EV_REPLY_IGNORED */
+	bool ambiguous;
+	enum outcome outcome; /* OUTCOME_DEFAULT: not said */
+	int http_status;      /* 0: none */
+	int64_t attempt;
+	int64_t version;
+	wall_ms at;     /* of the transition; the row's, not written in the event */
+	wall_ms due_at; /* 0: none; so the other times */
+	wall_ms deadline_at;
+	wall_ms settle_at;
+	char *name, *ns, *id, *key, *code, *message, *by, *reason;
+	struct request *request;
+	struct jval *value;
+};
+
+void event_init(struct event *event, enum event_type type);
+void event_release(struct event *event);
+const char *event_type_text(enum event_type type);
+
+/* Appends the event as a JSON object. */
+void event_write(const struct event *event, const struct saga_def *def, struct buf *out);
+
+/*
+ * Reads one event. ERR_INVALID when it is not one, or names a step that def does not have.
+ * On failure nothing has to be released.
+ */
+int event_from_json(const json_t *json, const struct saga_def *def, wall_ms at,
+					struct event *ret_event, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The state of one saga: a fold over its history, and nothing else, except for what is marked
+ * `volatile` below: it is lost with the process, and made anew by saga_recover.
+ *
+ * Owned by one thread at a time.
+ *
+ *   action (one for a step; one for each item or turn of it)
+ *
+ *     IDLE --scheduled--> RUNNING --success--> DONE ----------------------> comp ARMED
+ *                          |  ^ |--failure--> FAILED  (ambiguous: comp ARMED)
+ *                  unknown |  | |--ongoing--> ONGOING --probe--> DONE | FAILED | RUNNING (absent)
+ *                          v  | '--gave up--> GAVE_UP (outcome unknown: comp ARMED)
+ *                       BACKING_OFF           PARKED  (waits for a person)
+ */
+#ifndef SAGAS_STATE_H
+#define SAGAS_STATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "sagas/def.h"
+#include "sagas/event.h"
+#include "sagas/id.h"
+#include "sagas/status.h"
+
+enum exec_status {
+	EXEC_IDLE,
+	EXEC_RUNNING, /* a call is out, or due to be sent once the commit is through; or a timer runs */
+	EXEC_BACKING_OFF, /* the next attempt is at due_at */
+	EXEC_ONGOING,     /* the participant works on it; probed at due_at */
+	EXEC_DONE,
+	EXEC_FAILED,  /* definitely */
+	EXEC_GAVE_UP, /* it may have taken effect */
+	EXEC_PARKED,
+};
+
+/* One thing being done: a forward action or an undo. */
+struct exec {
+	enum exec_status status;
+	bool ambiguous;      /* some attempt may have taken effect without having been confirmed */
+	int64_t attempt;     /* of the current or last attempt, from 1 */
+	wall_ms due_at;      /* of the next attempt, probe or timer end; 0: none */
+	wall_ms deadline_at; /* 0: none */
+	wall_ms settle_at;   /* until then an unanswered attempt may still take effect; 0: settled */
+	struct request *request;
+	struct jval *ongoing_reply; /* the body that said `ongoing`, for the probe */
+	char *code, *message;       /* of the last error */
+	bool parked_unknown;        /* PARKED with its outcome unknown */
+
+	/* volatile */
+	bool out;             /* the forward call is with the HTTP client */
+	bool probe_out;       /* a probe is */
+	bool sent_before;     /* an earlier attempt, or an earlier owner, may have sent it */
+	bool due_is_volatile; /* due_at is later than the history says: must not go to sleep */
+	bool probe_first;     /* the next thing to do at due_at is a probe */
+};
+
+struct action_state {
+	struct exec run;
+	struct exec undo;
+	enum comp_status comp;
+	bool tolerated; /* run ended badly, and the saga goes on */
+	struct jval *output;
+};
+
+struct step_state {
+	enum step_status status;
+	bool begun;   /* scheduled, expanded or skipped: no longer to be considered */
+	bool settled; /* its dependants may go on */
+	int n_actions, cap_actions;
+	struct action_state *actions; /* items of for_each, turns of repeat, else one */
+	json_t *list;                 /* of for_each; NULL otherwise */
+	struct jval *output;
+	json_t *failures; /* of for_each: [{index, code, message}]; NULL: none */
+};
+
+struct saga_state {
+	struct saga_def *def;
+	char id[SAGA_ID_SIZE];
+	char *ns, *key;
+	enum saga_status status; /* derived anew after each event that matters */
+	wall_ms started_at, updated_at, ended_at, last_at, deadline_at;
+	int64_t n_events;
+	int64_t history_bytes; /* kept by who reads and writes rows */
+	bool failing;          /* SagaCompensating was written */
+	bool pivot_scheduled;
+	bool deadline_noted;
+	char *failure_code, *failure_message;
+	int failure_step;
+	char *attention_note; /* of SagaAttention */
+	struct jval *input, *output;
+	struct step_state *steps; /* def->n_steps */
+	json_t *steps_json;       /* cache for expressions: {id: {status, output, failures}} */
+};
+
+/* Takes a reference to def. */
+struct saga_state *saga_state_new(struct saga_def *def, const char *id) MUST_CHECK;
+void saga_state_free(struct saga_state *state);
+DEFINE_CLEANUP(struct saga_state *, saga_state_free)
+
+/*
+ * Folds one event; it may take over the event's values (the event must still be released). CHECKs
+ * what decide guarantees; for events from a store call saga_state_apply_stored.
+ */
+void saga_state_apply(struct saga_state *state, struct event *event);
+
+/*
+ * Decodes a history row and folds its events. ERR_INVALID when the history does not fit the
+ * definition or itself; the state is then of no more use.
+ */
+int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *events, size_t len,
+						 struct err *err) MUST_CHECK;
+
+/* The action, which must exist (item -1: the step's only one). */
+struct action_state *saga_state_action(const struct saga_state *state, int step, int item);
+
+/* The way back is closed: the pivot is scheduled and has not failed definitely. */
+bool saga_state_past_pivot(const struct saga_state *state);
+/* How many calls are out or about to be. */
+int saga_state_in_flight(const struct saga_state *state);
+/* When something must happen without further input; 0: never. */
+wall_ms saga_state_next_due(const struct saga_state *state);
+/* Nothing is out, and a fold of the history knows as much. */
+bool saga_state_may_sleep(const struct saga_state *state);
+/* Why it concerns a person, in one line; NULL: it does not. Borrowed until the state changes. */
+const char *saga_state_attention(const struct saga_state *state);
+
+/* The compensation of an action as it is shown (`released` after a completed saga). */
+enum comp_status saga_state_comp_shown(const struct saga_state *state,
+									   const struct action_state *action);
+
+/* Aborts when an invariant does not hold; O(actions). */
+void saga_state_check(const struct saga_state *state);
+
+#endif
