@@ -20,7 +20,12 @@ void json_write(const json_t *value, struct buf *out);
 void json_write_canonical(const json_t *value, struct buf *out);
 /* Appends the quoted and escaped string. */
 void json_write_string(const char *s, size_t len, struct buf *out);
+/* The string without its quotes, for those who put text together from parts. */
+void json_write_string_body(const char *s, size_t len, struct buf *out);
 void json_write_real(double number, struct buf *out);
+/* The same text into an array; returns its length. number is finite. */
+enum { JSON_REAL_SIZE = 32 };
+size_t json_format_real(double number, char text[JSON_REAL_SIZE]);
 
 /*
  * Checks without building: syntax, UTF-8, depth, numbers (an integer fits int64; a decimal keeps
