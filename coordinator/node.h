@@ -1,0 +1,45 @@
+/*
+ * One running coordinator: composes store, writer, engine, HTTP client, registry and HTTP server,
+ * in this order, and takes them down in the reverse one.
+ */
+#ifndef COORDINATOR_NODE_H
+#define COORDINATOR_NODE_H
+
+#include "connectors/http_client.h"
+#include "connectors/store.h"
+#include "coordinator/engine.h"
+#include "coordinator/registry.h"
+
+struct node_options {
+	const char *store_path;     /* of the SQLite file */
+	const char *listen_address; /* "127.0.0.1" */
+	int listen_port;            /* 0: any free one */
+	const struct http_participant *participants;
+	size_t n_participants;
+	int64_t retention_ms;    /* of terminal sagas; 0: for ever */
+	int64_t drain_ms;        /* how long a graceful stop may take */
+	size_t intake_limit;     /* of the engine's mailbox */
+	size_t memory_sagas_max; /* open sagas in memory; past it starts are refused with 429 */
+	size_t payload_max;      /* bytes of a request body */
+};
+
+struct node {
+	struct node_options options;
+	struct store *store;
+	struct writer *writer;
+	struct engine *engine;
+	struct http_client *http;
+	struct registry *registry;
+	struct server *server;
+	int port;      /* on which it listens */
+	bool draining; /* atomic: intake is closed */
+	bool ready;    /* atomic: recovery is done and the store answers */
+};
+
+int node_start(const struct node_options *options, struct node **ret_node,
+			   struct err *err) MUST_CHECK;
+/* Drains: intake stops (503), what is in flight ends or is handed over to the next start, all is
+ * durable. Frees the node. */
+void node_stop(struct node *node);
+
+#endif
