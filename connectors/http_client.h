@@ -14,13 +14,19 @@
 
 #include "sagas/base/err.h"
 
-enum { HTTP_REPLY_MAX_BYTES = 2 * 1024 * 1024 };
+enum {
+	HTTP_REPLY_MAX_BYTES = 2 * 1024 * 1024,
+	HTTP_REPLY_HEADERS_MAX_BYTES = 128 * 1024,
+	HTTP_REQUEST_MAX_HEADERS = 64,   /* the participant's and the request's together */
+	HTTP_QUEUE_MAX_REQUESTS = 16384, /* waiting for a connection, for each participant */
+	HTTP_DEFAULT_CONNECTIONS = 64,
+};
 
 struct http_participant {
 	const char *name;
 	const char *url;            /* base: "http://127.0.0.1:9001/api"; the request's path is added */
 	const char *const *headers; /* "Authorization: Bearer …", NULL-terminated; may be NULL */
-	int max_connections;        /* 0: 64 */
+	int max_connections;        /* also: requests in flight; 0: HTTP_DEFAULT_CONNECTIONS */
 };
 
 /* How an exchange ended. */
@@ -55,15 +61,22 @@ struct http_request {
 	char error[160];        /* for people; never holds a credential */
 	/* The client's own. */
 	struct http_request *next;
-	void *internal;
+	int64_t deadline_ms; /* on the monotonic clock */
 };
 
 struct http_client;
 
-/* Copies what it needs of participants. Starts its thread. */
+/*
+ * Copies what it needs of participants. Starts its thread. ERR_INVALID when a base address is not
+ * http or https, has no host, or holds a password, a query or a fragment.
+ */
 int http_client_start(const struct http_participant *participants, size_t n,
 					  struct http_client **ret_client, struct err *err) MUST_CHECK;
-/* Thread: any. Never blocks; done is called in any case. */
+/*
+ * Thread: any, also from done. Never blocks; done is called in any case, perhaps before this
+ * returns. A participant's own headers win over the request's of the same name. Not after
+ * http_client_stop.
+ */
 void http_client_send(struct http_client *client, struct http_request *request);
 /* Lets what is in flight end for up to grace_ms, then ends it as BROKEN; joins the thread. */
 void http_client_stop(struct http_client *client, int64_t grace_ms);
