@@ -1,0 +1,163 @@
+/*
+ * The engine's turn: all that the engine does, as a plain object without threads, clock or I/O. The
+ * engine's thread is a loop around it, and so is the deterministic simulator.
+ *
+ *   turn_begin(now), then what came: turn_call, turn_reply, turn_committed, turn_loaded,
+ *   turn_listed; then turn_run, and turn_take_batch when the writer is free.
+ *
+ * It owns the state of every saga in memory. A saga has at most one uncommitted transition; what
+ * arrives meanwhile waits, and is decided in one go into the next history row. Calls to
+ * participants and answers are given to the ports only when the row that they follow from is
+ * durable.
+ *
+ *            start                      batch full: stays READY
+ *              |                          .--.
+ *   LOADING -> READY --decided, has rows--'--> COMMITTING --ok--> IDLE (or READY, or out of memory)
+ *    ^  |       ^ '--decided, no rows--> IDLE      |
+ *    |  |       '----- an input, a timer --'       | commit failed or refused
+ *    |  '--cannot be folded--> PARKED <--unstorable-+
+ *    '---------------------------------------------'
+ *
+ * A failed commit throws the states away that were decided on it; the sagas are loaded again and
+ * their inputs fed again, unless the history shows that the row has landed after all.
+ */
+#ifndef COORDINATOR_TURN_H
+#define COORDINATOR_TURN_H
+
+#include "coordinator/batch.h"
+#include "coordinator/engine.h"
+#include "sagas/decide.h"
+
+/*
+ * A participant's reply to a call, as the HTTP client (or the simulator) says it. Owned by whoever
+ * holds it; release frees it, when it is part of something larger.
+ */
+struct call_reply {
+	struct mail mail;
+	char saga_id[SAGA_ID_SIZE];
+	int step, item;
+	enum call_kind kind;
+	int64_t attempt;
+	enum call_result result;
+	int http_status;
+	struct jval *body; /* owned; NULL: none */
+	const char *error; /* for people; NULL: none; lives as long as the reply */
+	int64_t retry_after_ms;
+	void (*release)(struct call_reply *reply); /* frees it, but not body; NULL: free() */
+};
+void call_reply_free(struct call_reply *reply); /* with its body; takes NULL */
+
+/* A saga read from the store and folded; see load_saga. */
+struct loaded_saga {
+	struct mail mail;
+	char ns[NAMESPACE_MAX_BYTES + 1];
+	char id[SAGA_ID_SIZE];
+	/* 0; ERR_NOT_FOUND; ERR_INVALID: cannot be folded; ERR_IO …: could not be read now. */
+	int result;
+	struct err err;
+	struct saga_state *state; /* owned; only when result is 0 */
+	int64_t seq;              /* of the last row */
+	enum saga_status status;  /* what the saga's row says */
+	wall_ms due_at;
+	char *attention; /* owned */
+};
+struct loaded_saga *loaded_saga_new(const char *ns, const char *id) MUST_CHECK;
+void loaded_saga_free(struct loaded_saga *loaded); /* takes NULL */
+
+/* Where definitions come from (the registry, in a node). *ret_def is a reference. */
+typedef int definition_source(void *ctx, const char *ns, const char *name, int64_t version,
+							  struct saga_def **ret_def, struct err *err);
+/* Reads the saga's row and history, and folds it. Fills all of loaded. Thread: the reader's. */
+void load_saga(struct store_reader *reader, definition_source *definition, void *definition_ctx,
+			   struct loaded_saga *loaded);
+
+/* The sagas that are due, or awake. */
+struct listed_saga {
+	char ns[NAMESPACE_MAX_BYTES + 1];
+	char id[SAGA_ID_SIZE];
+};
+struct saga_list {
+	struct mail mail;
+	/* Asked for. */
+	wall_ms due_before;
+	bool awake_too;
+	int limit;
+	/* Answered. */
+	int result;
+	struct err err;
+	struct listed_saga *sagas;
+	size_t n, cap;
+};
+struct saga_list *saga_list_new(wall_ms due_before, bool awake_too, int limit) MUST_CHECK;
+void saga_list_free(struct saga_list *list); /* takes NULL */
+void load_list(struct store_reader *reader, struct saga_list *list);
+
+/* What the turn asks of the world. A port may not call back into the turn. */
+struct turn_ports {
+	/* Sends a call; its end comes back through turn_reply, once. command is borrowed. */
+	void (*call)(void *ctx, const char *saga_id, const struct command *command);
+	/* Wants load_saga done; comes back through turn_loaded, once. Takes over loaded. */
+	void (*load)(void *ctx, struct loaded_saga *loaded);
+	/* Wants load_list done; comes back through turn_listed, once. Takes over list. */
+	void (*list)(void *ctx, struct saga_list *list);
+	/* The call is answered, and no longer the turn's. */
+	void (*answer)(void *ctx, struct engine_call *call);
+	uint64_t (*random)(void *ctx);
+};
+
+struct turn_options {
+	const struct turn_ports *ports;
+	void *ctx;
+	int slot_count;
+	size_t memory_sagas_max; /* 0: 100,000; past it starts are refused (ERR_LIMIT) */
+};
+
+struct turn;
+struct turn *turn_new(const struct turn_options *options) MUST_CHECK;
+/* Every call that is still open is answered with ERR_UNAVAILABLE. A batch that is out is not freed,
+ * and has to be given back or cleared by whoever has it. */
+void turn_free(struct turn *turn);
+
+/* Loads what is awake or due; until this is done turn_recovered says false. Call it once. */
+void turn_recover(struct turn *turn);
+bool turn_recovered(const struct turn *turn);
+
+/* Time for all that follows; it never goes backwards. */
+void turn_begin(struct turn *turn, wall_ms now);
+/* All of these take over what they are given. */
+void turn_call(struct turn *turn, struct engine_call *call);
+void turn_reply(struct turn *turn, struct call_reply *reply);
+void turn_committed(struct turn *turn, struct batch *batch);
+void turn_loaded(struct turn *turn, struct loaded_saga *loaded);
+void turn_listed(struct turn *turn, struct saga_list *list);
+
+/*
+ * Decides all that is ready. timers: what is due takes effect too; to be said only when nothing
+ * that has arrived is still unread, because what arrived wins over what ran out.
+ */
+void turn_run(struct turn *turn, bool timers);
+/* The open batch, unless it is empty or the last one is still out; comes back by turn_committed. */
+struct batch *turn_take_batch(struct turn *turn);
+/* When turn_run(true) must be called at the latest without any input; 0: never. */
+wall_ms turn_next_at(const struct turn *turn);
+
+/* From now on starts are refused, no call is sent and no timer takes effect; waiters are answered.
+ */
+void turn_drain(struct turn *turn);
+/* No call is out, nothing is uncommitted: the process may end. */
+bool turn_is_quiet(const struct turn *turn);
+/* The store has taken the last commit (or none was made yet). */
+bool turn_store_answers(const struct turn *turn);
+
+/* Borrowed; of the engine's own fields mailbox_length and turns are left 0. */
+const struct engine_stats *turn_stats(struct turn *turn);
+
+/* The number of sagas that were parked because they could not be folded or stored. */
+int64_t turn_parked(const struct turn *turn);
+
+/* For the simulator's checks: walks over the states in memory without an uncommitted transition. */
+void turn_each_state(const struct turn *turn,
+					 void (*each)(void *ctx, const struct saga_state *state, int64_t seq),
+					 void *ctx);
+
+#endif
