@@ -26,7 +26,7 @@ enum { EVENT_VERSION = 1 };
 	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */        \
 	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request, or due_at of a timer */                   \
 	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output */                                    \
-	X(EV_STEP_FAILED, 4, "StepFailed")       /* code message outcome ambiguous settle_at */        \
+	X(EV_STEP_FAILED, 4, "StepFailed") /* code message outcome ambiguous tolerated settle_at */    \
 	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                   \
 	  "StepAttemptFailed")               /* outcome code message due_at of the next */             \
 	X(EV_STEP_ONGOING, 6, "StepOngoing") /* value=reply body; due_at of the first probe */         \
@@ -70,6 +70,7 @@ struct event {
 	int item;       /* -1: none */
 	enum side side; /* of EV_REPLY_IGNORED */
 	bool ambiguous;
+	bool tolerated;
 	enum outcome outcome; /* OUTCOME_DEFAULT: not said */
 	int http_status;      /* 0: none */
 	int64_t attempt;

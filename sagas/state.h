@@ -61,6 +61,7 @@ struct action_state {
 	enum comp_status comp;
 	bool tolerated; /* run ended badly, and the saga goes on */
 	struct jval *output;
+	struct jval *undo_output;
 };
 
 struct step_state {
@@ -78,7 +79,7 @@ struct saga_state {
 	struct saga_def *def;
 	char id[SAGA_ID_SIZE];
 	char *ns, *key;
-	enum saga_status status; /* derived anew after each event that matters */
+	enum saga_status status; /* derived by saga_state_derive, unless terminal */
 	wall_ms started_at, updated_at, ended_at, last_at, deadline_at;
 	int64_t n_events;
 	int64_t history_bytes; /* kept by who reads and writes rows */
@@ -88,6 +89,7 @@ struct saga_state {
 	char *failure_code, *failure_message;
 	int failure_step;
 	char *attention_note; /* of SagaAttention */
+	char *attention;      /* derived: see saga_state_attention */
 	struct jval *input, *output;
 	struct step_state *steps; /* def->n_steps */
 	json_t *steps_json;       /* cache for expressions: {id: {status, output, failures}} */
@@ -99,10 +101,13 @@ void saga_state_free(struct saga_state *state);
 DEFINE_CLEANUP(struct saga_state *, saga_state_free)
 
 /*
- * Folds one event; it may take over the event's values (the event must still be released). CHECKs
- * what decide guarantees; for events from a store call saga_state_apply_stored.
+ * Folds one event, sharing its values. CHECKs what decide guarantees; rows from a store go through
+ * saga_state_apply_row.
  */
-void saga_state_apply(struct saga_state *state, struct event *event);
+void saga_state_apply(struct saga_state *state, const struct event *event);
+
+/* Brings status and attention up to date; after the last event of a transition. */
+void saga_state_derive(struct saga_state *state);
 
 /*
  * Decodes a history row and folds its events. ERR_INVALID when the history does not fit the
@@ -118,12 +123,15 @@ struct action_state *saga_state_action(const struct saga_state *state, int step,
 bool saga_state_past_pivot(const struct saga_state *state);
 /* How many calls are out or about to be. */
 int saga_state_in_flight(const struct saga_state *state);
-/* When something must happen without further input; 0: never. */
+/* When something must happen without further input (it may be in the past); 0: never. */
 wall_ms saga_state_next_due(const struct saga_state *state);
 /* Nothing is out, and a fold of the history knows as much. */
 bool saga_state_may_sleep(const struct saga_state *state);
 /* Why it concerns a person, in one line; NULL: it does not. Borrowed until the state changes. */
 const char *saga_state_attention(const struct saga_state *state);
+
+/* {id: {status, output, failures, undo}} for expressions; borrowed until the state changes. */
+json_t *saga_state_steps_json(struct saga_state *state);
 
 /* The compensation of an action as it is shown (`released` after a completed saga). */
 enum comp_status saga_state_comp_shown(const struct saga_state *state,

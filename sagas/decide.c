@@ -1,0 +1,298 @@
+/*
+ * The entry of the core: one input, one decision. An input first changes what it is about (a reply
+ * ends an action, a timer sends one again); then the saga is advanced as far as it goes, forward or
+ * backward, until only the world can move it.
+ */
+#include "sagas/decide_priv.h"
+
+#include <string.h>
+
+#include "sagas/base/text.h"
+
+void decision_init(struct decision *decision)
+{
+	*decision = (struct decision){0};
+}
+
+void decision_release(struct decision *decision)
+{
+	size_t i;
+
+	for (i = 0; i < decision->n_events; i++)
+		event_release(&decision->events[i]);
+	for (i = 0; i < decision->n_commands; i++)
+		request_unref(decision->commands[i].request);
+	free(decision->events);
+	free(decision->commands);
+	decision_init(decision);
+}
+
+struct event decide__event(enum event_type type, int step, int item)
+{
+	struct event event;
+
+	event_init(&event, type);
+	event.step = step;
+	event.item = item;
+	return event;
+}
+
+static char *clean_copy(const char *text)
+{
+	char *copy = text && *text ? xstrdup(text) : NULL;
+
+	if (copy)
+		text_clean_utf8(copy);
+	return copy;
+}
+
+void decide__error(struct event *event, const char *code, const char *message)
+{
+	event->code = clean_copy(code);
+	event->message = clean_copy(message);
+}
+
+void decide__emit(struct ctx *ctx, struct event *event)
+{
+	struct decision *decision = ctx->decision;
+
+	if (decision->n_events == decision->cap_events) {
+		decision->cap_events = decision->cap_events ? 2 * decision->cap_events : 8;
+		decision->events =
+			xrealloc_array(decision->events, decision->cap_events, sizeof(*decision->events));
+	}
+	event->at = ctx->now;
+	saga_state_apply(ctx->state, event);
+	decision->events[decision->n_events++] = *event;
+}
+
+int decide__item(const struct saga_state *state, int step, int index)
+{
+	const struct step_def *def = &state->def->steps[step];
+
+	return def->for_each || def->repeat_until ? index : -1;
+}
+
+bool decide__forward_only(const struct saga_state *state, int step)
+{
+	return state->def->recovery_forward || state->def->steps[step].after_pivot ||
+		   step >= state->def->n_forward;
+}
+
+struct exec *decide__exec(const struct ctx *ctx, struct target target)
+{
+	struct action_state *action = saga_state_action(ctx->state, target.step, target.item);
+
+	return target.side == SIDE_DO ? &action->run : &action->undo;
+}
+
+const struct action_def *decide__action_def(const struct ctx *ctx, struct target target)
+{
+	const struct step_def *def = &ctx->state->def->steps[target.step];
+
+	return target.side == SIDE_DO ? &def->act : &def->undo;
+}
+
+void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *message)
+{
+	struct event event = decide__event(EV_SAGA_COMPENSATING, step, -1);
+
+	decide__error(&event, code, message);
+	decide__emit(ctx, &event);
+}
+
+static void start(struct ctx *ctx)
+{
+	struct saga_state *state = ctx->state;
+	struct event event = decide__event(EV_SAGA_STARTED, -1, -1);
+	struct env env;
+	struct err err;
+	int64_t deadline_ms;
+	int r;
+
+	event.name = xstrdup(state->def->name);
+	event.version = state->def->version;
+	event.ns = xstrdup(ctx->in->ns);
+	event.id = xstrdup(state->id);
+	event.key = ctx->in->key ? xstrdup(ctx->in->key) : NULL;
+	event.value = jval_ref(ctx->in->value);
+	/* The deadline may depend on the input, which the state must hold before it is evaluated. */
+	state->input = jval_ref(ctx->in->value);
+	state->started_at = ctx->now;
+	env_init(&env, state, -1, -1);
+	r = decide__limit(ctx, &state->def->deadline, &env, &deadline_ms, &err);
+	env_release(&env);
+	if (r == 0 && deadline_ms >= 0)
+		event.deadline_at = ctx->now + deadline_ms;
+	decide__emit(ctx, &event);
+	if (r < 0)
+		decide__fail_saga(ctx, -1, "expression_error", err.text);
+}
+
+static int act(struct ctx *ctx, struct err *err)
+{
+	struct saga_state *state = ctx->state;
+	bool cancel = ctx->in->type == INPUT_CANCEL;
+	struct event event =
+		decide__event(cancel ? EV_SAGA_CANCEL_REQUESTED : EV_SAGA_TERMINATED, -1, -1);
+
+	if (saga_status_is_terminal(state->status))
+		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
+					   saga_status_text(state->status));
+	if (cancel && state->failing)
+		return err_set(err, ERR_CONFLICT, "the saga is being undone already: %s",
+					   state->failure_code);
+	if (cancel && saga_state_past_pivot(state))
+		return err_set(err, ERR_CONFLICT, "the saga %s, so it can only go forward",
+					   state->def->recovery_forward ? "is declared `recovery: forward`"
+													: "has passed its point of no return");
+	event.by = clean_copy(ctx->in->by);
+	event.reason = clean_copy(ctx->in->reason);
+	decide__emit(ctx, &event);
+	if (cancel)
+		decide__fail_saga(ctx, -1, "cancelled", ctx->in->reason);
+	return 0;
+}
+
+static void saga_deadline(struct ctx *ctx)
+{
+	struct saga_state *state = ctx->state;
+	struct event event;
+
+	if (!state->deadline_at || state->deadline_at > ctx->now || state->failing ||
+		state->deadline_noted)
+		return;
+	if (!saga_state_past_pivot(state)) {
+		decide__fail_saga(ctx, -1, "deadline_exceeded", "the deadline of the saga has passed");
+		return;
+	}
+	event = decide__event(EV_SAGA_DEADLINE_PASSED, -1, -1);
+	decide__emit(ctx, &event);
+}
+
+static bool exec_is_due(const struct exec *exec, wall_ms now)
+{
+	if (exec->out || exec->probe_out)
+		return false;
+	return (exec->due_at && exec->due_at <= now) || (exec->deadline_at && exec->deadline_at <= now);
+}
+
+static void timers(struct ctx *ctx)
+{
+	struct saga_state *state = ctx->state;
+	int i, j;
+
+	saga_deadline(ctx);
+	for (i = 0; i < state->def->n_steps; i++) {
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			int item = decide__item(state, i, j);
+			struct action_state *action = saga_state_action(state, i, item);
+
+			/* Time alone settles what was never answered. */
+			if (action->run.settle_at && action->run.settle_at <= ctx->now)
+				action->run.settle_at = 0;
+			if (exec_is_due(&action->run, ctx->now))
+				decide__due(ctx, (struct target){i, item, SIDE_DO});
+			action = saga_state_action(state, i, item);
+			if (exec_is_due(&action->undo, ctx->now))
+				decide__due(ctx, (struct target){i, item, SIDE_UNDO});
+		}
+	}
+}
+
+static void advance(struct ctx *ctx)
+{
+	struct saga_state *state = ctx->state;
+
+	if (!saga_status_is_terminal(state->status) && !state->failing)
+		decide__forward(ctx);
+	/* Going forward may have found the failure that turns it round. */
+	if (!saga_status_is_terminal(state->status) && state->failing)
+		decide__backward(ctx);
+}
+
+int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
+				struct decision *decision, struct err *err)
+{
+	struct ctx ctx = {
+		.state = state,
+		.in = in,
+		.random = in->random,
+		.now = now < state->last_at ? state->last_at : now,
+		.decision = decision,
+	};
+	int r = 0;
+
+	CHECK((in->type == INPUT_START) == (state->n_events == 0));
+	if (saga_status_is_terminal(state->status) && in->type != INPUT_CANCEL &&
+		in->type != INPUT_TERMINATE)
+		return 0;
+	switch (in->type) {
+	case INPUT_START:
+		start(&ctx);
+		break;
+	case INPUT_REPLY:
+		decide__reply(&ctx);
+		break;
+	case INPUT_TIMER:
+		timers(&ctx);
+		break;
+	case INPUT_CANCEL:
+	case INPUT_TERMINATE:
+		r = act(&ctx, err);
+		break;
+	}
+	if (r < 0)
+		return r;
+	advance(&ctx);
+	saga_state_derive(state);
+	return 0;
+}
+
+static void recover_exec(struct ctx *ctx, struct target target)
+{
+	struct exec *exec = decide__exec(ctx, target);
+	const struct action_def *def = decide__action_def(ctx, target);
+	wall_ms settles;
+
+	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
+		exec->status != EXEC_ONGOING)
+		return;
+	if (def->kind != ACTION_HTTP)
+		return;
+	/* An earlier owner may have sent it just before it died. */
+	exec->sent_before = true;
+	settles = ctx->now + 2 * decide__timeout(ctx, target);
+	if (settles < ctx->now + GRACE_MIN_MS)
+		settles = ctx->now + GRACE_MIN_MS;
+	if (exec->settle_at < settles)
+		exec->settle_at = settles;
+	exec->probe_first = def->probe != NULL;
+	if (exec->status != EXEC_RUNNING)
+		return;
+	if (def->probe)
+		decide__probe(ctx, target);
+	else
+		decide__send(ctx, target);
+}
+
+void saga_recover(struct saga_state *state, wall_ms now, struct decision *decision)
+{
+	struct input in = {.type = INPUT_TIMER};
+	struct ctx ctx = {.state = state, .in = &in, .now = now, .decision = decision};
+	int i, j;
+
+	if (ctx.now < state->last_at)
+		ctx.now = state->last_at;
+	if (saga_status_is_terminal(state->status))
+		return;
+	for (i = 0; i < state->def->n_steps; i++) {
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			int item = decide__item(state, i, j);
+
+			recover_exec(&ctx, (struct target){i, item, SIDE_DO});
+			recover_exec(&ctx, (struct target){i, item, SIDE_UNDO});
+		}
+	}
+	CHECK(decision->n_events == 0);
+}

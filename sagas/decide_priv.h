@@ -1,0 +1,99 @@
+/*
+ * What the parts of decide share. Each part handles one subject:
+ *
+ *   decide.c          the entry, starts, acts, timers, emitting
+ *   decide_call.c     making requests, sending, sending again
+ *   decide_reply.c    what an answer does to an action
+ *   decide_forward.c  the way forward: what can begin, what has settled
+ *   decide_undo.c     the way back
+ */
+#ifndef SAGAS_DECIDE_PRIV_H
+#define SAGAS_DECIDE_PRIV_H
+
+#include "sagas/decide.h"
+#include "sagas/env.h"
+
+enum {
+	GRACE_MIN_MS = 10000,           /* at least so long may an unanswered call still take effect */
+	DEADLINE_DEFAULT_MS = 86400000, /* of a forward step that says none: nothing waits for ever */
+	HISTORY_MAX_EVENTS = 50000,
+	HISTORY_MAX_BYTES = 50 * 1024 * 1024,
+};
+
+struct ctx {
+	struct saga_state *state;
+	const struct input *in;
+	uint64_t random; /* drawn from in->random; advances with each use */
+	wall_ms now;
+	struct decision *decision;
+};
+
+/* One thing being done: the forward action or the undo of an item. */
+struct target {
+	int step, item;
+	enum side side;
+};
+
+/* decide.c */
+
+/* An event of this step and item, to be filled in and emitted. */
+struct event decide__event(enum event_type type, int step, int item);
+/* Copies code and message (either may be NULL) into the event. */
+void decide__error(struct event *event, const char *code, const char *message);
+/* Folds the event and takes it over. */
+void decide__emit(struct ctx *ctx, struct event *event);
+/* The item to write in events: -1 where a step has just one action. */
+int decide__item(const struct saga_state *state, int step, int index);
+/* Steps of on_compensated, steps past the pivot, and sagas that only go forward. */
+bool decide__forward_only(const struct saga_state *state, int step);
+struct exec *decide__exec(const struct ctx *ctx, struct target target);
+const struct action_def *decide__action_def(const struct ctx *ctx, struct target target);
+/* The way back begins. */
+void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *message);
+
+/* decide_call.c */
+
+/* Evaluates a time limit: *ret_ms is -1 when there is none. */
+int decide__limit(const struct ctx *ctx, const struct limit *limit, struct env *env,
+				  int64_t *ret_ms, struct err *err) MUST_CHECK;
+int decide__request(const struct action_def *act, struct env *env, const char *what,
+					struct request **ret_request, struct err *err) MUST_CHECK;
+/* The attempt's own limit: its timeout, cut at the deadline of all attempts. */
+int64_t decide__timeout(struct ctx *ctx, struct target target);
+/* Sends the call of a target (attempt exec->attempt) once the events are durable. */
+void decide__send(struct ctx *ctx, struct target target);
+/* Asks the probe of a target, or sends again where there is none. */
+void decide__probe(struct ctx *ctx, struct target target);
+/* The due time of a target has come. */
+void decide__due(struct ctx *ctx, struct target target);
+/* An attempt ended without a definite outcome (or with a failure that must be tried again). */
+void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome outcome, bool sent,
+							bool answered, const char *code, const char *message);
+
+/* decide_reply.c */
+void decide__reply(struct ctx *ctx);
+
+/* decide_forward.c */
+
+/* Takes every step forward that can be taken; ends the saga when all is settled. */
+void decide__forward(struct ctx *ctx);
+/* Steps first to last-1 as one DAG; true when all have settled. */
+bool decide__run_steps(struct ctx *ctx, int first, int last);
+/* The step's `tolerate`, for the failure in env. */
+bool decide__tolerates(struct ctx *ctx, int step, struct env *env);
+/* The forward action of an item has ended in success. */
+void decide__completed(struct ctx *ctx, int step, int item, struct jval *output, struct env *env);
+/* … or for good without it. outcome: OUTCOME_FAILURE, or OUTCOME_UNKNOWN. */
+void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, bool ambiguous,
+					wall_ms settle_at, const char *code, const char *message, struct env *env);
+
+/* decide_undo.c */
+
+/* Stores how the item will be undone, if it can be. env may hold the reply. */
+void decide__arm(struct ctx *ctx, int step, int item, struct env *env);
+void decide__start_undo(struct ctx *ctx, int step, int item);
+/* The undo is over: nothing more will come of it. */
+bool decide__undo_is_final(const struct action_state *action);
+void decide__backward(struct ctx *ctx);
+
+#endif

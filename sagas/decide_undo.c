@@ -1,0 +1,258 @@
+/*
+ * The way back. What was running settles first; then each completed or ambiguous action is undone
+ * once all that depends on it is undone, and nothing of it can still take effect.
+ */
+#include "sagas/decide_priv.h"
+
+#include "sagas/json_text.h"
+
+bool decide__undo_is_final(const struct action_state *action)
+{
+	switch (action->comp) {
+	case COMP_NOT_ARMED:
+	case COMP_DONE:
+	case COMP_SKIPPED:
+	case COMP_RESOLVED:
+	case COMP_RELEASED:
+	case COMP_FAILED:
+	case COMP_STATUS_COUNT:
+		return true;
+	case COMP_ARMED:
+	case COMP_RUNNING:
+	case COMP_BACKING_OFF:
+		return false;
+	}
+	return true;
+}
+
+static void undo_cannot_be_evaluated(struct ctx *ctx, int step, int item, const struct err *err)
+{
+	struct event event = decide__event(EV_COMPENSATION_FAILED, step, item);
+	char *message = xasprintf("the compensation cannot be evaluated: %s", err->text);
+
+	decide__error(&event, "expression_error", message);
+	free(message);
+	decide__emit(ctx, &event);
+}
+
+void decide__arm(struct ctx *ctx, int step, int item, struct env *env)
+{
+	const struct step_def *def = &ctx->state->def->steps[step];
+	CLEANUP(request_unref_p) struct request *request = NULL;
+	struct event event;
+	struct err err;
+	int r = 0;
+
+	if (def->undo_kind != UNDO_ACTION)
+		return;
+	/* `reply` as it was given; `steps.<this>` is settled in the state by now. */
+	env->saga_failure = true;
+	env->stub_saga_failure = def->undo.reads_failure && !ctx->state->failing;
+	json_decref(env->made[EXPR_SAGA]);
+	env->made[EXPR_SAGA] = NULL;
+	if (def->undo.kind == ACTION_HTTP)
+		r = decide__request(&def->undo, env, "undo", &request, &err);
+	env->stub_saga_failure = false;
+	if (r < 0) {
+		undo_cannot_be_evaluated(ctx, step, item, &err);
+		return;
+	}
+	event = decide__event(EV_COMPENSATION_ARMED, step, item);
+	if (!def->undo.reads_failure || ctx->state->failing)
+		event.request = TAKE(request);
+	decide__emit(ctx, &event);
+}
+
+/* Whether `when` of the undo lets it run: 1, 0, or a negative error. */
+static int undo_wanted(const struct action_def *undo, struct env *env, struct err *err)
+{
+	CLEANUP(json_decref_p) json_t *value = NULL;
+	int r;
+
+	if (!undo->when)
+		return 1;
+	r = tmpl_eval(undo->when, &env->expr, &value, err);
+	if (r < 0)
+		return r;
+	if (!json_is_boolean(value))
+		return err_set(err, ERR_INVALID, "`when` must give true or false");
+	return json_is_true(value);
+}
+
+static int start_undo_call(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
+{
+	const struct action_def *undo = &ctx->state->def->steps[step].undo;
+	const struct action_state *action = saga_state_action(ctx->state, step, item);
+	CLEANUP(request_unref_p) struct request *late = NULL;
+	struct event event;
+	int64_t deadline_ms;
+	int r = 0;
+
+	if (!action->undo.request)
+		r = decide__request(undo, env, "undo", &late, err);
+	if (r == 0)
+		r = decide__limit(ctx, &undo->deadline, env, &deadline_ms, err);
+	if (r < 0)
+		return r;
+	event = decide__event(EV_COMPENSATION_STARTED, step, item);
+	event.request = TAKE(late);
+	event.deadline_at = deadline_ms >= 0 ? ctx->now + deadline_ms : 0;
+	decide__emit(ctx, &event);
+	decide__send(ctx, (struct target){step, item, SIDE_UNDO});
+	return 0;
+}
+
+static int undo_by_set(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
+{
+	struct event event;
+	json_t *value = NULL;
+	int r;
+
+	r = tmpl_eval(ctx->state->def->steps[step].undo.set, &env->expr, &value, err);
+	if (r < 0)
+		return r;
+	event = decide__event(EV_COMPENSATION_COMPLETED, step, item);
+	event.value = value ? jval_from_json(value) : NULL;
+	decide__emit(ctx, &event);
+	return 0;
+}
+
+void decide__start_undo(struct ctx *ctx, int step, int item)
+{
+	const struct action_def *undo = &ctx->state->def->steps[step].undo;
+	struct event event;
+	struct env env;
+	struct err err;
+	int r;
+
+	env_init(&env, ctx->state, step, item);
+	env.saga_failure = true;
+	/* A tolerated failure is undone while the saga as a whole has not failed. */
+	env.failure_code = saga_state_action(ctx->state, step, item)->run.code;
+	env.failure_message = saga_state_action(ctx->state, step, item)->run.message;
+	r = undo_wanted(undo, &env, &err);
+	if (r == 0) {
+		event = decide__event(EV_COMPENSATION_SKIPPED, step, item);
+		decide__emit(ctx, &event);
+	} else if (r > 0) {
+		r = undo->kind == ACTION_HTTP ? start_undo_call(ctx, step, item, &env, &err)
+									  : undo_by_set(ctx, step, item, &env, &err);
+	}
+	if (r < 0)
+		undo_cannot_be_evaluated(ctx, step, item, &err);
+	env_release(&env);
+}
+
+/* What was between two attempts, or only waited, is not gone on with. */
+static void abandon(struct ctx *ctx, int step, int item)
+{
+	const struct action_state *action = saga_state_action(ctx->state, step, item);
+	const struct exec *run = &action->run;
+	bool is_timer = ctx->state->def->steps[step].act.kind == ACTION_AWAIT_AFTER;
+	bool ambiguous = !is_timer && (run->ambiguous || run->sent_before);
+	struct env env;
+
+	if (run->out || run->probe_out)
+		return;
+	if (!(is_timer && run->status == EXEC_RUNNING) && run->status != EXEC_BACKING_OFF &&
+		run->status != EXEC_PARKED)
+		return;
+	env_init(&env, ctx->state, step, item);
+	ambiguous |= run->status == EXEC_PARKED && run->parked_unknown;
+	decide__failed(ctx, step, item, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, ambiguous,
+				   run->settle_at, is_timer ? "abandoned" : run->code,
+				   is_timer ? "the saga is being undone" : run->message, &env);
+	env_release(&env);
+}
+
+static bool run_is_over(const struct action_state *action)
+{
+	switch (action->run.status) {
+	case EXEC_IDLE:
+	case EXEC_DONE:
+	case EXEC_FAILED:
+	case EXEC_GAVE_UP:
+		return true;
+	case EXEC_RUNNING:
+	case EXEC_BACKING_OFF:
+	case EXEC_ONGOING:
+	case EXEC_PARKED:
+		return false;
+	}
+	return true;
+}
+
+/* Nothing of the step is left to wait for on the way back. */
+static bool step_is_undone(const struct saga_state *state, int step)
+{
+	const struct step_state *st = &state->steps[step];
+	int i;
+
+	for (i = 0; i < st->n_actions; i++)
+		if (!run_is_over(&st->actions[i]) || !decide__undo_is_final(&st->actions[i]) ||
+			st->actions[i].comp == COMP_FAILED)
+			return false;
+	return true;
+}
+
+static bool dependants_are_undone(const struct saga_state *state, int step)
+{
+	int i;
+
+	for (i = 0; i < state->def->n_forward; i++)
+		if (step_def_has_ancestor(&state->def->steps[i], step) && !step_is_undone(state, i))
+			return false;
+	return true;
+}
+
+static void undo_items(struct ctx *ctx, int step)
+{
+	const struct step_def *def = &ctx->state->def->steps[step];
+	struct step_state *st = &ctx->state->steps[step];
+	int i, busy = 0;
+
+	for (i = 0; i < st->n_actions; i++)
+		busy += st->actions[i].comp == COMP_RUNNING || st->actions[i].comp == COMP_BACKING_OFF;
+	for (i = st->n_actions - 1; i >= 0; i--) {
+		struct action_state *action = &st->actions[i];
+
+		if (!run_is_over(action))
+			return; /* its siblings wait with it: they may depend on the same thing */
+		if (action->comp == COMP_ARMED && action->run.settle_at <= ctx->now &&
+			(!def->for_each || busy < def->max_parallel)) {
+			decide__start_undo(ctx, step, decide__item(ctx->state, step, i));
+			busy++;
+		}
+		/* Turns are undone one after another, the last one first. */
+		if (def->repeat_until && !(decide__undo_is_final(action) && action->comp != COMP_FAILED))
+			return;
+	}
+}
+
+void decide__backward(struct ctx *ctx)
+{
+	struct saga_state *state = ctx->state;
+	struct event event;
+	bool all_undone;
+	size_t events_before;
+	int i, j;
+
+	for (i = 0; i < state->def->n_forward; i++)
+		for (j = 0; j < state->steps[i].n_actions; j++)
+			abandon(ctx, i, decide__item(state, i, j));
+	do {
+		events_before = ctx->decision->n_events;
+		all_undone = true;
+		for (i = state->def->n_forward - 1; i >= 0; i--) {
+			if (step_is_undone(state, i))
+				continue;
+			if (dependants_are_undone(state, i))
+				undo_items(ctx, i);
+			all_undone &= step_is_undone(state, i);
+		}
+	} while (!all_undone && ctx->decision->n_events > events_before);
+	if (!all_undone || !decide__run_steps(ctx, state->def->n_forward, state->def->n_steps))
+		return;
+	event = decide__event(EV_SAGA_COMPENSATED, -1, -1);
+	decide__emit(ctx, &event);
+}

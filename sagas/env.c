@@ -1,0 +1,167 @@
+#include "sagas/env.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sagas/hash.h"
+
+void step_key(const struct saga_state *state, int step, int item, const char *what,
+			  char key[STEP_KEY_SIZE])
+{
+	const char *id = state->def->steps[step].id;
+
+	if (item < 0)
+		snprintf(key, STEP_KEY_SIZE, "%s/%s/%s", state->id, id, what);
+	else
+		snprintf(key, STEP_KEY_SIZE, "%s/%s[%d]/%s", state->id, id, item, what);
+}
+
+static json_t *make_reply(const struct env *env)
+{
+	json_t *reply = json_object();
+
+	json_object_set_new_nocheck(reply, "status", json_integer(env->reply_status));
+	if (env->reply_body)
+		json_object_set_nocheck(reply, "body", jval_json(env->reply_body));
+	else
+		json_object_set_new_nocheck(reply, "body", json_null());
+	return reply;
+}
+
+static json_t *make_error(const char *code, const char *message)
+{
+	json_t *error = json_object();
+
+	json_object_set_new_nocheck(error, "code", json_string(code ? code : ""));
+	json_object_set_new_nocheck(error, "message", json_string(message ? message : ""));
+	return error;
+}
+
+static json_t *make_saga(const struct env *env)
+{
+	const struct saga_state *state = env->state;
+	json_t *saga = json_object();
+	char at[TIME_TEXT_SIZE];
+
+	time_format(state->started_at, at);
+	json_object_set_new_nocheck(saga, "id", json_string(state->id));
+	json_object_set_new_nocheck(saga, "name", json_string(state->def->name));
+	json_object_set_new_nocheck(saga, "key", state->key ? json_string(state->key) : json_null());
+	json_object_set_new_nocheck(saga, "started_at", json_string(at));
+	if (env->stub_saga_failure)
+		json_object_set_new_nocheck(saga, "failure", make_error("pending", "pending"));
+	else if (env->saga_failure && state->failing)
+		json_object_set_new_nocheck(saga, "failure",
+									make_error(state->failure_code, state->failure_message));
+	else if (env->saga_failure && env->failure_code)
+		json_object_set_new_nocheck(saga, "failure",
+									make_error(env->failure_code, env->failure_message));
+	return saga;
+}
+
+static json_t *make_step(const struct env *env)
+{
+	json_t *step = json_object();
+	char key[STEP_KEY_SIZE], uuid[UUID_SIZE];
+
+	step_key(env->state, env->step, env->item, "do", key);
+	hash_uuid5(key, strlen(key), uuid);
+	json_object_set_new_nocheck(step, "key", json_string(key));
+	json_object_set_new_nocheck(step, "uuid", json_string(uuid));
+	return step;
+}
+
+static json_t *make_item(const struct env *env)
+{
+	return json_incref(json_array_get(env->state->steps[env->step].list, (size_t)env->item));
+}
+
+/* The output of the turn before this one; null in the first. */
+static json_t *make_previous(const struct env *env)
+{
+	const struct step_state *step = &env->state->steps[env->step];
+
+	if (env->item < 1 || !step->actions[env->item - 1].output)
+		return json_null();
+	return json_incref(jval_json(step->actions[env->item - 1].output));
+}
+
+static json_t *make_failures(const struct env *env)
+{
+	const struct step_state *step = &env->state->steps[env->step];
+	json_t *failures = json_array();
+	int i;
+
+	for (i = 0; i < step->n_actions; i++) {
+		const struct exec *run = &step->actions[i].run;
+
+		if (i == env->item)
+			json_array_append_new(failures, make_error(env->failure_code, env->failure_message));
+		else if (run->status == EXEC_FAILED || run->status == EXEC_GAVE_UP)
+			json_array_append_new(failures, make_error(run->code, run->message));
+	}
+	return failures;
+}
+
+static json_t *make(const struct env *env, enum expr_name name)
+{
+	bool in_step = env->step >= 0;
+	const struct step_def *def = in_step ? &env->state->def->steps[env->step] : NULL;
+
+	switch (name) {
+	case EXPR_REPLY:
+		return env->has_reply ? make_reply(env) : NULL;
+	case EXPR_FAILURE:
+		return env->failure_code ? make_error(env->failure_code, env->failure_message) : NULL;
+	case EXPR_FAILURES:
+		return in_step ? make_failures(env) : NULL;
+	case EXPR_OUTPUT:
+		return env->output ? json_incref(jval_json(env->output)) : NULL;
+	case EXPR_ITEM:
+		return in_step && def->for_each && env->item >= 0 ? make_item(env) : NULL;
+	case EXPR_INDEX:
+		return in_step && env->item >= 0 ? json_integer(env->item) : NULL;
+	case EXPR_PREVIOUS:
+		return in_step && def->repeat_until ? make_previous(env) : NULL;
+	case EXPR_STEP:
+		return in_step ? make_step(env) : NULL;
+	case EXPR_SAGA:
+		return make_saga(env);
+	case EXPR_INPUT:
+	case EXPR_STEPS:
+	case EXPR_EVENT:
+	case EXPR_ENV:
+	case EXPR_SECRET:
+	case EXPR_NAME_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static json_t *env_get(void *ctx, enum expr_name name)
+{
+	struct env *env = ctx;
+
+	if (name == EXPR_INPUT)
+		return env->state->input ? jval_json(env->state->input) : NULL;
+	if (name == EXPR_STEPS)
+		return saga_state_steps_json(env->state);
+	if (!env->made[name])
+		env->made[name] = make(env, name);
+	return env->made[name];
+}
+
+void env_init(struct env *env, struct saga_state *state, int step, int item)
+{
+	*env = (struct env){.state = state, .step = step, .item = item};
+	env->expr.get = env_get;
+	env->expr.ctx = env;
+}
+
+void env_release(struct env *env)
+{
+	int i;
+
+	for (i = 0; i < EXPR_NAME_COUNT; i++)
+		json_decref(env->made[i]);
+}

@@ -1,0 +1,37 @@
+/*
+ * What expressions see of a saga: the environment of one step, item and reply. Values are made when
+ * they are first asked for, and live until env_release.
+ */
+#ifndef SAGAS_ENV_H
+#define SAGAS_ENV_H
+
+#include "sagas/expr.h"
+#include "sagas/state.h"
+
+enum { STEP_KEY_SIZE = SAGA_ID_SIZE + 64 + 16 + 16 };
+
+struct env {
+	struct expr_env expr; /* give &env->expr to the evaluators */
+	struct saga_state *state;
+	int step, item;
+	/* Set by the caller after env_init, when they exist. All borrowed. */
+	bool has_reply;
+	int reply_status;
+	struct jval *reply_body;
+	const char *failure_code, *failure_message; /* `failure` */
+	struct jval *output;                        /* `output` */
+	bool saga_failure;                          /* saga.failure may be read */
+	bool stub_saga_failure;                     /* … and is not known yet: give a stand-in */
+	/* Made on demand. */
+	json_t *made[EXPR_NAME_COUNT];
+};
+
+/* step -1: outside of any step. */
+void env_init(struct env *env, struct saga_state *state, int step, int item);
+void env_release(struct env *env);
+
+/* "<saga>/<step>[<item>]/<do|undo|probe>" */
+void step_key(const struct saga_state *state, int step, int item, const char *what,
+			  char key[STEP_KEY_SIZE]);
+
+#endif

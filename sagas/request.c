@@ -1,0 +1,146 @@
+#include "sagas/request.h"
+
+#include <string.h>
+
+#include "sagas/json_text.h"
+
+struct request *request_new(void)
+{
+	struct request *request = xcalloc(1, sizeof(*request));
+
+	request->refs = 1;
+	return request;
+}
+
+struct request *request_ref(struct request *request)
+{
+	if (request)
+		__atomic_add_fetch(&request->refs, 1, __ATOMIC_RELAXED);
+	return request;
+}
+
+void request_unref(struct request *request)
+{
+	char **header;
+
+	if (!request || __atomic_sub_fetch(&request->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	for (header = request->headers; header && *header; header++)
+		free(*header);
+	free(request->headers);
+	free(request->to);
+	free(request->method);
+	free(request->path);
+	free(request->key);
+	free(request->body);
+	free(request->content_type);
+	free(request);
+}
+
+static void write_field(struct buf *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_add_str(out, name);
+	json_write_string(value, strlen(value), out);
+}
+
+static bool body_is_json(const struct request *request)
+{
+	return request->content_type && strcmp(request->content_type, "application/json") == 0;
+}
+
+void request_write(const struct request *request, struct buf *out)
+{
+	char **header;
+
+	write_field(out, "{\"to\":", request->to);
+	write_field(out, ",\"method\":", request->method);
+	write_field(out, ",\"path\":", request->path);
+	write_field(out, ",\"key\":", request->key);
+	if (request->headers) {
+		buf_add_lit(out, ",\"headers\":[");
+		for (header = request->headers; *header; header++) {
+			if (header != request->headers)
+				buf_add_char(out, ',');
+			json_write_string(*header, strlen(*header), out);
+		}
+		buf_add_char(out, ']');
+	}
+	if (request->body && body_is_json(request)) {
+		buf_add_lit(out, ",\"body\":");
+		buf_add(out, request->body, request->body_len);
+	} else if (request->body) {
+		write_field(out, ",\"content_type\":", request->content_type);
+		buf_add_lit(out, ",\"body_text\":");
+		json_write_string(request->body, request->body_len, out);
+	}
+	buf_add_char(out, '}');
+}
+
+static int read_headers(const json_t *list, struct request *request, struct err *err)
+{
+	const json_t *header;
+	size_t i;
+
+	if (!json_is_array(list))
+		return list ? err_set(err, ERR_INVALID, "`headers` of a request must be a list") : 0;
+	request->headers = xcalloc(json_array_size(list) + 1, sizeof(*request->headers));
+	json_array_foreach (list, i, header) {
+		if (!json_is_string(header))
+			return err_set(err, ERR_INVALID, "a header of a request must be a string");
+		request->headers[i] = xstrdup(json_string_value(header));
+	}
+	return 0;
+}
+
+static int read_body(const json_t *json, struct request *request, struct err *err)
+{
+	const json_t *body = json_object_get(json, "body");
+	const json_t *text = json_object_get(json, "body_text");
+	const char *content_type = json_string_value(json_object_get(json, "content_type"));
+	struct buf out;
+	int r;
+
+	if (body) {
+		buf_init(&out, 0);
+		json_write(body, &out);
+		r = buf_check(&out, "the body of a request", err);
+		if (r < 0) {
+			buf_release(&out);
+			return r;
+		}
+		request->body = buf_take(&out, &request->body_len);
+		request->content_type = xstrdup("application/json");
+	} else if (json_is_string(text)) {
+		request->body_len = json_string_length(text);
+		request->body = xstrndup(json_string_value(text), request->body_len);
+		if (content_type)
+			request->content_type = xstrdup(content_type);
+	}
+	return 0;
+}
+
+int request_from_json(const json_t *json, struct request **ret_request, struct err *err)
+{
+	CLEANUP(request_unref_p) struct request *request = request_new();
+	const char *to = json_string_value(json_object_get(json, "to"));
+	const char *method = json_string_value(json_object_get(json, "method"));
+	const char *path = json_string_value(json_object_get(json, "path"));
+	const char *key = json_string_value(json_object_get(json, "key"));
+	int r;
+
+	if (!to || !method || !path || !key)
+		return err_set(err, ERR_INVALID, "a request needs `to`, `method`, `path` and `key`");
+	request->to = xstrdup(to);
+	request->method = xstrdup(method);
+	request->path = xstrdup(path);
+	request->key = xstrdup(key);
+	r = read_headers(json_object_get(json, "headers"), request, err);
+	if (r == 0)
+		r = read_body(json, request, err);
+	if (r < 0)
+		return r;
+	*ret_request = TAKE(request);
+	return 0;
+}

@@ -1,0 +1,501 @@
+/*
+ * The fold. Each event changes the state in one place below, and nothing else changes it, except
+ * for the volatile members, which decide keeps and saga_recover makes anew.
+ */
+#include "sagas/state.h"
+
+#include <string.h>
+
+#include "sagas/json_text.h"
+
+struct saga_state *saga_state_new(struct saga_def *def, const char *id)
+{
+	struct saga_state *state = xcalloc(1, sizeof(*state));
+
+	state->def = saga_def_ref(def);
+	state->steps = xcalloc((size_t)def->n_steps, sizeof(*state->steps));
+	state->failure_step = -1;
+	memcpy(state->id, id, strnlen(id, SAGA_ID_SIZE - 1));
+	return state;
+}
+
+static void exec_release(struct exec *exec)
+{
+	request_unref(exec->request);
+	jval_unref(exec->ongoing_reply);
+	free(exec->code);
+	free(exec->message);
+}
+
+static void step_release(struct step_state *step)
+{
+	int i;
+
+	for (i = 0; i < step->n_actions; i++) {
+		exec_release(&step->actions[i].run);
+		exec_release(&step->actions[i].undo);
+		jval_unref(step->actions[i].output);
+		jval_unref(step->actions[i].undo_output);
+	}
+	free(step->actions);
+	json_decref(step->list);
+	json_decref(step->failures);
+	jval_unref(step->output);
+}
+
+void saga_state_free(struct saga_state *state)
+{
+	int i;
+
+	if (!state)
+		return;
+	for (i = 0; i < state->def->n_steps; i++)
+		step_release(&state->steps[i]);
+	free(state->steps);
+	json_decref(state->steps_json);
+	jval_unref(state->input);
+	jval_unref(state->output);
+	free(state->ns);
+	free(state->key);
+	free(state->failure_code);
+	free(state->failure_message);
+	free(state->attention_note);
+	free(state->attention);
+	saga_def_unref(state->def);
+	free(state);
+}
+
+static void set_string(char **to, const char *from)
+{
+	char *copy = from ? xstrdup(from) : NULL;
+
+	free(*to);
+	*to = copy;
+}
+
+static void set_jval(struct jval **to, struct jval *from)
+{
+	struct jval *copy = jval_ref(from);
+
+	jval_unref(*to);
+	*to = copy;
+}
+
+static void grow_actions(struct step_state *step, int n)
+{
+	int cap = step->cap_actions ? step->cap_actions : 1;
+
+	if (n <= step->n_actions)
+		return;
+	while (cap < n)
+		cap *= 2;
+	if (cap > step->cap_actions) {
+		step->actions = xrealloc_array(step->actions, (size_t)cap, sizeof(*step->actions));
+		step->cap_actions = cap;
+	}
+	memset(step->actions + step->n_actions, 0,
+		   (size_t)(n - step->n_actions) * sizeof(*step->actions));
+	step->n_actions = n;
+}
+
+/* The action of an event, which is made when this event is its first. */
+static struct action_state *event_action(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+	int at = event->item < 0 ? 0 : event->item;
+
+	grow_actions(step, at + 1);
+	return &step->actions[at];
+}
+
+struct action_state *saga_state_action(const struct saga_state *state, int step, int item)
+{
+	int at = item < 0 ? 0 : item;
+
+	CHECK(step >= 0 && step < state->def->n_steps && at < state->steps[step].n_actions);
+	return &state->steps[step].actions[at];
+}
+
+static void exec_error(struct exec *exec, const struct event *event)
+{
+	set_string(&exec->code, event->code);
+	set_string(&exec->message, event->message);
+}
+
+static void exec_begin(struct exec *exec, const struct event *event)
+{
+	exec->status = EXEC_RUNNING;
+	exec->attempt = 1;
+	exec->due_at = event->due_at;
+	exec->deadline_at = event->deadline_at;
+	if (event->request) {
+		request_unref(exec->request);
+		exec->request = request_ref(event->request);
+	}
+}
+
+static void exec_attempt_failed(struct exec *exec, const struct event *event)
+{
+	exec->status = EXEC_BACKING_OFF;
+	exec->attempt = event->attempt;
+	exec->due_at = event->due_at;
+	exec->ambiguous |= event->ambiguous;
+	exec->settle_at = event->settle_at;
+	exec->due_is_volatile = false;
+	exec_error(exec, event);
+}
+
+static void exec_ongoing(struct exec *exec, const struct event *event)
+{
+	exec->status = EXEC_ONGOING;
+	exec->due_at = event->due_at;
+	exec->due_is_volatile = false;
+	exec->ambiguous = true;
+	set_jval(&exec->ongoing_reply, event->value);
+}
+
+static void exec_end(struct exec *exec, enum exec_status status)
+{
+	exec->status = status;
+	exec->due_at = 0;
+	exec->out = exec->probe_out = exec->due_is_volatile = exec->probe_first = false;
+}
+
+static void step_settle(struct step_state *step, enum step_status status, struct jval *output)
+{
+	step->status = status;
+	step->settled = true;
+	set_jval(&step->output, output);
+}
+
+/* What is final of an undo lets the request go: the history keeps it. */
+static void undo_end(struct action_state *action, enum exec_status status, enum comp_status comp)
+{
+	exec_end(&action->undo, status);
+	action->comp = comp;
+}
+
+static json_t *build_failures(const struct step_state *step)
+{
+	json_t *failures = json_array();
+	int i;
+
+	for (i = 0; i < step->n_actions; i++) {
+		const struct exec *run = &step->actions[i].run;
+
+		if (run->status == EXEC_FAILED || run->status == EXEC_GAVE_UP)
+			json_array_append_new(failures, json_pack("{s:i, s:s?, s:s?}", "index", i, "code",
+													  run->code, "message", run->message));
+	}
+	return failures;
+}
+
+static void apply_step_completed(struct saga_state *state, const struct event *event)
+{
+	const struct step_def *def = &state->def->steps[event->step];
+	struct step_state *step = &state->steps[event->step];
+	struct action_state *action = event_action(state, event);
+
+	step->begun = true;
+	exec_end(&action->run, EXEC_DONE);
+	action->run.settle_at = 0;
+	set_jval(&action->output, event->value);
+	if (!def->for_each && !def->repeat_until)
+		step_settle(step, STEP_COMPLETED, event->value);
+}
+
+static void apply_step_failed(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+	struct action_state *action = event_action(state, event);
+	bool unknown = event->outcome == OUTCOME_UNKNOWN;
+
+	step->begun = true;
+	exec_end(&action->run, unknown ? EXEC_GAVE_UP : EXEC_FAILED);
+	exec_error(&action->run, event);
+	action->run.ambiguous = event->ambiguous;
+	action->run.settle_at = event->settle_at;
+	action->tolerated = event->tolerated;
+	step->status = unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
+	if (event->step == state->def->pivot && !unknown && !event->ambiguous)
+		state->pivot_scheduled = false;
+}
+
+static void apply_step_settled(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+
+	step_settle(step, event->outcome == OUTCOME_FAILURE ? STEP_FAILED : STEP_COMPLETED,
+				event->value);
+	if (state->def->steps[event->step].for_each) {
+		json_decref(step->failures);
+		step->failures = build_failures(step);
+	}
+}
+
+static void apply_step_scheduled(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+
+	exec_begin(&event_action(state, event)->run, event);
+	step->begun = true;
+	step->status = STEP_RUNNING;
+	if (event->step == state->def->pivot)
+		state->pivot_scheduled = true;
+}
+
+static void apply_step_expanded(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+
+	step->begun = true;
+	step->status = STEP_RUNNING;
+	json_decref(step->list);
+	step->list = json_incref(jval_json(event->value));
+	grow_actions(step, (int)json_array_size(step->list));
+}
+
+static void apply_step_parked(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+	struct exec *run = &event_action(state, event)->run;
+
+	step->begun = true;
+	exec_end(run, EXEC_PARKED);
+	exec_error(run, event);
+	run->parked_unknown = event->outcome == OUTCOME_UNKNOWN;
+	step->status = run->parked_unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
+}
+
+static void apply_step_absent(struct saga_state *state, const struct event *event)
+{
+	struct exec *run = &event_action(state, event)->run;
+
+	run->status = EXEC_BACKING_OFF;
+	run->ambiguous = run->sent_before = run->due_is_volatile = run->probe_first = false;
+	run->settle_at = 0;
+	run->due_at = event->due_at;
+}
+
+static void apply_undo(struct saga_state *state, const struct event *event)
+{
+	struct action_state *action = event_action(state, event);
+	struct exec *undo = &action->undo;
+
+	switch ((int)event->type) {
+	case EV_COMPENSATION_ARMED:
+		action->comp = COMP_ARMED;
+		undo->request = request_ref(event->request);
+		break;
+	case EV_COMPENSATION_STARTED:
+		exec_begin(undo, event);
+		action->comp = COMP_RUNNING;
+		break;
+	case EV_COMPENSATION_COMPLETED:
+		undo_end(action, EXEC_DONE, COMP_DONE);
+		set_jval(&action->undo_output, event->value);
+		break;
+	case EV_COMPENSATION_ATTEMPT_FAILED:
+		exec_attempt_failed(undo, event);
+		action->comp = COMP_BACKING_OFF;
+		break;
+	case EV_COMPENSATION_ONGOING:
+		exec_ongoing(undo, event);
+		action->comp = COMP_RUNNING;
+		break;
+	case EV_COMPENSATION_FAILED:
+		exec_error(undo, event);
+		undo_end(action, EXEC_FAILED, COMP_FAILED);
+		break;
+	case EV_COMPENSATION_SKIPPED:
+		undo_end(action, EXEC_DONE, COMP_SKIPPED);
+		break;
+	default:
+		CHECK(false);
+	}
+}
+
+static void apply_saga_started(struct saga_state *state, const struct event *event)
+{
+	state->status = SAGA_RUNNING;
+	state->started_at = state->updated_at = event->at;
+	state->deadline_at = event->deadline_at;
+	set_string(&state->ns, event->ns);
+	set_string(&state->key, event->key);
+	set_jval(&state->input, event->value);
+}
+
+static void saga_end(struct saga_state *state, const struct event *event, enum saga_status status)
+{
+	state->status = status;
+	state->ended_at = state->updated_at = event->at;
+}
+
+static void step_json_set(struct saga_state *state, int index);
+
+void saga_state_apply(struct saga_state *state, const struct event *event)
+{
+	state->n_events++;
+	state->last_at = event->at;
+	switch (event->type) {
+	case EV_SAGA_STARTED:
+		apply_saga_started(state, event);
+		break;
+	case EV_STEP_SCHEDULED:
+		apply_step_scheduled(state, event);
+		break;
+	case EV_STEP_COMPLETED:
+		apply_step_completed(state, event);
+		break;
+	case EV_STEP_FAILED:
+		apply_step_failed(state, event);
+		break;
+	case EV_STEP_ATTEMPT_FAILED:
+		exec_attempt_failed(&event_action(state, event)->run, event);
+		break;
+	case EV_STEP_ONGOING:
+		exec_ongoing(&event_action(state, event)->run, event);
+		break;
+	case EV_STEP_SKIPPED:
+		state->steps[event->step].begun = true;
+		step_settle(&state->steps[event->step], STEP_SKIPPED, NULL);
+		break;
+	case EV_STEP_EXPANDED:
+		apply_step_expanded(state, event);
+		break;
+	case EV_STEP_SETTLED:
+		apply_step_settled(state, event);
+		break;
+	case EV_STEP_PARKED:
+		apply_step_parked(state, event);
+		break;
+	case EV_STEP_ABSENT:
+		apply_step_absent(state, event);
+		break;
+	case EV_COMPENSATION_ARMED:
+	case EV_COMPENSATION_STARTED:
+	case EV_COMPENSATION_COMPLETED:
+	case EV_COMPENSATION_ATTEMPT_FAILED:
+	case EV_COMPENSATION_FAILED:
+	case EV_COMPENSATION_SKIPPED:
+	case EV_COMPENSATION_ONGOING:
+		apply_undo(state, event);
+		break;
+	case EV_SAGA_COMPENSATING:
+		state->failing = true;
+		state->failure_step = event->step;
+		set_string(&state->failure_code, event->code);
+		set_string(&state->failure_message, event->message);
+		break;
+	case EV_SAGA_COMPLETED:
+		set_jval(&state->output, event->value);
+		saga_end(state, event, SAGA_COMPLETED);
+		break;
+	case EV_SAGA_COMPENSATED:
+		saga_end(state, event, SAGA_COMPENSATED);
+		break;
+	case EV_SAGA_TERMINATED:
+		saga_end(state, event, SAGA_TERMINATED);
+		break;
+	case EV_SAGA_DEADLINE_PASSED:
+		state->deadline_noted = true;
+		break;
+	case EV_SAGA_ATTENTION:
+		set_string(&state->attention_note, event->reason);
+		break;
+	case EV_SAGA_CANCEL_REQUESTED:
+	case EV_REPLY_IGNORED:
+		break;
+	}
+	if (state->steps_json && event->step >= 0)
+		step_json_set(state, event->step);
+}
+
+/* What `steps.<id>` shows to expressions. */
+static void step_json_set(struct saga_state *state, int index)
+{
+	const struct step_state *step = &state->steps[index];
+	const struct step_def *def = &state->def->steps[index];
+	json_t *json = json_object();
+	json_t *undo;
+
+	json_object_set_new_nocheck(json, "status", json_string(step_status_text(step->status)));
+	if (step->output)
+		json_object_set_nocheck(json, "output", jval_json(step->output));
+	if (def->for_each)
+		json_object_set_new_nocheck(
+			json, "failures", step->failures ? json_incref(step->failures) : build_failures(step));
+	if (step->n_actions > 0 && step->actions[0].comp != COMP_NOT_ARMED) {
+		undo = json_object();
+		json_object_set_new_nocheck(undo, "status",
+									json_string(comp_status_text(step->actions[0].comp)));
+		if (step->actions[0].undo_output)
+			json_object_set_nocheck(undo, "output", jval_json(step->actions[0].undo_output));
+		json_object_set_new_nocheck(json, "undo", undo);
+	}
+	json_object_set_new_nocheck(state->steps_json, def->id, json);
+}
+
+json_t *saga_state_steps_json(struct saga_state *state)
+{
+	int i;
+
+	if (!state->steps_json) {
+		state->steps_json = json_object();
+		for (i = 0; i < state->def->n_steps; i++)
+			step_json_set(state, i);
+	}
+	return state->steps_json;
+}
+
+/* A history may come from another version or from a broken disk: refuse what cannot be folded. */
+static int event_fits(const struct saga_state *state, const struct event *event, struct err *err)
+{
+	const char *type = event_type_text(event->type);
+	const struct step_state *step = event->step < 0 ? NULL : &state->steps[event->step];
+	bool of_step = (event->type >= EV_STEP_SCHEDULED && event->type <= EV_COMPENSATION_ONGOING) ||
+				   event->type == EV_STEP_ABSENT;
+
+	if ((state->n_events == 0) != (event->type == EV_SAGA_STARTED))
+		return err_set(err, ERR_INVALID, "a history begins with SagaStarted, once; found %s", type);
+	if (saga_status_is_terminal(state->status))
+		return err_set(err, ERR_INVALID, "%s after the end of the saga", type);
+	if (of_step && !step)
+		return err_set(err, ERR_INVALID, "%s without a step", type);
+	if (step && event->item > step->n_actions)
+		return err_set(err, ERR_INVALID, "%s for item %d of %s, which has %d", type, event->item,
+					   state->def->steps[event->step].id, step->n_actions);
+	if (event->type == EV_STEP_EXPANDED && !json_is_array(jval_json(event->value)))
+		return err_set(err, ERR_INVALID, "StepExpanded without its list");
+	return 0;
+}
+
+int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *events, size_t len,
+						 struct err *err)
+{
+	CLEANUP(json_decref_p) json_t *list = NULL;
+	const json_t *json;
+	struct event event;
+	size_t i;
+	int r;
+
+	r = json_parse(events, len, &list, err);
+	if (r < 0)
+		return r;
+	if (!json_is_array(list))
+		return err_set(err, ERR_INVALID, "a history row must be a list of events");
+	json_array_foreach (list, i, json) {
+		r = event_from_json(json, state->def, at, &event, err);
+		if (r < 0)
+			return r;
+		r = event_fits(state, &event, err);
+		if (r == 0)
+			saga_state_apply(state, &event);
+		event_release(&event);
+		if (r < 0)
+			return r;
+	}
+	state->history_bytes += (int64_t)len;
+	saga_state_derive(state);
+	return 0;
+}

@@ -1,0 +1,262 @@
+/*
+ * What follows from a state without being stored: its status, when it must be looked at again, and
+ * whether it concerns a person. One pass over the actions answers each question.
+ */
+#include "sagas/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	UNDO_ATTEMPTS_ALERT = 5,    /* an undo that failed so often concerns a person */
+	FORWARD_ATTEMPTS_ALERT = 10 /* so does a step that can only go forward */
+};
+
+struct summary {
+	int calls;         /* out, or about to be */
+	int timers;        /* await: after */
+	int moving;        /* backing off or ongoing */
+	bool settling;     /* something waits for a settle_at */
+	bool fold_differs; /* a volatile due time */
+	wall_ms due;       /* the earliest; 0: none */
+};
+
+static void earlier(wall_ms *due, wall_ms at)
+{
+	if (at && (!*due || at < *due))
+		*due = at;
+}
+
+static void sum_exec(struct summary *sum, const struct exec *exec, bool is_timer)
+{
+	switch (exec->status) {
+	case EXEC_RUNNING:
+		if (is_timer)
+			sum->timers++;
+		else
+			sum->calls++;
+		earlier(&sum->due, exec->due_at);
+		break;
+	case EXEC_BACKING_OFF:
+	case EXEC_ONGOING:
+		sum->moving++;
+		if (exec->probe_out || exec->out) {
+			sum->calls++;
+			break;
+		}
+		earlier(&sum->due, exec->due_at);
+		earlier(&sum->due, exec->deadline_at);
+		sum->fold_differs |= exec->due_is_volatile;
+		break;
+	case EXEC_IDLE:
+	case EXEC_DONE:
+	case EXEC_FAILED:
+	case EXEC_GAVE_UP:
+	case EXEC_PARKED:
+		break;
+	}
+}
+
+static void summarise(const struct saga_state *state, struct summary *sum)
+{
+	int i, j;
+
+	*sum = (struct summary){0};
+	if (saga_status_is_terminal(state->status))
+		return;
+	for (i = 0; i < state->def->n_steps; i++) {
+		const struct step_state *step = &state->steps[i];
+		bool is_timer = state->def->steps[i].act.kind == ACTION_AWAIT_AFTER;
+
+		for (j = 0; j < step->n_actions; j++) {
+			const struct action_state *action = &step->actions[j];
+
+			sum_exec(sum, &action->run, is_timer);
+			sum_exec(sum, &action->undo, false);
+			if (action->comp == COMP_ARMED && action->run.settle_at &&
+				(state->failing || action->tolerated)) {
+				sum->settling = true;
+				earlier(&sum->due, action->run.settle_at);
+			}
+		}
+	}
+	if (!state->failing && !state->deadline_noted)
+		earlier(&sum->due, state->deadline_at);
+}
+
+wall_ms saga_state_next_due(const struct saga_state *state)
+{
+	struct summary sum;
+
+	summarise(state, &sum);
+	return sum.due;
+}
+
+int saga_state_in_flight(const struct saga_state *state)
+{
+	struct summary sum;
+
+	summarise(state, &sum);
+	return sum.calls;
+}
+
+bool saga_state_may_sleep(const struct saga_state *state)
+{
+	struct summary sum;
+
+	summarise(state, &sum);
+	return sum.calls == 0 && !sum.fold_differs;
+}
+
+bool saga_state_past_pivot(const struct saga_state *state)
+{
+	const struct saga_def *def = state->def;
+
+	if (def->recovery_forward)
+		return true;
+	if (def->pivot < 0)
+		return false;
+	return state->pivot_scheduled || state->steps[def->pivot].settled;
+}
+
+/* One line about one action, or NULL. The number of an attempt is left out, so that the line stays.
+ */
+static char *action_attention(const struct saga_state *state, int index, int item)
+{
+	const struct step_def *def = &state->def->steps[index];
+	const struct action_state *action = &state->steps[index].actions[item];
+	const struct exec *run = &action->run, *undo = &action->undo;
+	bool forward_only = def->pivot || def->after_pivot || state->def->recovery_forward ||
+						index >= state->def->n_forward;
+	const char *why = NULL;
+	const struct exec *exec = run;
+
+	if (action->comp == COMP_FAILED) {
+		why = "the compensation failed";
+		exec = undo;
+	} else if (run->status == EXEC_PARKED) {
+		why = run->parked_unknown ? "parked with its outcome unknown" : "parked";
+	} else if (undo->status != EXEC_DONE && undo->attempt >= UNDO_ATTEMPTS_ALERT) {
+		why = "the compensation keeps failing";
+		exec = undo;
+	} else if (forward_only && run->status != EXEC_DONE && run->attempt >= FORWARD_ATTEMPTS_ALERT) {
+		why = "keeps failing";
+	}
+	if (!why)
+		return NULL;
+	return xasprintf("%s: %s%s%s%s%s", def->id, why, exec->code ? ": " : "",
+					 exec->code ? exec->code : "", exec->message ? ": " : "",
+					 exec->message ? exec->message : "");
+}
+
+static char *find_attention(const struct saga_state *state)
+{
+	char *text;
+	int i, j;
+
+	if (saga_status_is_terminal(state->status))
+		return state->attention_note ? xstrdup(state->attention_note) : NULL;
+	for (i = 0; i < state->def->n_steps; i++) {
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			text = action_attention(state, i, j);
+			if (text)
+				return text;
+		}
+	}
+	if (state->attention_note)
+		return xstrdup(state->attention_note);
+	return state->deadline_noted ? xstrdup("the deadline of the saga has passed") : NULL;
+}
+
+const char *saga_state_attention(const struct saga_state *state)
+{
+	return state->attention;
+}
+
+static bool any_undo_failed(const struct saga_state *state)
+{
+	int i, j;
+
+	for (i = 0; i < state->def->n_steps; i++)
+		for (j = 0; j < state->steps[i].n_actions; j++)
+			if (state->steps[i].actions[j].comp == COMP_FAILED)
+				return true;
+	return false;
+}
+
+void saga_state_derive(struct saga_state *state)
+{
+	enum saga_status before = state->status;
+	struct summary sum;
+
+	free(state->attention);
+	state->attention = find_attention(state);
+	if (saga_status_is_terminal(before))
+		return;
+	summarise(state, &sum);
+	if (state->failing)
+		state->status = any_undo_failed(state) && !sum.calls && !sum.moving && !sum.settling
+							? SAGA_COMPENSATION_FAILED
+							: SAGA_COMPENSATING;
+	else
+		state->status = sum.calls || sum.moving ? SAGA_RUNNING : SAGA_WAITING;
+	if (state->status != before)
+		state->updated_at = state->last_at;
+}
+
+enum comp_status saga_state_comp_shown(const struct saga_state *state,
+									   const struct action_state *action)
+{
+	return state->status == SAGA_COMPLETED && action->comp == COMP_ARMED ? COMP_RELEASED
+																		 : action->comp;
+}
+
+static void check_exec(const struct exec *exec, bool is_timer)
+{
+	switch (exec->status) {
+	case EXEC_BACKING_OFF:
+	case EXEC_ONGOING:
+		/* Something wakes it: its due time, or the reply of what is out. */
+		CHECK(exec->due_at || exec->out || exec->probe_out);
+		break;
+	case EXEC_RUNNING:
+		CHECK(exec->attempt >= 1);
+		CHECK(is_timer ? exec->due_at != 0 : exec->request != NULL);
+		break;
+	case EXEC_IDLE:
+	case EXEC_DONE:
+	case EXEC_FAILED:
+	case EXEC_GAVE_UP:
+	case EXEC_PARKED:
+		CHECK(!exec->out && !exec->probe_out);
+		break;
+	}
+}
+
+void saga_state_check(const struct saga_state *state)
+{
+	int i, j, k;
+
+	CHECK(state->n_events == 0 || state->started_at);
+	CHECK(saga_status_is_terminal(state->status) == (state->ended_at != 0));
+	for (i = 0; i < state->def->n_steps; i++) {
+		const struct step_def *def = &state->def->steps[i];
+		const struct step_state *step = &state->steps[i];
+
+		CHECK(!step->settled || step->begun);
+		for (k = 0; k < (int)def->n_needs; k++)
+			CHECK(!step->begun || state->steps[def->needs[k]].settled);
+		for (j = 0; j < step->n_actions; j++) {
+			const struct action_state *action = &step->actions[j];
+
+			if (!saga_status_is_terminal(state->status)) {
+				check_exec(&action->run, def->act.kind == ACTION_AWAIT_AFTER);
+				check_exec(&action->undo, false);
+			}
+			CHECK(action->comp == COMP_NOT_ARMED || def->undo_kind == UNDO_ACTION);
+			/* Only what is over may be undone. */
+			CHECK(action->comp == COMP_NOT_ARMED || action->run.status == EXEC_DONE ||
+				  action->run.status == EXEC_FAILED || action->run.status == EXEC_GAVE_UP);
+		}
+	}
+}
