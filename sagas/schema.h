@@ -1,9 +1,9 @@
 /*
  * JSON Schema 2020-12, the documented subset (docs/definitions.md lists it): type, enum, const, the
  * bounds of numbers, strings, arrays and objects, properties, required, additionalProperties,
- * items, prefixItems, contains, uniqueItems, pattern, format (date-time, date, uuid, email), allOf,
- * anyOf, oneOf, not, if/then/else, $defs with local $ref. An unknown keyword that would change the
- * meaning is refused when the schema is compiled.
+ * propertyNames, items, prefixItems, contains, uniqueItems, pattern, format (date-time, date, uuid,
+ * email), allOf, anyOf, oneOf, not, if/then/else, $defs with local $ref. An unknown keyword that
+ * would change the meaning is refused when the schema is compiled.
  */
 #ifndef SAGAS_SCHEMA_H
 #define SAGAS_SCHEMA_H
