@@ -33,7 +33,7 @@ struct saga_row {
 	const char *key; /* NULL: started without one */
 	wall_ms started_at;
 	wall_ms updated_at;    /* of the last status change */
-	wall_ms ended_at;      /* 0: not terminal */
+	wall_ms ended_at;      /* 0: not terminal; a row where status and it disagree is refused */
 	wall_ms due_at;        /* when a sleeping saga must be awake again; 0 (NULL in SQL): awake */
 	const char *attention; /* why it concerns a person; NULL: it does not */
 };
@@ -71,7 +71,8 @@ struct store_item {
 	size_t events_len;
 	const struct saga_row *create; /* seq 1 only: the saga's row, else NULL */
 	const char *fingerprint;       /* with create and a key: hex SHA-256 of the start, else NULL */
-	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention; or NULL */
+	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention are written,
+									  ns (never NULL) names the row with saga_id; or NULL */
 	const struct compensation_row *compensations; /* inserted, or updated when the row exists */
 	size_t n_compensations;
 	/* Filled in by commit. */

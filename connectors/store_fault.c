@@ -1,0 +1,332 @@
+/*
+ * Faults around a store. What is to land late is copied, because the caller's batch is gone by
+ * then; it lands in settle, or before the next commit, as it would if a slow disk or server got to
+ * it in between.
+ */
+#include "connectors/store_fault.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sagas/base/macros.h"
+
+struct late_batch {
+	struct store_item *items;
+	size_t n;
+};
+
+struct store_fault_store {
+	struct store store;
+	struct store *inner;
+	enum store_fault (*choose)(void *ctx);
+	bool (*choose_read)(void *ctx);
+	void *ctx;
+	struct late_batch late;
+};
+
+struct fault_reader {
+	struct store_reader reader;
+	struct store_reader *inner;
+};
+
+static struct store_fault_store *from(const struct store *store)
+{
+	return (struct store_fault_store *)store;
+}
+
+static char *copy_bytes(const char *bytes, size_t len)
+{
+	return bytes ? xstrndup(bytes, len) : NULL;
+}
+
+static char *copy_text(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+static struct saga_row *copy_saga(const struct saga_row *row)
+{
+	struct saga_row *copy;
+
+	if (!row)
+		return NULL;
+	copy = xcalloc(1, sizeof(*copy));
+	saga_row_copy(row, copy);
+	return copy;
+}
+
+static void free_saga(const struct saga_row *row)
+{
+	if (row)
+		saga_row_release((struct saga_row *)row);
+	free((void *)row);
+}
+
+static void copy_item(const struct store_item *from_item, struct store_item *item)
+{
+	struct compensation_row *comps =
+		xcalloc(from_item->n_compensations, sizeof(*from_item->compensations));
+
+	*item = *from_item;
+	item->events = copy_bytes(item->events, item->events_len);
+	item->fingerprint = copy_text(item->fingerprint);
+	item->create = copy_saga(item->create);
+	item->update = copy_saga(item->update);
+	for (size_t i = 0; i < item->n_compensations; i++) {
+		comps[i] = from_item->compensations[i];
+		comps[i].step = copy_text(comps[i].step);
+		comps[i].action = copy_text(comps[i].action);
+		comps[i].request = copy_bytes(comps[i].request, comps[i].request_len);
+		comps[i].last_error = copy_text(comps[i].last_error);
+	}
+	item->compensations = comps;
+}
+
+static void release_item(struct store_item *item)
+{
+	free((char *)item->events);
+	free((char *)item->fingerprint);
+	free_saga(item->create);
+	free_saga(item->update);
+	for (size_t i = 0; i < item->n_compensations; i++) {
+		free((char *)item->compensations[i].step);
+		free((char *)item->compensations[i].action);
+		free((char *)item->compensations[i].request);
+		free((char *)item->compensations[i].last_error);
+	}
+	free((void *)item->compensations);
+}
+
+static void late_release(struct late_batch *late)
+{
+	for (size_t i = 0; i < late->n; i++)
+		release_item(&late->items[i]);
+	free(late->items);
+	*late = (struct late_batch){0};
+}
+
+/* The batch that was under way lands now, whoever is told. */
+static int land_late(struct store_fault_store *fault, struct err *err)
+{
+	int r;
+
+	if (fault->late.n == 0)
+		return 0;
+	r = fault->inner->ops->commit(fault->inner, fault->late.items, fault->late.n, err);
+	if (r == 0)
+		late_release(&fault->late);
+	return r;
+}
+
+static int unknown(struct err *err)
+{
+	return err_set(err, ERR_UNKNOWN, "injected: the outcome of the commit is unknown");
+}
+
+static int commit(struct store *store, struct store_item *items, size_t n, struct err *err)
+{
+	struct store_fault_store *fault = from(store);
+	int r = land_late(fault, err);
+
+	if (r < 0)
+		return r;
+	switch (fault->choose(fault->ctx)) {
+	case STORE_FAULT_NONE:
+		return fault->inner->ops->commit(fault->inner, items, n, err);
+	case STORE_FAULT_BEFORE:
+		return err_set(err, ERR_UNAVAILABLE, "injected: the store is away");
+	case STORE_FAULT_UNKNOWN_DROPPED:
+		return unknown(err);
+	case STORE_FAULT_UNKNOWN_LANDED:
+		r = fault->inner->ops->commit(fault->inner, items, n, err);
+		return r < 0 ? r : unknown(err);
+	case STORE_FAULT_UNKNOWN_LATE:
+		fault->late.items = xcalloc(n, sizeof(*items));
+		fault->late.n = n;
+		for (size_t i = 0; i < n; i++)
+			copy_item(&items[i], &fault->late.items[i]);
+		return unknown(err);
+	}
+	return err_set(err, ERR_INTERNAL, "no such fault");
+}
+
+static int settle(struct store *store, struct err *err)
+{
+	int r = land_late(from(store), err);
+
+	return r < 0 ? r : from(store)->inner->ops->settle(from(store)->inner, err);
+}
+
+static int definition_put(struct store *store, struct definition_row *row, struct err *err)
+{
+	return from(store)->inner->ops->definition_put(from(store)->inner, row, err);
+}
+
+static int retain(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err)
+{
+	return from(store)->inner->ops->retain(from(store)->inner, before, limit, ret_n, err);
+}
+
+static int idle(struct store *store, struct err *err)
+{
+	return from(store)->inner->ops->idle(from(store)->inner, err);
+}
+
+static void stats(struct store *store, struct store_stats *ret_stats)
+{
+	from(store)->inner->ops->stats(from(store)->inner, ret_stats);
+}
+
+static int slot_count(const struct store *store)
+{
+	return from(store)->inner->ops->slot_count(from(store)->inner);
+}
+
+static void close_store(struct store *store)
+{
+	if (!store)
+		return;
+	late_release(&from(store)->late); /* it never landed */
+	from(store)->inner->ops->close(from(store)->inner);
+	free(from(store));
+}
+
+static int reader_open(struct store *store, struct store_reader **ret_reader, struct err *err)
+{
+	struct fault_reader *reader = xcalloc(1, sizeof(*reader));
+	int r = from(store)->inner->ops->reader_open(from(store)->inner, &reader->inner, err);
+
+	if (r < 0) {
+		free(reader);
+		return r;
+	}
+	reader->reader.store = store;
+	*ret_reader = &reader->reader;
+	return 0;
+}
+
+static void reader_close(struct store_reader *reader)
+{
+	struct fault_reader *fault = (struct fault_reader *)reader;
+
+	if (!fault)
+		return;
+	from(reader->store)->inner->ops->reader_close(fault->inner);
+	free(fault);
+}
+
+/* Gives the reader inside, or the failure that was chosen. */
+static int pass(struct store_reader *reader, struct store_reader **ret_inner,
+				const struct store_ops **ret_ops, struct err *err)
+{
+	struct store_fault_store *fault = from(reader->store);
+
+	if (fault->choose_read && fault->choose_read(fault->ctx))
+		return err_set(err, ERR_UNAVAILABLE, "injected: the store cannot be read");
+	*ret_inner = ((struct fault_reader *)reader)->inner;
+	*ret_ops = fault->inner->ops;
+	return 0;
+}
+
+/* A function of readers: asks pass, then calls the same one inside with the arguments. */
+#define PASS(reader, function, ...)                                                                \
+	do {                                                                                           \
+		struct store_reader *inner_ = NULL;                                                        \
+		const struct store_ops *ops_ = NULL;                                                       \
+		int r_ = pass((reader), &inner_, &ops_, err);                                              \
+		return r_ < 0 ? r_ : ops_->function(inner_, __VA_ARGS__, err);                             \
+	} while (0)
+
+static int saga_get(struct store_reader *reader, const char *ns, const char *id,
+					struct saga_row *ret_row, struct err *err)
+{
+	PASS(reader, saga_get, ns, id, ret_row);
+}
+
+static int history(struct store_reader *reader, const char *id, int64_t after_seq, int limit,
+				   int (*row)(void *ctx, const struct history_row *row), void *ctx, struct err *err)
+{
+	PASS(reader, history, id, after_seq, limit, row, ctx);
+}
+
+static int compensations(struct store_reader *reader, const char *id,
+						 int (*row)(void *ctx, const struct compensation_row *row), void *ctx,
+						 struct err *err)
+{
+	PASS(reader, compensations, id, row, ctx);
+}
+
+static int list(struct store_reader *reader, const struct saga_filter *filter,
+				int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
+{
+	PASS(reader, list, filter, row, ctx);
+}
+
+static int load_due(struct store_reader *reader, int first_slot, int last_slot, wall_ms due_before,
+					bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),
+					void *ctx, struct err *err)
+{
+	PASS(reader, load_due, first_slot, last_slot, due_before, awake_too, limit, row, ctx);
+}
+
+static int find_key(struct store_reader *reader, const char *ns, const char *definition,
+					const char *key, char ret_id[SAGA_ID_SIZE],
+					char ret_fingerprint[SHA256_HEX_SIZE], struct err *err)
+{
+	PASS(reader, find_key, ns, definition, key, ret_id, ret_fingerprint);
+}
+
+static int definition_get(struct store_reader *reader, const char *ns, const char *name,
+						  int64_t version, struct definition_row *ret_row, struct err *err)
+{
+	PASS(reader, definition_get, ns, name, version, ret_row);
+}
+
+static int definition_list(struct store_reader *reader, const char *ns, const char *name,
+						   int (*row)(void *ctx, const struct definition_row *row), void *ctx,
+						   struct err *err)
+{
+	PASS(reader, definition_list, ns, name, row, ctx);
+}
+
+static int counts(struct store_reader *reader, const char *ns, int64_t numbers[SAGA_STATUS_COUNT],
+				  struct err *err)
+{
+	PASS(reader, counts, ns, numbers);
+}
+
+static const struct store_ops ops = {
+	.name = "fault",
+	.commit = commit,
+	.settle = settle,
+	.definition_put = definition_put,
+	.retain = retain,
+	.idle = idle,
+	.stats = stats,
+	.slot_count = slot_count,
+	.close = close_store,
+	.reader_open = reader_open,
+	.reader_close = reader_close,
+	.saga_get = saga_get,
+	.history = history,
+	.compensations = compensations,
+	.list = list,
+	.load_due = load_due,
+	.find_key = find_key,
+	.definition_get = definition_get,
+	.definition_list = definition_list,
+	.counts = counts,
+};
+
+struct store *store_fault_new(struct store *inner, enum store_fault (*choose)(void *ctx),
+							  bool (*choose_read)(void *ctx), void *ctx)
+{
+	struct store_fault_store *fault = xcalloc(1, sizeof(*fault));
+
+	fault->store.ops = &ops;
+	fault->inner = inner;
+	fault->choose = choose;
+	fault->choose_read = choose_read;
+	fault->ctx = ctx;
+	return &fault->store;
+}

@@ -1,0 +1,256 @@
+/*
+ * What the files of the SQLite store share, and nobody else: the connection that writes, the
+ * readers, and the translation of SQLite's results.
+ */
+#ifndef CONNECTORS_STORE_SQLITE_PRIV_H
+#define CONNECTORS_STORE_SQLITE_PRIV_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "connectors/store.h"
+
+enum {
+	STORE_SQLITE_APPLICATION_ID = 0x536b6c64, /* "Skld", in the header of the file */
+	STORE_SQLITE_MAX_ROW = 64 * 1024 * 1024,
+	STORE_SQLITE_MAX_RETAIN = 10000,
+	STORE_SQLITE_BUSY_MS = 5000, /* only a foreign process (a shell, a backup) can be in the way */
+};
+
+/*
+ * The statements of the writer, prepared once.
+ *
+ * A history row is inserted only where its predecessor is, so that one statement checks and writes.
+ */
+#define STORE_SQLITE_WRITES(X)                                                                     \
+	X(W_BEGIN, "BEGIN IMMEDIATE")                                                                  \
+	X(W_COMMIT, "COMMIT")                                                                          \
+	X(W_ROLLBACK, "ROLLBACK")                                                                      \
+	X(W_KEY_INSERT, "INSERT INTO idempotency"                                                      \
+					" (namespace, definition, key, saga_id, fingerprint)"                          \
+					" VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING")                         \
+	X(W_KEY_FIND, "SELECT saga_id, fingerprint FROM idempotency"                                   \
+				  " WHERE namespace = ?1 AND definition = ?2 AND key = ?3")                        \
+	X(W_KEY_DELETE, "DELETE FROM idempotency WHERE namespace = ?1 AND definition = ?2"             \
+					" AND key = ?3 AND saga_id = ?4")                                              \
+	X(W_SAGA_INSERT, "INSERT INTO sagas (namespace, id, slot, definition, version,"                \
+					 " status, key, started_at, updated_at, ended_at, due_at, attention)"          \
+					 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"                 \
+					 " ON CONFLICT DO NOTHING")                                                    \
+	X(W_SAGA_STATUS, "SELECT status FROM sagas WHERE namespace = ?1 AND id = ?2")                  \
+	X(W_SAGA_UPDATE, "UPDATE sagas SET status = ?3, updated_at = ?4, ended_at = ?5, due_at = ?6,"  \
+					 " attention = ?7 WHERE namespace = ?1 AND id = ?2")                           \
+	X(W_SAGA_DELETE, "DELETE FROM sagas WHERE namespace = ?1 AND id = ?2")                         \
+	X(W_HISTORY_FIRST, "INSERT INTO history (saga_id, seq, at, events)"                            \
+					   " VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")                          \
+	X(W_HISTORY_NEXT,                                                                              \
+	  "INSERT INTO history (saga_id, seq, at, events)"                                             \
+	  " SELECT ?1, ?2, ?3, ?4 WHERE EXISTS"                                                        \
+	  " (SELECT 1 FROM history WHERE saga_id = ?1 AND seq = ?2 - 1) ON CONFLICT DO NOTHING")       \
+	X(W_HISTORY_DELETE, "DELETE FROM history WHERE saga_id = ?1")                                  \
+	X(W_COMP_PUT, "INSERT INTO compensations (saga_id, step, item, action, status, attempts,"      \
+				  " updated_at, last_error, request) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"  \
+				  " ON CONFLICT (saga_id, step, item) DO UPDATE SET action = excluded.action,"     \
+				  " status = excluded.status, attempts = excluded.attempts,"                       \
+				  " updated_at = excluded.updated_at, last_error = excluded.last_error,"           \
+				  " request = coalesce(excluded.request, request)")                                \
+	X(W_COMP_DELETE, "DELETE FROM compensations WHERE saga_id = ?1")                               \
+	X(W_COUNT_ADD, "INSERT INTO saga_counts (namespace, status, n) VALUES (?1, ?2, ?3)"            \
+				   " ON CONFLICT DO UPDATE SET n = n + excluded.n")                                \
+	X(W_FENCE, "UPDATE meta SET value = value + 1 WHERE name = 'settled'")                         \
+	X(W_DEF_FIND, "SELECT version FROM definitions"                                                \
+				  " WHERE namespace = ?1 AND name = ?2 AND hash = ?3")                             \
+	X(W_DEF_INSERT, "INSERT INTO definitions"                                                      \
+					" (namespace, name, version, hash, deployed_at, doc, source)"                  \
+					" SELECT ?1, ?2, coalesce(max(version), 0) + 1, ?3, ?4, ?5, ?6"                \
+					" FROM definitions WHERE namespace = ?1 AND name = ?2 RETURNING version")      \
+	X(W_RETAIN_NAMESPACE, "SELECT min(namespace) FROM saga_counts WHERE namespace > ?1")           \
+	X(W_RETAIN_FIND, "SELECT id, definition, key, status FROM sagas WHERE namespace = ?1"          \
+					 " AND id > ?2 AND id < ?3 AND ended_at < ?4 ORDER BY id LIMIT ?5")
+
+enum store_sqlite_write {
+#define X(name, sql) name,
+	STORE_SQLITE_WRITES(X)
+#undef X
+		W_STATEMENT_COUNT
+};
+
+/* What a transaction adds to saga_counts; one entry a namespace. */
+struct store_sqlite_counts {
+	char ns[NAMESPACE_MAX_BYTES + 1];
+	int64_t add[SAGA_STATUS_COUNT];
+};
+
+struct store_sqlite {
+	struct store store;
+	char *path;
+	bool memory;
+	bool no_sync;
+	int lock_fd; /* -1: none */
+	int slot_count;
+
+	/* Thread: writer. */
+	sqlite3 *db;
+	sqlite3_stmt *stmts[W_STATEMENT_COUNT];
+	struct store_sqlite_counts *counts;
+	size_t n_counts, cap_counts;
+	int wal_frames;    /* in the log after the last commit */
+	int checkpoint_at; /* the number of frames at which the next checkpoint is tried */
+	bool unsettled;    /* a commit's outcome is unknown until the next one has succeeded */
+	char *retain_ns;   /* where the next retain goes on; NULL: from the start */
+	char retain_id[SAGA_ID_SIZE];
+
+	/*
+	 * A store in memory has one connection, which its readers share; the mutex makes each call one
+	 * step for the others. A file has a connection for each reader and does not use it.
+	 */
+	pthread_mutex_t mutex; /* recursive: a callback may read on */
+
+	/* Thread: any. */
+	_Atomic int64_t n_commits, n_items;
+};
+
+static inline struct store_sqlite *store_sqlite__from(const struct store *store)
+{
+	return (struct store_sqlite *)store;
+}
+
+static inline void store_sqlite__unlock(pthread_mutex_t **mutex)
+{
+	if (*mutex)
+		pthread_mutex_unlock(*mutex);
+}
+
+static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
+{
+	if (!s->memory)
+		return NULL;
+	pthread_mutex_lock(&s->mutex);
+	return &s->mutex;
+}
+
+/* Until the end of the scope, no other thread is in a store in memory. */
+#define STORE_SQLITE_GUARD(s)                                                                      \
+	CLEANUP(store_sqlite__unlock) UNUSED pthread_mutex_t *guard_ = store_sqlite__lock(s)
+
+/* Opens a connection with all settings of ours; flags are SQLite's. */
+int store_sqlite__connect(struct store_sqlite *s, int flags, sqlite3 **ret_db,
+						  struct err *err) MUST_CHECK;
+int store_sqlite__exec(sqlite3 *db, const char *sql, const char *what, struct err *err) MUST_CHECK;
+int store_sqlite__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
+						  struct err *err) MUST_CHECK;
+/* Fills err with what SQLite says and returns our code for it, which is never 0. */
+int store_sqlite__error(sqlite3 *db, int rc, const char *what, struct err *err);
+
+/* Checks that the file is one of ours and brings its schema up to date. */
+int store_sqlite__migrate(struct store_sqlite *s, int slot_count, struct err *err) MUST_CHECK;
+
+/* The functions of store_ops, where they are not in store_sqlite.c itself. */
+int store_sqlite__commit(struct store *store, struct store_item *items, size_t n, struct err *err);
+int store_sqlite__settle(struct store *store, struct err *err);
+int store_sqlite__definition_put(struct store *store, struct definition_row *row, struct err *err);
+int store_sqlite__retain(struct store *store, wall_ms before, int limit, int *ret_n,
+						 struct err *err);
+int store_sqlite__idle(struct store *store, struct err *err);
+
+int store_sqlite__reader_open(struct store *store, struct store_reader **ret_reader,
+							  struct err *err);
+void store_sqlite__reader_close(struct store_reader *reader);
+int store_sqlite__saga_get(struct store_reader *reader, const char *ns, const char *id,
+						   struct saga_row *ret_row, struct err *err);
+int store_sqlite__history(struct store_reader *reader, const char *id, int64_t after_seq, int limit,
+						  int (*row)(void *ctx, const struct history_row *row), void *ctx,
+						  struct err *err);
+int store_sqlite__compensations(struct store_reader *reader, const char *id,
+								int (*row)(void *ctx, const struct compensation_row *row),
+								void *ctx, struct err *err);
+int store_sqlite__list(struct store_reader *reader, const struct saga_filter *filter,
+					   int (*row)(void *ctx, const struct saga_row *row), void *ctx,
+					   struct err *err);
+int store_sqlite__load_due(struct store_reader *reader, int first_slot, int last_slot,
+						   wall_ms due_before, bool awake_too, int limit,
+						   int (*row)(void *ctx, const struct saga_row *row), void *ctx,
+						   struct err *err);
+int store_sqlite__find_key(struct store_reader *reader, const char *ns, const char *definition,
+						   const char *key, char ret_id[SAGA_ID_SIZE],
+						   char ret_fingerprint[SHA256_HEX_SIZE], struct err *err);
+int store_sqlite__definition_get(struct store_reader *reader, const char *ns, const char *name,
+								 int64_t version, struct definition_row *ret_row, struct err *err);
+int store_sqlite__definition_list(struct store_reader *reader, const char *ns, const char *name,
+								  int (*row)(void *ctx, const struct definition_row *row),
+								  void *ctx, struct err *err);
+int store_sqlite__counts(struct store_reader *reader, const char *ns,
+						 int64_t counts[SAGA_STATUS_COUNT], struct err *err);
+
+/* A row of sagas, and how it is read; texts are borrowed from the statement. */
+#define STORE_SQLITE_SAGA_COLUMNS                                                                  \
+	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
+	" due_at, attention"
+int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row,
+							struct err *err) MUST_CHECK;
+/* Steps to the end. 0, an error, or what the callback returned; *n counts rows, and may be NULL. */
+int store_sqlite__each_saga(sqlite3 *db, sqlite3_stmt *stmt,
+							int (*row)(void *ctx, const struct saga_row *row), void *ctx, int *n,
+							struct err *err) MUST_CHECK;
+int store_sqlite__list_on(sqlite3 *db, const struct saga_filter *filter,
+						  int (*row)(void *ctx, const struct saga_row *row), void *ctx,
+						  struct err *err) MUST_CHECK;
+
+/* Transactions of the writer. A failed one has been rolled back when these return. */
+int store_sqlite__begin(struct store_sqlite *s, struct err *err) MUST_CHECK;
+int store_sqlite__end(struct store_sqlite *s, struct err *err) MUST_CHECK;
+void store_sqlite__rollback(struct store_sqlite *s);
+/* Runs a statement that gives no rows and resets it; SQLITE_DONE or an error. */
+int store_sqlite__run(sqlite3_stmt *stmt);
+void store_sqlite__count(struct store_sqlite *s, const char *ns, enum saga_status status, int add);
+/* Writes what was counted in this transaction. */
+int store_sqlite__write_counts(struct store_sqlite *s);
+
+/* Binding. Texts are borrowed until the statement is reset; NULL is NULL. */
+static inline void store_sqlite__bind_text(sqlite3_stmt *stmt, int i, const char *text)
+{
+	if (text)
+		sqlite3_bind_text(stmt, i, text, -1, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(stmt, i);
+}
+
+static inline void store_sqlite__bind_bytes(sqlite3_stmt *stmt, int i, const char *text, size_t len)
+{
+	if (text)
+		sqlite3_bind_text64(stmt, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
+	else
+		sqlite3_bind_null(stmt, i);
+}
+
+/* 0 is NULL. */
+static inline void store_sqlite__bind_time(sqlite3_stmt *stmt, int i, wall_ms at)
+{
+	if (at)
+		sqlite3_bind_int64(stmt, i, at);
+	else
+		sqlite3_bind_null(stmt, i);
+}
+
+static inline const char *store_sqlite__text(sqlite3_stmt *stmt, int col)
+{
+	return (const char *)sqlite3_column_text(stmt, col);
+}
+
+/* Copies a text column into a fixed array; what does not fit is cut, NULL is "". */
+#define STORE_SQLITE_COPY(stmt, col, array)                                                        \
+	store_sqlite__copy((stmt), (col), (array), sizeof(array))
+
+static inline void store_sqlite__copy(sqlite3_stmt *stmt, int col, char *to, size_t size)
+{
+	const char *text = store_sqlite__text(stmt, col);
+	size_t len = text ? strnlen(text, size - 1) : 0;
+
+	if (len > 0)
+		memcpy(to, text, len);
+	to[len] = '\0';
+}
+
+#endif

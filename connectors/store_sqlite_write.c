@@ -1,0 +1,333 @@
+/*
+ * What the writer writes. A batch is one transaction, and each item is judged before it leaves a
+ * row: what can be refused (the key, the predecessor, the saga's row) is asked or inserted first,
+ * so a refusal seldom has anything to undo and needs no savepoint.
+ *
+ * A statement that fails fails the batch, unless the fault lies in the item itself (a row too
+ * large, a constraint): then the batch is rolled back, the item is marked, and the rest is written
+ * again.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "connectors/store_sqlite_priv.h"
+#include "sagas/base/macros.h"
+
+int store_sqlite__run(sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	sqlite3_reset(stmt);
+	return rc;
+}
+
+void store_sqlite__count(struct store_sqlite *s, const char *ns, enum saga_status status, int add)
+{
+	size_t i = s->n_counts;
+
+	/* From the end: most batches know one namespace, and items of one stand together. */
+	while (i > 0 && strcmp(s->counts[i - 1].ns, ns) != 0)
+		i--;
+	if (i == 0) {
+		if (s->n_counts == s->cap_counts) {
+			s->cap_counts = s->cap_counts ? s->cap_counts * 2 : 8;
+			s->counts = xrealloc_array(s->counts, s->cap_counts, sizeof(*s->counts));
+		}
+		i = ++s->n_counts;
+		s->counts[i - 1] = (struct store_sqlite_counts){0};
+		snprintf(s->counts[i - 1].ns, sizeof(s->counts[i - 1].ns), "%s", ns);
+	}
+	s->counts[i - 1].add[status] += add;
+}
+
+int store_sqlite__write_counts(struct store_sqlite *s)
+{
+	sqlite3_stmt *stmt = s->stmts[W_COUNT_ADD];
+
+	for (size_t i = 0; i < s->n_counts; i++) {
+		for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
+			int rc;
+
+			if (s->counts[i].add[status] == 0)
+				continue;
+			store_sqlite__bind_text(stmt, 1, s->counts[i].ns);
+			store_sqlite__bind_text(stmt, 2, saga_status_text((enum saga_status)status));
+			sqlite3_bind_int64(stmt, 3, s->counts[i].add[status]);
+			rc = store_sqlite__run(stmt);
+			if (rc != SQLITE_DONE)
+				return rc;
+		}
+	}
+	return SQLITE_DONE;
+}
+
+/* All that follows returns SQLITE_DONE, with the verdict in the item, or SQLite's error. */
+
+static int key_insert(struct store_sqlite *s, struct store_item *item)
+{
+	const struct saga_row *row = item->create;
+	sqlite3_stmt *stmt = s->stmts[W_KEY_INSERT];
+	int rc;
+
+	store_sqlite__bind_text(stmt, 1, row->ns);
+	store_sqlite__bind_text(stmt, 2, row->definition);
+	store_sqlite__bind_text(stmt, 3, row->key);
+	store_sqlite__bind_text(stmt, 4, item->saga_id);
+	store_sqlite__bind_text(stmt, 5, item->fingerprint ? item->fingerprint : "");
+	rc = store_sqlite__run(stmt);
+	if (rc != SQLITE_DONE || sqlite3_changes(s->db) > 0)
+		return rc;
+	stmt = s->stmts[W_KEY_FIND];
+	store_sqlite__bind_text(stmt, 1, row->ns);
+	store_sqlite__bind_text(stmt, 2, row->definition);
+	store_sqlite__bind_text(stmt, 3, row->key);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		item->verdict = STORE_DUPLICATE;
+		STORE_SQLITE_COPY(stmt, 0, item->existing_id);
+		STORE_SQLITE_COPY(stmt, 1, item->existing_fingerprint);
+		rc = SQLITE_DONE;
+	} else if (rc == SQLITE_DONE) {
+		rc = SQLITE_CONSTRAINT; /* not the key but another rule refused the row */
+	}
+	sqlite3_reset(stmt);
+	return rc;
+}
+
+static int key_delete(struct store_sqlite *s, const struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[W_KEY_DELETE];
+
+	if (!item->create->key)
+		return SQLITE_DONE;
+	store_sqlite__bind_text(stmt, 1, item->create->ns);
+	store_sqlite__bind_text(stmt, 2, item->create->definition);
+	store_sqlite__bind_text(stmt, 3, item->create->key);
+	store_sqlite__bind_text(stmt, 4, item->saga_id);
+	return store_sqlite__run(stmt);
+}
+
+static int saga_insert(struct store_sqlite *s, struct store_item *item)
+{
+	const struct saga_row *row = item->create;
+	sqlite3_stmt *stmt = s->stmts[W_SAGA_INSERT];
+	int rc;
+
+	store_sqlite__bind_text(stmt, 1, row->ns);
+	store_sqlite__bind_text(stmt, 2, item->saga_id);
+	sqlite3_bind_int(stmt, 3, item->slot);
+	store_sqlite__bind_text(stmt, 4, row->definition);
+	sqlite3_bind_int64(stmt, 5, row->version);
+	store_sqlite__bind_text(stmt, 6, saga_status_text(row->status));
+	store_sqlite__bind_text(stmt, 7, row->key);
+	sqlite3_bind_int64(stmt, 8, row->started_at);
+	sqlite3_bind_int64(stmt, 9, row->updated_at);
+	store_sqlite__bind_time(stmt, 10, row->ended_at);
+	store_sqlite__bind_time(stmt, 11, row->due_at);
+	store_sqlite__bind_text(stmt, 12, row->attention);
+	rc = store_sqlite__run(stmt);
+	if (rc == SQLITE_DONE && sqlite3_changes(s->db) == 0)
+		item->verdict = STORE_CONFLICT;
+	return rc;
+}
+
+/* Finds the row's present status, for the counts; a saga that is gone is a conflict. */
+static int saga_status(struct store_sqlite *s, struct store_item *item, int *ret_status)
+{
+	sqlite3_stmt *stmt = s->stmts[W_SAGA_STATUS];
+	int rc;
+
+	store_sqlite__bind_text(stmt, 1, item->update->ns);
+	store_sqlite__bind_text(stmt, 2, item->saga_id);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*ret_status = saga_status_parse(store_sqlite__text(stmt, 0));
+		rc = *ret_status >= 0 ? SQLITE_DONE : SQLITE_MISMATCH;
+	} else if (rc == SQLITE_DONE) {
+		item->verdict = STORE_CONFLICT;
+	}
+	sqlite3_reset(stmt);
+	return rc;
+}
+
+static int saga_update(struct store_sqlite *s, struct store_item *item)
+{
+	const struct saga_row *row = item->update;
+	sqlite3_stmt *stmt = s->stmts[W_SAGA_UPDATE];
+
+	store_sqlite__bind_text(stmt, 1, row->ns);
+	store_sqlite__bind_text(stmt, 2, item->saga_id);
+	store_sqlite__bind_text(stmt, 3, saga_status_text(row->status));
+	sqlite3_bind_int64(stmt, 4, row->updated_at);
+	store_sqlite__bind_time(stmt, 5, row->ended_at);
+	store_sqlite__bind_time(stmt, 6, row->ended_at ? 0 : row->due_at);
+	store_sqlite__bind_text(stmt, 7, row->attention);
+	return store_sqlite__run(stmt);
+}
+
+static int history_insert(struct store_sqlite *s, struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[item->seq == 1 ? W_HISTORY_FIRST : W_HISTORY_NEXT];
+	int rc;
+
+	store_sqlite__bind_text(stmt, 1, item->saga_id);
+	sqlite3_bind_int64(stmt, 2, item->seq);
+	sqlite3_bind_int64(stmt, 3, item->at);
+	store_sqlite__bind_bytes(stmt, 4, item->events, item->events_len);
+	rc = store_sqlite__run(stmt);
+	if (rc == SQLITE_DONE && sqlite3_changes(s->db) == 0)
+		item->verdict = STORE_CONFLICT;
+	return rc;
+}
+
+static int compensations_put(struct store_sqlite *s, const struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[W_COMP_PUT];
+
+	for (size_t i = 0; i < item->n_compensations; i++) {
+		const struct compensation_row *comp = &item->compensations[i];
+		int rc;
+
+		store_sqlite__bind_text(stmt, 1, item->saga_id);
+		store_sqlite__bind_text(stmt, 2, comp->step);
+		sqlite3_bind_int(stmt, 3, comp->item);
+		store_sqlite__bind_text(stmt, 4, comp->action);
+		store_sqlite__bind_text(stmt, 5, comp_status_text(comp->status));
+		sqlite3_bind_int64(stmt, 6, comp->attempts);
+		sqlite3_bind_int64(stmt, 7, comp->updated_at);
+		store_sqlite__bind_text(stmt, 8, comp->last_error);
+		store_sqlite__bind_bytes(stmt, 9, comp->request, comp->request_len);
+		rc = store_sqlite__run(stmt);
+		if (rc != SQLITE_DONE)
+			return rc;
+	}
+	return SQLITE_DONE;
+}
+
+static int write_create(struct store_sqlite *s, struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[W_SAGA_DELETE];
+	int rc = item->create->key ? key_insert(s, item) : SQLITE_DONE;
+
+	if (rc != SQLITE_DONE || item->verdict != STORE_ACCEPTED)
+		return rc;
+	rc = saga_insert(s, item);
+	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED) {
+		rc = history_insert(s, item);
+		if (rc != SQLITE_DONE || item->verdict == STORE_ACCEPTED)
+			return rc;
+		store_sqlite__bind_text(stmt, 1, item->create->ns);
+		store_sqlite__bind_text(stmt, 2, item->saga_id);
+		rc = store_sqlite__run(stmt);
+	}
+	return rc == SQLITE_DONE ? key_delete(s, item) : rc; /* a conflict leaves nothing behind */
+}
+
+static int write_item(struct store_sqlite *s, struct store_item *item)
+{
+	int before = 0, rc;
+
+	CHECK(item->seq >= 1 && (item->seq == 1) == (item->create != NULL));
+	CHECK(!(item->create && item->update));
+	if (item->create) {
+		rc = write_create(s, item);
+	} else {
+		rc = item->update ? saga_status(s, item, &before) : SQLITE_DONE;
+		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
+			rc = history_insert(s, item);
+		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update)
+			rc = saga_update(s, item);
+	}
+	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
+		rc = compensations_put(s, item);
+	if (rc != SQLITE_DONE || item->verdict != STORE_ACCEPTED)
+		return rc;
+	if (item->create) {
+		store_sqlite__count(s, item->create->ns, item->create->status, 1);
+	} else if (item->update && before != (int)item->update->status) {
+		store_sqlite__count(s, item->update->ns, (enum saga_status)before, -1);
+		store_sqlite__count(s, item->update->ns, item->update->status, 1);
+	}
+	return rc;
+}
+
+/* Whether the item, and not the store, is why a statement failed. */
+static bool is_items_fault(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_TOOBIG:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
+	case SQLITE_RANGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What is known before: most of what is too large never costs the others a second try. */
+static bool fits(const struct store_item *item)
+{
+	const size_t max = STORE_SQLITE_MAX_ROW - 4096;
+
+	if (item->events_len > max)
+		return false;
+	for (size_t i = 0; i < item->n_compensations; i++)
+		if (item->compensations[i].request_len > max)
+			return false;
+	return true;
+}
+
+/* Writes what is not refused yet. 0, an error, or 1: an item was marked, and all was undone. */
+static int try_batch(struct store_sqlite *s, struct store_item *items, size_t n, struct err *err)
+{
+	int r = store_sqlite__begin(s, err), rc;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].verdict == STORE_UNSTORABLE)
+			continue;
+		items[i].verdict = STORE_ACCEPTED;
+		rc = write_item(s, &items[i]);
+		if (rc == SQLITE_DONE)
+			continue;
+		if (is_items_fault(rc)) {
+			items[i].verdict = STORE_UNSTORABLE;
+			r = 1;
+		} else {
+			r = store_sqlite__error(s->db, rc, "cannot write a saga", err);
+		}
+		store_sqlite__rollback(s);
+		return r;
+	}
+	rc = store_sqlite__write_counts(s);
+	if (rc != SQLITE_DONE) {
+		r = store_sqlite__error(s->db, rc, "cannot write the counts", err);
+		store_sqlite__rollback(s);
+		return r;
+	}
+	return store_sqlite__end(s, err);
+}
+
+int store_sqlite__commit(struct store *store, struct store_item *items, size_t n, struct err *err)
+{
+	struct store_sqlite *s = store_sqlite__from(store);
+	STORE_SQLITE_GUARD(s);
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		items[i].verdict = fits(&items[i]) ? STORE_ACCEPTED : STORE_UNSTORABLE;
+		items[i].existing_id[0] = '\0';
+		items[i].existing_fingerprint[0] = '\0';
+	}
+	do
+		r = try_batch(s, items, n, err);
+	while (r == 1); /* each turn refuses one item more, so it ends */
+	if (r < 0)
+		return r;
+	atomic_fetch_add_explicit(&s->n_commits, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->n_items, (int64_t)n, memory_order_relaxed);
+	return 0;
+}

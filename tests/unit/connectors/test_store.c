@@ -1,0 +1,81 @@
+/*
+ * The contract of stores, against each kind that there is.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "connectors/store_fault.h"
+#include "connectors/store_sqlite.h"
+#include "sagas/base/macros.h"
+#include "tests/support/store_contract.h"
+#include "tests/support/temp_dir.h"
+
+static char *path;
+
+static struct store *open_path(const char *store_path)
+{
+	struct store_sqlite_options options = {.path = store_path, .slot_count = 16};
+	struct store *store;
+	struct err err;
+
+	ck_assert_msg(store_sqlite_open(&options, &store, &err) == 0, "%s", err.text);
+	return store;
+}
+
+static struct store *reopen_file(void)
+{
+	return open_path(path);
+}
+
+static struct store *open_file(void)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		CLEANUP(free_p) char *file = xasprintf("%s%s", path, suffixes[i]);
+
+		unlink(file);
+	}
+	return open_path(path);
+}
+
+static struct store *open_memory(void)
+{
+	return open_path(":memory:");
+}
+
+static enum store_fault no_fault(void *ctx)
+{
+	(void)ctx;
+	return STORE_FAULT_NONE;
+}
+
+static struct store *open_fault(void)
+{
+	return store_fault_new(open_memory(), no_fault, NULL, NULL);
+}
+
+static const struct store_kind kinds[] = {
+	{.name = "sqlite", .open = open_file, .reopen = reopen_file},
+	{.name = "sqlite in memory", .open = open_memory},
+	{.name = "fault, without faults", .open = open_fault},
+};
+
+int main(void)
+{
+	Suite *suite = suite_create("store");
+	SRunner *runner;
+	int failed;
+
+	path = xasprintf("%s/store.db", temp_dir_make());
+	store_contract_add(suite, kinds, ARRAY_SIZE(kinds));
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	temp_dir_remove();
+	free(path);
+	return failed == 0 ? 0 : 1;
+}
