@@ -4,11 +4,11 @@
  * phase before the request, and it counted no byte of a request as written, in any try. In doubt
  * it is BROKEN.
  *
- * The second half matters because curl itself tries again, on a fresh connection, when a reused
- * one dies before the first byte of an answer. The first try may have been carried out, so the
- * participant may see the request twice. That is allowed: it carries the same idempotency key as
- * every other attempt, and is part of this attempt. It must not be hidden, though: when the second
- * try cannot connect, the bytes counted for the first one make it BROKEN.
+ * curl tries again by itself, on a fresh connection, when a reused one ends before the first byte
+ * of an answer. That would be allowed, since the same idempotency key goes with it, but it would
+ * hide that the request was sent twice: a participant that is still busy with the first answers the
+ * second with 409, which is a definite failure only for a call that was sent once. So a second try
+ * is stopped before it is written, unless nothing was written in the first.
  */
 #include "connectors/http_transfer.h"
 
@@ -80,6 +80,28 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	return len;
 }
 
+/* Whether any byte of the request was handed to a socket, in any of curl's tries. */
+static bool was_sent(const struct http_transfer *transfer)
+{
+	long bytes = 0;
+
+	return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &bytes) != CURLE_OK ||
+		   bytes > 0;
+}
+
+/* Called when a connection is ready, before the request is written to it. */
+static int on_ready(void *ctx, char *peer_ip, char *local_ip, int peer_port, int local_port)
+{
+	struct http_transfer *transfer = ctx;
+
+	(void)peer_ip;
+	(void)local_ip;
+	(void)peer_port;
+	(void)local_port;
+	transfer->second_try = was_sent(transfer);
+	return transfer->second_try ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 struct http_transfer *http_transfer_new(struct http_sockets *sockets)
 {
 	struct http_transfer *transfer = xcalloc(1, sizeof(*transfer));
@@ -105,6 +127,8 @@ struct http_transfer *http_transfer_new(struct http_sockets *sockets)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
 	return transfer;
 }
 
@@ -257,18 +281,10 @@ int http_transfer_begin(struct http_transfer *transfer, const char *base_url,
 	transfer->request = request;
 	transfer->header_bytes = 0;
 	transfer->too_large = false;
+	transfer->second_try = false;
 	transfer->retry_after = false;
 	transfer->error[0] = '\0';
 	return 0;
-}
-
-/* Whether any byte of the request was handed to a socket, in any of curl's tries. */
-static bool was_sent(const struct http_transfer *transfer)
-{
-	long bytes = 0;
-
-	return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &bytes) != CURLE_OK ||
-		   bytes > 0;
 }
 
 /* Whether curl's word is one that it only has before a request is written. */
@@ -304,6 +320,8 @@ static void say(struct http_transfer *transfer, CURLcode ended)
 	const char *text = transfer->error[0] ? transfer->error : curl_easy_strerror(ended);
 	char *at;
 
+	if (transfer->second_try)
+		text = "the connection ended before an answer came";
 	if (transfer->header_bytes > HTTP_REPLY_HEADERS_MAX_BYTES)
 		snprintf(request->error, sizeof(request->error),
 				 "the headers of the answer exceed %d bytes", HTTP_REPLY_HEADERS_MAX_BYTES);

@@ -28,6 +28,7 @@ struct http_transfer {
 	struct buf reply;
 	size_t header_bytes;
 	bool too_large;
+	bool second_try; /* of curl's own; it was stopped */
 	bool retry_after;
 	char method[16]; /* what the handle is set to */
 	char error[CURL_ERROR_SIZE];

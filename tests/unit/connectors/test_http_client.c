@@ -352,9 +352,25 @@ START_TEST(test_http_client__calls_an_unknown_participant_not_connected)
 END_TEST
 
 /*
- * The connection that is reused ends without an answer, curl tries again and is refused: the
- * first try may have been carried out, so this must not be called "not connected".
+ * A reused connection that ends without an answer: the request may have been carried out, so it is
+ * neither sent again behind the engine's back nor called "not connected" when that would fail.
  */
+START_TEST(test_http_client__sends_once_when_a_reused_connection_ends)
+{
+	EXCHANGE(a, "POST", "/ok", "{}");
+	EXCHANGE(b, "POST", "/close", "{}");
+	EXCHANGE(c, "DELETE", "/ok", NULL);
+	EXCHANGE(d, "DELETE", "/close", NULL);
+
+	ck_assert_int_eq(a->result, HTTP_ANSWERED);
+	ck_assert_int_eq(b->result, HTTP_BROKEN);
+	ck_assert_str_eq(b->error, "the connection ended before an answer came");
+	ck_assert_int_eq(c->result, HTTP_ANSWERED);
+	ck_assert_int_eq(d->result, HTTP_BROKEN);
+	ck_assert_int_eq(http_script_requests(script), 4);
+}
+END_TEST
+
 START_TEST(test_http_client__does_not_hide_a_first_try_behind_a_refused_second)
 {
 	EXCHANGE(a, "POST", "/ok", "{}");
@@ -588,6 +604,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_http_client__calls_garbage_and_cut_answers_broken);
 	tcase_add_test(tc, test_http_client__calls_a_refused_connection_not_connected);
 	tcase_add_test(tc, test_http_client__calls_an_unknown_participant_not_connected);
+	tcase_add_test(tc, test_http_client__sends_once_when_a_reused_connection_ends);
 	tcase_add_test(tc, test_http_client__does_not_hide_a_first_try_behind_a_refused_second);
 	tcase_add_test(tc, test_http_client__calls_an_unanswered_request_timed_out);
 	tcase_add_test(tc, test_http_client__calls_a_deadline_while_connecting_not_connected);
