@@ -89,7 +89,7 @@ $(BUILD)/schemas/embedded.o: $(BUILD)/schemas/embedded.c | require
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
+$(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libparticipant.a $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS) -lm
 $(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
