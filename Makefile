@@ -103,6 +103,11 @@ $(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
 unit: $(UNIT_BIN) ## builds and runs the unit tests
 	$(Q)tests/run $(UNIT_BIN)
 
+.PHONY: bench
+bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5
+	$(Q)tests/bench/run "$(BUILD)" "$(or $(SCENARIO),http3 http3-undo)" "$(or $(STORE),sqlite)" \
+		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)"
+
 .PHONY: deps
 deps: ## installs what the build needs with the system's package manager
 	$(Q)tests/install-deps $(DEBIAN_PACKAGES)

@@ -3,12 +3,13 @@
  * (Prefer: wait) and starts the next. One thread on epoll; a few microseconds a request.
  *
  *     bench_load --port P --saga NAME [--concurrency N] [--seconds S] [--warmup S]
- *                [--expect STATUS] [--server-pid PID] [--metric NAME]
+ *                [--expect STATUS] [--server-pid PID] [--metric NAME]…
  *
  * Prints "name value" lines of what was measured between the end of the warm-up and the end:
  *
- *     sagas errors seconds sagas_per_second p50_ms p99_ms max_ms load_cpu_seconds
- *     server_cpu_seconds (with --server-pid)   metric (its growth, with --metric)
+ *     all_sagas (also of the warm-up) sagas errors seconds sagas_per_second p50_ms p99_ms max_ms
+ * load_cpu_seconds server_cpu_seconds (with --server-pid)   NAME (by how much that metric has
+ * grown)
  *
  * `errors` counts answers that are not 200 with the expected status, over the whole run. Exit code
  * 1 when there was one, or when no saga ended.
@@ -33,12 +34,14 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/macros.h"
 
-enum { INPUT_SIZE = 64 * 1024, EVENTS_A_TURN = 128, MAX_CONNECTIONS = 4096 };
+enum { INPUT_SIZE = 64 * 1024, EVENTS_A_TURN = 128, MAX_CONNECTIONS = 4096, MAX_METRICS = 4 };
 
 struct options {
 	int port, concurrency, server_pid;
 	double seconds, warmup_seconds;
-	const char *saga, *expect, *metric;
+	const char *saga, *expect;
+	const char *metrics[MAX_METRICS];
+	int n_metrics;
 };
 
 struct connection {
@@ -51,7 +54,7 @@ struct connection {
 /* What is read at both ends of the measured time. */
 struct reading {
 	int64_t at_ns;
-	double server_cpu_s, load_cpu_s, metric;
+	double server_cpu_s, load_cpu_s, metrics[MAX_METRICS];
 };
 
 static struct options options = {
@@ -198,42 +201,50 @@ static double server_cpu_seconds(void)
 	return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double metric_value(void)
+/* The sum over the labels of a metric. */
+static double metric_value(const char *text, const char *name)
 {
-	char text[1024], *at;
-	struct buf in;
+	size_t len = strlen(name);
 	double value = 0;
-	ssize_t n;
-	int fd;
+	const char *at;
 
-	if (!options.metric)
-		return 0;
+	for (at = strchr(text, '\n'); at; at = strchr(at, '\n')) {
+		at++;
+		if (strncmp(at, name, len) == 0 && (at[len] == ' ' || at[len] == '{'))
+			value += strtod(at + strcspn(at, " "), NULL);
+	}
+	return value;
+}
+
+static void read_metrics(double values[MAX_METRICS])
+{
+	static const char request[] =
+		"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+	char block[4096];
+	struct buf in;
+	ssize_t n;
+	int i, fd;
+
+	if (options.n_metrics == 0)
+		return;
 	fd = connect_server();
-	snprintf(text, sizeof(text),
-			 "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
 		die("send");
 	buf_init(&in, 0);
-	while ((n = recv(fd, text, sizeof(text), 0)) > 0)
-		buf_add(&in, text, (size_t)n);
+	while ((n = recv(fd, block, sizeof(block), 0)) > 0)
+		buf_add(&in, block, (size_t)n);
 	close(fd);
-	/* The sum over its labels. */
-	for (at = strchr(buf_str(&in), '\n'); at; at = strchr(at, '\n')) {
-		size_t len = strlen(options.metric);
-
-		at++;
-		if (strncmp(at, options.metric, len) == 0 && (at[len] == ' ' || at[len] == '{'))
-			value += strtod(strchr(at, ' ') + 1, NULL);
-	}
+	for (i = 0; i < options.n_metrics; i++)
+		values[i] = metric_value(buf_str(&in), options.metrics[i]);
 	buf_release(&in);
-	return value;
 }
 
 static struct reading read_now(void)
 {
-	struct reading reading = {.metric = metric_value(), .server_cpu_s = server_cpu_seconds()};
+	struct reading reading = {.server_cpu_s = server_cpu_seconds()};
 	struct rusage usage;
 
+	read_metrics(reading.metrics);
 	getrusage(RUSAGE_SELF, &usage);
 	reading.load_cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 						 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
@@ -260,8 +271,10 @@ static double percentile_ms(double part)
 static void print_results(const struct reading *from, const struct reading *to)
 {
 	double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
+	int i;
 
 	qsort(latencies_us, n_latencies, sizeof(*latencies_us), compare_u32);
+	printf("all_sagas %" PRId64 "\n", n_started);
 	printf("sagas %zu\nerrors %" PRId64 "\nseconds %.3f\n", n_latencies, n_errors, seconds);
 	printf("sagas_per_second %.1f\n", (double)n_latencies / seconds);
 	printf("p50_ms %.3f\np99_ms %.3f\nmax_ms %.3f\n", percentile_ms(0.5), percentile_ms(0.99),
@@ -269,8 +282,8 @@ static void print_results(const struct reading *from, const struct reading *to)
 	printf("load_cpu_seconds %.3f\n", to->load_cpu_s - from->load_cpu_s);
 	if (options.server_pid)
 		printf("server_cpu_seconds %.3f\n", to->server_cpu_s - from->server_cpu_s);
-	if (options.metric)
-		printf("metric %.0f\n", to->metric - from->metric);
+	for (i = 0; i < options.n_metrics; i++)
+		printf("%s %.0f\n", options.metrics[i], to->metrics[i] - from->metrics[i]);
 }
 
 static void parse_options(int argc, char **argv)
@@ -310,7 +323,9 @@ static void parse_options(int argc, char **argv)
 			options.server_pid = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'm':
-			options.metric = optarg;
+			if (options.n_metrics == MAX_METRICS)
+				exit(2);
+			options.metrics[options.n_metrics++] = optarg;
 			break;
 		default:
 			exit(2);
@@ -319,7 +334,7 @@ static void parse_options(int argc, char **argv)
 	if (optind != argc || options.port <= 0 || options.concurrency < 1 ||
 		options.concurrency > MAX_CONNECTIONS || strlen(options.saga) > 128) {
 		fprintf(stderr, "usage: bench_load --port P --saga NAME [--concurrency N] [--seconds S] "
-						"[--warmup S] [--expect STATUS] [--server-pid PID] [--metric NAME]\n");
+						"[--warmup S] [--expect STATUS] [--server-pid PID] [--metric NAME]...\n");
 		exit(2);
 	}
 }
