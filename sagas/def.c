@@ -1,0 +1,116 @@
+/*
+ * The life of a compiled definition: finding its steps, counting its references, freeing its parts.
+ */
+#include "sagas/def.h"
+
+#include <string.h>
+
+#include "sagas/def_priv.h"
+
+int saga_def_step(const struct saga_def *def, const char *id)
+{
+	for (int i = 0; i < def->n_steps; i++) {
+		if (strcmp(def->steps[i].id, id) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static void limit_release(struct limit *limit)
+{
+	tmpl_free(limit->tmpl);
+}
+
+void outcome_rules__release(struct outcome_rules *outcome)
+{
+	for (size_t i = 0; i < outcome->n_rules; i++) {
+		free(outcome->rules[i].code);
+		expr_free(outcome->rules[i].expr);
+	}
+	free(outcome->rules);
+	tmpl_free(outcome->code);
+	*outcome = (struct outcome_rules){0};
+}
+
+static void http_fields_free(struct http_field *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(fields[i].name);
+		tmpl_free(fields[i].value);
+	}
+	free(fields);
+}
+
+static void http_action_release(struct http_action *http)
+{
+	free(http->to);
+	free(http->method);
+	free(http->content_type);
+	tmpl_free(http->path);
+	tmpl_free(http->body);
+	http_fields_free(http->query, http->n_query);
+	http_fields_free(http->headers, http->n_headers);
+}
+
+void action_def__release(struct action_def *act)
+{
+	tmpl_free(act->when);
+	http_action_release(&act->http);
+	tmpl_free(act->set);
+	tmpl_free(act->fail_code);
+	tmpl_free(act->fail_message);
+	limit_release(&act->after);
+	limit_release(&act->timeout);
+	limit_release(&act->deadline);
+	for (size_t i = 0; i < act->retry.n_non_retryable; i++)
+		free(act->retry.non_retryable[i]);
+	free(act->retry.non_retryable);
+	outcome_rules__release(&act->outcome);
+	tmpl_free(act->output);
+	tmpl_free(act->idempotency_key);
+	if (act->probe) {
+		/* A probe has no probe, so this ends. */
+		action_def__release(&act->probe->act);
+		free(act->probe);
+	}
+	*act = (struct action_def){0};
+}
+
+void step_def__release(struct step_def *step)
+{
+	free(step->id);
+	free(step->needs);
+	free(step->dependants);
+	free(step->ancestors);
+	tmpl_free(step->for_each);
+	expr_free(step->repeat_until);
+	tmpl_free(step->tolerate);
+	action_def__release(&step->act);
+	action_def__release(&step->undo);
+}
+
+static void saga_def_free(struct saga_def *def)
+{
+	for (int i = 0; i < def->n_steps; i++)
+		step_def__release(&def->steps[i]);
+	free(def->steps);
+	free(def->name);
+	json_decref(def->doc);
+	tmpl_free(def->key);
+	tmpl_free(def->output);
+	limit_release(&def->deadline);
+	schema_free(def->input_schema);
+	free(def);
+}
+
+struct saga_def *saga_def_ref(struct saga_def *def)
+{
+	__atomic_add_fetch(&def->refs, 1, __ATOMIC_RELAXED);
+	return def;
+}
+
+void saga_def_unref(struct saga_def *def)
+{
+	if (def && __atomic_sub_fetch(&def->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		saga_def_free(def);
+}

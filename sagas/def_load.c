@@ -1,0 +1,340 @@
+/*
+ * The loader's top: the keys of the document itself, the three phases in their order, and the
+ * assembly of the saga_def.
+ */
+#include "sagas/def_load.h"
+
+#include <string.h>
+
+#include "sagas/def_priv.h"
+
+#define AT_START (BIT(EXPR_INPUT) | BIT(EXPR_ENV))
+#define IN_SAGA (AT_START | BIT(EXPR_SAGA))
+#define IN_STEPS (IN_SAGA | BIT(EXPR_STEPS) | BIT(EXPR_STEP))
+
+static void read_saga_name(const struct node *at, void *to)
+{
+	const char *name = read_name(at, "the name of the saga", DEF_MAX_NAME, true);
+
+	if (name)
+		((struct saga_def *)to)->name = xstrdup(name);
+}
+
+static void read_key(const struct node *at, void *to)
+{
+	const struct place place = {.names = AT_START};
+	struct node placed = node_placed(at, &place);
+
+	read_tmpl(&placed, WANT_STRING, &((struct saga_def *)to)->key);
+}
+
+static void read_key_reuse(const struct node *at, void *to)
+{
+	static const char *const words[] = {"never", "after_undo"};
+
+	(void)to;
+	if (read_word(at, words, ARRAY_SIZE(words)) == 1)
+		not_built(at, "`key_reuse: after_undo`");
+}
+
+static void read_deadline(const struct node *at, void *to)
+{
+	const struct place place = {.names = IN_SAGA};
+	struct node placed = node_placed(at, &place);
+
+	read_limit(&placed, &((struct saga_def *)to)->deadline);
+}
+
+static void read_recovery(const struct node *at, void *to)
+{
+	static const char *const words[] = {"forward"};
+
+	((struct saga_def *)to)->recovery_forward = read_word(at, words, ARRAY_SIZE(words)) == 0;
+}
+
+static void read_labels(const struct node *at, void *to)
+{
+	const char *name;
+	json_t *value;
+
+	(void)to;
+	if (!json_is_object(at->value)) {
+		find_at(at, FINDING_ERROR, "`labels` must be an object of names and texts, not %s",
+				type_text(at->value));
+		return;
+	}
+	json_object_foreach (at->value, name, value) {
+		struct node child = node_child(at, name);
+
+		if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
+			find_at(&child, FINDING_ERROR, "a label must be text, not %s", type_text(value));
+	}
+}
+
+static void read_search(const struct node *at, void *to)
+{
+	const struct place place = {.names = IN_SAGA};
+	const char *name;
+	json_t *value;
+
+	(void)to;
+	if (!json_is_object(at->value)) {
+		find_at(at, FINDING_ERROR, "`search` must be an object of names and values, not %s",
+				type_text(at->value));
+		return;
+	}
+	json_object_foreach (at->value, name, value) {
+		struct node child = node_child(at, name);
+
+		child.place = &place;
+		read_tmpl(&child, WANT_SCALAR, NULL);
+	}
+}
+
+static void read_input_schema(const struct node *at, void *to)
+{
+	struct saga_def *def = to;
+	char pointer[256];
+	struct err err;
+	size_t len;
+
+	if (schema_compile(at->value, &def->input_schema, &err) == 0) {
+		at->load->input_schema = at->value;
+		return;
+	}
+	node_pointer(at, pointer, sizeof(pointer));
+	len = strlen(pointer);
+	snprintf(pointer + len, sizeof(pointer) - len, "%s", err.place);
+	find_pointer(at->load, pointer, FINDING_ERROR, "%s", err.text);
+}
+
+static void read_input(const struct node *at, void *to)
+{
+	static const struct key_rule keys[] = {{"schema", read_input_schema}};
+
+	read_object(at, "input", keys, ARRAY_SIZE(keys), to);
+}
+
+static void read_participants(const struct node *at, void *to)
+{
+	const struct place place = {.names = IN_SAGA | BIT(EXPR_STEP)};
+	const char *name;
+	json_t *value;
+
+	(void)to;
+	if (!json_is_object(at->value)) {
+		find_at(at, FINDING_ERROR,
+				"`participants` must be an object such as {stock: {timeout: 3s}}, "
+				"not %s",
+				type_text(at->value));
+		return;
+	}
+	json_object_foreach (at->value, name, value) {
+		struct node child = node_child(at, name);
+		json_t *text = json_string(name);
+		struct node as_name = child;
+
+		child.place = &place;
+		as_name.value = text;
+		(void)read_name(&as_name, "the participant", DEF_MAX_NAME, true);
+		json_decref(text);
+		check_inherited(&child, "a participant");
+	}
+}
+
+static void read_defaults(const struct node *at, void *to)
+{
+	const struct place place = {.names = IN_SAGA | BIT(EXPR_STEP)};
+	struct node placed = node_placed(at, &place);
+
+	(void)to;
+	check_inherited(&placed, "defaults");
+}
+
+static void read_start(const struct node *at, void *to)
+{
+	(void)to;
+	read_start_on(at);
+}
+
+static void read_cancel(const struct node *at, void *to)
+{
+	(void)to;
+	read_cancel_on(at);
+}
+
+static void read_saga_escalate(const struct node *at, void *to)
+{
+	const struct place place = {.names = IN_SAGA};
+	struct node placed = node_placed(at, &place);
+
+	(void)to;
+	read_escalate(&placed);
+}
+
+static void read_steps(const struct node *at, void *to)
+{
+	const struct place place = {.names = IN_STEPS};
+	struct node placed = node_placed(at, &place);
+
+	(void)to;
+	at->load->forward = read_block(&placed, NULL, NULL);
+}
+
+/* steps, on_compensated and output are read after the rest, in this order: see read_document. */
+static const struct key_rule document_keys[] = {
+	{"saga", read_saga_name},
+	{"key", read_key},
+	{"key_reuse", read_key_reuse},
+	{"deadline", read_deadline},
+	{"recovery", read_recovery},
+	{"labels", read_labels},
+	{"search", read_search},
+	{"input", read_input},
+	{"start_on", read_start},
+	{"cancel_on", read_cancel},
+	{"escalate", read_saga_escalate},
+	{"participants", read_participants},
+	{"defaults", read_defaults},
+	{"steps", NULL},
+	{"output", NULL},
+	{"on_compensated", NULL},
+};
+
+static void read_document(struct load *load)
+{
+	const struct node root = {.load = load, .value = load->doc};
+	struct node steps = node_child(&root, "steps");
+	struct node last = node_child(&root, "on_compensated");
+	struct node output = node_child(&root, "output");
+	struct place place = {.names = IN_STEPS, .saga_failure = true};
+
+	load->participants = json_object_get(load->doc, "participants");
+	load->defaults = json_object_get(load->doc, "defaults");
+	if (!read_object(&root, "the document", document_keys, ARRAY_SIZE(document_keys), load->def))
+		return;
+	need_key(&root, "saga", "the name of the saga, such as order-fulfilment");
+	if (need_key(&root, "steps", "what the saga does"))
+		read_steps(&steps, NULL);
+	if (last.value) {
+		last.place = &place;
+		load->on_compensated = read_block(&last, load->forward, NULL);
+	}
+	if (output.value) {
+		place = (struct place){.names = IN_SAGA | BIT(EXPR_STEPS), .block = load->forward};
+		output.place = &place;
+		read_tmpl(&output, WANT_ANY, &load->def->output);
+	}
+}
+
+/* Moves the steps of a block into the definition, behind those that are there. */
+static void take_steps(struct saga_def *def, struct block *block, int first)
+{
+	size_t words = ((size_t)def->n_steps + 63) / 64;
+
+	for (size_t i = 0; i < block->n; i++) {
+		struct lstep *from = &block->steps[i];
+		struct step_def *step = &def->steps[first + (int)i];
+
+		*step = from->def;
+		memset(&from->def, 0, sizeof(from->def));
+		step->index = first + (int)i;
+		step->after_pivot = from->after_pivot;
+		step->ancestors = xcalloc(words, sizeof(uint64_t));
+		for (size_t k = 0; k < block->n; k++) {
+			if (lstep_has_before(from, (int)k)) {
+				size_t at = (size_t)first + k;
+
+				step->ancestors[at / 64] |= (uint64_t)1 << (at % 64);
+			}
+		}
+		for (size_t k = 0; k < step->n_needs; k++)
+			step->needs[k] += first;
+	}
+}
+
+static void find_dependants(struct saga_def *def)
+{
+	for (int i = 0; i < def->n_steps; i++) {
+		for (size_t k = 0; k < def->steps[i].n_needs; k++)
+			def->steps[def->steps[i].needs[k]].n_dependants++;
+	}
+	for (int i = 0; i < def->n_steps; i++) {
+		struct step_def *step = &def->steps[i];
+
+		step->dependants = xcalloc(step->n_dependants, sizeof(*step->dependants));
+		step->n_dependants = 0;
+	}
+	for (int i = 0; i < def->n_steps; i++) {
+		for (size_t k = 0; k < def->steps[i].n_needs; k++) {
+			struct step_def *need = &def->steps[def->steps[i].needs[k]];
+
+			need->dependants[need->n_dependants++] = i;
+		}
+	}
+}
+
+static void assemble(struct load *load)
+{
+	struct saga_def *def = load->def;
+	size_t after = load->on_compensated ? load->on_compensated->n : 0;
+
+	def->n_forward = (int)load->forward->n;
+	def->n_steps = def->n_forward + (int)after;
+	def->steps = xcalloc((size_t)def->n_steps, sizeof(*def->steps));
+	def->pivot = load->forward->pivot;
+	take_steps(def, load->forward, 0);
+	if (load->on_compensated)
+		take_steps(def, load->on_compensated, def->n_forward);
+	find_dependants(def);
+}
+
+static void load_release(struct load *load)
+{
+	for (size_t i = 0; i < load->n_uses; i++) {
+		if (load->uses[i].owned)
+			tmpl_free(load->uses[i].tmpl);
+		free(load->uses[i].pointer);
+	}
+	free(load->uses);
+	for (size_t i = 0; i < load->n_kept; i++)
+		action_def__release(&load->kept[i]);
+	free(load->kept);
+	while (load->blocks) {
+		struct block *block = load->blocks;
+
+		load->blocks = block->next;
+		block_free(block);
+	}
+	saga_def_unref(load->def);
+}
+
+int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def **ret_def,
+				  struct findings *findings)
+{
+	size_t errors = findings->n_errors, unbuilt = findings->n_not_built;
+	struct load load = {.doc = doc, .places = places, .findings = findings};
+	int r = 0;
+
+	load.def = xcalloc(1, sizeof(*load.def));
+	load.def->refs = 1;
+	load.def->doc = json_incref(doc);
+	load.def->deadline.ms = -1;
+	load.def->pivot = -1;
+	read_document(&load);
+	/* Outer blocks first: what stands in a block looks at the steps around it. */
+	for (struct block *block = load.blocks; block; block = block->next)
+		order_block(&load, block);
+	lint_steps(&load);
+	lint_uses(&load);
+	if (findings->n_errors > errors)
+		r = ERR_INVALID;
+	else if (findings->n_not_built > unbuilt)
+		r = ERR_NOT_BUILT;
+	if (r == 0) {
+		assemble(&load);
+		*ret_def = TAKE(load.def);
+	}
+	load_release(&load);
+	return r;
+}
