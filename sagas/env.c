@@ -156,6 +156,8 @@ void env_init(struct env *env, struct saga_state *state, int step, int item)
 	*env = (struct env){.state = state, .step = step, .item = item};
 	env->expr.get = env_get;
 	env->expr.ctx = env;
+	/* The steps of on_compensated run because of it. */
+	env->saga_failure = step >= state->def->n_forward;
 }
 
 void env_release(struct env *env)
