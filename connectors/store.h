@@ -179,7 +179,8 @@ struct store_ops {
 	int (*definition_list)(struct store_reader *reader, const char *ns, const char *name,
 						   int (*row)(void *ctx, const struct definition_row *row), void *ctx,
 						   struct err *err);
-	/* How many sagas have each status, from an index or kept counters, not from a full scan. */
+	/* How many sagas have each status, from an index or kept counters, not from a full scan.
+	 * ns NULL: of all namespaces. */
 	int (*counts)(struct store_reader *reader, const char *ns, int64_t counts[SAGA_STATUS_COUNT],
 				  struct err *err);
 };

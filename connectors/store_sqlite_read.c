@@ -33,7 +33,8 @@
 	X(R_DEF_NEWEST, "SELECT namespace, name, version, hash, deployed_at FROM definitions AS d"     \
 					" WHERE namespace = ?1 AND version = (SELECT max(version) FROM definitions"    \
 					" WHERE namespace = d.namespace AND name = d.name) ORDER BY name")             \
-	X(R_COUNTS, "SELECT status, n FROM saga_counts WHERE namespace = ?1")
+	X(R_COUNTS, "SELECT status, sum(n) FROM saga_counts"                                           \
+				" WHERE ?1 IS NULL OR namespace = ?1 GROUP BY status")
 
 enum read_statement {
 #define X(name, sql) name,

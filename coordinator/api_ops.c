@@ -1,0 +1,84 @@
+/*
+ * What machines ask of the server itself: is it alive, is it ready, how much does it do, what can
+ * it do.
+ */
+#include <string.h>
+
+#include "coordinator/routes.h"
+#include "coordinator/server_priv.h"
+#include "schemas/embedded.h"
+
+void api_livez(struct exchange *ex)
+{
+	buf_add_lit(&ex->out, "{\"status\":\"ok\"}");
+	exchange_answer(ex, 200);
+}
+
+void api_readyz(struct exchange *ex)
+{
+	bool draining = __atomic_load_n(&ex->node->draining, __ATOMIC_RELAXED);
+	bool ready = __atomic_load_n(&ex->node->ready, __ATOMIC_RELAXED);
+
+	if (draining) {
+		exchange_problem(ex, PROBLEM_DRAINING, "the server is about to stop");
+	} else if (!ready) {
+		exchange_problem(ex, PROBLEM_NOT_READY,
+						 "the server still recovers what its last run left, or its store does not "
+						 "answer");
+	} else {
+		buf_printf(&ex->out,
+				   "{\"status\":\"ready\",\"version\":\"" SKALD_VERSION "\",\"store\":\"%s\"}",
+				   ex->node->store->ops->name);
+		exchange_answer(ex, 200);
+	}
+}
+
+static void write_metrics(struct exchange *ex)
+{
+	server_write_metrics(ex->server, ex->state, &ex->out);
+	ex->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	exchange_answer(ex, 200);
+}
+
+/* Thread: read pool. The server's own counters may only be read on its thread. */
+static void read_counts(struct exchange *ex, struct store_reader *reader)
+{
+	int64_t *counts = xcalloc(SAGA_STATUS_COUNT, sizeof(*counts));
+	struct err err;
+
+	if (reader->store->ops->counts(reader, NULL, counts, &err) == 0) {
+		ex->state = counts;
+		ex->free_state = free;
+	} else {
+		free(counts);
+	}
+	ex->next = write_metrics;
+}
+
+void api_metrics(struct exchange *ex)
+{
+	exchange_read(ex, read_counts);
+}
+
+void api_openapi(struct exchange *ex)
+{
+	for (size_t i = 0; i < embedded_file_count; i++) {
+		if (strcmp(embedded_files[i].path, "schemas/openapi.json") == 0)
+			buf_add(&ex->out, embedded_files[i].data, embedded_files[i].len);
+	}
+	exchange_answer(ex, 200);
+}
+
+void api_root(struct exchange *ex)
+{
+	buf_add_lit(&ex->out, "Skald " SKALD_VERSION ", a saga coordinator.\n"
+						  "\n"
+						  "GET  /openapi.json    describes this API\n"
+						  "GET  /v1/sagas        lists sagas\n"
+						  "POST /v1/sagas        starts one\n"
+						  "GET  /v1/definitions  lists definitions\n"
+						  "GET  /readyz          says whether the server takes work\n"
+						  "GET  /metrics         counts, for Prometheus\n");
+	ex->content_type = "text/plain; charset=utf-8";
+	exchange_answer(ex, 200);
+}

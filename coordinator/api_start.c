@@ -1,0 +1,368 @@
+/*
+ * POST /v1/sagas: the hot path. All of it runs on the server's thread, without I/O beside one point
+ * read for a known key, up to the moment when the call is posted to the engine.
+ *
+ *   body -> definition -> input against its schema -> key -> fingerprint
+ *        -> key known?  yes: the saga that has it (read from the store; waited for in the engine)
+ *        -> engine      duplicate after all: the same
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "coordinator/api_body.h"
+#include "coordinator/api_saga.h"
+#include "coordinator/routes.h"
+#include "coordinator/server_priv.h"
+#include "sagas/json_text.h"
+
+struct start {
+	char *saga, *key;
+	struct saga_def *def;
+	json_t *input;
+	char fingerprint[SHA256_HEX_SIZE];
+	int64_t wait_ms;
+	char existing_id[SAGA_ID_SIZE];
+	bool posted;
+};
+
+static void start_free(void *state)
+{
+	struct start *start = state;
+
+	free(start->saga);
+	free(start->key);
+	saga_def_unref(start->def);
+	json_decref(start->input);
+	free(start);
+}
+
+static struct start *start_of(struct exchange *ex)
+{
+	return ex->state;
+}
+
+static void report_violation(void *ctx, const struct err *err)
+{
+	char pointer[sizeof(err->place) + 8];
+
+	snprintf(pointer, sizeof(pointer), "/input%s", err->place);
+	problem_errors_add(ctx, pointer, 0, "%s", err->text);
+}
+
+static bool check_input(struct exchange *ex, struct start *start)
+{
+	struct problem_errors errors = {0};
+	int n;
+
+	if (!start->def->input_schema)
+		return true;
+	n = schema_validate(start->def->input_schema, start->input, report_violation, &errors);
+	if (n == 0)
+		return true;
+	exchange_problem_errors(ex, PROBLEM_INVALID_INPUT, &errors,
+							"the input does not fit the schema of %s in %d place%s",
+							start->def->name, n, n == 1 ? "" : "s");
+	problem_errors_release(&errors);
+	return false;
+}
+
+static json_t *get_name(void *ctx, enum expr_name name)
+{
+	const struct start *start = ctx;
+
+	return name == EXPR_INPUT ? start->input : NULL;
+}
+
+/* The definition's key over the input; it is the identity whatever the caller says. */
+static bool evaluate_key(struct exchange *ex, struct start *start)
+{
+	struct expr_env env = {.get = get_name, .ctx = start};
+	struct buf out;
+	struct err err;
+	bool present = false;
+	int r;
+
+	buf_init(&out, 64 * 1024);
+	r = tmpl_write_text(start->def->key, &env, false, &out, &present, &err);
+	if (r == 0 && !present)
+		r = err_set(&err, ERR_INVALID, "it gives nothing");
+	if (r == 0)
+		r = buf_check(&out, "the key", &err);
+	if (r == 0)
+		r = key_check(buf_str(&out), &err);
+	if (r == 0 && start->key && strcmp(start->key, buf_str(&out)) != 0)
+		r = err_set(&err, ERR_INVALID,
+					"it gives %.100s here, and the member `key` of the body says %.100s",
+					buf_str(&out), start->key);
+	if (r == 0) {
+		free(start->key);
+		start->key = buf_take(&out, NULL);
+	} else {
+		exchange_problem(ex, PROBLEM_INVALID_KEY, "the key of definition %s: %s", start->def->name,
+						 err.text);
+	}
+	buf_release(&out);
+	return r == 0;
+}
+
+static bool choose_key(struct exchange *ex, struct start *start)
+{
+	CLEANUP(free_p) char *header = NULL;
+	struct err err;
+
+	if (!idempotency_key(ex, &header))
+		return false;
+	if (start->key && key_check(start->key, &err) < 0) {
+		struct problem_errors errors = {0};
+
+		problem_errors_add(&errors, "/key", 0, "%s", err.text);
+		exchange_problem_errors(ex, PROBLEM_INVALID_KEY, &errors, "%s", err.text);
+		problem_errors_release(&errors);
+		return false;
+	}
+	if (start->def->key)
+		return evaluate_key(ex, start);
+	if (!start->key)
+		start->key = TAKE(header);
+	return true;
+}
+
+/* What makes two starts the same; the definition's version is not part of it. */
+static int make_fingerprint(struct start *start, struct err *err)
+{
+	struct buf out;
+	int r;
+
+	buf_init(&out, 0);
+	buf_add_lit(&out, "{\"input\":");
+	json_write_canonical(start->input, &out);
+	buf_add_lit(&out, ",\"key\":");
+	json_write_string(start->key, strlen(start->key), &out);
+	buf_add_lit(&out, ",\"saga\":");
+	json_write_string(start->saga, strlen(start->saga), &out);
+	buf_add_char(&out, '}');
+	r = buf_check(&out, "the input", err);
+	if (r == 0)
+		hash_sha256_hex(out.data, out.len, start->fingerprint);
+	buf_release(&out);
+	return r;
+}
+
+static bool read_start(struct exchange *ex, struct start *start)
+{
+	static const struct body_member members[] = {
+		{"saga", BODY_STRING, true, DEF_MAX_NAME},
+		{"version", BODY_NUMBER, false, 0},
+		{"input", BODY_ANY, false, 0},
+		{"key", BODY_STRING, false, KEY_MAX_BYTES},
+	};
+	CLEANUP(json_decref_p) json_t *body = NULL;
+	const char *key;
+	json_t *input;
+	struct err err;
+
+	if (!body_read(ex, members, ARRAY_SIZE(members), false, &body))
+		return false;
+	start->saga = xstrdup(json_string_value(json_object_get(body, "saga")));
+	key = json_string_value(json_object_get(body, "key"));
+	if (key)
+		start->key = xstrdup(key);
+	input = json_object_get(body, "input");
+	start->input = input ? json_incref(input) : json_object();
+	start->wait_ms = prefer_wait_ms(ex);
+	if (registry_get(ex->node->registry, ex->ns, start->saga,
+					 json_integer_value(json_object_get(body, "version")), &start->def, &err) < 0) {
+		if (err.code == ERR_NOT_FOUND)
+			exchange_problem(ex, PROBLEM_DEFINITION_NOT_FOUND, "%s", err.text);
+		else
+			exchange_problem_err(ex, &err);
+		return false;
+	}
+	if (!check_input(ex, start) || !choose_key(ex, start))
+		return false;
+	if (start->key && make_fingerprint(start, &err) < 0) {
+		exchange_problem_err(ex, &err);
+		return false;
+	}
+	return true;
+}
+
+static void add_applied(struct exchange *ex)
+{
+	const struct start *start = start_of(ex);
+
+	if (start->wait_ms > 0)
+		exchange_add_header(ex, "Preference-Applied", "wait=%lld",
+							(long long)(start->wait_ms / 1000));
+}
+
+static void post_wait(struct exchange *ex);
+static void post_start(struct exchange *ex);
+
+/* A pointer that led nowhere is no reason to refuse a start; the commit's own word is final. */
+static void not_the_one(struct exchange *ex)
+{
+	const struct start *start = start_of(ex);
+
+	if (!start->posted)
+		ex->next = post_start;
+	else
+		exchange_problem(ex, PROBLEM_UNAVAILABLE,
+						 "saga %s had this key and has just been removed; send the start again",
+						 start->existing_id);
+}
+
+/* The saga that has the key, as it stands in the store. Thread: read pool. */
+static void read_existing(struct exchange *ex, struct store_reader *reader)
+{
+	CLEANUP(saga_view_release) struct saga_view view = {0};
+	const struct start *start = start_of(ex);
+	struct err err;
+
+	if (saga_view_read(reader, ex->node->registry, ex->ns, start->existing_id, 0, &view, &err) <
+		0) {
+		if (err.code == ERR_NOT_FOUND)
+			not_the_one(ex);
+		else
+			exchange_problem_err(ex, &err);
+		return;
+	}
+	if (strcmp(view.row.definition, start->saga) != 0 || !view.row.key ||
+		strcmp(view.row.key, start->key) != 0) {
+		not_the_one(ex);
+		return;
+	}
+	if (!saga_status_is_terminal(view.state->status) && start->wait_ms > 0) {
+		ex->next = post_wait;
+		return;
+	}
+	exchange_add_header(ex, "Idempotent-Replayed", "true");
+	add_applied(ex);
+	answer_view(ex, saga_status_is_terminal(view.state->status) ? 200 : 202, &view, false);
+}
+
+static void waited(struct exchange *ex)
+{
+	struct engine_call *call = exchange_take_call(ex);
+	struct start *start = start_of(ex);
+
+	if (call->result == 0) {
+		exchange_add_header(ex, "Idempotent-Replayed", "true");
+		add_applied(ex);
+		answer_call(ex, call->ended ? 200 : 202, call);
+	} else if (call->result == ERR_NOT_FOUND) {
+		/* It ended meanwhile, and has left the memory. */
+		start->wait_ms = 0;
+		exchange_read(ex, read_existing);
+	} else {
+		exchange_problem_err(ex, &call->err);
+	}
+	engine_call_free(call);
+}
+
+static void post_wait(struct exchange *ex)
+{
+	const struct start *start = start_of(ex);
+	struct engine_call *call = engine_call_new(ENGINE_WAIT);
+
+	snprintf(call->id, sizeof(call->id), "%s", start->existing_id);
+	call->wait_ms = start->wait_ms;
+	call->if_match = -1;
+	exchange_post(ex, call, waited);
+}
+
+static void answer_duplicate(struct exchange *ex, const char *id)
+{
+	struct start *start = start_of(ex);
+
+	ex->server->replays++;
+	snprintf(start->existing_id, sizeof(start->existing_id), "%s", id);
+	exchange_read(ex, read_existing);
+}
+
+static void started(struct exchange *ex)
+{
+	struct engine_call *call = exchange_take_call(ex);
+	const struct start *start = start_of(ex);
+
+	if (call->result < 0) {
+		exchange_problem_err(ex, &call->err);
+	} else if (call->duplicate && strcmp(call->existing_fingerprint, start->fingerprint) != 0) {
+		ex->server->key_reuses++;
+		exchange_problem(ex, PROBLEM_KEY_REUSED,
+						 "saga %s has this key, and was started with another input",
+						 call->existing_id);
+	} else if (call->duplicate) {
+		answer_duplicate(ex, call->existing_id);
+	} else {
+		add_applied(ex);
+		answer_call(ex, call->ended ? 200 : 202, call);
+	}
+	engine_call_free(call);
+}
+
+static void make_id(struct exchange *ex, const struct start *start, char id[SAGA_ID_SIZE])
+{
+	struct store *store = ex->node->store;
+	unsigned char random[8];
+	char nameless[2 * sizeof(random) + 1];
+
+	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
+	for (size_t i = 0; !start->key && i < sizeof(random); i++)
+		snprintf(nameless + 2 * i, 3, "%02x", random[i]);
+	saga_id_make(wall_now(),
+				 saga_slot(ex->ns, start->saga, start->key ? start->key : nameless,
+						   store->ops->slot_count(store)),
+				 random, id);
+}
+
+static void post_start(struct exchange *ex)
+{
+	struct start *start = start_of(ex);
+	struct engine_call *call = engine_call_new(ENGINE_START);
+
+	CHECK(!start->posted);
+	start->posted = true;
+	make_id(ex, start, call->id);
+	call->def = TAKE(start->def);
+	if (start->key) {
+		call->key = xstrdup(start->key);
+		memcpy(call->fingerprint, start->fingerprint, sizeof(call->fingerprint));
+	}
+	call->input = jval_from_json(TAKE(start->input));
+	call->if_match = -1;
+	call->wait_ms = start->wait_ms;
+	exchange_post(ex, call, started);
+}
+
+/*
+ * The pointer for a known key. Only a hit whose fingerprint agrees is believed, and only when the
+ * saga that it names agrees too; everything else goes on to the commit, which decides.
+ */
+static bool find_known(struct exchange *ex, const struct start *start, char id[SAGA_ID_SIZE])
+{
+	struct idempotency *idempotency = ex->server->idempotency;
+	char fingerprint[SHA256_HEX_SIZE];
+	struct err err;
+
+	return start->key &&
+		   idempotency->ops->find(idempotency, ex->ns, start->saga, start->key, id, fingerprint,
+								  &err) == 0 &&
+		   strcmp(fingerprint, start->fingerprint) == 0;
+}
+
+void api_start_saga(struct exchange *ex)
+{
+	struct start *start = xcalloc(1, sizeof(*start));
+	char id[SAGA_ID_SIZE];
+
+	ex->state = start;
+	ex->free_state = start_free;
+	if (!exchange_args_done(ex, NULL, 0) || !read_start(ex, start))
+		return;
+	if (find_known(ex, start, id))
+		answer_duplicate(ex, id);
+	else
+		post_start(ex);
+}

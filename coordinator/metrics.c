@@ -1,0 +1,169 @@
+/*
+ * /metrics: the Prometheus text format. What is counted elsewhere (engine, store, HTTP client) is
+ * listed in one table; the routes have counters of their own. No label holds an id, a key or a name
+ * that a client could choose.
+ */
+#include "coordinator/server_priv.h"
+
+struct sources {
+	struct engine_stats engine;
+	struct store_stats store;
+	struct http_client_stats http;
+	const struct server *server;
+	const struct node *node;
+};
+
+/* X(name, type, help, expression over `s`) */
+#define METRICS(X)                                                                                 \
+	X("skald_sagas_started_total", "counter", "Sagas started.", s->engine.sagas_started)           \
+	X("skald_sagas_in_memory", "gauge", "Open sagas that the engine holds in memory.",             \
+	  s->engine.sagas_in_memory)                                                                   \
+	X("skald_steps_completed_total", "counter", "Steps completed.", s->engine.steps_completed)     \
+	X("skald_steps_failed_total", "counter", "Steps failed for good.", s->engine.steps_failed)     \
+	X("skald_attempts_failed_total", "counter",                                                    \
+	  "Attempts at steps and compensations that failed.", s->engine.attempts_failed)               \
+	X("skald_compensations_done_total", "counter", "Compensations done.",                          \
+	  s->engine.compensations_done)                                                                \
+	X("skald_compensations_failed_total", "counter", "Compensations that wait for a person.",      \
+	  s->engine.compensations_failed)                                                              \
+	X("skald_outcomes_unknown_total", "counter", "Calls that may or may not have taken effect.",   \
+	  s->engine.outcomes_unknown)                                                                  \
+	X("skald_calls_in_flight", "gauge", "Calls to participants that are not answered yet.",        \
+	  s->engine.calls_in_flight)                                                                   \
+	X("skald_late_replies_total", "counter", "Replies that came when nobody waited any more.",     \
+	  s->engine.late_replies)                                                                      \
+	X("skald_timers_fired_total", "counter", "Timers that took effect.", s->engine.timers_fired)   \
+	X("skald_engine_inputs_total", "counter", "Inputs that the engine has taken.",                 \
+	  s->engine.inputs)                                                                            \
+	X("skald_engine_turns_total", "counter", "Turns of the engine.", s->engine.turns)              \
+	X("skald_engine_mailbox_messages", "gauge", "Messages that wait for the engine.",              \
+	  s->engine.mailbox_length)                                                                    \
+	X("skald_engine_commits_total", "counter", "Batches that the engine has committed.",           \
+	  s->engine.commits)                                                                           \
+	X("skald_engine_commit_failures_total", "counter", "Batches whose commit failed.",             \
+	  s->engine.commit_failures)                                                                   \
+	X("skald_store_commits_total", "counter", "Transactions of the store.", s->store.commits)      \
+	X("skald_store_items_total", "counter",                                                        \
+	  "History rows written; by commits, the average size of a batch.", s->store.items)            \
+	X("skald_store_size_bytes", "gauge", "Size of the store's files.", s->store.bytes)             \
+	X("skald_http_client_requests_in_flight", "gauge", "Requests to participants on the wire.",    \
+	  s->http.in_flight)                                                                           \
+	X("skald_http_client_requests_queued", "gauge",                                                \
+	  "Requests to participants that wait for a connection.", s->http.queued)                      \
+	X("skald_http_client_requests_total", "counter", "Requests sent to participants.",             \
+	  s->http.sent)                                                                                \
+	X("skald_http_client_answers_total", "counter", "Whole answers of participants.",              \
+	  s->http.answered)                                                                            \
+	X("skald_http_client_failures_total", "counter", "Requests that got no whole answer.",         \
+	  s->http.failed)                                                                              \
+	X("skald_idempotent_replays_total", "counter", "Starts answered with an existing saga.",       \
+	  s->server->replays)                                                                          \
+	X("skald_idempotency_key_reuses_total", "counter",                                             \
+	  "Starts refused because their key has another payload.", s->server->key_reuses)              \
+	X("skald_ready", "gauge", "1 when the server takes work.",                                     \
+	  __atomic_load_n(&s->node->ready, __ATOMIC_RELAXED) &&                                        \
+		  !__atomic_load_n(&s->node->draining, __ATOMIC_RELAXED))
+
+static void write_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_plain(const struct sources *s, struct buf *out)
+{
+#define X(name, type, help, value)                                                                 \
+	write_head(out, name, type, help);                                                             \
+	buf_printf(out, name " %lld\n", (long long)(value));
+	METRICS(X)
+#undef X
+}
+
+static void write_sagas(const struct sources *s, const int64_t *counts, struct buf *out)
+{
+	const struct {
+		const char *status;
+		int64_t n;
+	} ended[] = {{"completed", s->engine.sagas_completed},
+				 {"compensated", s->engine.sagas_compensated},
+				 {"failed", s->engine.sagas_failed},
+				 {"terminated", s->engine.sagas_terminated}};
+
+	write_head(out, "skald_sagas_ended_total", "counter", "Sagas that ended, by how.");
+	for (size_t i = 0; i < ARRAY_SIZE(ended); i++)
+		buf_printf(out, "skald_sagas_ended_total{status=\"%s\"} %lld\n", ended[i].status,
+				   (long long)ended[i].n);
+	write_head(out, "skald_timer_lateness_seconds_max", "gauge",
+			   "By how much a timer was late at most.");
+	buf_printf(out, "skald_timer_lateness_seconds_max %.3f\n",
+			   (double)s->engine.timer_lateness_ms_max / 1000);
+	if (!counts)
+		return;
+	write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
+	for (int i = 0; i < SAGA_STATUS_COUNT; i++)
+		buf_printf(out, "skald_sagas{status=\"%s\"} %lld\n", saga_status_text(i),
+				   (long long)counts[i]);
+}
+
+static const char *route_name(size_t i)
+{
+	return i < ROUTE_COUNT ? routes[i].name : "none";
+}
+
+static void write_answers(const struct server *server, struct buf *out)
+{
+	static const char *const classes[] = {"aborted", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	write_head(out, "skald_http_requests_total", "counter", "Requests answered, by route.");
+	for (size_t i = 0; i <= ROUTE_COUNT; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(classes); k++) {
+			if (server->metrics[i].answers[k] > 0)
+				buf_printf(out, "skald_http_requests_total{route=\"%s\",status=\"%s\"} %lld\n",
+						   route_name(i), classes[k], (long long)server->metrics[i].answers[k]);
+		}
+	}
+}
+
+static void write_latencies(const struct server *server, struct buf *out)
+{
+	static const char *const bounds[] = {
+#define X(us, text) text,
+		LATENCY_BUCKETS(X)
+#undef X
+			"+Inf"
+	};
+	static const char name[] = "skald_http_request_duration_seconds";
+
+	write_head(out, name, "histogram", "Time from a request's headers to its sent answer.");
+	for (size_t i = 0; i <= ROUTE_COUNT; i++) {
+		const struct route_metrics *m = &server->metrics[i];
+		int64_t sum = 0;
+
+		for (size_t k = 0; k < ARRAY_SIZE(m->buckets); k++)
+			sum += m->buckets[k];
+		if (sum == 0)
+			continue;
+		sum = 0;
+		for (size_t k = 0; k < ARRAY_SIZE(m->buckets); k++) {
+			sum += m->buckets[k];
+			buf_printf(out, "%s_bucket{route=\"%s\",le=\"%s\"} %lld\n", name, route_name(i),
+					   bounds[k], (long long)sum);
+		}
+		buf_printf(out, "%s_sum{route=\"%s\"} %.6f\n", name, route_name(i),
+				   (double)m->sum_us / 1e6);
+		buf_printf(out, "%s_count{route=\"%s\"} %lld\n", name, route_name(i), (long long)sum);
+	}
+}
+
+void server_write_metrics(struct server *server, const int64_t *counts, struct buf *out)
+{
+	struct node *node = server->node;
+	struct sources s = {.server = server, .node = node};
+
+	engine_stats(node->engine, &s.engine);
+	node->store->ops->stats(node->store, &s.store);
+	http_client_stats(node->http, &s.http);
+	write_plain(&s, out);
+	write_sagas(&s, counts, out);
+	write_answers(server, out);
+	write_latencies(server, out);
+}

@@ -1,0 +1,72 @@
+/*
+ * Errors of the API: RFC 9457 problem documents (application/problem+json). Every error answer goes
+ * through here. `code` is stable and meant for programs; `type` is the same as a URI.
+ *
+ *   {"type":"urn:skald:problem:invalid_input","title":"…","status":422,"code":"invalid_input",
+ *    "detail":"…","request_id":"…","errors":[{"pointer":"/input/total","detail":"…"}]}
+ */
+#ifndef COORDINATOR_PROBLEM_H
+#define COORDINATOR_PROBLEM_H
+
+#include <stdarg.h>
+
+#include "sagas/base/buf.h"
+#include "sagas/base/err.h"
+
+/* X(constant, code, status, title) */
+#define PROBLEMS(X)                                                                                \
+	X(PROBLEM_INVALID_JSON, "invalid_json", 400, "The body is not valid JSON")                     \
+	X(PROBLEM_INVALID_REQUEST, "invalid_request", 400, "The request cannot be understood")         \
+	X(PROBLEM_INVALID_QUERY, "invalid_query", 400, "A query parameter is wrong")                   \
+	X(PROBLEM_CROSS_SITE, "cross_site", 403, "A page of another site may not do this")             \
+	X(PROBLEM_ROUTE_NOT_FOUND, "route_not_found", 404, "There is nothing at this path")            \
+	X(PROBLEM_NOT_FOUND, "not_found", 404, "Not found")                                            \
+	X(PROBLEM_SAGA_NOT_FOUND, "saga_not_found", 404, "There is no such saga")                      \
+	X(PROBLEM_DEFINITION_NOT_FOUND, "definition_not_found", 404, "There is no such definition")    \
+	X(PROBLEM_KEY_NOT_FOUND, "key_not_found", 404, "No saga has this key")                         \
+	X(PROBLEM_METHOD_NOT_ALLOWED, "method_not_allowed", 405, "This path has other methods")        \
+	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
+	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \
+	X(PROBLEM_TOO_LARGE, "payload_too_large", 413, "The body is too large")                        \
+	X(PROBLEM_MEDIA_TYPE, "unsupported_media_type", 415, "The body has the wrong media type")      \
+	X(PROBLEM_INVALID_BODY, "invalid_body", 422, "The body does not have the expected form")       \
+	X(PROBLEM_INVALID_INPUT, "invalid_input", 422, "The input does not fit the definition")        \
+	X(PROBLEM_INVALID_KEY, "invalid_key", 422, "The idempotency key cannot be used")               \
+	X(PROBLEM_KEY_REUSED, "idempotency_key_reused", 422,                                           \
+	  "The idempotency key was used with another payload")                                         \
+	X(PROBLEM_INVALID_DEFINITION, "invalid_definition", 422, "The definition has errors")          \
+	X(PROBLEM_NOT_BUILT, "definition_not_built", 422,                                              \
+	  "The definition uses parts of the language that this version cannot run")                    \
+	X(PROBLEM_OVERLOADED, "overloaded", 429, "Too much at once")                                   \
+	X(PROBLEM_INTERNAL, "internal", 500, "An error of the server")                                 \
+	X(PROBLEM_DRAINING, "draining", 503, "The server is about to stop")                            \
+	X(PROBLEM_NOT_READY, "not_ready", 503, "The server is not ready yet")                          \
+	X(PROBLEM_UNAVAILABLE, "unavailable", 503, "The store does not answer")
+
+enum problem {
+#define X(name, code, status, title) name,
+	PROBLEMS(X)
+#undef X
+		PROBLEM_COUNT
+};
+
+enum { PROBLEM_DETAIL_MAX_BYTES = 600 };
+
+int problem_status(enum problem problem);
+const char *problem_code(enum problem problem);
+
+/* What is wrong where: all zeros is an empty list. At most 100 are kept. */
+struct problem_errors {
+	struct buf json; /* the members of the array */
+	int n;
+};
+void problem_errors_release(struct problem_errors *errors);
+/* pointer: a JSON pointer into the body; line: 0 when it is not known. */
+void problem_errors_add(struct problem_errors *errors, const char *pointer, int line,
+						const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Appends the document. errors may be NULL. */
+void problem_write(enum problem problem, const char *detail, const struct problem_errors *errors,
+				   const char *request_id, struct buf *out);
+
+#endif

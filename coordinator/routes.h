@@ -1,0 +1,76 @@
+/*
+ * Every route of the API in one table. The server's dispatcher, the metrics, the `Allow` header and
+ * the test that compares the API with schemas/openapi.json all read it.
+ *
+ * A pattern's segment in braces is a parameter; it matches one segment, which may hold an encoded
+ * slash. The name is the route's label in metrics and its operationId in OpenAPI.
+ */
+#ifndef COORDINATOR_ROUTES_H
+#define COORDINATOR_ROUTES_H
+
+#include <stddef.h>
+
+#include "coordinator/exchange.h"
+
+enum route_flag {
+	ROUTE_STORE = 1 << 0,  /* 503 until recovery is done */
+	ROUTE_INTAKE = 1 << 1, /* 503 while draining */
+	ROUTE_JSON = 1 << 2,   /* the body is JSON */
+	ROUTE_TEXT = 1 << 3,   /* the body is YAML or JSON */
+};
+
+/* X(name, method, pattern, flags); the handler is api_<name>. */
+#define ROUTES(X)                                                                                  \
+	X(start_saga, "POST", "/v1/sagas", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                    \
+	X(list_sagas, "GET", "/v1/sagas", ROUTE_STORE)                                                 \
+	X(get_saga, "GET", "/v1/sagas/{id}", ROUTE_STORE)                                              \
+	X(get_history, "GET", "/v1/sagas/{id}/history", ROUTE_STORE)                                   \
+	X(get_compensations, "GET", "/v1/sagas/{id}/compensations", ROUTE_STORE)                       \
+	X(cancel_saga, "POST", "/v1/sagas/{id}/cancel", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)       \
+	X(terminate_saga, "POST", "/v1/sagas/{id}/terminate", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON) \
+	X(get_key, "GET", "/v1/idempotency/{definition}/{key}", ROUTE_STORE)                           \
+	X(list_definitions, "GET", "/v1/definitions", ROUTE_STORE)                                     \
+	X(deploy_definition, "POST", "/v1/definitions", ROUTE_STORE | ROUTE_INTAKE | ROUTE_TEXT)       \
+	X(validate_definition, "POST", "/v1/definitions/validate", ROUTE_STORE | ROUTE_TEXT)           \
+	X(get_definition, "GET", "/v1/definitions/{name}", ROUTE_STORE)                                \
+	X(put_definition, "PUT", "/v1/definitions/{name}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_TEXT)    \
+	X(list_versions, "GET", "/v1/definitions/{name}/versions", ROUTE_STORE)                        \
+	X(get_version, "GET", "/v1/definitions/{name}/versions/{version}", ROUTE_STORE)                \
+	X(livez, "GET", "/livez", 0)                                                                   \
+	X(readyz, "GET", "/readyz", 0)                                                                 \
+	X(metrics, "GET", "/metrics", 0)                                                               \
+	X(openapi, "GET", "/openapi.json", 0)                                                          \
+	X(root, "GET", "/", 0)
+
+enum route_id {
+#define X(name, method, pattern, flags) ROUTE_##name,
+	ROUTES(X)
+#undef X
+		ROUTE_COUNT
+};
+
+struct route {
+	const char *name, *method, *pattern;
+	exchange_step *handler;
+	unsigned flags;
+};
+
+extern const struct route routes[ROUTE_COUNT];
+
+#define X(name, method, pattern, flags) void api_##name(struct exchange *ex);
+ROUTES(X)
+#undef X
+
+/*
+ * Finds the route for the path, which is cut into its segments, and decodes the parameters. NULL:
+ * the exchange is answered (404, or 405 with Allow). HEAD is answered like GET.
+ */
+const struct route *route_find(struct exchange *ex, const char *method, char *path);
+
+/*
+ * Decodes %41 in place; with `plus`, + means a space. Returns the length, or -1: a broken escape, a
+ * control character, or no UTF-8.
+ */
+int percent_decode(char *text, bool plus);
+
+#endif

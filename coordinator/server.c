@@ -1,0 +1,438 @@
+/*
+ * The wrapper of libmicrohttpd: one epoll thread that reads requests, runs the first part of their
+ * handlers, and sends answers. What takes long is done elsewhere while the connection is suspended,
+ * so the thread never waits.
+ *
+ * libmicrohttpd calls on_request several times for one request: with the headers, with each piece
+ * of the body, at its end, and again each time when the connection was resumed.
+ *
+ * A body that is too large, or that nobody will read because the answer is an error already, is
+ * read and thrown away up to a limit, so that the client sees the answer and the connection can be
+ * used again; past the limit the connection is closed.
+ */
+#include "coordinator/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "coordinator/server_priv.h"
+
+enum {
+	DEFAULT_PAYLOAD_MAX = 2 * 1024 * 1024,
+	DISCARD_MAX = 16 * 1024 * 1024, /* bytes of a body that are read only to be polite */
+	CONNECTIONS_MAX = 4000,
+	IDLE_TIMEOUT_S = 75, /* longer than what proxies keep a connection for */
+	BACKLOG = 1024,
+	STOP_GRACE_S = 10,
+};
+
+static int64_t mono_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+const char *exchange_header(struct exchange *ex, const char *name)
+{
+	return MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, name);
+}
+
+void exchange_suspend(struct exchange *ex)
+{
+	CHECK(!ex->suspended);
+	ex->suspended = true;
+	__atomic_add_fetch(&ex->server->suspended, 1, __ATOMIC_RELAXED);
+	MHD_suspend_connection(ex->connection);
+}
+
+void exchange_resume(struct exchange *ex)
+{
+	MHD_resume_connection(ex->connection);
+}
+
+/* Visible ASCII without what would need quoting somewhere. */
+static bool request_id_is_sane(const char *id)
+{
+	size_t len =
+		strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+=");
+
+	return len > 0 && len <= REQUEST_ID_MAX_BYTES && id[len] == '\0';
+}
+
+static void take_request_id(struct exchange *ex)
+{
+	const char *sent = exchange_header(ex, "X-Request-Id");
+
+	if (sent && request_id_is_sane(sent))
+		snprintf(ex->request_id, sizeof(ex->request_id), "%s", sent);
+	else
+		snprintf(ex->request_id, sizeof(ex->request_id), "%s-%llx", ex->server->id_prefix,
+				 (unsigned long long)++ex->server->n_requests);
+}
+
+static bool media_type_is(const char *header, const char *type)
+{
+	size_t len = strlen(type);
+
+	return strncasecmp(header, type, len) == 0 && (!header[len] || strchr("; \t", header[len]));
+}
+
+static bool check_media_type(struct exchange *ex)
+{
+	static const char *const texts[] = {"application/yaml", "application/x-yaml", "text/yaml",
+										"text/x-yaml"};
+	const char *type = exchange_header(ex, "Content-Type");
+
+	if (!type || !(ex->route->flags & (ROUTE_JSON | ROUTE_TEXT)))
+		return true;
+	if (media_type_is(type, "application/json"))
+		return true;
+	for (size_t i = 0; ex->route->flags & ROUTE_TEXT && i < ARRAY_SIZE(texts); i++) {
+		if (media_type_is(type, texts[i]))
+			return true;
+	}
+	exchange_problem(ex, PROBLEM_MEDIA_TYPE, "send the body with Content-Type: %s",
+					 ex->route->flags & ROUTE_TEXT ? "application/yaml or application/json"
+												   : "application/json");
+	return false;
+}
+
+/*
+ * The one check that every request to a route passes: who asks, in which namespace, and whether it
+ * may be done now. What a browser sends on behalf of another site's page is refused, because the
+ * server may well listen on the loopback of a developer's machine.
+ */
+static bool check_request(struct exchange *ex)
+{
+	const struct node *node = ex->node;
+	const char *ns = exchange_header(ex, "Skald-Namespace");
+	const char *site;
+	struct err err;
+
+	if (!ns)
+		ns = "default";
+	if (namespace_check(ns, &err) < 0) {
+		exchange_problem(ex, PROBLEM_INVALID_REQUEST, "header Skald-Namespace: %s", err.text);
+		return false;
+	}
+	snprintf(ex->ns, sizeof(ex->ns), "%s", ns);
+	if (strcmp(ex->route->method, "GET") != 0) {
+		site = exchange_header(ex, "Sec-Fetch-Site");
+		if (site && strcmp(site, "cross-site") == 0) {
+			exchange_problem(ex, PROBLEM_CROSS_SITE,
+							 "the request comes from a page of another site");
+			return false;
+		}
+	}
+	if (ex->route->flags & ROUTE_INTAKE && __atomic_load_n(&node->draining, __ATOMIC_RELAXED)) {
+		exchange_problem(ex, PROBLEM_DRAINING,
+						 "the server takes no new work; try another, or later");
+		return false;
+	}
+	if (ex->route->flags & ROUTE_STORE && !__atomic_load_n(&node->ready, __ATOMIC_RELAXED)) {
+		exchange_problem(ex, PROBLEM_NOT_READY,
+						 "the server still recovers what its last run left, or its store does not "
+						 "answer");
+		return false;
+	}
+	return check_media_type(ex);
+}
+
+static void refuse_size(struct exchange *ex)
+{
+	buf_release(&ex->body);
+	ex->discard = true;
+	if (!ex->status)
+		exchange_problem(ex, PROBLEM_TOO_LARGE, "a body has at most %zu bytes",
+						 ex->server->body_max);
+}
+
+/* Returns true when the answer cannot wait for the body. */
+static bool begin(struct exchange *ex, const char *method)
+{
+	const char *length = exchange_header(ex, "Content-Length");
+	const char *expect = exchange_header(ex, "Expect");
+	unsigned long long announced = length ? strtoull(length, NULL, 10) : 0;
+	char *path;
+
+	ex->begun = true;
+	ex->started_ns = mono_ns();
+	take_request_id(ex);
+	exchange_parse_target(ex, &path);
+	if (!ex->status) {
+		ex->route = route_find(ex, method, path);
+		if (ex->route && check_request(ex))
+			ex->next = ex->route->handler;
+	}
+	if (announced > ex->server->body_max)
+		refuse_size(ex);
+	ex->discard = ex->status != 0;
+	return ex->discard && announced > 0 && (announced > DISCARD_MAX || expect);
+}
+
+static enum MHD_Result send_answer(struct exchange *ex)
+{
+	struct MHD_Response *response;
+	enum MHD_Result r;
+	size_t len = 0;
+	char *data = buf_take(&ex->out, &len);
+
+	response = MHD_create_response_from_buffer(
+		len, data ? data : (char *)"", data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	CHECK(response);
+	if (len > 0)
+		MHD_add_response_header(response, "Content-Type", ex->content_type);
+	MHD_add_response_header(response, "X-Request-Id", ex->request_id);
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	for (size_t i = 0; i < ex->n_headers; i++)
+		MHD_add_response_header(response, ex->headers[i].name, ex->headers[i].value);
+	if (__atomic_load_n(&ex->node->draining, __ATOMIC_RELAXED))
+		MHD_add_response_header(response, "Connection", "close");
+	r = MHD_queue_response(ex->connection, (unsigned)ex->status, response);
+	MHD_destroy_response(response);
+	return r;
+}
+
+static enum MHD_Result run(struct exchange *ex)
+{
+	while (!ex->suspended && !ex->status) {
+		exchange_step *step = TAKE(ex->next);
+
+		CHECK(step);
+		step(ex);
+	}
+	return ex->suspended ? MHD_YES : send_answer(ex);
+}
+
+static void note_resumed(struct exchange *ex)
+{
+	ex->suspended = false;
+	__atomic_sub_fetch(&ex->server->suspended, 1, __ATOMIC_RELAXED);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+								  const char *method, const char *version, const char *upload_data,
+								  size_t *upload_data_size, void **request)
+{
+	struct exchange *ex = *request;
+
+	(void)cls, (void)url, (void)version;
+	if (!ex->begun) {
+		ex->connection = connection;
+		return begin(ex, method) ? send_answer(ex) : MHD_YES;
+	}
+	if (*upload_data_size > 0) {
+		ex->received += *upload_data_size;
+		if (ex->received > DISCARD_MAX)
+			return MHD_NO;
+		if (!ex->discard && ex->received > ex->server->body_max)
+			refuse_size(ex);
+		if (!ex->discard)
+			buf_add(&ex->body, upload_data, *upload_data_size);
+		*upload_data_size = 0;
+		return MHD_YES;
+	}
+	if (ex->suspended)
+		note_resumed(ex);
+	return run(ex);
+}
+
+/* The first that is heard of a request; what it returns is on_request's `request`. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	struct server *server = cls;
+	struct exchange *ex = xcalloc(1, sizeof(*ex));
+
+	(void)connection;
+	ex->server = server;
+	ex->node = server->node;
+	ex->target = xstrdup(target);
+	ex->content_type = "application/json";
+	buf_init(&ex->body, 0);
+	buf_init(&ex->out, 0);
+	pthread_mutex_lock(&server->lock);
+	server->in_flight++;
+	pthread_mutex_unlock(&server->lock);
+	return ex;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **request,
+						 enum MHD_RequestTerminationCode code)
+{
+	struct server *server = cls;
+	struct exchange *ex = *request;
+
+	(void)connection;
+	if (!ex)
+		return;
+	*request = NULL;
+	if (ex->suspended)
+		note_resumed(ex);
+	if (ex->begun)
+		server_count(server, ex, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	exchange_free(ex);
+	pthread_mutex_lock(&server->lock);
+	if (--server->in_flight == 0)
+		pthread_cond_broadcast(&server->idle);
+	pthread_mutex_unlock(&server->lock);
+}
+
+void server_count(struct server *server, const struct exchange *ex, bool answered)
+{
+	static const int64_t bounds[] = {
+#define X(us, text) us,
+		LATENCY_BUCKETS(X)
+#undef X
+	};
+	struct route_metrics *m = &server->metrics[ex->route ? ex->route - routes : ROUTE_COUNT];
+	int64_t took_us = (mono_ns() - ex->started_ns) / 1000;
+	int bucket = 0;
+
+	while (bucket < N_LATENCY_BUCKETS && took_us > bounds[bucket])
+		bucket++;
+	m->buckets[bucket]++;
+	m->sum_us += took_us;
+	m->answers[answered && ex->status < 600 ? ex->status / 100 : 0]++;
+}
+
+static int listen_on(const char *address, int port, int *ret_fd, int *ret_port, struct err *err)
+{
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct sockaddr *addr = (struct sockaddr *)&v4;
+	socklen_t len = sizeof(v4);
+	int fd, one = 1, r;
+
+	if (strcmp(address, "localhost") == 0)
+		address = "127.0.0.1";
+	if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1) {
+		addr = (struct sockaddr *)&v6;
+		len = sizeof(v6);
+	} else if (inet_pton(AF_INET, address, &v4.sin_addr) != 1) {
+		return err_set(err, ERR_INVALID, "%.100s is not an IP address to listen on", address);
+	}
+	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, ERR_IO, "no socket: %s", strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, addr, len) < 0 || listen(fd, BACKLOG) < 0 || getsockname(fd, addr, &len) < 0) {
+		r = err_set(err, errno == EADDRINUSE ? ERR_CONFLICT : ERR_IO, "cannot listen on %s:%d: %s",
+					address, port, strerror(errno));
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	*ret_port = ntohs(addr->sa_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
+	return 0;
+}
+
+/* Files are also needed for the store and for the calls to participants. */
+static unsigned connections_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 > CONNECTIONS_MAX)
+		return CONNECTIONS_MAX;
+	return (unsigned)(limit.rlim_cur / 2);
+}
+
+static int start_daemon(struct server *server, struct err *err)
+{
+	struct node *node = server->node;
+	int r;
+
+	r = listen_on(node->options.listen_address, node->options.listen_port, &server->listen_fd,
+				  &node->port, err);
+	if (r < 0)
+		return r;
+	server->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
+		on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+		server, MHD_OPTION_CONNECTION_LIMIT, connections_max(), MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+	if (!server->daemon)
+		return err_set(err, ERR_UNAVAILABLE, "the HTTP server cannot be started");
+	return 0;
+}
+
+int server_start(struct node *node, struct server **ret_server, struct err *err)
+{
+	struct server *server = xcalloc(1, sizeof(*server));
+	unsigned char random[8];
+	int r;
+
+	server->node = node;
+	server->listen_fd = -1;
+	server->body_max = node->options.payload_max ? node->options.payload_max : DEFAULT_PAYLOAD_MAX;
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->idle, NULL);
+	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(server->id_prefix + 2 * i, 3, "%02x", random[i]);
+	r = node->store->ops->reader_open(node->store, &server->reader, err);
+	if (r == 0) {
+		server->idempotency = idempotency_store_new(server->reader);
+		r = read_pool_start(node->store, &server->pool, err);
+	}
+	if (r == 0)
+		r = start_daemon(server, err);
+	if (r < 0) {
+		server_stop(server);
+		return r;
+	}
+	*ret_server = server;
+	return 0;
+}
+
+/*
+ * Clients that read slowly are cut off after a while. Suspended connections are not: their answers
+ * are on their way from threads that still run, and libmicrohttpd cannot stop without them.
+ */
+static void wait_until_idle(struct server *server)
+{
+	int64_t give_up_ns = mono_ns() + STOP_GRACE_S * INT64_C(1000000000);
+	struct timespec until;
+
+	pthread_mutex_lock(&server->lock);
+	while (server->in_flight > 0 &&
+		   (mono_ns() < give_up_ns || __atomic_load_n(&server->suspended, __ATOMIC_RELAXED) > 0)) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&server->idle, &server->lock, &until);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+void server_stop(struct server *server)
+{
+	if (!server)
+		return;
+	if (server->daemon) {
+		MHD_quiesce_daemon(server->daemon);
+		wait_until_idle(server);
+		MHD_stop_daemon(server->daemon);
+	}
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	read_pool_stop(server->pool);
+	if (server->idempotency)
+		server->idempotency->ops->close(server->idempotency);
+	if (server->reader)
+		server->node->store->ops->reader_close(server->reader);
+	pthread_cond_destroy(&server->idle);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+}

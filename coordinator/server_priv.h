@@ -1,0 +1,66 @@
+/*
+ * What the server's files share: the server itself, and the counters of its routes. All of it
+ * belongs to the server's thread, unless said otherwise.
+ */
+#ifndef COORDINATOR_SERVER_PRIV_H
+#define COORDINATOR_SERVER_PRIV_H
+
+#include <pthread.h>
+
+#include "connectors/idempotency.h"
+#include "coordinator/node.h"
+#include "coordinator/read_pool.h"
+#include "coordinator/routes.h"
+#include "coordinator/server.h"
+
+/* Upper bounds in microseconds; the last bucket has none. X(microseconds, seconds as text) */
+#define LATENCY_BUCKETS(X)                                                                         \
+	X(500, "0.0005")                                                                               \
+	X(1000, "0.001")                                                                               \
+	X(2500, "0.0025")                                                                              \
+	X(5000, "0.005")                                                                               \
+	X(10000, "0.01")                                                                               \
+	X(25000, "0.025")                                                                              \
+	X(50000, "0.05")                                                                               \
+	X(100000, "0.1")                                                                               \
+	X(250000, "0.25")                                                                              \
+	X(1000000, "1")                                                                                \
+	X(5000000, "5")                                                                                \
+	X(30000000, "30")
+
+#define X(us, text) +1
+enum { N_LATENCY_BUCKETS = 0 LATENCY_BUCKETS(X) };
+#undef X
+
+struct route_metrics {
+	int64_t answers[6]; /* by status / 100; 0: the client went away first */
+	int64_t buckets[N_LATENCY_BUCKETS + 1];
+	int64_t sum_us;
+};
+
+struct server {
+	struct node *node;
+	void *daemon;
+	int listen_fd;
+	struct read_pool *pool;
+	/* The server thread's own, for the point read before a start. */
+	struct store_reader *reader;
+	struct idempotency *idempotency; /* over it */
+	char id_prefix[17];              /* of request ids: random, one for each process */
+	uint64_t n_requests;
+	size_t body_max;
+	struct route_metrics metrics[ROUTE_COUNT + 1]; /* the last: no route */
+	int64_t replays, key_reuses;
+
+	/* Shared with whoever stops the server. */
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	int in_flight; /* requests */
+	int suspended; /* of these */
+};
+
+void server_count(struct server *server, const struct exchange *ex, bool answered);
+/* Appends the text form of all metrics. counts: sagas by status, or NULL when they are unknown. */
+void server_write_metrics(struct server *server, const int64_t *counts, struct buf *out);
+
+#endif
