@@ -1,0 +1,17 @@
+/*
+ * The process's clocks. Wall time is read once and then carried by the monotonic clock, so that a
+ * jump of the system's time neither fires timers early nor holds them back.
+ *
+ * Thread: any, after clock_start.
+ */
+#ifndef COORDINATOR_CLOCK_H
+#define COORDINATOR_CLOCK_H
+
+#include "sagas/base/time.h"
+
+/* Reads the wall clock; once, before threads are started. Calling it again changes nothing. */
+void clock_start(void);
+wall_ms clock_wall(void);
+int64_t clock_mono_us(void);
+
+#endif
