@@ -56,6 +56,34 @@ struct engine_call *engine_call_new(enum engine_act act) MUST_CHECK;
 void engine_call_free(struct engine_call *call);
 
 struct engine;
+struct http_client;
+struct registry;
+struct store;
+struct writer;
+
+struct engine_options {
+	struct store *store; /* all are borrowed, and outlive the engine */
+	struct writer *writer;
+	struct http_client *http;
+	struct registry *registry;
+	size_t intake_limit;     /* calls that may wait for it; 0: 10,000 */
+	size_t memory_sagas_max; /* 0: 100,000 */
+	bool *ready; /* atomic, written by the engine: recovery is done, and the store takes commits */
+};
+
+/* Starts the engine's and the loader's threads; they begin with recovery. */
+int engine_start(const struct engine_options *options, struct engine **ret_engine,
+				 struct err *err) MUST_CHECK;
+/*
+ * Closes intake, answers who waits, and sends nothing more; returns when no call is out and all is
+ * durable, or after grace_ms.
+ */
+void engine_drain(struct engine *engine, int64_t grace_ms);
+/*
+ * Ends the threads, and frees the engine. After engine_drain, and when the HTTP client is stopped;
+ * the writer must still run. What did not end is in the history. Takes NULL.
+ */
+void engine_stop(struct engine *engine);
 
 /*
  * Hands a call to the engine that owns the saga. ERR_UNAVAILABLE when its mailbox is full or it
@@ -67,7 +95,8 @@ struct engine_stats {
 	int64_t sagas_in_memory, sagas_started, sagas_completed, sagas_compensated, sagas_failed,
 		sagas_terminated, steps_completed, steps_failed, attempts_failed, compensations_done,
 		compensations_failed, outcomes_unknown, calls_in_flight, inputs, turns, mailbox_length,
-		commits, commit_failures, late_replies, timers_fired, timer_lateness_ms_max;
+		commits, commit_failures, late_replies, timers_fired, timer_lateness_ms_max,
+		sagas_parked; /* could not be folded or stored; kept out of memory */
 };
 /* A snapshot of counters that the engine publishes once a turn. Thread: any. */
 void engine_stats(struct engine *engine, struct engine_stats *ret_stats);

@@ -152,9 +152,6 @@ bool turn_store_answers(const struct turn *turn);
 /* Borrowed; of the engine's own fields mailbox_length and turns are left 0. */
 const struct engine_stats *turn_stats(struct turn *turn);
 
-/* The number of sagas that were parked because they could not be folded or stored. */
-int64_t turn_parked(const struct turn *turn);
-
 /* For the simulator's checks: walks over the states in memory without an uncommitted transition. */
 void turn_each_state(const struct turn *turn,
 					 void (*each)(void *ctx, const struct saga_state *state, int64_t seq),

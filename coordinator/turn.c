@@ -1,0 +1,478 @@
+/*
+ * The turn: what comes in, who is ready, who waits, and when something has to happen without any
+ * input. Deciding stands in turn_decide.c, what follows a commit in turn_commit.c, reading from
+ * the store in turn_load.c.
+ */
+#include "coordinator/turn.h"
+
+#include <string.h>
+
+#include "coordinator/log.h"
+#include "coordinator/turn_priv.h"
+#include "sagas/json_text.h"
+#include "sagas/state_json.h"
+
+struct turn *turn_new(const struct turn_options *options)
+{
+	struct turn *turn = xcalloc(1, sizeof(*turn));
+
+	turn->ports = options->ports;
+	turn->ctx = options->ctx;
+	turn->slot_count = options->slot_count;
+	turn->memory_max = options->memory_sagas_max ? options->memory_sagas_max : MEMORY_SAGAS_DEFAULT;
+	turn->ready_tail = &turn->ready_head;
+	turn->load_tail = &turn->load_head;
+	turn->open = batch_new();
+	buf_init(&turn->scratch, TRANSITION_MAX_BYTES);
+	return turn;
+}
+
+void turn_free(struct turn *turn)
+{
+	struct map_entry *entry;
+	size_t pos = 0;
+
+	if (!turn)
+		return;
+	while ((entry = map_next(&turn->sagas, &pos))) {
+		turn__saga_free(turn, entry->value);
+		pos = 0; /* the map has changed */
+	}
+	map_release(&turn->sagas);
+	heap_release(&turn->timers);
+	heap_release(&turn->wait_timers);
+	batch_free(turn->open);
+	batch_free(turn->spare);
+	free(turn->backlog);
+	buf_release(&turn->scratch);
+	free(turn);
+}
+
+struct live_saga *turn__saga_new(struct turn *turn, const char *ns, const char *id)
+{
+	struct live_saga *saga = xcalloc(1, sizeof(*saga));
+
+	memcpy(saga->id, id, strnlen(id, sizeof(saga->id) - 1));
+	memcpy(saga->ns, ns, strnlen(ns, sizeof(saga->ns) - 1));
+	saga->slot = saga_id_slot(id);
+	saga->phase = PHASE_IDLE;
+	CHECK(!map_put(&turn->sagas, saga->id, saga));
+	return saga;
+}
+
+static void list_remove(struct live_saga **head, struct live_saga ***tail, struct live_saga *saga)
+{
+	struct live_saga **link = head;
+
+	while (*link && *link != saga)
+		link = &(*link)->next;
+	if (!*link)
+		return;
+	*link = saga->next;
+	if (*tail == &saga->next)
+		*tail = link;
+	saga->next = NULL;
+}
+
+void turn__saga_free(struct turn *turn, struct live_saga *saga)
+{
+	struct mail *mail;
+
+	turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the server stops");
+	while ((mail = mail_list_pop(&saga->consumed)) || (mail = mail_list_pop(&saga->queue)))
+		call_reply_free(mail_reply(mail));
+	if (saga->phase == PHASE_READY)
+		list_remove(&turn->ready_head, &turn->ready_tail, saga);
+	if (saga->phase == PHASE_LOADING)
+		list_remove(&turn->load_head, &turn->load_tail, saga);
+	if (saga->phase == PHASE_COMMITTING)
+		decision_release(&saga->decision);
+	heap_remove(&turn->timers, &saga->timer);
+	CHECK(map_remove(&turn->sagas, saga->id) == saga);
+	saga_state_free(saga->state);
+	free(saga->row_attention);
+	free(saga->next_attention);
+	free(saga);
+}
+
+void turn__make_ready(struct turn *turn, struct live_saga *saga)
+{
+	if (saga->phase != PHASE_IDLE)
+		return;
+	saga->phase = PHASE_READY;
+	saga->next = NULL;
+	*turn->ready_tail = saga;
+	turn->ready_tail = &saga->next;
+}
+
+/* Answers and waiters. */
+
+/* The saga as JSON text: whole when it has ended, brief otherwise. */
+static void fill_json(struct turn *turn, struct engine_call *call, const struct saga_state *state)
+{
+	json_t *json = call->ended ? saga_state_json(state, turn->now) : saga_state_json_brief(state);
+	struct buf text;
+
+	buf_init(&text, 0);
+	json_write(json, &text);
+	json_decref(json);
+	if (!text.failed)
+		call->saga_json = buf_take(&text, &call->saga_json_len);
+	buf_release(&text);
+}
+
+void turn__answer(struct turn *turn, struct engine_call *call, struct live_saga *saga)
+{
+	if (saga) {
+		call->seq = saga->durable_seq;
+		call->status = saga->row_status;
+	}
+	if (saga && saga->state && saga->phase != PHASE_COMMITTING) {
+		call->status = saga->state->status;
+		call->ended = saga_status_is_terminal(call->status);
+		if (call->result == 0)
+			fill_json(turn, call, saga->state);
+	}
+	/* Values are not counted with atomics: they stay on this side. */
+	jval_unref(call->input);
+	call->input = NULL;
+	turn->ports->answer(turn->ctx, call);
+}
+
+void turn__refuse(struct turn *turn, struct engine_call *call, enum err_code code, const char *text)
+{
+	call->result = err_set(&call->err, code, "%s", text);
+	call->err.retriable = code == ERR_UNAVAILABLE || code == ERR_LIMIT;
+	turn__answer(turn, call, NULL);
+}
+
+void turn__add_waiter(struct turn *turn, struct live_saga *saga, struct engine_call *call)
+{
+	struct waiter *waiter = xcalloc(1, sizeof(*waiter));
+
+	waiter->call = call;
+	waiter->saga = saga;
+	waiter->next = saga->waiters;
+	saga->waiters = waiter;
+	heap_add(&turn->wait_timers, &waiter->timer, turn->now + call->wait_ms);
+}
+
+/* Takes the waiter at *link out of its saga, and gives its call. */
+static struct engine_call *waiter_take(struct turn *turn, struct waiter **link)
+{
+	struct waiter *waiter = *link;
+	struct engine_call *call = waiter->call;
+
+	*link = waiter->next;
+	heap_remove(&turn->wait_timers, &waiter->timer);
+	free(waiter);
+	return call;
+}
+
+void turn__answer_waiters(struct turn *turn, struct live_saga *saga)
+{
+	while (saga->waiters)
+		turn__answer(turn, waiter_take(turn, &saga->waiters), saga);
+}
+
+void turn__answer_overdue(struct turn *turn, struct live_saga *saga)
+{
+	struct waiter **link = &saga->waiters;
+
+	while (*link) {
+		if ((*link)->call->wait_ms == 0)
+			turn__answer(turn, waiter_take(turn, link), saga);
+		else
+			link = &(*link)->next;
+	}
+}
+
+/* Takes the calls out of a list, and leaves the replies. */
+static void refuse_list(struct turn *turn, struct mail_list *list, enum err_code code,
+						const char *text)
+{
+	struct mail_list kept = {0};
+	struct mail *mail;
+
+	while ((mail = mail_list_pop(list))) {
+		if (mail->type == MAIL_CALL)
+			turn__refuse(turn, mail_call(mail), code, text);
+		else
+			mail_list_push(&kept, mail);
+	}
+	*list = kept;
+}
+
+void turn__refuse_calls(struct turn *turn, struct live_saga *saga, enum err_code code,
+						const char *text)
+{
+	refuse_list(turn, &saga->consumed, code, text);
+	refuse_list(turn, &saga->queue, code, text);
+	saga->n_calls = 0;
+	while (saga->waiters)
+		turn__refuse(turn, waiter_take(turn, &saga->waiters), code, text);
+}
+
+/*
+ * The time of a wait is up. While the saga has an uncommitted transition its state may not be
+ * shown: the call is then answered with the commit.
+ */
+static void wait_is_over(struct turn *turn, struct waiter *waiter)
+{
+	struct live_saga *saga = waiter->saga;
+	struct waiter **link = &saga->waiters;
+
+	heap_remove(&turn->wait_timers, &waiter->timer);
+	if (saga->phase == PHASE_COMMITTING) {
+		waiter->call->wait_ms = 0;
+		return;
+	}
+	while (*link != waiter)
+		link = &(*link)->next;
+	turn__answer(turn, waiter_take(turn, link), saga);
+	if (saga->phase == PHASE_IDLE)
+		turn__rest(turn, saga);
+}
+
+/* Rest: what a saga does when there is nothing to decide. */
+
+static bool sleeps_well(const struct turn *turn, const struct live_saga *saga)
+{
+	return saga->row_due_at > turn->now + SLEEP_AFTER_MS &&
+		   saga_state_in_flight(saga->state) == 0 && saga_state_may_sleep(saga->state);
+}
+
+void turn__rest(struct turn *turn, struct live_saga *saga)
+{
+	wall_ms due;
+
+	if (!saga->state) {
+		turn__saga_free(turn, saga);
+		return;
+	}
+	if (saga_status_is_terminal(saga->state->status) ||
+		(!saga->waiters && sleeps_well(turn, saga))) {
+		turn__answer_waiters(turn, saga);
+		turn__saga_free(turn, saga);
+		return;
+	}
+	saga->phase = PHASE_IDLE;
+	due = saga_state_next_due(saga->state);
+	if (due != 0 && due < saga->not_before)
+		due = saga->not_before;
+	if (due != 0)
+		heap_update(&turn->timers, &saga->timer, due);
+	else
+		heap_remove(&turn->timers, &saga->timer);
+}
+
+/* Inputs. */
+
+void turn_begin(struct turn *turn, wall_ms now)
+{
+	if (now > turn->now)
+		turn->now = now;
+}
+
+/* A start is refused before anything is done, when it is known that it cannot be carried out. */
+static bool refuse_start(struct turn *turn, struct engine_call *call)
+{
+	if (turn->commit_failures > 0 && turn->now < turn->failed_at + STORE_REFUSE_MS) {
+		turn__refuse(turn, call, ERR_UNAVAILABLE, "the store does not answer");
+		return true;
+	}
+	if (turn->sagas.n >= turn->memory_max) {
+		turn__refuse(turn, call, ERR_LIMIT, "too many sagas are open");
+		return true;
+	}
+	if (map_get(&turn->sagas, call->id)) {
+		turn__refuse(turn, call, ERR_CONFLICT, "the id is taken");
+		return true;
+	}
+	return false;
+}
+
+/* The saga that an act is for, in memory or to be loaded; NULL when the call was refused. */
+static struct live_saga *saga_for_act(struct turn *turn, struct engine_call *call)
+{
+	struct live_saga *saga = map_get(&turn->sagas, call->id);
+
+	if (saga && strcmp(saga->ns, call->ns) == 0) {
+		if (saga->phase == PHASE_PARKED)
+			turn__refuse(turn, call, ERR_CONFLICT,
+						 "the saga is kept out of memory: its history cannot be used");
+		else if (saga->n_calls >= QUEUE_MAX)
+			turn__refuse(turn, call, ERR_LIMIT, "too many calls wait for this saga");
+		else
+			return saga;
+		return NULL;
+	}
+	if (saga || saga_id_slot(call->id) < 0) {
+		turn__refuse(turn, call, ERR_NOT_FOUND, "no such saga");
+		return NULL;
+	}
+	if (turn->sagas.n >= turn->memory_max + MEMORY_SLACK) {
+		turn__refuse(turn, call, ERR_LIMIT, "too many sagas are open");
+		return NULL;
+	}
+	saga = turn__saga_new(turn, call->ns, call->id);
+	turn__load_now(turn, saga);
+	return saga;
+}
+
+void turn_call(struct turn *turn, struct engine_call *call)
+{
+	struct live_saga *saga;
+
+	turn->stats.inputs++;
+	call->mail.type = MAIL_CALL;
+	if (turn->draining) {
+		turn__refuse(turn, call, ERR_UNAVAILABLE, "the server stops");
+		return;
+	}
+	if (call->act != ENGINE_START)
+		saga = saga_for_act(turn, call);
+	else
+		saga = refuse_start(turn, call) ? NULL : turn__saga_new(turn, call->ns, call->id);
+	if (!saga)
+		return;
+	saga->n_calls++;
+	mail_list_push(&saga->queue, &call->mail);
+	turn__make_ready(turn, saga);
+}
+
+void turn_reply(struct turn *turn, struct call_reply *reply)
+{
+	struct live_saga *saga = map_get(&turn->sagas, reply->saga_id);
+
+	turn->stats.inputs++;
+	turn->stats.calls_in_flight--;
+	reply->mail.type = MAIL_REPLY;
+	if (!saga || saga->phase == PHASE_PARKED) {
+		turn->stats.late_replies++;
+		log_debug("engine", reply->saga_id, "a reply came after the saga had ended");
+		call_reply_free(reply);
+		return;
+	}
+	mail_list_push(&saga->queue, &reply->mail);
+	turn__make_ready(turn, saga);
+}
+
+/* The turn itself. */
+
+static void fire_timers(struct turn *turn)
+{
+	struct heap_node *node;
+
+	while ((node = heap_min(&turn->timers)) && node->at <= turn->now) {
+		struct live_saga *saga = CONTAINER_OF(node, struct live_saga, timer);
+		int64_t late = turn->now - node->at;
+
+		heap_remove(&turn->timers, node);
+		if (saga->phase == PHASE_LOADING) {
+			turn__load_now(turn, saga);
+			continue;
+		}
+		turn->stats.timers_fired++;
+		if (late > turn->stats.timer_lateness_ms_max)
+			turn->stats.timer_lateness_ms_max = late;
+		saga->timer_hit = true;
+		turn__make_ready(turn, saga);
+	}
+}
+
+void turn_run(struct turn *turn, bool timers)
+{
+	struct heap_node *node;
+	struct live_saga *saga;
+
+	while ((node = heap_min(&turn->wait_timers)) && node->at <= turn->now)
+		wait_is_over(turn, CONTAINER_OF(node, struct waiter, timer));
+	if (timers && !turn->draining)
+		fire_timers(turn);
+	while ((saga = turn->ready_head) && !batch_is_full(turn->open)) {
+		turn->ready_head = saga->next;
+		if (!turn->ready_head)
+			turn->ready_tail = &turn->ready_head;
+		saga->next = NULL;
+		turn__decide(turn, saga);
+	}
+	if (!turn->draining)
+		turn__poll(turn);
+	turn__load_some(turn);
+}
+
+struct batch *turn_take_batch(struct turn *turn)
+{
+	struct batch *batch = turn->open;
+
+	if (turn->batch_out || batch->n == 0)
+		return NULL;
+	turn->batch_out = true;
+	turn->open = turn->spare ? TAKE(turn->spare) : batch_new();
+	return batch;
+}
+
+wall_ms turn_next_at(const struct turn *turn)
+{
+	const struct heap_node *node = heap_min(&turn->wait_timers);
+	wall_ms at = node ? node->at : 0;
+
+	if (turn->draining)
+		return at;
+	node = heap_min(&turn->timers);
+	if (node && (at == 0 || node->at < at))
+		at = node->at;
+	if (turn->poll_at != 0 && !turn->list_out && turn->backlog_at == turn->backlog_n &&
+		(at == 0 || turn->poll_at < at))
+		at = turn->poll_at;
+	return at;
+}
+
+void turn_drain(struct turn *turn)
+{
+	struct map_entry *entry;
+	struct heap_node *node;
+	size_t pos = 0;
+
+	turn->draining = true;
+	while ((node = heap_min(&turn->wait_timers)))
+		wait_is_over(turn, CONTAINER_OF(node, struct waiter, timer));
+	while ((entry = map_next(&turn->sagas, &pos))) {
+		struct live_saga *saga = entry->value;
+
+		if (saga->phase == PHASE_LOADING)
+			turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the server stops");
+	}
+}
+
+bool turn_is_quiet(const struct turn *turn)
+{
+	return turn->stats.calls_in_flight == 0 && turn->n_committing == 0 && !turn->ready_head;
+}
+
+bool turn_store_answers(const struct turn *turn)
+{
+	return turn->commit_failures == 0;
+}
+
+const struct engine_stats *turn_stats(struct turn *turn)
+{
+	turn->stats.sagas_in_memory = (int64_t)turn->sagas.n;
+	return &turn->stats;
+}
+
+void turn_each_state(const struct turn *turn,
+					 void (*each)(void *ctx, const struct saga_state *state, int64_t seq),
+					 void *ctx)
+{
+	struct map_entry *entry;
+	size_t pos = 0;
+
+	while ((entry = map_next(&turn->sagas, &pos))) {
+		const struct live_saga *saga = entry->value;
+
+		if (saga->state && saga->phase != PHASE_COMMITTING)
+			each(ctx, saga->state, saga->durable_seq);
+	}
+}

@@ -1,0 +1,184 @@
+/*
+ * After the commit: what was decided may leave now. Or after its failure: what was decided is
+ * forgotten, and the saga is loaded again.
+ */
+#include <string.h>
+
+#include "coordinator/failpoint.h"
+#include "coordinator/log.h"
+#include "coordinator/turn_priv.h"
+
+/* A call whose effect is durable: answered, or it waits for the end. */
+static void finish_call(struct turn *turn, struct live_saga *saga, struct engine_call *call)
+{
+	bool waits = call->act == ENGINE_START || call->act == ENGINE_WAIT;
+
+	if (waits && call->result == 0 && call->wait_ms > 0 && !turn->draining && saga->state &&
+		!saga_status_is_terminal(saga->state->status)) {
+		jval_unref(call->input);
+		call->input = NULL;
+		turn__add_waiter(turn, saga, call);
+		return;
+	}
+	turn__answer(turn, call, saga);
+}
+
+void turn__finish_consumed(struct turn *turn, struct live_saga *saga)
+{
+	struct mail *mail;
+
+	while ((mail = mail_list_pop(&saga->consumed))) {
+		if (mail->type == MAIL_CALL)
+			finish_call(turn, saga, mail_call(mail));
+		else
+			call_reply_free(mail_reply(mail));
+	}
+}
+
+void turn__count(struct turn *turn, const struct decision *decision)
+{
+	struct engine_stats *stats = &turn->stats;
+
+	for (size_t i = 0; i < decision->n_events; i++) {
+		const struct event *event = &decision->events[i];
+
+		stats->sagas_started += event->type == EV_SAGA_STARTED;
+		stats->steps_completed += event->type == EV_STEP_COMPLETED;
+		stats->steps_failed += event->type == EV_STEP_FAILED;
+		stats->attempts_failed +=
+			event->type == EV_STEP_ATTEMPT_FAILED || event->type == EV_COMPENSATION_ATTEMPT_FAILED;
+		stats->compensations_done += event->type == EV_COMPENSATION_COMPLETED;
+		stats->compensations_failed += event->type == EV_COMPENSATION_FAILED;
+		stats->outcomes_unknown +=
+			(event->type == EV_STEP_FAILED || event->type == EV_STEP_PARKED) &&
+			event->outcome == OUTCOME_UNKNOWN;
+		stats->late_replies += event->type == EV_REPLY_IGNORED;
+		stats->sagas_completed += event->type == EV_SAGA_COMPLETED;
+		stats->sagas_compensated += event->type == EV_SAGA_COMPENSATED;
+		stats->sagas_terminated += event->type == EV_SAGA_TERMINATED;
+	}
+}
+
+static void send_commands(struct turn *turn, struct live_saga *saga)
+{
+	/* While draining they stay unsent; they are in the history, and recovery sends them. */
+	if (turn->draining)
+		return;
+	for (size_t i = 0; i < saga->decision.n_commands; i++) {
+		turn->stats.calls_in_flight++;
+		turn->ports->call(turn->ctx, saga->id, &saga->decision.commands[i]);
+	}
+}
+
+void turn__release(struct turn *turn, struct live_saga *saga)
+{
+	bool ended;
+
+	saga->phase = PHASE_IDLE;
+	saga->durable_seq = saga->seq;
+	if (saga->decision.n_events > 0) {
+		saga->row_status = saga->state->status;
+		saga->row_due_at = saga->next_due_at;
+		free(saga->row_attention);
+		saga->row_attention = saga->next_attention ? xstrdup(saga->next_attention) : NULL;
+		turn__count(turn, &saga->decision);
+	}
+	/* Calls first: what participants do takes longer than what callers do. */
+	send_commands(turn, saga);
+	decision_release(&saga->decision);
+	turn__finish_consumed(turn, saga);
+	ended = saga->state && saga_status_is_terminal(saga->state->status);
+	if (ended)
+		turn__answer_waiters(turn, saga);
+	else if (saga->waiters)
+		turn__answer_overdue(turn, saga);
+	if (saga->queue.head)
+		turn__make_ready(turn, saga);
+	else
+		turn__rest(turn, saga);
+}
+
+/* The commit did not take effect, or nobody knows: back to what the history says. */
+static void commit_failed(struct turn *turn, struct live_saga *saga, bool unknown)
+{
+	decision_release(&saga->decision);
+	saga->row_unknown = unknown;
+	saga->failures++;
+	if (saga->failures > RETRIES_MAX || turn->draining)
+		turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the store does not answer");
+	turn__load_at(turn, saga, turn->now + turn__backoff_ms(saga->failures));
+}
+
+/* The key belongs to another saga: this one never was. */
+static void is_duplicate(struct turn *turn, struct live_saga *saga, const struct store_item *item)
+{
+	struct mail *mail = mail_list_pop(&saga->consumed);
+	struct engine_call *call = mail_call(mail);
+
+	CHECK(mail->type == MAIL_CALL && call->act == ENGINE_START);
+	decision_release(&saga->decision);
+	saga->phase = PHASE_IDLE;
+	call->duplicate = true;
+	memcpy(call->existing_id, item->existing_id, sizeof(call->existing_id));
+	memcpy(call->existing_fingerprint, item->existing_fingerprint,
+		   sizeof(call->existing_fingerprint));
+	turn__answer(turn, call, NULL);
+	turn__refuse_calls(turn, saga, ERR_NOT_FOUND, "no such saga");
+	turn__saga_free(turn, saga);
+}
+
+static void item_ended(struct turn *turn, struct live_saga *saga, const struct store_item *item)
+{
+	switch (item->verdict) {
+	case STORE_ACCEPTED:
+		saga->failures = 0;
+		turn__release(turn, saga);
+		break;
+	case STORE_DUPLICATE:
+		is_duplicate(turn, saga, item);
+		break;
+	case STORE_CONFLICT:
+	case STORE_FENCED:
+		log_warn("engine", saga->id, "the store refused sequence %lld: it is loaded again",
+				 (long long)item->seq);
+		commit_failed(turn, saga, false);
+		break;
+	case STORE_UNSTORABLE:
+		decision_release(&saga->decision);
+		turn__park(turn, saga, "the store cannot take its transition");
+		break;
+	}
+}
+
+void turn_committed(struct turn *turn, struct batch *batch)
+{
+	turn->batch_out = false;
+	turn->n_committing -= batch->n;
+	if (batch->result < 0) {
+		turn->stats.commit_failures++;
+		turn->commit_failures++;
+		turn->failed_at = turn->now;
+		log_error("engine", NULL, "a commit of %zu sagas failed (%s): %s", batch->n,
+				  err_code_text(batch->result), batch->err.text);
+	} else {
+		turn->stats.commits++;
+		turn->commit_failures = 0;
+		failpoint(FP_COMMIT_RELEASE);
+	}
+	for (size_t i = 0; i < batch->n; i++) {
+		struct live_saga *saga = batch->owners[i];
+
+		CHECK(saga->phase == PHASE_COMMITTING);
+		if (batch->result < 0)
+			commit_failed(turn, saga, batch->result == ERR_UNKNOWN);
+		else
+			item_ended(turn, saga, &batch->items[i]);
+	}
+	failpoint(FP_COMMIT_RELEASED);
+	if (turn->spare) {
+		batch_free(batch);
+		return;
+	}
+	batch_clear(batch);
+	turn->spare = batch;
+}

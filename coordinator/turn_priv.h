@@ -1,0 +1,173 @@
+/* What the files of the turn share: turn.c, turn_decide.c, turn_commit.c, turn_load.c. */
+#ifndef COORDINATOR_TURN_PRIV_H
+#define COORDINATOR_TURN_PRIV_H
+
+#include "coordinator/turn.h"
+#include "sagas/base/heap.h"
+#include "sagas/base/map.h"
+
+enum {
+	SLEEP_AFTER_MS = 60 * 1000, /* a saga with nothing to do for longer leaves the memory */
+	POLL_EVERY_MS = 20 * 1000,  /* for what sleeps and is due within SLEEP_AFTER_MS */
+	LOADS_MAX = 64,             /* asked of the reader at a time */
+	MEMORY_SAGAS_DEFAULT = 100000,
+	MEMORY_SLACK = 1000, /* sagas beyond the limit that acts and recovery may load */
+	QUEUE_MAX = 256,     /* calls that wait for one saga */
+	RETRIES_MAX = 5,     /* of a commit or a load, before a caller is told 503 */
+	RETRY_FIRST_MS = 50,
+	RETRY_MAX_MS = 5000,
+	STORE_REFUSE_MS = 1000, /* after a failed commit no start is taken for so long */
+	TRANSITION_MAX_BYTES = 56 * 1024 * 1024,
+	/* Limits of a history, and the part of them that the way forward may use. */
+	HISTORY_MAX_EVENTS = 50000,
+	HISTORY_MAX_BYTES = 50 * 1024 * 1024,
+	HISTORY_FORWARD_PERCENT = 80,
+};
+
+/* Stored for a saga that waits for a person and for no time: the end of the year 9999. */
+#define DUE_NEVER (TIME_MAX_SECONDS * 1000)
+
+enum turn_mail { MAIL_CALL = 1, MAIL_REPLY };
+
+enum saga_phase { PHASE_LOADING, PHASE_READY, PHASE_IDLE, PHASE_COMMITTING, PHASE_PARKED };
+
+/* A first-in first-out list of mail. */
+struct mail_list {
+	struct mail *head, *tail;
+};
+
+struct waiter {
+	struct heap_node timer;
+	struct engine_call *call;
+	struct live_saga *saga;
+	struct waiter *next;
+};
+
+/* A saga in memory. */
+struct live_saga {
+	struct heap_node timer; /* IDLE: when it is due; LOADING: when to ask again */
+	struct live_saga *next; /* in the ready list or in the load list */
+	enum saga_phase phase;
+	int slot;
+	char id[SAGA_ID_SIZE];
+	char ns[NAMESPACE_MAX_BYTES + 1];
+	struct saga_state *state; /* NULL: being loaded, not started yet, or parked */
+	int64_t seq;              /* of the last row in state, which may be uncommitted */
+	int64_t durable_seq;
+	/* What waits for the next decision, and what was decided but is not durable. */
+	struct mail_list queue, consumed;
+	int n_calls; /* in queue */
+	struct decision decision;
+	/* What the row says, and what it will say after the commit. */
+	enum saga_status row_status;
+	wall_ms row_due_at;
+	char *row_attention;
+	wall_ms next_due_at;
+	char *next_attention;
+	struct waiter *waiters;
+	int failures;       /* commits or loads in a row */
+	bool recover;       /* the next decision begins with saga_recover */
+	wall_ms not_before; /* its timer gave nothing: not again before this */
+	bool timer_hit;     /* its time has come while it was busy */
+	bool row_unknown;   /* a commit of it failed: what was decided may have landed up to seq */
+	bool cancel_for_size;
+};
+
+struct turn {
+	const struct turn_ports *ports;
+	void *ctx;
+	size_t memory_max;
+	int slot_count;
+	wall_ms now;
+	struct map sagas;        /* id -> live_saga */
+	struct heap timers;      /* of live_saga.timer */
+	struct heap wait_timers; /* of waiter.timer */
+	struct live_saga *ready_head, **ready_tail;
+	struct live_saga *load_head, **load_tail;
+	struct listed_saga *backlog; /* listed, and not yet asked for */
+	size_t backlog_n, backlog_at;
+	int loads_out;
+	bool list_out, relist_awake, recovering, listed_once;
+	wall_ms poll_at;
+	struct batch *open;  /* being filled */
+	struct batch *spare; /* empty, to be used next */
+	bool batch_out;
+	size_t n_committing; /* sagas in the open batch or in the one that is out */
+	struct buf scratch;
+	int commit_failures; /* in a row */
+	wall_ms failed_at;
+	bool draining;
+	struct engine_stats stats;
+};
+
+static inline void mail_list_push(struct mail_list *list, struct mail *mail)
+{
+	mail->next = NULL;
+	if (list->tail)
+		list->tail->next = mail;
+	else
+		list->head = mail;
+	list->tail = mail;
+}
+
+static inline struct mail *mail_list_pop(struct mail_list *list)
+{
+	struct mail *mail = list->head;
+
+	if (mail) {
+		list->head = mail->next;
+		if (!list->head)
+			list->tail = NULL;
+	}
+	return mail;
+}
+
+static inline struct engine_call *mail_call(struct mail *mail)
+{
+	return CONTAINER_OF(mail, struct engine_call, mail);
+}
+
+static inline struct call_reply *mail_reply(struct mail *mail)
+{
+	return CONTAINER_OF(mail, struct call_reply, mail);
+}
+
+/* turn.c */
+struct live_saga *turn__saga_new(struct turn *turn, const char *ns, const char *id);
+void turn__saga_free(struct turn *turn, struct live_saga *saga); /* out of map, heap and memory */
+void turn__make_ready(struct turn *turn, struct live_saga *saga);
+void turn__answer(struct turn *turn, struct engine_call *call, struct live_saga *saga);
+void turn__refuse(struct turn *turn, struct engine_call *call, enum err_code code,
+				  const char *text);
+void turn__add_waiter(struct turn *turn, struct live_saga *saga, struct engine_call *call);
+/* Answers all waiters of the saga with what its state says now. */
+void turn__answer_waiters(struct turn *turn, struct live_saga *saga);
+/* Answers those whose time was up while the commit was out. */
+void turn__answer_overdue(struct turn *turn, struct live_saga *saga);
+/* Refuses every call that waits for the saga, in its queue, consumed, or for its end. */
+void turn__refuse_calls(struct turn *turn, struct live_saga *saga, enum err_code code,
+						const char *text);
+/* Nothing is to be decided: the saga sleeps, ends, or waits in memory. May free it. */
+void turn__rest(struct turn *turn, struct live_saga *saga);
+
+/* turn_decide.c */
+void turn__decide(struct turn *turn, struct live_saga *saga);
+
+/* turn_commit.c */
+/* What was decided is durable (or there was nothing to make durable): calls go out, callers are
+ * answered, the saga goes on. May free it. */
+void turn__release(struct turn *turn, struct live_saga *saga);
+/* The inputs that were consumed have taken effect: callers are answered, replies freed. */
+void turn__finish_consumed(struct turn *turn, struct live_saga *saga);
+void turn__count(struct turn *turn, const struct decision *decision);
+
+/* turn_load.c */
+/* Drops the state and asks for the saga at `at`. */
+void turn__load_at(struct turn *turn, struct live_saga *saga, wall_ms at);
+void turn__load_now(struct turn *turn, struct live_saga *saga);
+void turn__load_some(struct turn *turn); /* as many as may be out */
+void turn__poll(struct turn *turn);
+void turn__park(struct turn *turn, struct live_saga *saga, const char *why);
+int64_t turn__backoff_ms(int failures);
+
+#endif
