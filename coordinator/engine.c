@@ -1,0 +1,446 @@
+/*
+ * The engine's thread: a loop around the turn. It drains the mailbox, reads the clock once, lets
+ * the turn decide, and hands the batch to the writer.
+ *
+ *   server, HTTP client, writer, loader --mailbox--> engine --> writer, loader, HTTP client
+ *
+ * A turn takes at most SLICE inputs before the batch is offered to the writer, so that a flood does
+ * not hold commits back. Timers take effect only when nothing that has arrived is unread.
+ */
+#include "coordinator/engine.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "coordinator/clock.h"
+#include "coordinator/failpoint.h"
+#include "coordinator/loader.h"
+#include "coordinator/log.h"
+#include "coordinator/participant_call.h"
+#include "coordinator/turn.h"
+#include "coordinator/writer.h"
+
+enum { SLICE = 256, INTAKE_DEFAULT = 10000 };
+
+enum engine_mail {
+	ENGINE_MAIL_CALL = 1,
+	ENGINE_MAIL_REPLY,
+	ENGINE_MAIL_BATCH,
+	ENGINE_MAIL_LOADED,
+	ENGINE_MAIL_LISTED,
+	ENGINE_MAIL_DRAIN,
+	ENGINE_MAIL_STOP,
+};
+
+struct engine {
+	pthread_t thread;
+	struct mailbox *box;
+	struct engine_options options;
+	struct loader *loader;
+	struct mail drain, stop;
+
+	/* The thread's own. */
+	struct turn *turn;
+	uint64_t random;
+	int64_t turns;
+	bool batch_out;
+	bool draining;
+	bool stopping;
+
+	/* For others. */
+	pthread_mutex_t mutex;
+	pthread_cond_t quieted;
+	struct engine_stats stats;
+	bool quiet;  /* drained */
+	bool sealed; /* atomic: the drain is over; what is broken off now is left out */
+};
+
+struct engine_call *engine_call_new(enum engine_act act)
+{
+	struct engine_call *call = xcalloc(1, sizeof(*call));
+
+	call->act = act;
+	call->if_match = -1;
+	return call;
+}
+
+void engine_call_free(struct engine_call *call)
+{
+	if (!call)
+		return;
+	free(call->ns);
+	free(call->key);
+	free(call->by);
+	free(call->reason);
+	free(call->saga_json);
+	saga_def_unref(call->def);
+	jval_unref(call->input);
+	free(call);
+}
+
+/* What others post. */
+
+int engine_post(struct engine *engine, struct engine_call *call, struct err *err)
+{
+	call->mail.type = ENGINE_MAIL_CALL;
+	if (mailbox_post(engine->box, &call->mail))
+		return 0;
+	err_set(err, ERR_UNAVAILABLE, "the engine takes no more work now");
+	if (err)
+		err->retriable = true;
+	return ERR_UNAVAILABLE;
+}
+
+/* Thread: HTTP client. */
+static void post_reply(void *ctx, struct call_reply *reply)
+{
+	struct engine *engine = ctx;
+
+	reply->mail.type = ENGINE_MAIL_REPLY;
+	mailbox_post_reserved(engine->box, &reply->mail);
+}
+
+/* Thread: writer. */
+static void post_batch(struct batch *batch)
+{
+	struct engine *engine = batch->ctx;
+
+	batch->mail.type = ENGINE_MAIL_BATCH;
+	mailbox_post_reserved(engine->box, &batch->mail);
+}
+
+/* Thread: loader. */
+static void post_loaded(void *ctx, struct loaded_saga *loaded)
+{
+	struct engine *engine = ctx;
+
+	loaded->mail.type = ENGINE_MAIL_LOADED;
+	mailbox_post_reserved(engine->box, &loaded->mail);
+}
+
+/* Thread: loader. */
+static void post_listed(void *ctx, struct saga_list *list)
+{
+	struct engine *engine = ctx;
+
+	list->mail.type = ENGINE_MAIL_LISTED;
+	mailbox_post_reserved(engine->box, &list->mail);
+}
+
+/* The turn's ports. Thread: engine, as all that follows. */
+
+static void port_call(void *ctx, const char *saga_id, const struct command *command)
+{
+	struct engine *engine = ctx;
+
+	failpoint(FP_SEND_BEFORE);
+	participant_call_send(engine->options.http, saga_id, command, post_reply, engine);
+	failpoint(FP_SEND_AFTER);
+}
+
+static void port_load(void *ctx, struct loaded_saga *loaded)
+{
+	struct engine *engine = ctx;
+
+	loader_load(engine->loader, loaded);
+}
+
+static void port_list(void *ctx, struct saga_list *list)
+{
+	struct engine *engine = ctx;
+
+	loader_list(engine->loader, list);
+}
+
+static void port_answer(void *ctx, struct engine_call *call)
+{
+	(void)ctx;
+	failpoint(FP_ANSWER_BEFORE);
+	call->answer(call);
+	failpoint(FP_ANSWER_AFTER);
+}
+
+/* xorshift64*: for jitter, so it need not be hard to guess. */
+static uint64_t port_random(void *ctx)
+{
+	struct engine *engine = ctx;
+	uint64_t x = engine->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	engine->random = x;
+	return x * 0x2545f4914f6cdd1dU;
+}
+
+static const struct turn_ports ports = {
+	.call = port_call,
+	.load = port_load,
+	.list = port_list,
+	.answer = port_answer,
+	.random = port_random,
+};
+
+/* The loop. */
+
+static void begin_drain(struct engine *engine)
+{
+	failpoint(FP_DRAIN);
+	engine->draining = true;
+	turn_drain(engine->turn);
+}
+
+/*
+ * When the HTTP client is stopped, what it did not send or had to break off says nothing about the
+ * participant. It is left out: the history still says that the call is owed, and the next start
+ * makes it again.
+ */
+static bool reply_counts(const struct engine *engine, const struct call_reply *reply)
+{
+	if (participant_call_was_cancelled(reply))
+		return false;
+	return reply->result != CALL_BROKEN || !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE);
+}
+
+static void take_mail(struct engine *engine, struct mail *mail)
+{
+	struct turn *turn = engine->turn;
+	struct call_reply *reply;
+
+	switch ((enum engine_mail)mail->type) {
+	case ENGINE_MAIL_CALL:
+		turn_call(turn, CONTAINER_OF(mail, struct engine_call, mail));
+		break;
+	case ENGINE_MAIL_REPLY:
+		reply = CONTAINER_OF(mail, struct call_reply, mail);
+		if (reply_counts(engine, reply))
+			turn_reply(turn, reply);
+		else
+			call_reply_free(reply);
+		break;
+	case ENGINE_MAIL_BATCH:
+		engine->batch_out = false;
+		turn_committed(turn, CONTAINER_OF(mail, struct batch, mail));
+		break;
+	case ENGINE_MAIL_LOADED:
+		turn_loaded(turn, CONTAINER_OF(mail, struct loaded_saga, mail));
+		break;
+	case ENGINE_MAIL_LISTED:
+		turn_listed(turn, CONTAINER_OF(mail, struct saga_list, mail));
+		break;
+	case ENGINE_MAIL_DRAIN:
+		begin_drain(engine);
+		break;
+	case ENGINE_MAIL_STOP:
+		engine->stopping = true;
+		break;
+	}
+}
+
+/* One slice of what came; returns the rest. */
+static struct mail *run_turn(struct engine *engine, struct mail *mail)
+{
+	struct batch *batch;
+	int n = 0;
+
+	turn_begin(engine->turn, clock_wall());
+	while (mail && n++ < SLICE) {
+		struct mail *next = mail->next;
+
+		take_mail(engine, mail);
+		mail = next;
+	}
+	turn_run(engine->turn, !mail);
+	batch = turn_take_batch(engine->turn);
+	if (batch) {
+		batch->done = post_batch;
+		batch->ctx = engine;
+		engine->batch_out = true;
+		writer_commit(engine->options.writer, batch);
+	}
+	engine->turns++;
+	return mail;
+}
+
+static void publish(struct engine *engine)
+{
+	bool ready = turn_recovered(engine->turn) && turn_store_answers(engine->turn);
+
+	__atomic_store_n(engine->options.ready, ready, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&engine->mutex);
+	engine->stats = *turn_stats(engine->turn);
+	engine->stats.turns = engine->turns;
+	if (engine->draining && !engine->quiet && turn_is_quiet(engine->turn)) {
+		engine->quiet = true;
+		pthread_cond_broadcast(&engine->quieted);
+	}
+	pthread_mutex_unlock(&engine->mutex);
+}
+
+static int64_t patience_ms(const struct engine *engine)
+{
+	wall_ms at = turn_next_at(engine->turn);
+	int64_t left;
+
+	if (at == 0)
+		return -1;
+	left = at - clock_wall();
+	/* Never 0: the mailbox would then not be waited on at all. */
+	return left > 0 ? left : 1;
+}
+
+static void *engine_main(void *arg)
+{
+	struct engine *engine = arg;
+
+	turn_begin(engine->turn, clock_wall());
+	turn_recover(engine->turn);
+	/* A batch that is out is waited for: its memory is ours. */
+	while (!engine->stopping || engine->batch_out) {
+		struct mail *mail = mailbox_drain(engine->box, patience_ms(engine));
+
+		do {
+			mail = run_turn(engine, mail);
+		} while (mail);
+		publish(engine);
+	}
+	return NULL;
+}
+
+/* Starting and stopping. Thread: the node's. */
+
+static void init_quieted(struct engine *engine)
+{
+	pthread_condattr_t attr;
+
+	CHECK(pthread_condattr_init(&attr) == 0);
+	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(&engine->quieted, &attr) == 0);
+	pthread_condattr_destroy(&attr);
+}
+
+int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *err)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+	struct loader_options loader = {
+		.store = options->store,
+		.registry = options->registry,
+		.loaded = post_loaded,
+		.listed = post_listed,
+		.ctx = engine,
+	};
+	struct turn_options turn = {
+		.ports = &ports,
+		.ctx = engine,
+		.slot_count = options->store->ops->slot_count(options->store),
+		.memory_sagas_max = options->memory_sagas_max,
+	};
+	int r;
+
+	clock_start();
+	engine->options = *options;
+	CHECK(getrandom(&engine->random, sizeof(engine->random), 0) == sizeof(engine->random));
+	engine->random |= 1;
+	engine->box = mailbox_new(options->intake_limit ? options->intake_limit : INTAKE_DEFAULT);
+	engine->turn = turn_new(&turn);
+	CHECK(pthread_mutex_init(&engine->mutex, NULL) == 0);
+	init_quieted(engine);
+	r = loader_start(&loader, &engine->loader, err);
+	if (r == 0 && pthread_create(&engine->thread, NULL, engine_main, engine) != 0) {
+		loader_stop(engine->loader);
+		r = err_set(err, ERR_UNAVAILABLE, "cannot start the engine's thread");
+	}
+	if (r < 0) {
+		turn_free(engine->turn);
+		mailbox_free(engine->box);
+		free(engine);
+		return r;
+	}
+	pthread_setname_np(engine->thread, "skald-engine");
+	*ret_engine = engine;
+	return 0;
+}
+
+void engine_drain(struct engine *engine, int64_t grace_ms)
+{
+	struct timespec until;
+	bool quiet;
+	int r = 0;
+
+	mailbox_close(engine->box);
+	engine->drain.type = ENGINE_MAIL_DRAIN;
+	mailbox_post_reserved(engine->box, &engine->drain);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += grace_ms / 1000;
+	until.tv_nsec += grace_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&engine->mutex);
+	while (!engine->quiet && r == 0)
+		r = pthread_cond_timedwait(&engine->quieted, &engine->mutex, &until);
+	quiet = engine->quiet;
+	pthread_mutex_unlock(&engine->mutex);
+	if (!quiet)
+		log_warn("engine", NULL, "calls are still out; the next start makes them again");
+	__atomic_store_n(&engine->sealed, true, __ATOMIC_RELEASE);
+}
+
+/* What came after the last turn. */
+static void throw_away(struct mail *mail)
+{
+	struct loaded_saga *loaded;
+
+	switch ((enum engine_mail)mail->type) {
+	case ENGINE_MAIL_REPLY:
+		call_reply_free(CONTAINER_OF(mail, struct call_reply, mail));
+		break;
+	case ENGINE_MAIL_LOADED:
+		loaded = CONTAINER_OF(mail, struct loaded_saga, mail);
+		loaded_saga_free(loaded);
+		break;
+	case ENGINE_MAIL_LISTED:
+		saga_list_free(CONTAINER_OF(mail, struct saga_list, mail));
+		break;
+	case ENGINE_MAIL_CALL:
+	case ENGINE_MAIL_BATCH:
+	case ENGINE_MAIL_DRAIN:
+	case ENGINE_MAIL_STOP:
+		break;
+	}
+}
+
+void engine_stop(struct engine *engine)
+{
+	struct mail *mail;
+
+	if (!engine)
+		return;
+	engine->stop.type = ENGINE_MAIL_STOP;
+	mailbox_post_reserved(engine->box, &engine->stop);
+	pthread_join(engine->thread, NULL);
+	loader_stop(engine->loader);
+	turn_free(engine->turn);
+	mail = mailbox_drain(engine->box, 0);
+	while (mail) {
+		struct mail *next = mail->next;
+
+		throw_away(mail);
+		mail = next;
+	}
+	mailbox_free(engine->box);
+	pthread_cond_destroy(&engine->quieted);
+	pthread_mutex_destroy(&engine->mutex);
+	free(engine);
+}
+
+void engine_stats(struct engine *engine, struct engine_stats *ret_stats)
+{
+	pthread_mutex_lock(&engine->mutex);
+	*ret_stats = engine->stats;
+	pthread_mutex_unlock(&engine->mutex);
+	ret_stats->mailbox_length = (int64_t)mailbox_length(engine->box);
+}

@@ -1,0 +1,162 @@
+#include "coordinator/participant_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/failpoint.h"
+#include "sagas/base/text.h"
+#include "sagas/json_text.h"
+
+/* Beside the request's own headers: the key, the type of the body, and the NULL at the end. */
+enum { OWN_HEADERS = 3 };
+
+struct participant_call {
+	struct call_reply reply;
+	struct http_request http;
+	struct request *request;
+	void (*replied)(void *ctx, struct call_reply *reply);
+	void *ctx;
+	const char *headers[]; /* and behind them the text of our own */
+};
+
+static void release(struct call_reply *reply)
+{
+	struct participant_call *call = CONTAINER_OF(reply, struct participant_call, reply);
+
+	request_unref(call->request);
+	free(call->http.reply);
+	free(call);
+}
+
+/* Bytes that are UTF-8 as a JSON string; NULL when they are not text. */
+static struct jval *text_value(const char *text, size_t len)
+{
+	json_t *string = json_stringn(text, len);
+
+	return string ? jval_from_json(string) : NULL;
+}
+
+/*
+ * What a participant answered, as a value, whatever type it claims: JSON as it came, other text as
+ * a string. What is neither
+ * is dropped: nothing in a definition could read it, and the history holds JSON.
+ */
+static struct jval *body_value(struct http_request *http)
+{
+	struct err err;
+
+	if (!http->reply || http->reply_len == 0)
+		return NULL;
+	if (json_text_check(http->reply, http->reply_len, &err) == 0)
+		return jval_from_text(TAKE(http->reply), http->reply_len);
+	return text_value(http->reply, http->reply_len);
+}
+
+static enum call_result result_of(enum http_result result)
+{
+	switch (result) {
+	case HTTP_ANSWERED:
+		return CALL_ANSWERED;
+	case HTTP_NOT_CONNECTED:
+	case HTTP_CANCELLED:
+		return CALL_NOT_CONNECTED;
+	case HTTP_BROKEN:
+		return CALL_BROKEN;
+	case HTTP_TIMED_OUT:
+		return CALL_TIMED_OUT;
+	case HTTP_TOO_LARGE:
+		return CALL_TOO_LARGE;
+	}
+	return CALL_BROKEN;
+}
+
+/* Thread: HTTP client. */
+static void done(struct http_request *http)
+{
+	struct participant_call *call = http->ctx;
+	struct call_reply *reply = &call->reply;
+
+	reply->result = result_of(http->result);
+	if (http->result == HTTP_ANSWERED || http->result == HTTP_TOO_LARGE)
+		reply->http_status = http->status;
+	reply->retry_after_ms = http->retry_after_ms;
+	if (http->result == HTTP_ANSWERED)
+		reply->body = body_value(http);
+	if (http->error[0]) {
+		text_clean_utf8(http->error);
+		reply->error = http->error;
+	}
+	failpoint(FP_REPLY_BEFORE);
+	call->replied(call->ctx, reply);
+	failpoint(FP_REPLY_POSTED);
+}
+
+bool participant_call_was_cancelled(const struct call_reply *reply)
+{
+	return CONTAINER_OF(reply, struct participant_call, reply)->http.result == HTTP_CANCELLED;
+}
+
+/* Fills call->headers; text has room for our own, whose lengths were counted before. */
+static void fill_headers(struct participant_call *call, size_t n, char *text, size_t size)
+{
+	const struct request *request = call->request;
+	int used;
+
+	for (size_t i = 0; i < n; i++)
+		call->headers[i] = request->headers[i];
+	used = snprintf(text, size, "Idempotency-Key: %s", request->key);
+	call->headers[n++] = text;
+	if (request->body) {
+		call->headers[n++] = text + used + 1;
+		snprintf(text + used + 1, size - (size_t)used - 1, "Content-Type: %s",
+				 request->content_type ? request->content_type : "application/json");
+	}
+	call->headers[n] = NULL;
+}
+
+static struct participant_call *make(const char *saga_id, const struct command *command)
+{
+	const struct request *request = command->request;
+	const char *type = request->content_type ? request->content_type : "application/json";
+	size_t text_size = sizeof("Idempotency-Key: ") + strlen(request->key) +
+					   sizeof("Content-Type: ") + strlen(type);
+	struct participant_call *call;
+	size_t n = 0;
+
+	while (request->headers && request->headers[n])
+		n++;
+	call = xcalloc(1, sizeof(*call) + (n + OWN_HEADERS) * sizeof(call->headers[0]) + text_size);
+	call->request = request_ref(command->request);
+	fill_headers(call, n, (char *)&call->headers[n + OWN_HEADERS], text_size);
+	memcpy(call->reply.saga_id, saga_id, SAGA_ID_SIZE);
+	call->reply.step = command->step;
+	call->reply.item = command->item;
+	call->reply.kind = command->kind;
+	call->reply.attempt = command->attempt;
+	call->reply.release = release;
+	return call;
+}
+
+void participant_call_send(struct http_client *client, const char *saga_id,
+						   const struct command *command,
+						   void (*replied)(void *ctx, struct call_reply *reply), void *ctx)
+{
+	struct participant_call *call = make(saga_id, command);
+	const struct request *request = call->request;
+
+	call->replied = replied;
+	call->ctx = ctx;
+	call->http = (struct http_request){
+		.participant = request->to,
+		.method = request->method,
+		.path = request->path,
+		.headers = call->headers,
+		.body = request->body,
+		.body_len = request->body_len,
+		.timeout_ms = command->timeout_ms,
+		.done = done,
+		.ctx = call,
+		.retry_after_ms = -1,
+	};
+	http_client_send(client, &call->http);
+}

@@ -1,0 +1,240 @@
+#include "coordinator/writer.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "coordinator/clock.h"
+#include "coordinator/failpoint.h"
+#include "coordinator/log.h"
+
+enum {
+	JOBS_MAX = 256,
+	IDLE_AFTER_MS = 250,         /* without a commit, the store is tended */
+	RETAIN_LIMIT = 100,          /* sagas removed in one go */
+	RETAIN_EVERY_MS = 60 * 1000, /* when there was nothing more to remove */
+	RETAIN_AGAIN_MS = 20,        /* when there was */
+	SETTLE_EVERY_MS = 200,
+};
+
+enum writer_mail { WRITER_BATCH, WRITER_JOB, WRITER_STOP };
+
+struct writer {
+	pthread_t thread;
+	struct mailbox *box;
+	struct mail stop;
+	bool stopping; /* atomic: settling gives up */
+	/* The thread's own. */
+	struct store *store;
+	int64_t retention_ms;
+	int64_t retain_at_ms; /* monotonic */
+	bool untended;        /* written to since the store was last tended */
+
+	pthread_mutex_t mutex;
+	struct writer_stats stats;
+};
+
+static int64_t mono_ms_now(void)
+{
+	return clock_mono_us() / 1000;
+}
+
+static void wait_a_moment(int64_t ms)
+{
+	struct timespec moment = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&moment, NULL);
+}
+
+/* Until nothing of the last commit can land any more, or the process ends anyway. */
+static void settle(struct writer *writer)
+{
+	const struct store_ops *ops = writer->store->ops;
+	struct err err;
+
+	while (ops->settle(writer->store, &err) < 0) {
+		log_error("writer", NULL, "the last commit is not settled yet: %s", err.text);
+		if (__atomic_load_n(&writer->stopping, __ATOMIC_RELAXED))
+			return;
+		wait_a_moment(SETTLE_EVERY_MS);
+	}
+}
+
+static void count_commit(struct writer *writer, const struct batch *batch)
+{
+	struct writer_stats *stats = &writer->stats;
+
+	pthread_mutex_lock(&writer->mutex);
+	if (batch->result < 0) {
+		stats->failures++;
+	} else {
+		stats->commits++;
+		stats->items += (int64_t)batch->n;
+		stats->commit_us_total += batch->commit_us;
+		if (batch->commit_us > stats->commit_us_max)
+			stats->commit_us_max = batch->commit_us;
+	}
+	pthread_mutex_unlock(&writer->mutex);
+}
+
+static void commit(struct writer *writer, struct batch *batch)
+{
+	const struct store_ops *ops = writer->store->ops;
+	int64_t begun_us = clock_mono_us();
+
+	failpoint(FP_COMMIT_BEFORE);
+	batch->result = ops->commit(writer->store, batch->items, batch->n, &batch->err);
+	batch->commit_us = clock_mono_us() - begun_us;
+	failpoint(FP_COMMIT_AFTER);
+	if (batch->result == ERR_UNKNOWN)
+		settle(writer);
+	writer->untended = true;
+	count_commit(writer, batch);
+	batch->done(batch);
+	failpoint(FP_COMMIT_POSTED);
+}
+
+static void tend(struct writer *writer)
+{
+	struct err err;
+
+	writer->untended = false;
+	failpoint(FP_CHECKPOINT_BEFORE);
+	if (writer->store->ops->idle(writer->store, &err) < 0)
+		log_warn("writer", NULL, "the store could not be tended: %s", err.text);
+	failpoint(FP_CHECKPOINT_AFTER);
+}
+
+static void retain(struct writer *writer)
+{
+	wall_ms before = clock_wall() - writer->retention_ms;
+	struct err err;
+	int n = 0;
+
+	failpoint(FP_RETAIN_BEFORE);
+	writer->retain_at_ms = mono_ms_now() + RETAIN_EVERY_MS;
+	if (writer->store->ops->retain(writer->store, before, RETAIN_LIMIT, &n, &err) < 0) {
+		log_warn("writer", NULL, "ended sagas could not be removed: %s", err.text);
+		return;
+	}
+	if (n > 0)
+		writer->untended = true;
+	if (n >= RETAIN_LIMIT)
+		writer->retain_at_ms = mono_ms_now() + RETAIN_AGAIN_MS;
+	pthread_mutex_lock(&writer->mutex);
+	writer->stats.retained += n;
+	pthread_mutex_unlock(&writer->mutex);
+}
+
+/* How long to wait for mail before something is to be done without any. */
+static int64_t patience_ms(const struct writer *writer)
+{
+	int64_t patience = writer->untended ? IDLE_AFTER_MS : -1;
+
+	if (writer->retention_ms > 0) {
+		int64_t left = writer->retain_at_ms - mono_ms_now();
+
+		if (left < 0)
+			left = 0;
+		if (patience < 0 || left < patience)
+			patience = left;
+	}
+	return patience;
+}
+
+static bool handle(struct writer *writer, struct mail *mail)
+{
+	switch ((enum writer_mail)mail->type) {
+	case WRITER_BATCH:
+		commit(writer, CONTAINER_OF(mail, struct batch, mail));
+		return true;
+	case WRITER_JOB: {
+		struct writer_job *job = CONTAINER_OF(mail, struct writer_job, mail);
+
+		job->run(job, writer->store);
+		writer->untended = true;
+		return true;
+	}
+	case WRITER_STOP:
+		return false;
+	}
+	return false;
+}
+
+/* Thread: writer. */
+static void *writer_main(void *arg)
+{
+	struct writer *writer = arg;
+	bool going = true;
+
+	while (going) {
+		int64_t patience = patience_ms(writer);
+		struct mail *mail = mailbox_drain(writer->box, patience);
+
+		if (!mail && patience == IDLE_AFTER_MS)
+			tend(writer);
+		while (mail) {
+			struct mail *next = mail->next;
+
+			going &= handle(writer, mail);
+			mail = next;
+		}
+		if (going && writer->retention_ms > 0 && mono_ms_now() >= writer->retain_at_ms)
+			retain(writer);
+	}
+	return NULL;
+}
+
+int writer_start(const struct writer_options *options, struct writer **ret_writer, struct err *err)
+{
+	struct writer *writer = xcalloc(1, sizeof(*writer));
+
+	clock_start();
+	writer->store = options->store;
+	writer->retention_ms = options->retention_ms;
+	writer->retain_at_ms = mono_ms_now() + RETAIN_EVERY_MS;
+	writer->box = mailbox_new(JOBS_MAX);
+	CHECK(pthread_mutex_init(&writer->mutex, NULL) == 0);
+	if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
+		pthread_mutex_destroy(&writer->mutex);
+		mailbox_free(writer->box);
+		free(writer);
+		return err_set(err, ERR_UNAVAILABLE, "cannot start the writer's thread");
+	}
+	pthread_setname_np(writer->thread, "skald-writer");
+	*ret_writer = writer;
+	return 0;
+}
+
+void writer_stop(struct writer *writer)
+{
+	if (!writer)
+		return;
+	__atomic_store_n(&writer->stopping, true, __ATOMIC_RELAXED);
+	mailbox_close(writer->box);
+	writer->stop.type = WRITER_STOP;
+	mailbox_post_reserved(writer->box, &writer->stop);
+	pthread_join(writer->thread, NULL);
+	mailbox_free(writer->box);
+	pthread_mutex_destroy(&writer->mutex);
+	free(writer);
+}
+
+void writer_commit(struct writer *writer, struct batch *batch)
+{
+	batch->mail.type = WRITER_BATCH;
+	mailbox_post_reserved(writer->box, &batch->mail);
+}
+
+bool writer_post(struct writer *writer, struct writer_job *job)
+{
+	job->mail.type = WRITER_JOB;
+	return mailbox_post(writer->box, &job->mail);
+}
+
+void writer_stats(struct writer *writer, struct writer_stats *ret_stats)
+{
+	pthread_mutex_lock(&writer->mutex);
+	*ret_stats = writer->stats;
+	pthread_mutex_unlock(&writer->mutex);
+}
