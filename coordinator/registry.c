@@ -1,0 +1,347 @@
+/*
+ * What was loaded is kept under "namespace\nname\nversion"; version 0 stands for the newest, and is
+ * changed by a deployment of this process, the only one that writes to the store.
+ */
+#include "coordinator/registry.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "connectors/yaml.h"
+#include "coordinator/clock.h"
+#include "coordinator/failpoint.h"
+#include "coordinator/log.h"
+#include "coordinator/writer.h"
+#include "sagas/base/map.h"
+#include "sagas/base/suggest.h"
+#include "sagas/hash.h"
+#include "sagas/id.h"
+#include "sagas/json_text.h"
+
+enum {
+	ENTRIES_MAX = 10000, /* definitions in memory; past it all are read again when wanted */
+	KEY_SIZE = NAMESPACE_MAX_BYTES + DEF_MAX_NAME + 32,
+	NAMES_OFFERED = 1000,
+};
+
+struct entry {
+	char key[KEY_SIZE];
+	struct saga_def *def;
+};
+
+struct registry {
+	struct store *store;
+	struct writer *writer;
+	pthread_mutex_t mutex;        /* of entries */
+	pthread_mutex_t reader_mutex; /* of reader: whoever misses the cache reads */
+	struct store_reader *reader;
+	struct map entries;
+};
+
+int registry_new(struct store *store, struct writer *writer, struct registry **ret_registry,
+				 struct err *err)
+{
+	struct registry *registry = xcalloc(1, sizeof(*registry));
+	int r = store->ops->reader_open(store, &registry->reader, err);
+
+	if (r < 0) {
+		free(registry);
+		return r;
+	}
+	registry->store = store;
+	registry->writer = writer;
+	CHECK(pthread_mutex_init(&registry->mutex, NULL) == 0);
+	CHECK(pthread_mutex_init(&registry->reader_mutex, NULL) == 0);
+	*ret_registry = registry;
+	return 0;
+}
+
+static void forget_all(struct registry *registry)
+{
+	struct map_entry *at;
+	size_t pos = 0;
+
+	while ((at = map_next(&registry->entries, &pos))) {
+		struct entry *entry = at->value;
+
+		saga_def_unref(entry->def);
+		free(entry);
+	}
+	map_release(&registry->entries);
+}
+
+void registry_free(struct registry *registry)
+{
+	if (!registry)
+		return;
+	forget_all(registry);
+	registry->store->ops->reader_close(registry->reader);
+	pthread_mutex_destroy(&registry->mutex);
+	pthread_mutex_destroy(&registry->reader_mutex);
+	free(registry);
+}
+
+/* False when the names are too long to be any definition's. */
+static bool make_key(char key[KEY_SIZE], const char *ns, const char *name, int64_t version)
+{
+	return snprintf(key, KEY_SIZE, "%s\n%s\n%lld", ns, name, (long long)version) < KEY_SIZE;
+}
+
+/* What is there already wins, unless it is about which version is the newest. */
+static void remember(struct registry *registry, const char *ns, const char *name, int64_t version,
+					 struct saga_def *def)
+{
+	struct entry *entry;
+	char key[KEY_SIZE];
+
+	if (!make_key(key, ns, name, version))
+		return;
+	pthread_mutex_lock(&registry->mutex);
+	entry = map_get(&registry->entries, key);
+	if (!entry) {
+		if (registry->entries.n >= ENTRIES_MAX)
+			forget_all(registry);
+		entry = xcalloc(1, sizeof(*entry));
+		memcpy(entry->key, key, sizeof(key));
+		entry->def = saga_def_ref(def);
+		map_put(&registry->entries, entry->key, entry);
+	} else if (version == 0 && entry->def->version < def->version) {
+		saga_def_unref(entry->def);
+		entry->def = saga_def_ref(def);
+	}
+	pthread_mutex_unlock(&registry->mutex);
+}
+
+/* Getting. */
+
+/* Names of definitions, from which the nearest is suggested. */
+struct offered {
+	char names[NAMES_OFFERED][DEF_MAX_NAME + 1];
+	size_t n;
+};
+
+static int note_name(void *ctx, const struct definition_row *row)
+{
+	struct offered *offered = ctx;
+
+	if (offered->n == NAMES_OFFERED)
+		return 0;
+	snprintf(offered->names[offered->n++], DEF_MAX_NAME + 1, "%s", row->name);
+	return 0;
+}
+
+static int not_found(struct registry *registry, const char *ns, const char *name, int64_t version,
+					 struct err *err)
+{
+	CLEANUP(free_p) struct offered *offered = xcalloc(1, sizeof(*offered));
+	struct suggest suggest;
+	struct err ignored;
+	const char *best;
+	int r;
+
+	if (version > 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no version %lld of saga `%.128s`",
+					   (long long)version, name);
+	r = registry->store->ops->definition_list(registry->reader, ns, NULL, note_name, offered,
+											  &ignored);
+	suggest_init(&suggest, name, strlen(name));
+	for (size_t i = 0; r == 0 && i < offered->n; i++)
+		suggest_offer(&suggest, offered->names[i]);
+	best = suggest_best(&suggest);
+	if (best)
+		return err_set(err, ERR_NOT_FOUND,
+					   "there is no saga `%.128s` in namespace %s; did you mean `%s`?", name, ns,
+					   best);
+	return err_set(err, ERR_NOT_FOUND, "there is no saga `%.128s` in namespace %s", name, ns);
+}
+
+static int compile_row(const struct definition_row *row, struct saga_def **ret_def, struct err *err)
+{
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	struct findings findings = {0};
+	struct saga_def *def = NULL;
+	int r = json_parse(row->doc, row->doc_len, &doc, err);
+
+	if (r < 0)
+		return r;
+	r = saga_def_load(doc, NULL, &def, &findings);
+	if (r < 0)
+		r = err_set(err, r, "the stored definition of `%s` cannot be used any more: %s", row->name,
+					findings.n > 0 ? findings.list[0].text : "");
+	findings_release(&findings);
+	if (r < 0)
+		return r;
+	def->version = row->version;
+	snprintf(def->hash, sizeof(def->hash), "%s", row->hash);
+	*ret_def = def;
+	return 0;
+}
+
+static int read_row(struct registry *registry, const char *ns, const char *name, int64_t version,
+					struct definition_row *ret_row, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&registry->reader_mutex);
+	r = registry->store->ops->definition_get(registry->reader, ns, name, version, ret_row, err);
+	if (r == ERR_NOT_FOUND)
+		r = not_found(registry, ns, name, version, err);
+	pthread_mutex_unlock(&registry->reader_mutex);
+	return r;
+}
+
+int registry_get(struct registry *registry, const char *ns, const char *name, int64_t version,
+				 struct saga_def **ret_def, struct err *err)
+{
+	struct definition_row row = {0};
+	struct saga_def *def = NULL;
+	struct entry *entry;
+	char key[KEY_SIZE];
+	int r;
+
+	if (!make_key(key, ns, name, version) || version < 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no saga of this name");
+	pthread_mutex_lock(&registry->mutex);
+	entry = map_get(&registry->entries, key);
+	if (entry)
+		def = saga_def_ref(entry->def);
+	pthread_mutex_unlock(&registry->mutex);
+	if (!def) {
+		r = read_row(registry, ns, name, version, &row, err);
+		if (r < 0)
+			return r;
+		r = compile_row(&row, &def, err);
+		definition_row_release(&row);
+		if (r < 0)
+			return r;
+		remember(registry, ns, name, version, def);
+	}
+	*ret_def = def;
+	return 0;
+}
+
+/* Deploying. */
+
+struct deploy_job {
+	struct writer_job job;
+	struct registry *registry;
+	struct deployment *deployment;
+	struct saga_def *def;
+	struct buf doc;
+	char *ns, *source;
+	size_t source_len;
+};
+
+static void deploy_job_free(struct deploy_job *job)
+{
+	saga_def_unref(job->def);
+	buf_release(&job->doc);
+	free(job->ns);
+	free(job->source);
+	free(job);
+}
+
+/* Thread: writer. */
+static void put(struct writer_job *base, struct store *store)
+{
+	struct deploy_job *job = CONTAINER_OF(base, struct deploy_job, job);
+	struct deployment *deployment = job->deployment;
+	struct definition_row row = {
+		.ns = job->ns,
+		.name = job->def->name,
+		.hash = job->def->hash,
+		.doc = buf_str(&job->doc),
+		.doc_len = job->doc.len,
+		.source = job->source,
+		.source_len = job->source_len,
+		.deployed_at = clock_wall(),
+	};
+
+	failpoint(FP_DEPLOY_BEFORE);
+	deployment->result = store->ops->definition_put(store, &row, &deployment->err);
+	failpoint(FP_DEPLOY_AFTER);
+	if (deployment->result == 0) {
+		deployment->version = job->def->version = row.version;
+		deployment->existed = row.existed;
+		remember(job->registry, job->ns, job->def->name, row.version, job->def);
+		remember(job->registry, job->ns, job->def->name, 0, job->def);
+		if (!row.existed)
+			log_info("registry", NULL, "%s version %lld was deployed in namespace %s",
+					 job->def->name, (long long)row.version, job->ns);
+	}
+	deploy_job_free(job);
+	deployment->done(deployment);
+}
+
+static int compile_text(const char *text, size_t len, const char *expected_name,
+						struct saga_def **ret_def, struct findings *findings)
+{
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
+	CLEANUP(saga_def_unref_p) struct saga_def *def = NULL;
+	int r = definition_read("", text, len, &doc, places, findings);
+
+	if (r < 0)
+		return r;
+	r = saga_def_load(doc, places, &def, findings);
+	if (r < 0)
+		return r;
+	if (expected_name && strcmp(def->name, expected_name) != 0) {
+		findings_add(findings, FINDING_ERROR, doc_places_line(places, "/saga"), "/saga",
+					 "the saga is called `%s`, but is deployed as `%s`", def->name, expected_name);
+		return ERR_INVALID;
+	}
+	*ret_def = TAKE(def);
+	return 0;
+}
+
+static int prepare(struct deploy_job *job, const char *text, size_t len, const char *expected_name)
+{
+	struct deployment *deployment = job->deployment;
+	int r = compile_text(text, len, expected_name, &job->def, &deployment->findings);
+
+	if (r < 0)
+		return err_set(&deployment->err, r, "%s",
+					   r == ERR_NOT_BUILT ? "the definition uses what this version does not run"
+										  : "the definition has errors");
+	json_write_canonical(job->def->doc, &job->doc);
+	r = buf_check(&job->doc, "the definition", &deployment->err);
+	if (r < 0)
+		return r;
+	hash_sha256_hex(job->doc.data, job->doc.len, job->def->hash);
+	deployment->name = xstrdup(job->def->name);
+	memcpy(deployment->hash, job->def->hash, sizeof(deployment->hash));
+	return 0;
+}
+
+void registry_deploy(struct registry *registry, const char *ns, const char *text, size_t len,
+					 const char *expected_name, bool dry_run, struct deployment *deployment)
+{
+	struct deploy_job *job = xcalloc(1, sizeof(*job));
+
+	job->registry = registry;
+	job->deployment = deployment;
+	buf_init(&job->doc, 2 * DEF_MAX_BYTES);
+	deployment->result = prepare(job, text, len, expected_name);
+	if (deployment->result == 0 && !dry_run) {
+		job->job.run = put;
+		job->ns = xstrdup(ns);
+		job->source = xstrndup(text, len);
+		job->source_len = len;
+		if (writer_post(registry->writer, &job->job))
+			return;
+		deployment->result = err_set(&deployment->err, ERR_UNAVAILABLE,
+									 "too many deployments are waiting, or the server stops");
+		deployment->err.retriable = true;
+	}
+	deploy_job_free(job);
+	deployment->done(deployment);
+}
+
+void deployment_release(struct deployment *deployment)
+{
+	findings_release(&deployment->findings);
+	free(deployment->name);
+	*deployment = (struct deployment){0};
+}
