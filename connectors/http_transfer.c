@@ -225,6 +225,10 @@ static int set_url(struct http_transfer *transfer, const char *base_url, const c
 	buf_add_str(&transfer->url, path);
 	if (curl_easy_setopt(transfer->easy, CURLOPT_URL, buf_str(&transfer->url)) != CURLE_OK)
 		return err_set(err, ERR_INVALID, "the path is too long");
+	/* Over TLS the first connection tells whether it carries many exchanges at once (HTTP/2), so
+	 * the others wait for that instead of opening one each. */
+	curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT,
+					 strncmp(base_url, "https:", 6) == 0 ? 1L : 0L);
 	return 0;
 }
 

@@ -433,6 +433,26 @@ START_TEST(test_http_client__calls_a_deadline_while_connecting_not_connected)
 }
 END_TEST
 
+/* A server that never answers the greeting of TLS. */
+START_TEST(test_http_client__calls_a_deadline_in_the_tls_handshake_not_connected)
+{
+	CLEANUP(call_free_p) struct call *call = call_new("POST", "/ok", "{}");
+	struct http_participant participant = {.name = "p"};
+	struct err err = {0};
+	char url[64];
+
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d", http_script_port(script));
+	participant.url = url;
+	http_client_stop(client, 0);
+	ck_assert_int_eq(http_client_start(&participant, 1, &client, &err), 0);
+	call->request.timeout_ms = 200;
+	http_client_send(client, &call->request);
+	await(call);
+	ck_assert_int_eq(call->request.result, HTTP_NOT_CONNECTED);
+	ck_assert_int_eq(http_script_requests(script), 0);
+}
+END_TEST
+
 START_TEST(test_http_client__reuses_connections)
 {
 	int i;
@@ -608,6 +628,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_http_client__does_not_hide_a_first_try_behind_a_refused_second);
 	tcase_add_test(tc, test_http_client__calls_an_unanswered_request_timed_out);
 	tcase_add_test(tc, test_http_client__calls_a_deadline_while_connecting_not_connected);
+	tcase_add_test(tc, test_http_client__calls_a_deadline_in_the_tls_handshake_not_connected);
 	tcase_add_test(tc, test_http_client__reuses_connections);
 	tcase_add_test(tc, test_http_client__limits_connections_and_queues_in_order);
 	tcase_add_test(tc, test_http_client__counts_queueing_into_the_deadline);
