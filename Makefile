@@ -10,6 +10,7 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
+libexecdir ?= $(prefix)/libexec
 VERSION := $(shell cat VERSION)
 
 empty :=
@@ -22,6 +23,8 @@ PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto
 # What has to be there before anything can be compiled; `make deps` installs it.
 DEBIAN_PACKAGES := gcc pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
 	libyaml-dev libsqlite3-dev libssl-dev check
+# What `make check` needs beside them; formatter and linter are pinned.
+DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps
 
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \
@@ -38,7 +41,9 @@ endif
 SAGAS_SRC := $(wildcard sagas/*.c sagas/base/*.c)
 CONNECTORS_SRC := $(wildcard connectors/*.c)
 COORDINATOR_SRC := $(filter-out coordinator/main.c,$(wildcard coordinator/*.c coordinator/cli/*.c))
-SCHEMA_FILES := $(wildcard schemas/*.json schemas/sqlite/*.sql)
+# Compiled in as data: what the server serves and migrates, and the examples for `skald dev`.
+SCHEMA_FILES := $(wildcard schemas/*.json schemas/sqlite/*.sql) \
+	$(filter-out %.test.yaml,$(wildcard examples/*/*.yaml))
 TEST_SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
@@ -103,19 +108,48 @@ $(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
 unit: $(UNIT_BIN) ## builds and runs the unit tests
 	$(Q)tests/run $(UNIT_BIN)
 
+# Those whose code has threads, for SAN=thread.
+UNIT_THREADS_BIN := $(filter $(BUILD)/tests/unit/connectors/% $(BUILD)/tests/unit/coordinator/%,$(UNIT_BIN))
+.PHONY: unit-threads
+unit-threads: $(UNIT_THREADS_BIN)
+	$(Q)tests/run $(UNIT_THREADS_BIN)
+
 .PHONY: bench
 bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5
 	$(Q)tests/bench/run "$(BUILD)" "$(or $(SCENARIO),http3 http3-undo)" "$(or $(STORE),sqlite)" \
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)"
+
+.PHONY: lint
+lint: $(BUILD)/libsagas.a ## layers, purity, format and the like (tests/lint)
+	$(Q)BUILD="$(BUILD)" tests/run $(sort $(wildcard tests/lint/*.sh))
+
+.PHONY: e2e
+e2e: all ## end to end, on the built binary (tests/e2e)
+	$(Q)BUILD="$(BUILD)" tests/run $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+
+.PHONY: check
+check: deps deps-check ## all tests, with what they need installed; ends with "N passed, N failed"
+	$(Q)MAKE="$(MAKE)" tests/check
+
+.PHONY: demo
+demo: deps ## an order that completes and one that undoes itself, before your eyes
+	$(Q)$(MAKE) --no-print-directory -s all
+	$(Q)BUILD="$(BUILD)" examples/demo.sh
+
+.PHONY: deps-check
+deps-check:
+	$(Q)tests/install-deps $(DEBIAN_CHECK_PACKAGES)
 
 .PHONY: deps
 deps: ## installs what the build needs with the system's package manager
 	$(Q)tests/install-deps $(DEBIAN_PACKAGES)
 
 .PHONY: install
-install: $(BUILD)/skald ## installs the binary below $(DESTDIR)$(prefix)
+install: all ## installs the binary and the example participants below $(DESTDIR)$(prefix)
 	install -d "$(DESTDIR)$(bindir)"
 	install -m 755 $(BUILD)/skald "$(DESTDIR)$(bindir)/skald"
+	install -d "$(DESTDIR)$(libexecdir)/skald"
+	install -m 755 $(EXAMPLE_BIN) "$(DESTDIR)$(libexecdir)/skald/"
 
 .PHONY: clean
 clean: ## removes what was built

@@ -1,0 +1,238 @@
+/* `skald def`: definitions are checked here, with the loader that the server uses, and sent there.
+ */
+#include <string.h>
+
+#include "connectors/yaml.h"
+#include "coordinator/cli/cli.h"
+#include "coordinator/cli/client.h"
+#include "coordinator/cli/def_file.h"
+#include "coordinator/cli/print.h"
+#include "sagas/json_text.h"
+
+static const char *level_text(enum finding_level level)
+{
+	switch (level) {
+	case FINDING_ERROR:
+		return "error";
+	case FINDING_NOT_BUILT:
+		return "not built";
+	case FINDING_WARNING:
+		return "warning";
+	}
+	return "";
+}
+
+void findings_print(const char *file, const struct findings *findings, FILE *out)
+{
+	for (size_t i = 0; i < findings->n; i++) {
+		const struct finding *f = &findings->list[i];
+
+		if (f->line > 0)
+			fprintf(out, "%s:%d: %s: %s", file, f->line, level_text(f->level), f->text);
+		else
+			fprintf(out, "%s: %s: %s", file, level_text(f->level), f->text);
+		if (*f->pointer)
+			fprintf(out, " (at %s)", f->pointer);
+		fputc('\n', out);
+	}
+	if (findings->truncated)
+		fprintf(out, "%s: more findings are not shown\n", file);
+}
+
+void def_file_init(struct def_file *file, const char *path)
+{
+	*file = (struct def_file){.path = strcmp(path, "-") == 0 ? "<stdin>" : path};
+}
+
+void def_file_release(struct def_file *file)
+{
+	free(file->text);
+	saga_def_unref(file->def);
+	json_decref(file->doc);
+	findings_release(&file->findings);
+}
+
+int def_file_read(struct def_file *file, const char *path, struct err *err)
+{
+	def_file_init(file, path);
+	int r = client_read_file(path, DEF_MAX_BYTES, &file->text, &file->len, err);
+
+	if (r < 0)
+		return r;
+	def_text_load(path, file->text, file->len, &file->doc, &file->def, &file->findings);
+	return 0;
+}
+
+void def_text_load(const char *path, const char *text, size_t len, json_t **ret_doc,
+				   struct saga_def **ret_def, struct findings *findings)
+{
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
+
+	if (definition_read(path, text, len, ret_doc, places, findings) < 0)
+		return;
+	/* What is wrong stands in the findings. */
+	if (saga_def_load(*ret_doc, places, ret_def, findings) < 0)
+		return;
+}
+
+static json_t *findings_json(const char *path, const struct findings *findings)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < findings->n; i++) {
+		const struct finding *f = &findings->list[i];
+		const char *level = f->level == FINDING_NOT_BUILT ? "not_built" : level_text(f->level);
+
+		json_array_append_new(list,
+							  json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", path, "line", f->line,
+										"level", level, "pointer", f->pointer, "text", f->text));
+	}
+	return list;
+}
+
+static int check_files(struct cli *cli, bool warnings_count)
+{
+	CLEANUP(json_decref_p) json_t *all = json_array();
+	size_t bad = 0;
+	int exit = CLI_OK;
+
+	for (int i = 0; i < cli->n_args; i++) {
+		struct def_file file;
+		struct err err = {0};
+
+		if (def_file_read(&file, cli->args[i], &err) < 0) {
+			exit = cli_fail_err(&err);
+		} else if (cli->format == FORMAT_TABLE) {
+			findings_print(file.path, &file.findings, stdout);
+			if (file.def)
+				printf("%s: ok: saga %s, %d steps\n", file.path, file.def->name,
+					   file.def->n_forward);
+		} else {
+			json_t *some = findings_json(file.path, &file.findings);
+
+			json_array_extend(all, some);
+			json_decref(some);
+		}
+		if (!file.def || (warnings_count && file.findings.n > 0))
+			bad++;
+		def_file_release(&file);
+	}
+	if (cli->format != FORMAT_TABLE)
+		print_list(cli, all);
+	if (exit == CLI_OK && bad > 0)
+		exit = CLI_FAILED;
+	return exit;
+}
+
+int cmd_def_validate(struct cli *cli)
+{
+	return check_files(cli, false);
+}
+
+int cmd_def_lint(struct cli *cli)
+{
+	return check_files(cli, true);
+}
+
+/* ---- deploy ---- */
+
+static int deploy_one(struct cli *cli, struct client *client, const struct def_file *file,
+					  json_t *answers)
+{
+	struct client_request request = {.method = "PUT",
+									 .body = file->text,
+									 .body_len = file->len,
+									 .content_type = "application/yaml"};
+	struct client_reply reply;
+	bool dry_run = cli_option(cli, "dry-run") != NULL;
+	int r;
+
+	if (dry_run) {
+		request.method = "POST";
+		client_path(&request, "/v1/definitions/validate", "");
+	} else {
+		client_path(&request, "/v1/definitions/%s", file->def->name);
+	}
+	r = client_call(client, &request, &reply);
+	if (r)
+		return r;
+	if (cli->format != FORMAT_TABLE)
+		json_array_append(answers, reply.json);
+	else if (dry_run)
+		printf("%s: the server would take it\n", file->def->name);
+	else
+		printf("%s version %lld%s\n", file->def->name, (long long)int_of(reply.json, "version", 0),
+			   reply.http.status == 201 ? "" : " (was there already)");
+	client_reply_release(&reply);
+	return 0;
+}
+
+int cmd_def_deploy(struct cli *cli)
+{
+	CLEANUP(json_decref_p) json_t *answers = json_array();
+	struct client client;
+	int r = client_open(cli, &client), exit = CLI_OK;
+
+	if (r)
+		return r;
+	for (int i = 0; i < cli->n_args; i++) {
+		struct def_file file;
+		struct err err = {0};
+
+		if (def_file_read(&file, cli->args[i], &err) < 0) {
+			r = cli_fail_err(&err);
+		} else {
+			findings_print(file.path, &file.findings, stderr);
+			r = file.def ? deploy_one(cli, &client, &file, answers) : CLI_FAILED;
+		}
+		def_file_release(&file);
+		if (r)
+			exit = r;
+	}
+	if (cli->format != FORMAT_TABLE)
+		print_list(cli, answers);
+	client_close(&client);
+	return exit;
+}
+
+/* ---- list ---- */
+
+int cmd_def_list(struct cli *cli)
+{
+	struct client_request request = {.method = "GET"};
+	struct client_reply reply;
+	struct client client;
+	struct table table;
+	json_t *list, *row;
+	size_t i;
+	int r = client_open(cli, &client);
+
+	if (r)
+		return r;
+	if (cli->n_args == 1)
+		client_path(&request, "/v1/definitions/%s/versions", cli->args[0]);
+	else
+		client_path(&request, "/v1/definitions", "");
+	r = client_call(&client, &request, &reply);
+	client_close(&client);
+	if (r)
+		return r;
+	list = json_object_get(reply.json, cli->n_args == 1 ? "versions" : "definitions");
+	if (cli->format != FORMAT_TABLE) {
+		print_list(cli, list);
+		client_reply_release(&reply);
+		return CLI_OK;
+	}
+	table_init(&table, "NAME", "VERSION", "DEPLOYED", "HASH", (char *)NULL);
+	json_array_foreach (list, i, row) {
+		char version[24], hash[13];
+
+		snprintf(version, sizeof(version), "%lld", (long long)int_of(row, "version", 0));
+		snprintf(hash, sizeof(hash), "%s", text_of(row, "hash") ? text_of(row, "hash") : "");
+		table_add(&table, text_of(row, "name"), version, text_of(row, "deployed_at"), hash);
+	}
+	table_print(&table, cli->color, stdout);
+	table_release(&table);
+	client_reply_release(&reply);
+	return CLI_OK;
+}

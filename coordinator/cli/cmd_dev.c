@@ -1,0 +1,360 @@
+/*
+ * `skald dev`: a node, definitions and the participants that they call, in one go, for trying
+ * things out. It is `serve` with other defaults and with children; nothing here is needed in
+ * production.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <semaphore.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coordinator/cli/children.h"
+#include "coordinator/cli/cli.h"
+#include "coordinator/cli/def_file.h"
+#include "coordinator/cli/server_run.h"
+#include "sagas/base/buf.h"
+#include "schemas/embedded.h"
+
+enum { DEV_MAX_DEFS = 64 };
+
+/* The example programs, and which participants live in each below which path. */
+struct program {
+	const char *example, *name;
+	struct {
+		const char *participant, *path;
+	} serves[5];
+};
+
+static const struct program programs[] = {
+	{"order-fulfilment",
+	 "order_services",
+	 {{"stock", "/stock"},
+	  {"payments", "/payments"},
+	  {"shipping", "/shipping"},
+	  {"mail", "/mail"}}},
+	{"payment", "bank", {{"bank", ""}}},
+};
+
+struct dev {
+	struct cli *cli;
+	struct config config;
+	const char *data;
+	struct def_file defs[DEV_MAX_DEFS];
+	int n_defs;
+	bool builtin; /* the definitions are the built-in examples */
+	struct children children;
+	struct node *node;
+};
+
+/* ---- definitions ---- */
+
+static int load_files(struct dev *dev)
+{
+	int r = 0;
+
+	if (dev->cli->n_args > DEV_MAX_DEFS)
+		return cli_fail(CLI_USAGE, "more than %d definitions", DEV_MAX_DEFS);
+	for (int i = 0; i < dev->cli->n_args; i++) {
+		struct def_file *file = &dev->defs[dev->n_defs++];
+		struct err err = {0};
+
+		if (def_file_read(file, dev->cli->args[i], &err) < 0)
+			return cli_fail_err(&err);
+		findings_print(file->path, &file->findings, stderr);
+		if (!file->def)
+			r = CLI_FAILED;
+	}
+	return r;
+}
+
+static void load_examples(struct dev *dev)
+{
+	dev->builtin = true;
+	for (size_t i = 0; i < embedded_file_count && dev->n_defs < DEV_MAX_DEFS; i++) {
+		const struct embedded_file *embedded = &embedded_files[i];
+		struct def_file *file = &dev->defs[dev->n_defs];
+
+		if (strncmp(embedded->path, "examples/", 9) != 0)
+			continue;
+		dev->n_defs++;
+		def_file_init(file, embedded->path);
+		file->text = xstrndup(embedded->data, embedded->len);
+		file->len = embedded->len;
+		def_text_load(file->path, file->text, file->len, &file->doc, &file->def, &file->findings);
+		findings_print(file->path, &file->findings, stderr);
+	}
+}
+
+static bool action_calls(const struct action_def *act, const char *participant)
+{
+	if (act->kind == ACTION_HTTP && strcmp(act->http.to, participant) == 0)
+		return true;
+	return act->probe && act->probe->act.kind == ACTION_HTTP &&
+		   strcmp(act->probe->act.http.to, participant) == 0;
+}
+
+/* Whether any of the definitions calls the participant. */
+static bool is_called(const struct dev *dev, const char *participant)
+{
+	for (int d = 0; d < dev->n_defs; d++) {
+		const struct saga_def *def = dev->defs[d].def;
+
+		for (int i = 0; def && i < def->n_steps; i++) {
+			const struct step_def *step = &def->steps[i];
+
+			if (action_calls(&step->act, participant) ||
+				(step->undo_kind == UNDO_ACTION && action_calls(&step->undo, participant)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool has_address(const struct config *config, const char *participant)
+{
+	for (size_t i = 0; i < config->n_participants; i++)
+		if (strcmp(config->participants[i].name, participant) == 0)
+			return config->participants[i].url != NULL;
+	return false;
+}
+
+/* ---- participants ---- */
+
+/* The folder of this program, without a slash at its end; the caller's. NULL: not known. */
+static char *own_folder(void)
+{
+	char path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (len < 0)
+		return NULL;
+	path[len] = '\0';
+	slash = strrchr(path, '/');
+	return slash ? xstrndup(path, (size_t)(slash - path)) : NULL;
+}
+
+/* Where the program of a participant lies; the caller's. NULL: nowhere. */
+static char *find_program(const struct program *program)
+{
+	CLEANUP(free_p) char *folder = own_folder();
+	char *path;
+
+	if (!folder)
+		return NULL;
+	path = xasprintf("%s/examples/%s/participants/%s", folder, program->example, program->name);
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	path = xasprintf("%s/../libexec/skald/%s", folder, program->name);
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static bool is_wanted(const struct dev *dev, const struct program *program)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(program->serves) && program->serves[i].participant; i++) {
+		const char *name = program->serves[i].participant;
+
+		if (is_called(dev, name) && !has_address(&dev->config, name))
+			return true;
+	}
+	return false;
+}
+
+static int start_program(struct dev *dev, const struct program *program)
+{
+	CLEANUP(free_p) char *path = find_program(program);
+	CLEANUP(free_p) char *folder = xasprintf("%s/%s", dev->data, program->name);
+	struct err err = {0};
+
+	if (!path) {
+		cli_note("skald: the example participant %s is not installed", program->name);
+		return 0;
+	}
+	if (mkdir(dev->data, 0700) < 0 && errno != EEXIST)
+		return cli_fail(CLI_FAILED, "cannot make the folder %s: %s", dev->data, strerror(errno));
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return cli_fail(CLI_FAILED, "cannot make the folder %s: %s", folder, strerror(errno));
+	if (children_start(&dev->children, program->name, path, folder, &err) < 0)
+		return cli_fail_err(&err);
+	for (size_t i = 0; i < ARRAY_SIZE(program->serves) && program->serves[i].participant; i++) {
+		CLEANUP(free_p)
+		char *url =
+			xasprintf("%s%s", dev->children.list[dev->children.n - 1].url, program->serves[i].path);
+
+		if (!has_address(&dev->config, program->serves[i].participant))
+			config_set_participant(&dev->config, program->serves[i].participant, url,
+								   CONFIG_FROM_DEFAULT);
+	}
+	return 0;
+}
+
+static int start_participants(struct dev *dev)
+{
+	int r = 0;
+
+	if (cli_option(dev->cli, "no-participants"))
+		return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(programs); i++)
+		if (is_wanted(dev, &programs[i]))
+			r = start_program(dev, &programs[i]);
+	return r;
+}
+
+static void warn_address(const struct dev *dev, const struct action_def *act, const char *def)
+{
+	if (act->kind == ACTION_HTTP && !has_address(&dev->config, act->http.to))
+		cli_note("skald: warning: %s calls `%s`, which has no address; give it with "
+				 "--participant %s=URL",
+				 def, act->http.to, act->http.to);
+}
+
+static void warn_addresses(const struct dev *dev)
+{
+	for (int d = 0; d < dev->n_defs; d++) {
+		const struct saga_def *def = dev->defs[d].def;
+
+		for (int i = 0; def && i < def->n_steps; i++)
+			warn_address(dev, &def->steps[i].act, def->name);
+	}
+}
+
+/* ---- deployment ---- */
+
+static void deployed(struct deployment *deployment)
+{
+	sem_post(deployment->ctx);
+}
+
+static int deploy(struct dev *dev, const struct def_file *file)
+{
+	struct deployment deployment = {.done = deployed};
+	sem_t sem;
+	int r = 0;
+
+	sem_init(&sem, 0, 0);
+	deployment.ctx = &sem;
+	registry_deploy(dev->node->registry, "default", file->text, file->len, NULL, false,
+					&deployment);
+	while (sem_wait(&sem) < 0)
+		;
+	sem_destroy(&sem);
+	if (deployment.result < 0)
+		r = cli_fail(CLI_FAILED, "%s: %s", file->path, deployment.err.text);
+	else
+		printf("  %s  version %lld%s\n", deployment.name, (long long)deployment.version,
+			   deployment.existed ? "" : ", new");
+	deployment_release(&deployment);
+	return r;
+}
+
+/* ---- the rest ---- */
+
+static void print_next(const struct dev *dev)
+{
+	CLEANUP(free_p)
+	char *server = dev->node->port == 7878
+					   ? xstrdup("")
+					   : xasprintf(" --server http://127.0.0.1:%d", dev->node->port);
+	const char *program = dev->cli->program;
+
+	puts("\nNow, in another terminal:");
+	if (dev->builtin) {
+		const char *order = "\"customer_id\": \"c-1\", \"lines\": [{\"sku\": \"TEA\", "
+							"\"quantity\": 2}], \"amount_minor\": 1999";
+
+		printf("  %s%s saga start order-fulfilment --wait '{\"order_id\": \"o-1\", %s, "
+			   "\"card\": \"4242\", \"ship_to\": \"Oslo\"}'\n",
+			   program, server, order);
+		printf("and one whose card is declined, so that it undoes itself:\n"
+			   "  %s%s saga start order-fulfilment --wait '{\"order_id\": \"o-2\", %s, "
+			   "\"card\": \"0002\", \"ship_to\": \"Oslo\"}'\n",
+			   program, server, order);
+		puts("and look at them:");
+	}
+	printf("  %s%s saga list\n  %s%s saga show ID\n  %s%s saga history ID\n", program, server,
+		   program, server, program, server);
+	puts("\nCtrl-C stops it; what it knows is kept.");
+	fflush(stdout);
+}
+
+static void child_ended(void *ctx, int pid, int status UNUSED)
+{
+	struct dev *dev = ctx;
+	const char *name = children_forget(&dev->children, pid);
+
+	if (name)
+		cli_note("skald: warning: the participant %s has ended", name);
+}
+
+static int configure(struct dev *dev)
+{
+	const char *data = cli_option(dev->cli, "data");
+	int r = server_config(dev->cli, &dev->config);
+
+	if (r)
+		return r;
+	dev->data = data ? data : "skald-data";
+	if (dev->config.source[CONFIG_store_path] == CONFIG_FROM_DEFAULT) {
+		free(dev->config.store_path);
+		dev->config.store_path = xasprintf("%s/skald.db", dev->data);
+	}
+	return 0;
+}
+
+static int run(struct dev *dev)
+{
+	char cwd[PATH_MAX] = "";
+	int r = 0;
+
+	if (dev->cli->n_args > 0)
+		r = load_files(dev);
+	else
+		load_examples(dev);
+	server_block_signals();
+	if (!r)
+		r = start_participants(dev);
+	if (!r)
+		r = server_start_node(&dev->config, &dev->node);
+	if (r)
+		return r;
+	if (*dev->config.store_path == '/' || !getcwd(cwd, sizeof(cwd)))
+		cwd[0] = '\0';
+	printf("Skald " SKALD_VERSION " listens on http://%s:%d\ndata: %s%s%s\n",
+		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "",
+		   dev->config.store_path);
+	puts("participants:");
+	for (size_t i = 0; i < dev->config.n_participants; i++)
+		printf("  %s  %s\n", dev->config.participants[i].name, dev->config.participants[i].url);
+	puts("definitions:");
+	for (int i = 0; i < dev->n_defs && !r; i++)
+		if (dev->defs[i].def)
+			r = deploy(dev, &dev->defs[i]);
+	warn_addresses(dev);
+	if (!r) {
+		print_next(dev);
+		server_wait(child_ended, dev);
+	}
+	server_stop_node(dev->node);
+	return r;
+}
+
+int cmd_dev(struct cli *cli)
+{
+	struct dev dev = {.cli = cli};
+	int r = configure(&dev);
+
+	if (r)
+		return r;
+	r = run(&dev);
+	children_stop(&dev.children);
+	for (int i = 0; i < dev.n_defs; i++)
+		def_file_release(&dev.defs[i]);
+	config_release(&dev.config);
+	return r;
+}

@@ -1,0 +1,192 @@
+/*
+ * `skald saga watch` and `wait`: both look again and again with the ETag that they saw last, so a
+ * saga that did not move costs an answer without a body. Where the server can wait (Prefer), it
+ * does that instead.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "coordinator/cli/cmd_saga.h"
+#include "coordinator/cli/print.h"
+#include "coordinator/cli/saga_text.h"
+#include "sagas/json_text.h"
+
+enum { WAIT_STEP_S = 20, WAIT_PAUSE_MS = 200, WATCH_INTERVAL_MS = 500 };
+
+static int64_t mono_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static void pause_ms(int64_t ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	if (ms > 0)
+		nanosleep(&ts, NULL);
+}
+
+/* The exit code of a saga that has ended or stands still; -1: it goes on. */
+static int end_code(const char *status)
+{
+	static const struct {
+		const char *status;
+		int code;
+	} ends[] = {
+		{"completed", CLI_OK},
+		{"compensated", CLI_COMPENSATED},
+		{"compensation_failed", CLI_COMPENSATION_FAILED},
+		{"failed", CLI_ENDED_BADLY},
+		{"terminated", CLI_ENDED_BADLY},
+	};
+
+	for (size_t i = 0; status && i < ARRAY_SIZE(ends); i++)
+		if (strcmp(ends[i].status, status) == 0)
+			return ends[i].code;
+	return -1;
+}
+
+/*
+ * Looks once. *saga is replaced when it has changed since etag. wait_ms: how long the server may
+ * wait with its answer. 0 or an exit code.
+ */
+static int look(struct client *client, const char *id, int64_t wait_ms, char etag[128],
+				json_t **saga)
+{
+	struct client_request request = {.method = "GET"};
+	struct client_reply reply;
+	int r;
+
+	client_path(&request, "/v1/sagas/%s", id);
+	if (*etag)
+		client_header(&request, "If-None-Match: %s", etag);
+	if (wait_ms > 0)
+		client_header(&request, "Prefer: wait=%lld", (long long)(wait_ms + 999) / 1000);
+	r = client_send(client, &request, &reply);
+	if (r)
+		return r;
+	if (reply.http.status == 200 && reply.json) {
+		json_decref(*saga);
+		*saga = json_incref(reply.json);
+		snprintf(etag, 128, "%s", reply.http.etag);
+	} else if (reply.http.status != 304) {
+		r = client_problem(&reply);
+	}
+	client_reply_release(&reply);
+	return r;
+}
+
+static int print_end(const struct cli *cli, const json_t *saga, int code)
+{
+	if (cli->format == FORMAT_TABLE)
+		saga_text_line(saga, cli->color, stdout);
+	else
+		print_value(cli, saga);
+	return code;
+}
+
+int saga_wait(const struct cli *cli, struct client *client, const char *id, int64_t timeout_ms)
+{
+	int64_t end_ms = timeout_ms < 0 ? INT64_MAX : mono_now_ms() + timeout_ms;
+	CLEANUP(json_decref_p) json_t *saga = NULL;
+	char etag[128] = "";
+	int r, code;
+
+	for (;;) {
+		int64_t now = mono_now_ms(), left = end_ms - now;
+		int64_t step = left > WAIT_STEP_S * 1000 ? WAIT_STEP_S * 1000 : left;
+
+		r = look(client, id, step, etag, &saga);
+		if (r)
+			return r;
+		code = end_code(text_of(saga, "status"));
+		if (code >= 0)
+			return print_end(cli, saga, code);
+		left = end_ms - mono_now_ms();
+		if (left <= 0) {
+			print_end(cli, saga, 0);
+			return cli_fail(CLI_TIMED_OUT, "saga %s has not ended yet", id);
+		}
+		/* The server may have waited for less than was asked, or not at all. */
+		if (mono_now_ms() - now < WAIT_PAUSE_MS)
+			pause_ms(left < WAIT_PAUSE_MS ? left : WAIT_PAUSE_MS);
+	}
+}
+
+int cmd_saga_wait(struct cli *cli)
+{
+	struct client client;
+	int64_t timeout_ms = -1;
+	int r = cli_option_duration(cli, "timeout", &timeout_ms);
+
+	if (!r)
+		r = client_open(cli, &client);
+	if (r)
+		return r;
+	r = saga_wait(cli, &client, cli->args[0], timeout_ms);
+	client_close(&client);
+	return r;
+}
+
+static void print_new(void *ctx, const json_t *rows)
+{
+	const struct cli *cli = ctx;
+	CLEANUP(json_decref_p) json_t *events = saga_text_flatten(rows);
+	json_t *event;
+	size_t i;
+
+	json_array_foreach (events, i, event) {
+		if (cli->format == FORMAT_TABLE)
+			saga_text_event(event, text_of(event, "at"), int_of(event, "seq", 0), cli->color,
+							stdout);
+		else
+			print_value(cli, event);
+	}
+	fflush(stdout);
+}
+
+static int watch(struct cli *cli, struct client *client, int64_t interval_ms, int64_t timeout_ms)
+{
+	int64_t end_ms = timeout_ms < 0 ? INT64_MAX : mono_now_ms() + timeout_ms, seq = 0;
+	CLEANUP(json_decref_p) json_t *saga = NULL;
+	const char *id = cli->args[0];
+	char etag[128] = "", seen[128] = "";
+	int r, code;
+
+	for (;;) {
+		r = look(client, id, 0, etag, &saga);
+		if (!r && (strcmp(etag, seen) != 0 || !*etag))
+			r = saga_history_after(client, id, &seq, print_new, cli);
+		if (r)
+			return r;
+		memcpy(seen, etag, sizeof(seen));
+		code = end_code(text_of(saga, "status"));
+		if (code >= 0) {
+			saga_text_line(saga, false, stderr);
+			return code;
+		}
+		if (mono_now_ms() >= end_ms)
+			return cli_fail(CLI_TIMED_OUT, "saga %s has not ended yet", id);
+		pause_ms(interval_ms);
+	}
+}
+
+int cmd_saga_watch(struct cli *cli)
+{
+	struct client client;
+	int64_t timeout_ms = -1, interval_ms = WATCH_INTERVAL_MS;
+	int r = cli_option_duration(cli, "timeout", &timeout_ms);
+
+	if (!r)
+		r = cli_option_duration(cli, "interval", &interval_ms);
+	if (!r)
+		r = client_open(cli, &client);
+	if (r)
+		return r;
+	r = watch(cli, &client, interval_ms < 10 ? 10 : interval_ms, timeout_ms);
+	client_close(&client);
+	return r;
+}

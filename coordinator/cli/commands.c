@@ -1,0 +1,265 @@
+/*
+ * The table of commands: everything that `skald` can do, with the text that teaches it.
+ */
+#include "coordinator/cli/cli.h"
+
+#include "coordinator/config.h"
+
+const struct cli_group cli_groups[] = {
+	{"def", "definitions: check, deploy and look at them"},
+	{"saga", "sagas: start, watch and steer them"},
+};
+const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
+
+const struct cli_option cli_client_options[] = {
+	{"server", 0, "URL", "the server; default $SKALD_SERVER, else http://127.0.0.1:7878"},
+	{"namespace", 'n', "NAME", "the namespace; default $SKALD_NAMESPACE, else `default`"},
+	{"output", 'o', "FORMAT", "table, json, jsonl or yaml; default table"},
+	{NULL},
+};
+
+const struct cli_option *cli_setting_options(void)
+{
+	static struct cli_option options[CONFIG_SETTING_COUNT + 3];
+
+	if (options[0].name)
+		return options;
+	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
+		options[i] =
+			(struct cli_option){config_settings[i].flag, 0, "VALUE", config_settings[i].help};
+	options[CONFIG_SETTING_COUNT] =
+		(struct cli_option){"participant", 0, "NAME=URL", "where a participant lives; repeatable"};
+	options[CONFIG_SETTING_COUNT + 1] = (struct cli_option){
+		"config", 0, "FILE", "configuration file (YAML); default $SKALD_CONFIG"};
+	return options;
+}
+
+static const struct cli_option serve_options[] = {
+	{"print-config", 0, NULL, "prints the effective configuration, secrets masked, and ends"},
+	{NULL},
+};
+
+static const struct cli_option dev_options[] = {
+	{"data", 0, "DIR", "folder for everything that is kept; default ./skald-data"},
+	{"no-participants", 0, NULL, "does not start the example participants"},
+	{NULL},
+};
+
+static const struct cli_option bench_options[] = {
+	{"saga", 0, "NAME", "the definition to start; needed"},
+	{"input", 0, "JSON", "its input: JSON, @FILE, or - for stdin; \"{n}\" in it becomes a number"},
+	{"concurrency", 'c', "N", "sagas at a time; default 16"},
+	{"seconds", 's', "S", "how long; default 10"},
+	{NULL},
+};
+
+static const struct cli_option graph_options[] = {
+	{"format", 'f', "FORMAT", "text, mermaid or dot; default text"},
+	{NULL},
+};
+
+static const struct cli_option deploy_options[] = {
+	{"dry-run", 0, NULL, "lets the server check the definition, and deploys nothing"},
+	{NULL},
+};
+
+static const struct cli_option start_options[] = {
+	{"key", 'k', "KEY", "business key: one saga for one key (unless the definition says its own)"},
+	{"idempotency-key", 0, "KEY", "names this request, so that it can be sent again safely"},
+	{"version", 0, "N", "version of the definition; default the newest"},
+	{"wait", 'w', NULL, "waits for the end, and exits as `saga wait` does"},
+	{"timeout", 't', "DURATION", "how long --wait waits; default for ever"},
+	{NULL},
+};
+
+static const struct cli_option list_options[] = {
+	{"limit", 'l', "N", "how many at most; default 50"},
+	{"all", 'a', NULL, "all that match, page after page"},
+	{NULL},
+};
+
+static const struct cli_option watch_options[] = {
+	{"interval", 'i', "DURATION", "how often it looks; default 500ms"},
+	{"timeout", 't', "DURATION", "how long at most; default for ever"},
+	{NULL},
+};
+
+static const struct cli_option wait_options[] = {
+	{"timeout", 't', "DURATION", "how long at most; default for ever"},
+	{NULL},
+};
+
+static const struct cli_option act_options[] = {
+	{"reason", 'r', "TEXT", "why; it is kept in the history"},
+	{"if-match", 0, "SEQ", "only if the history still ends at this row"},
+	{NULL},
+};
+
+#define MANY 500
+
+const struct cli_command cli_commands[] = {
+	{"dev", "[FILE...]", 0, MANY, "everything in one process, to try things out",
+	 "Starts a server with the embedded store, deploys the definitions in the FILEs (without any:\n"
+	 "the built-in examples), starts the example participants, and says what to type next. Needs\n"
+	 "nothing else running. Ctrl-C stops it; what it knew is there again at the next start.\n"
+	 "\n"
+	 "The data lives in ./skald-data, or where --data says. The example participants are programs "
+	 "of\n"
+	 "their own; they are looked for beside the binary, in examples/*/participants/ (so the build\n"
+	 "folder has them) and in ../libexec/skald/. A participant that has an address in the\n"
+	 "configuration is not started.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald dev\n"
+	 "  skald dev my-saga.yaml --participant stock=http://localhost:9001\n"
+	 "  skald dev --data /tmp/try --port 8000\n",
+	 dev_options, false, true, cmd_dev},
+	{"serve", "", 0, 0, "runs the server",
+	 "Runs the server until SIGTERM or SIGINT, then drains: no new sagas (503), what is out may "
+	 "end,\n"
+	 "and what has not ended goes on at the next start.\n"
+	 "\n"
+	 "Every setting has a default, and can be set in the file, in the environment and as an "
+	 "option,\n"
+	 "the later ones winning: store.path is `store: {path: ...}` in the file, SKALD_STORE__PATH "
+	 "in\n"
+	 "the environment, and --store here. An unknown key is an error.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald serve --config skald.yaml\n"
+	 "  skald serve --store /var/lib/skald/skald.db --participant stock=http://stock:8080\n"
+	 "  SKALD_SERVER__PORT=8000 skald serve --print-config\n",
+	 serve_options, false, true, cmd_serve},
+	{"def validate", "FILE...", 1, MANY, "checks definitions, without a server",
+	 "Reads each FILE (- is stdin) and reports everything that is wrong with it, each with its "
+	 "line,\n"
+	 "its JSON pointer and what would be right. Parts of the language that this version does not "
+	 "run\n"
+	 "yet are reported too. Exits with 1 when there was anything but warnings.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def validate order.yaml\n"
+	 "  skald def validate sagas/*.yaml -o json\n",
+	 NULL, true, false, cmd_def_validate},
+	{"def lint", "FILE...", 1, MANY, "the same, and warnings count",
+	 "As `skald def validate`, but exits with 1 for warnings as well: for use in a build.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def lint sagas/*.yaml\n",
+	 NULL, true, false, cmd_def_lint},
+	{"def deploy", "FILE...", 1, MANY, "makes definitions known to the server",
+	 "Checks each FILE here, then sends it. A definition never changes: other content is a new\n"
+	 "version, the same content is the version that is there. Sagas that run stay on theirs.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def deploy order.yaml\n"
+	 "  skald def deploy order.yaml --dry-run\n",
+	 deploy_options, true, false, cmd_def_deploy},
+	{"def list", "[NAME]", 0, 1, "lists definitions, or the versions of one",
+	 "Lists the newest version of each definition; with NAME, all versions of that one.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def list\n"
+	 "  skald def list order-fulfilment -o json\n",
+	 NULL, true, false, cmd_def_list},
+	{"def graph", "FILE", 1, 1, "draws the steps of a definition",
+	 "Shows which step waits for which, what is undone and where the way back ends. The text form\n"
+	 "is for the terminal, mermaid for Markdown, dot for Graphviz.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def graph order.yaml\n"
+	 "  skald def graph order.yaml --format dot | dot -Tsvg > order.svg\n",
+	 graph_options, true, false, cmd_def_graph},
+	{"saga start", "NAME [INPUT]", 1, 2, "starts a saga",
+	 "Starts a saga of the definition NAME. INPUT is JSON, @FILE, or - for stdin; default {}.\n"
+	 "Sending it twice with the same key gives the same saga; with another input under that key "
+	 "it\n"
+	 "is refused (exit code 5). Without any key each call starts another saga.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga start payment '{\"order\": \"o-1\", \"amount_minor\": 1999}'\n"
+	 "  skald saga start order-fulfilment @order.json --wait --timeout 30s\n"
+	 "  skald saga start payment @p.json -o json | jq -r .id\n",
+	 start_options, true, false, cmd_saga_start},
+	{"saga list", "[FILTER...]", 0, MANY, "lists sagas, the newest first",
+	 "A FILTER is name:value; all of them must hold. The names are those of the API:\n"
+	 "  status:running,compensating   one of these statuses\n"
+	 "  saga:order-*                  the definition; * and ? as in a shell\n"
+	 "  key:o-17*                     the business key\n"
+	 "  started>2026-01-01            also < for before\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga list\n"
+	 "  skald saga list status:compensation_failed\n"
+	 "  skald saga list 'saga:order-*' 'started>2026-01-01' --all -o jsonl\n",
+	 list_options, true, false, cmd_saga_list},
+	{"saga show", "ID", 1, 1, "shows a saga as a ledger",
+	 "Shows what a saga has done: each action, on the same row its compensation, and what is "
+	 "still\n"
+	 "owed. -o json gives all there is, inputs and outputs too.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga show 019a2b3c-...\n"
+	 "  skald saga show 019a2b3c-... -o json | jq .output\n",
+	 NULL, true, false, cmd_saga_show},
+	{"saga history", "ID", 1, 1, "shows what happened, one line an event",
+	 "The history is the truth about a saga; everything else follows from it. Times are UTC.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga history 019a2b3c-...\n"
+	 "  skald saga history 019a2b3c-... -o jsonl | jq -c .type\n",
+	 NULL, true, false, cmd_saga_history},
+	{"saga watch", "ID", 1, 1, "follows a saga until it ends",
+	 "Prints what happens, as it happens, one line an event; ends with the saga, and exits as\n"
+	 "`saga wait` does.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga watch 019a2b3c-...\n",
+	 watch_options, true, false, cmd_saga_watch},
+	{"saga wait", "ID", 1, 1, "waits for the end; the exit code says which",
+	 "Waits until the saga has ended or needs a person, prints it, and exits with 0 (completed),\n"
+	 "20 (compensated), 21 (compensation_failed), 22 (failed or terminated), or 124 when the time\n"
+	 "ran out first.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga wait 019a2b3c-... --timeout 1m && echo paid\n",
+	 wait_options, true, false, cmd_saga_wait},
+	{"saga cancel", "ID", 1, 1, "ends a saga by undoing what it did",
+	 "The saga stops going forward, and what it did is undone. Past its pivot there is no way "
+	 "back,\n"
+	 "and it is refused (exit code 5).\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga cancel 019a2b3c-... --reason 'customer called'\n",
+	 act_options, true, false, cmd_saga_cancel},
+	{"saga terminate", "ID", 1, 1, "ends a saga without undoing anything",
+	 "The saga ends where it stands. Nothing is undone: what it did stays done, and is yours to\n"
+	 "put right. To undo, use `skald saga cancel`.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga terminate 019a2b3c-... --reason 'settled by hand'\n",
+	 act_options, true, false, cmd_saga_terminate},
+	{"bench", "", 0, 0, "puts load on a server and measures it",
+	 "Starts sagas of one definition, N at a time, each waited for to its end, and prints how "
+	 "many\n"
+	 "ended a second and how long they took. Each start has a key of its own. Mind where you "
+	 "point\n"
+	 "it: these are real sagas.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald bench --saga payment --input @payment.json --concurrency 64 --seconds 20\n",
+	 bench_options, true, false, cmd_bench},
+	{"completion", "bash|zsh|fish", 1, 1, "prints completions for a shell",
+	 "Examples:\n"
+	 "  source <(skald completion bash)\n"
+	 "  skald completion zsh > ~/.zfunc/_skald\n"
+	 "  skald completion fish > ~/.config/fish/completions/skald.fish\n",
+	 NULL, false, false, cmd_completion},
+	{"help", "[COMMAND...]", 0, 2, "shows help; `skald help exit-codes` lists the exit codes",
+	 "Examples:\n"
+	 "  skald help saga start\n"
+	 "  skald help exit-codes\n",
+	 NULL, false, false, cmd_help},
+	{"version", "", 0, 0, "prints the version", "", NULL, false, false, cmd_version},
+};
+const size_t cli_n_commands = ARRAY_SIZE(cli_commands);

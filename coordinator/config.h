@@ -1,0 +1,128 @@
+/*
+ * The configuration of a server: defaults < file (YAML) < environment < flags. One table says of
+ * each setting its name, flag, type, default, bounds and help; the file's grammar, the
+ * environment's names (SKALD_SECTION__KEY), the flags, `--print-config` and docs/configuration.md
+ * follow from it.
+ *
+ * Beside the table stand the participants, by name:
+ *
+ *   participants:
+ *     stock: {url: "http://stock:8080", headers: {Authorization: "Bearer ..."}, max_connections:
+ * 64}
+ *
+ * in the environment SKALD_PARTICIPANTS__STOCK__URL, ..__STOCK__HEADERS__AUTHORIZATION and
+ * ..__STOCK__MAX_CONNECTIONS, and as a flag --participant stock=http://stock:8080. In a name of the
+ * environment `_` stands for `-` too, where a participant with dashes is known.
+ *
+ * Everything wrong is reported at once, in findings whose pointer names the setting or variable.
+ */
+#ifndef COORDINATOR_CONFIG_H
+#define COORDINATOR_CONFIG_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "coordinator/node.h"
+#include "sagas/def_load.h"
+
+enum config_type { CONFIG_TEXT, CONFIG_INT, CONFIG_BYTES, CONFIG_DURATION };
+
+/* X(section, key, flag, type, default, least, most, help); durations are bounded in milliseconds.
+ */
+#define CONFIG_SETTINGS(X)                                                                         \
+	X(server, listen, "listen", TEXT, "127.0.0.1", 0, 0,                                           \
+	  "address to listen on; there is no authentication yet, so beyond loopback let nobody in "    \
+	  "whom you do not trust")                                                                     \
+	X(server, port, "port", INT, "7878", 0, 65535, "port to listen on; 0 takes any free one")      \
+	X(server, payload_max, "payload-max", BYTES, "2MiB", 1024, 67108864,                           \
+	  "largest request body that is read; a larger one is answered 413")                           \
+	X(server, drain, "drain", DURATION, "10s", 0, 3600000,                                         \
+	  "how long a stop by SIGTERM waits for calls that are out")                                   \
+	X(store, path, "store", TEXT, "skald-data/skald.db", 0, 0,                                     \
+	  "file of the embedded store (SQLite); its folder is made when missing")                      \
+	X(store, retention, "retention", DURATION, "30d", 0, 315360000000,                             \
+	  "how long sagas are kept after their end; 0s: for ever")                                     \
+	X(engine, intake_limit, "intake-limit", INT, "10000", 1, 1000000,                              \
+	  "starts that may wait for the engine; past it they are answered 429")                        \
+	X(engine, memory_sagas_max, "memory-sagas-max", INT, "100000", 1, 10000000,                    \
+	  "open sagas that are kept in memory; past it starts are answered 429")
+
+#define CONFIG_TYPE_OF_TEXT char *
+#define CONFIG_TYPE_OF_INT int64_t
+#define CONFIG_TYPE_OF_BYTES int64_t
+#define CONFIG_TYPE_OF_DURATION int64_t
+
+enum config_index {
+#define X(section, key, flag, type, fallback, least, most, help) CONFIG_##section##_##key,
+	CONFIG_SETTINGS(X)
+#undef X
+		CONFIG_SETTING_COUNT
+};
+
+enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG };
+
+struct config_setting {
+	const char *section, *key;
+	const char *flag;
+	enum config_type type;
+	const char *fallback;
+	int64_t least, most;
+	const char *help;
+	size_t offset; /* in struct config */
+};
+
+extern const struct config_setting config_settings[CONFIG_SETTING_COUNT];
+
+enum { CONFIG_MAX_PARTICIPANTS = 1000, CONFIG_MAX_HEADERS = 32, CONFIG_MAX_BYTES = 1024 * 1024 };
+
+struct config_participant {
+	char *name;
+	char *url;
+	char *headers[CONFIG_MAX_HEADERS + 1]; /* "Name: value", NULL-terminated */
+	int n_headers;
+	int64_t max_connections; /* 0: the client's default */
+	enum config_source source;
+};
+
+struct config {
+#define X(section, key, flag, type, fallback, least, most, help)                                   \
+	CONFIG_TYPE_OF_##type section##_##key;
+	CONFIG_SETTINGS(X)
+#undef X
+	enum config_source source[CONFIG_SETTING_COUNT];
+	struct config_participant *participants;
+	size_t n_participants;
+	struct http_participant *view; /* of participants, for node_options */
+};
+
+/* Everything at its default. */
+void config_init(struct config *config);
+void config_release(struct config *config);
+
+/*
+ * Each adds what is wrong to findings and goes on. The file's findings have lines; those of the
+ * environment and of flags name the variable or flag in their pointer.
+ */
+int config_read_file(struct config *config, const char *path, struct findings *findings,
+					 struct err *err) MUST_CHECK; /* ERR_IO: cannot be read */
+void config_read_text(struct config *config, const char *text, size_t len,
+					  struct findings *findings);
+/* environment: as environ. Only names with `__` after SKALD_ are settings. */
+void config_read_environment(struct config *config, char *const *environment,
+							 struct findings *findings);
+void config_set_flag(struct config *config, const char *flag, const char *value,
+					 struct findings *findings);
+/* "name=url" */
+void config_set_participant_flag(struct config *config, const char *text,
+								 struct findings *findings);
+/* Adds the participant, or replaces its address, unless it was said by a stronger source. */
+void config_set_participant(struct config *config, const char *name, const char *url,
+							enum config_source source);
+
+/* The effective values as YAML, each with where it comes from; secrets are masked. */
+void config_print(const struct config *config, FILE *out);
+
+/* What of it a node takes; borrowed from config. */
+void config_node_options(struct config *config, struct node_options *ret_options);
+
+#endif

@@ -1,0 +1,282 @@
+/* The configuration: its sources, their order, and what is said of what is wrong. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordinator/config.h"
+
+static struct config config;
+static struct findings findings;
+
+static void setup(void)
+{
+	config_init(&config);
+	findings = (struct findings){0};
+}
+
+static void teardown(void)
+{
+	config_release(&config);
+	findings_release(&findings);
+}
+
+static void read_text(const char *text)
+{
+	config_read_text(&config, text, strlen(text), &findings);
+}
+
+static void expect_finding(size_t i, int line, const char *part)
+{
+	ck_assert_uint_lt(i, findings.n);
+	ck_assert_int_eq(findings.list[i].line, line);
+	ck_assert_msg(strstr(findings.list[i].text, part) != NULL, "`%s` does not say `%s`",
+				  findings.list[i].text, part);
+}
+
+START_TEST(test_config__has_defaults)
+{
+	ck_assert_str_eq(config.server_listen, "127.0.0.1");
+	ck_assert_int_eq(config.server_port, 7878);
+	ck_assert_int_eq(config.server_payload_max, 2 * 1024 * 1024);
+	ck_assert_int_eq(config.server_drain, 10000);
+	ck_assert_int_eq(config.store_retention, INT64_C(30) * 24 * 3600 * 1000);
+	ck_assert_uint_eq(config.n_participants, 0);
+}
+END_TEST
+
+START_TEST(test_config__reads_a_file)
+{
+	read_text("server:\n  port: 8000\n  drain: 1m\n"
+			  "store: {path: /var/lib/skald.db, retention: 0s}\n"
+			  "participants:\n"
+			  "  stock:\n    url: http://stock:8080/api\n    max_connections: 8\n"
+			  "    headers: {Authorization: Bearer abc, X-Tenant: 7}\n");
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_int_eq(config.server_port, 8000);
+	ck_assert_int_eq(config.server_drain, 60000);
+	ck_assert_int_eq(config.store_retention, 0);
+	ck_assert_str_eq(config.store_path, "/var/lib/skald.db");
+	ck_assert_int_eq(config.source[CONFIG_server_port], CONFIG_FROM_FILE);
+	ck_assert_int_eq(config.source[CONFIG_server_listen], CONFIG_FROM_DEFAULT);
+	ck_assert_uint_eq(config.n_participants, 1);
+	ck_assert_str_eq(config.participants[0].name, "stock");
+	ck_assert_str_eq(config.participants[0].url, "http://stock:8080/api");
+	ck_assert_int_eq(config.participants[0].max_connections, 8);
+	ck_assert_int_eq(config.participants[0].n_headers, 2);
+	ck_assert_str_eq(config.participants[0].headers[0], "Authorization: Bearer abc");
+	ck_assert_str_eq(config.participants[0].headers[1], "X-Tenant: 7");
+}
+END_TEST
+
+START_TEST(test_config__takes_an_empty_file)
+{
+	read_text("");
+	read_text("\n  \n");
+	read_text("server:\n");
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_int_eq(config.server_port, 7878);
+}
+END_TEST
+
+START_TEST(test_config__reports_everything_that_is_wrong_with_its_line)
+{
+	read_text("server:\n  prot: 8000\n  port: many\n  drain: -1s\n"
+			  "sever: {}\n"
+			  "store: []\n"
+			  "engine:\n  intake_limit: 0\n"
+			  "participants:\n  stock:\n    ulr: http://x\n    url: ftp://x\n");
+	expect_finding(0, 2, "did you mean `port`?");
+	expect_finding(1, 3, "server.port is a number, not `many`");
+	expect_finding(2, 4, "server.drain is a duration");
+	expect_finding(3, 5, "did you mean `server`?");
+	expect_finding(4, 6, "a section is keys with values");
+	expect_finding(5, 8, "engine.intake_limit lies between 1 and 1000000");
+	expect_finding(6, 11, "did you mean `url`?");
+	expect_finding(7, 12, "must begin with http:// or https://");
+	expect_finding(8, 10, "needs a url");
+	ck_assert_uint_eq(findings.n, 9);
+	/* What is wrong changes nothing. */
+	ck_assert_int_eq(config.server_port, 7878);
+}
+END_TEST
+
+START_TEST(test_config__environment_wins_over_the_file_and_flags_over_both)
+{
+	char *environment[] = {(char *)"SKALD_SERVER__PORT=8001", (char *)"SKALD_STORE__PATH=/e",
+						   (char *)"SKALD_SERVER=http://elsewhere", (char *)"OTHER__PORT=1", NULL};
+
+	read_text("server: {port: 8000, drain: 5s}\nstore: {path: /f}\n");
+	config_read_environment(&config, environment, &findings);
+	config_set_flag(&config, "store", "/g", &findings);
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_int_eq(config.server_port, 8001);
+	ck_assert_int_eq(config.server_drain, 5000);
+	ck_assert_str_eq(config.store_path, "/g");
+	ck_assert_int_eq(config.source[CONFIG_server_port], CONFIG_FROM_ENV);
+	ck_assert_int_eq(config.source[CONFIG_store_path], CONFIG_FROM_FLAG);
+}
+END_TEST
+
+START_TEST(test_config__environment_reaches_participants)
+{
+	char *environment[] = {(char *)"SKALD_PARTICIPANTS__CARD_DESK__URL=http://env",
+						   (char *)"SKALD_PARTICIPANTS__CARD_DESK__HEADERS__X_API_KEY=secret",
+						   (char *)"SKALD_PARTICIPANTS__STOCK__URL=https://stock",
+						   (char *)"SKALD_PARTICIPANTS__STOCK__MAX_CONNECTIONS=3", NULL};
+
+	read_text("participants: {card-desk: {url: \"http://file\"}}\n");
+	config_read_environment(&config, environment, &findings);
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_uint_eq(config.n_participants, 2);
+	ck_assert_str_eq(config.participants[0].name, "card-desk");
+	ck_assert_str_eq(config.participants[0].url, "http://env");
+	ck_assert_str_eq(config.participants[0].headers[0], "x-api-key: secret");
+	ck_assert_str_eq(config.participants[1].name, "stock");
+	ck_assert_int_eq(config.participants[1].max_connections, 3);
+}
+END_TEST
+
+START_TEST(test_config__unknown_variable_gets_a_suggestion)
+{
+	char *environment[] = {(char *)"SKALD_SERVER__PROT=8001", NULL};
+
+	config_read_environment(&config, environment, &findings);
+	ck_assert_uint_eq(findings.n, 1);
+	expect_finding(0, 0, "did you mean server.port?");
+	ck_assert_str_eq(findings.list[0].pointer, "SKALD_SERVER__PROT");
+}
+END_TEST
+
+START_TEST(test_config__participant_flag_is_name_and_url)
+{
+	config_set_participant_flag(&config, "stock=http://a", &findings);
+	ck_assert_uint_eq(findings.n, 0);
+	config_set_participant_flag(&config, "stock", &findings);
+	expect_finding(0, 0, "is NAME=URL");
+	/* What dev adds by itself does not win over what was said. */
+	config_set_participant(&config, "stock", "http://b", CONFIG_FROM_DEFAULT);
+	ck_assert_str_eq(config.participants[0].url, "http://a");
+}
+END_TEST
+
+START_TEST(test_config__takes_sizes_and_refuses_nonsense)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes; /* -1: refused */
+	} cases[] = {{"1024", 1024}, {"64KiB", 65536}, {"3 MiB", 3 << 20}, {"2MB", -1},
+				 {"MiB", -1},    {"-1", -1},       {"1023", -1},       {"999999999999GiB", -1},
+				 {"0x1000", -1}, {"", -1}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t before = findings.n;
+
+		config_set_flag(&config, "payload-max", cases[i].text, &findings);
+		ck_assert_uint_eq(findings.n - before, cases[i].bytes < 0);
+		if (cases[i].bytes >= 0)
+			ck_assert_int_eq(config.server_payload_max, cases[i].bytes);
+	}
+}
+END_TEST
+
+START_TEST(test_config__print_masks_secrets)
+{
+	char text[4096] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	read_text("participants:\n  bank:\n    url: https://user:hunter2@bank/api\n"
+			  "    headers: {Authorization: Bearer hunter2}\n");
+	config_print(&config, out);
+	fclose(out);
+	ck_assert_ptr_null(strstr(text, "hunter2"));
+	ck_assert_ptr_nonnull(strstr(text, "https://***@bank/api"));
+	ck_assert_ptr_nonnull(strstr(text, "Authorization: \"***\""));
+	ck_assert_ptr_nonnull(strstr(text, "port: 7878  # default"));
+}
+END_TEST
+
+START_TEST(test_config__what_is_printed_can_be_read)
+{
+	char text[4096] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	read_text(
+		"server: {port: 8000}\nstore: {path: \"a # b\"}\nparticipants: {x: {url: http://x}}\n");
+	config_print(&config, out);
+	fclose(out);
+	config_release(&config);
+	config_init(&config);
+	read_text(text);
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_int_eq(config.server_port, 8000);
+	ck_assert_str_eq(config.store_path, "a # b");
+	ck_assert_str_eq(config.participants[0].url, "http://x");
+}
+END_TEST
+
+START_TEST(test_config__gives_a_node_what_it_takes)
+{
+	struct node_options options;
+
+	read_text("server: {port: 0}\nparticipants: {x: {url: http://x, max_connections: 2}}\n");
+	config_node_options(&config, &options);
+	ck_assert_int_eq(options.listen_port, 0);
+	ck_assert_str_eq(options.store_path, "skald-data/skald.db");
+	ck_assert_uint_eq(options.n_participants, 1);
+	ck_assert_str_eq(options.participants[0].url, "http://x");
+	ck_assert_int_eq(options.participants[0].max_connections, 2);
+	ck_assert_uint_eq(options.payload_max, 2 * 1024 * 1024);
+}
+END_TEST
+
+/* Run at the root of the project, as all tests are. */
+START_TEST(test_config__each_setting_is_documented)
+{
+	static char text[65536];
+	FILE *file = fopen("docs/configuration.md", "r");
+	size_t len;
+
+	ck_assert_ptr_nonnull(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
+		const struct config_setting *s = &config_settings[i];
+		CLEANUP(free_p)
+		char *row = xasprintf("| `%s.%s` | `--%s` | `%s` | %s |", s->section, s->key, s->flag,
+							  s->fallback, s->help);
+
+		ck_assert_msg(strstr(text, row) != NULL, "docs/configuration.md lacks this row: %s", row);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *tc = tcase_create("config");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_config__has_defaults);
+	tcase_add_test(tc, test_config__reads_a_file);
+	tcase_add_test(tc, test_config__takes_an_empty_file);
+	tcase_add_test(tc, test_config__reports_everything_that_is_wrong_with_its_line);
+	tcase_add_test(tc, test_config__environment_wins_over_the_file_and_flags_over_both);
+	tcase_add_test(tc, test_config__environment_reaches_participants);
+	tcase_add_test(tc, test_config__unknown_variable_gets_a_suggestion);
+	tcase_add_test(tc, test_config__participant_flag_is_name_and_url);
+	tcase_add_test(tc, test_config__takes_sizes_and_refuses_nonsense);
+	tcase_add_test(tc, test_config__print_masks_secrets);
+	tcase_add_test(tc, test_config__what_is_printed_can_be_read);
+	tcase_add_test(tc, test_config__gives_a_node_what_it_takes);
+	tcase_add_test(tc, test_config__each_setting_is_documented);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
