@@ -118,30 +118,6 @@ static void feed_timer(struct turn *turn, struct live_saga *saga, wall_ms now)
 		saga->not_before = now + 1000;
 }
 
-/* The way forward may use a part of the history only, so that the way back always fits. */
-static void feed_history_limit(struct turn *turn, struct live_saga *saga, wall_ms now)
-{
-	const struct saga_state *state = saga->state;
-	struct input in = {
-		.type = INPUT_CANCEL,
-		.random = turn->ports->random(turn->ctx),
-		.by = "skald",
-		.reason = "the history has reached the limit of the way forward",
-	};
-	struct err err;
-
-	if (saga->cancel_for_size || state->failing ||
-		(state->n_events < HISTORY_MAX_EVENTS / 100 * HISTORY_FORWARD_PERCENT &&
-		 state->history_bytes < HISTORY_MAX_BYTES / 100 * HISTORY_FORWARD_PERCENT))
-		return;
-	saga->cancel_for_size = true;
-	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
-		log_error("engine", saga->id, "the history is too long, and cannot be undone: %s",
-				  err.text);
-	else
-		log_warn("engine", saga->id, "the history is too long: the saga is undone");
-}
-
 /* The item of a batch. */
 
 static bool is_compensation_event(const struct event *event)
@@ -364,7 +340,6 @@ static void feed_all(struct turn *turn, struct live_saga *saga, wall_ms now)
 		return;
 	if (saga->timer_hit)
 		feed_timer(turn, saga, now);
-	feed_history_limit(turn, saga, now);
 }
 
 void turn__decide(struct turn *turn, struct live_saga *saga)

@@ -167,7 +167,6 @@ static void adopt(struct turn *turn, struct live_saga *saga, struct loaded_saga 
 	free(saga->row_attention);
 	saga->row_attention = TAKE(loaded->attention);
 	saga->row_unknown = false;
-	saga->cancel_for_size = false;
 	saga->phase = PHASE_IDLE;
 	saga->recover = true;
 	if (landed)

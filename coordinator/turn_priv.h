@@ -18,10 +18,6 @@ enum {
 	RETRY_MAX_MS = 5000,
 	STORE_REFUSE_MS = 1000, /* after a failed commit no start is taken for so long */
 	TRANSITION_MAX_BYTES = 56 * 1024 * 1024,
-	/* Limits of a history, and the part of them that the way forward may use. */
-	HISTORY_MAX_EVENTS = 50000,
-	HISTORY_MAX_BYTES = 50 * 1024 * 1024,
-	HISTORY_FORWARD_PERCENT = 80,
 };
 
 /* Stored for a saga that waits for a person and for no time: the end of the year 9999. */
@@ -70,7 +66,6 @@ struct live_saga {
 	wall_ms not_before; /* its timer gave nothing: not again before this */
 	bool timer_hit;     /* its time has come while it was busy */
 	bool row_unknown;   /* a commit of it failed: what was decided may have landed up to seq */
-	bool cancel_for_size;
 };
 
 struct turn {

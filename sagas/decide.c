@@ -211,6 +211,31 @@ static void advance(struct ctx *ctx)
 		decide__backward(ctx);
 }
 
+/*
+ * One decision may gather several inputs. A call that an earlier one of them wanted, and a later
+ * one made needless (a recovered call whose answer was there already), must not go out behind its
+ * undo.
+ */
+static void drop_stale_commands(struct ctx *ctx)
+{
+	struct decision *decision = ctx->decision;
+	size_t i, kept = 0;
+
+	for (i = 0; i < decision->n_commands; i++) {
+		struct command *command = &decision->commands[i];
+		bool undo = command->kind == CALL_UNDO || command->kind == CALL_PROBE_UNDO;
+		bool probe = command->kind == CALL_PROBE_DO || command->kind == CALL_PROBE_UNDO;
+		const struct exec *exec = decide__exec(
+			ctx, (struct target){command->step, command->item, undo ? SIDE_UNDO : SIDE_DO});
+
+		if ((probe ? exec->probe_out : exec->out) && exec->attempt == command->attempt)
+			decision->commands[kept++] = *command;
+		else
+			request_unref(command->request);
+	}
+	decision->n_commands = kept;
+}
+
 int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 				struct decision *decision, struct err *err)
 {
@@ -245,6 +270,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	if (r < 0)
 		return r;
 	advance(&ctx);
+	drop_stale_commands(&ctx);
 	saga_state_derive(state);
 	return 0;
 }

@@ -71,6 +71,8 @@ void decision_init(struct decision *decision);
 void decision_release(struct decision *decision);
 
 /*
+ * Adds to decision, which may hold what earlier inputs of the same transition gave.
+ *
  * 0: decision holds what follows, which may be nothing. ERR_CONFLICT: the act is refused in this
  * state; nothing changed. Inputs that no longer matter (a late reply, a terminal saga) are no
  * error.
