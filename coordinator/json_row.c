@@ -4,20 +4,19 @@
 
 static void add_text(struct buf *out, const char *name, const char *text)
 {
-	if (!text)
-		return;
 	buf_printf(out, ",\"%s\":", name);
-	json_write_string(text, strlen(text), out);
+	if (text)
+		json_write_string(text, strlen(text), out);
+	else
+		buf_add_lit(out, "null");
 }
 
 static void add_time(struct buf *out, const char *name, wall_ms at)
 {
 	char text[TIME_TEXT_SIZE];
 
-	if (at == 0)
-		return;
 	time_format(at, text);
-	buf_printf(out, ",\"%s\":\"%s\"", name, text);
+	add_text(out, name, at ? text : NULL);
 }
 
 void json_row_saga(const struct saga_row *row, struct buf *out)

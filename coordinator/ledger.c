@@ -32,8 +32,6 @@ static void copy_member(json_t *to, const json_t *from, const char *name)
 
 static int add_rows(const struct saga_state *state, const json_t *step, json_t *rows)
 {
-	static const char *const members[] = {"item",  "status",  "attempts", "next_at",
-										  "error", "request", "output",   "compensation"};
 	json_t *action;
 	size_t i;
 	int owed = 0;
@@ -44,8 +42,8 @@ static int add_rows(const struct saga_state *state, const json_t *step, json_t *
 
 		json_object_set(row, "step", json_object_get(step, "id"));
 		copy_member(row, step, "pivot");
-		for (size_t m = 0; m < ARRAY_SIZE(members); m++)
-			copy_member(row, action, members[m]);
+		json_object_set(row, "undo", json_object_get(step, "compensation"));
+		json_object_update(row, action);
 		json_object_set_new(row, "owed", json_boolean(owes));
 		json_array_append_new(rows, row);
 		owed += owes;

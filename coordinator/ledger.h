@@ -8,8 +8,8 @@
 
 /*
  * {"id","saga","namespace","version","status","summary","owed":n,
- *  "ledger":[{"step","item","pivot","status","attempts","error","request","output",
- *             "compensation":{"status",…},"owed":true}]}
+ *  "ledger":[{"step","pivot","undo":"declared", what saga_state_json says of the action,
+ *             "owed":true}]}
  *
  * Owed is an undo that should happen, or that was given up, and has not happened.
  */
