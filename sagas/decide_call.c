@@ -91,7 +91,7 @@ static int make_path(const struct http_action *http, struct env *env, struct req
 static int make_headers(const struct http_action *http, struct env *env, struct request *request,
 						struct err *err)
 {
-	CLEANUP(buf_release) struct buf line;
+	CLEANUP(buf_release) struct buf line = {0};
 	bool present;
 	size_t i, n = 0;
 	int r;
@@ -136,7 +136,7 @@ static void percent_encode(const char *s, size_t len, struct buf *out)
 /* application/x-www-form-urlencoded from an object of plain values. */
 static int make_form(const json_t *body, struct buf *out, struct err *err)
 {
-	CLEANUP(buf_release) struct buf text;
+	CLEANUP(buf_release) struct buf text = {0};
 	const char *name;
 	json_t *value;
 
@@ -165,7 +165,7 @@ static int make_body(const struct http_action *http, struct env *env, struct req
 					 struct err *err)
 {
 	CLEANUP(json_decref_p) json_t *form = NULL;
-	CLEANUP(buf_release) struct buf body;
+	CLEANUP(buf_release) struct buf body = {0};
 	bool present = false;
 	int r;
 
@@ -198,7 +198,7 @@ static int make_body(const struct http_action *http, struct env *env, struct req
 static int make_key(const struct action_def *act, struct env *env, const char *what,
 					struct request *request, struct err *err)
 {
-	CLEANUP(buf_release) struct buf text;
+	CLEANUP(buf_release) struct buf text = {0};
 	char key[STEP_KEY_SIZE];
 	bool present = false;
 	int r;

@@ -37,7 +37,7 @@ static json_t *error_json(const char *code, const char *message)
 
 static json_t *request_json(const struct request *request)
 {
-	CLEANUP(buf_release) struct buf text;
+	CLEANUP(buf_release) struct buf text = {0};
 	json_t *json = NULL;
 
 	if (!request)
