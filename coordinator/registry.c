@@ -243,7 +243,7 @@ static void deploy_job_free(struct deploy_job *job)
 }
 
 /* Thread: writer. */
-static void put(struct writer_job *base, struct store *store)
+static int put(struct writer_job *base, struct store *store)
 {
 	struct deploy_job *job = CONTAINER_OF(base, struct deploy_job, job);
 	struct deployment *deployment = job->deployment;
@@ -261,6 +261,8 @@ static void put(struct writer_job *base, struct store *store)
 	failpoint(FP_DEPLOY_BEFORE);
 	deployment->result = store->ops->definition_put(store, &row, &deployment->err);
 	failpoint(FP_DEPLOY_AFTER);
+	if (deployment->result == ERR_UNKNOWN && job->job.tries + 1 < WRITER_JOB_TRIES)
+		return ERR_UNKNOWN; /* once it is settled, the same content finds its version */
 	if (deployment->result == 0) {
 		deployment->version = job->def->version = row.version;
 		deployment->existed = row.existed;
@@ -272,6 +274,7 @@ static void put(struct writer_job *base, struct store *store)
 	}
 	deploy_job_free(job);
 	deployment->done(deployment);
+	return 0;
 }
 
 static int compile_text(const char *text, size_t len, const char *expected_name,

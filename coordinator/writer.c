@@ -94,6 +94,16 @@ static void commit(struct writer *writer, struct batch *batch)
 	failpoint(FP_COMMIT_POSTED);
 }
 
+static void run_job(struct writer *writer, struct writer_job *job)
+{
+	writer->untended = true;
+	job->tries = 0;
+	while (job->run(job, writer->store) == ERR_UNKNOWN) {
+		settle(writer);
+		job->tries++;
+	}
+}
+
 static void tend(struct writer *writer)
 {
 	struct err err;
@@ -109,11 +119,14 @@ static void retain(struct writer *writer)
 {
 	wall_ms before = clock_wall() - writer->retention_ms;
 	struct err err;
-	int n = 0;
+	int r, n = 0;
 
 	failpoint(FP_RETAIN_BEFORE);
 	writer->retain_at_ms = mono_ms_now() + RETAIN_EVERY_MS;
-	if (writer->store->ops->retain(writer->store, before, RETAIN_LIMIT, &n, &err) < 0) {
+	r = writer->store->ops->retain(writer->store, before, RETAIN_LIMIT, &n, &err);
+	if (r == ERR_UNKNOWN)
+		settle(writer);
+	if (r < 0) {
 		log_warn("writer", NULL, "ended sagas could not be removed: %s", err.text);
 		return;
 	}
@@ -148,13 +161,9 @@ static bool handle(struct writer *writer, struct mail *mail)
 	case WRITER_BATCH:
 		commit(writer, CONTAINER_OF(mail, struct batch, mail));
 		return true;
-	case WRITER_JOB: {
-		struct writer_job *job = CONTAINER_OF(mail, struct writer_job, mail);
-
-		job->run(job, writer->store);
-		writer->untended = true;
+	case WRITER_JOB:
+		run_job(writer, CONTAINER_OF(mail, struct writer_job, mail));
 		return true;
-	}
 	case WRITER_STOP:
 		return false;
 	}

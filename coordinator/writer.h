@@ -27,10 +27,16 @@ void writer_stop(struct writer *writer);
 /* Hands a batch over; batch->done is called on the writer's thread. Thread: any. */
 void writer_commit(struct writer *writer, struct batch *batch);
 
+enum { WRITER_JOB_TRIES = 3 };
+
 struct writer_job {
 	struct mail mail;
-	/* On the writer's thread; it takes the job back. */
-	void (*run)(struct writer_job *job, struct store *store);
+	/*
+	 * On the writer's thread; it takes the job back, unless it returns ERR_UNKNOWN: then the store
+	 * is settled, and it is called again, up to WRITER_JOB_TRIES times in all (see tries).
+	 */
+	int (*run)(struct writer_job *job, struct store *store);
+	int tries; /* the writer's: how often run was called before */
 };
 /* False when too many jobs wait, or the writer stops. Thread: any. */
 bool writer_post(struct writer *writer, struct writer_job *job) MUST_CHECK;
