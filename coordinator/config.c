@@ -65,6 +65,7 @@ static int parse_value(const struct config_setting *setting, const char *text, i
 	case CONFIG_DURATION:
 		return duration_parse(text, ret_n, NULL);
 	case CONFIG_TEXT:
+	case CONFIG_CHOICE:
 		break;
 	}
 	return -1;
@@ -80,9 +81,29 @@ static const char *type_text(enum config_type type)
 	case CONFIG_DURATION:
 		return "a duration such as 10s or 30d";
 	case CONFIG_TEXT:
+	case CONFIG_CHOICE:
 		return "a text";
 	}
 	return "";
+}
+
+static const char *const choices[CONFIG_SETTING_COUNT] = {
+	[CONFIG_log_level] = "off error warn info debug",
+	[CONFIG_log_format] = "text json",
+};
+
+static bool is_choice(const char *words, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (*words) {
+		size_t word = strcspn(words, " ");
+
+		if (word == len && memcmp(words, text, len) == 0)
+			return true;
+		words += word + strspn(words + word, " ");
+	}
+	return false;
 }
 
 void config__set(struct config *config, size_t index, const char *text,
@@ -92,9 +113,15 @@ void config__set(struct config *config, size_t index, const char *text,
 	void *field = (char *)config + setting->offset;
 	int64_t n;
 
-	if (setting->type == CONFIG_TEXT) {
+	if (setting->type == CONFIG_TEXT || setting->type == CONFIG_CHOICE) {
 		char **string = field;
 
+		if (setting->type == CONFIG_CHOICE && !is_choice(choices[index], text)) {
+			findings_add(findings, FINDING_ERROR, origin->line, origin->pointer,
+						 "%s.%s is one of %s, not `%s`", setting->section, setting->key,
+						 choices[index], text);
+			return;
+		}
 		if (!*text) {
 			findings_add(findings, FINDING_ERROR, origin->line, origin->pointer,
 						 "%s.%s must not be empty", setting->section, setting->key);
@@ -141,7 +168,7 @@ static void participant_release(struct config_participant *participant)
 void config_release(struct config *config)
 {
 	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
-		if (config_settings[i].type == CONFIG_TEXT)
+		if (config_settings[i].type == CONFIG_TEXT || config_settings[i].type == CONFIG_CHOICE)
 			free(*(char **)((char *)config + config_settings[i].offset));
 	for (size_t i = 0; i < config->n_participants; i++)
 		participant_release(&config->participants[i]);
@@ -302,6 +329,7 @@ static void print_value(const struct config *config, const struct config_setting
 
 	switch (setting->type) {
 	case CONFIG_TEXT:
+	case CONFIG_CHOICE:
 		print_string(*(char *const *)field, out);
 		break;
 	case CONFIG_INT:

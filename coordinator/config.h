@@ -25,7 +25,7 @@
 #include "coordinator/node.h"
 #include "sagas/def_load.h"
 
-enum config_type { CONFIG_TEXT, CONFIG_INT, CONFIG_BYTES, CONFIG_DURATION };
+enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_DURATION };
 
 /* X(section, key, flag, type, default, least, most, help); durations are bounded in milliseconds.
  */
@@ -45,9 +45,12 @@ enum config_type { CONFIG_TEXT, CONFIG_INT, CONFIG_BYTES, CONFIG_DURATION };
 	X(engine, intake_limit, "intake-limit", INT, "10000", 1, 1000000,                              \
 	  "starts that may wait for the engine; past it they are answered 429")                        \
 	X(engine, memory_sagas_max, "memory-sagas-max", INT, "100000", 1, 10000000,                    \
-	  "open sagas that are kept in memory; past it starts are answered 429")
+	  "open sagas that are kept in memory; past it starts are answered 429")                       \
+	X(log, level, "log-level", CHOICE, "info", 0, 0, "off, error, warn, info or debug")            \
+	X(log, format, "log-format", CHOICE, "text", 0, 0, "text or json; the log goes to stderr")
 
 #define CONFIG_TYPE_OF_TEXT char *
+#define CONFIG_TYPE_OF_CHOICE char *
 #define CONFIG_TYPE_OF_INT int64_t
 #define CONFIG_TYPE_OF_BYTES int64_t
 #define CONFIG_TYPE_OF_DURATION int64_t

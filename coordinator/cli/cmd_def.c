@@ -144,7 +144,7 @@ static int deploy_one(struct cli *cli, struct client *client, const struct def_f
 									 .body_len = file->len,
 									 .content_type = "application/yaml"};
 	struct client_reply reply;
-	bool dry_run = cli_option(cli, "dry-run") != NULL;
+	bool dry_run = cli_option(cli, "dry-run") != NULL, valid;
 	int r;
 
 	if (dry_run) {
@@ -156,15 +156,16 @@ static int deploy_one(struct cli *cli, struct client *client, const struct def_f
 	r = client_call(client, &request, &reply);
 	if (r)
 		return r;
+	valid = !json_is_false(json_object_get(reply.json, "valid"));
 	if (cli->format != FORMAT_TABLE)
 		json_array_append(answers, reply.json);
 	else if (dry_run)
-		printf("%s: the server would take it\n", file->def->name);
+		printf("%s: the server %s\n", file->def->name, valid ? "would take it" : "would refuse it");
 	else
 		printf("%s version %lld%s\n", file->def->name, (long long)int_of(reply.json, "version", 0),
 			   reply.http.status == 201 ? "" : " (was there already)");
 	client_reply_release(&reply);
-	return 0;
+	return valid ? 0 : CLI_FAILED;
 }
 
 int cmd_def_deploy(struct cli *cli)

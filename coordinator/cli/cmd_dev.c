@@ -300,6 +300,11 @@ static int configure(struct dev *dev)
 	if (r)
 		return r;
 	dev->data = data ? data : "skald-data";
+	/* What a newcomer has to read is enough already. */
+	if (dev->config.source[CONFIG_log_level] == CONFIG_FROM_DEFAULT) {
+		free(dev->config.log_level);
+		dev->config.log_level = xstrdup("warn");
+	}
 	if (dev->config.source[CONFIG_store_path] == CONFIG_FROM_DEFAULT) {
 		free(dev->config.store_path);
 		dev->config.store_path = xasprintf("%s/skald.db", dev->data);

@@ -146,8 +146,7 @@ static int list_all(const struct cli *cli, struct client *client, struct listing
 		int r;
 
 		snprintf(request.path, sizeof(request.path), "/v1/sagas?limit=%lld%s%s%s%s",
-				 (long long)limit, *filter ? "&filter=" : "", filter, *after ? "&after=" : "",
-				 after);
+				 (long long)limit, *filter ? "&q=" : "", filter, *after ? "&cursor=" : "", after);
 		r = client_call(client, &request, &reply);
 		if (r)
 			return r;
@@ -231,6 +230,7 @@ int saga_history_after(struct client *client, const char *id, int64_t *seq,
 		struct client_request request = {.method = "GET"};
 		struct client_reply reply;
 		json_t *rows;
+		bool last;
 		size_t n;
 		int r;
 
@@ -240,13 +240,14 @@ int saga_history_after(struct client *client, const char *id, int64_t *seq,
 		if (r)
 			return r;
 		rows = json_object_get(reply.json, "history");
+		last = json_is_null(json_object_get(reply.json, "next"));
 		n = json_array_size(rows);
 		if (n > 0) {
 			*seq = int_of(json_array_get(rows, n - 1), "seq", *seq);
 			page(ctx, rows);
 		}
 		client_reply_release(&reply);
-		if (n == 0)
+		if (n == 0 || last)
 			return 0;
 	}
 }

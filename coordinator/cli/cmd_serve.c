@@ -31,8 +31,6 @@ int cmd_serve(struct cli *cli)
 	warn_beyond_loopback(config.server_listen);
 	r = server_start_node(&config, &node);
 	if (!r) {
-		cli_note("skald " SKALD_VERSION ": listening on http://%s:%d, data in %s",
-				 config.server_listen, node->port, config.store_path);
 		server_wait(NULL, NULL);
 		server_stop_node(node);
 	}

@@ -11,7 +11,8 @@
 #include "coordinator/cli/saga_text.h"
 #include "sagas/json_text.h"
 
-enum { WAIT_STEP_S = 20, WAIT_PAUSE_MS = 200, WATCH_INTERVAL_MS = 500 };
+/* The server waits for an end; that an undo has failed is seen when it answers. */
+enum { WAIT_STEP_S = 2, WAIT_PAUSE_MS = 200, WATCH_INTERVAL_MS = 500 };
 
 static int64_t mono_now_ms(void)
 {

@@ -217,7 +217,8 @@ static void describe(const json_t *event, struct buf *out)
 	add_part(text_of(event, "reason"), out);
 	add_time(event, "due_at", "due", out);
 	add_time(event, "settle_at", "settles", out);
-	add_time(event, "deadline_at", "deadline", out);
+	if (!text_of(event, "step")) /* those of steps are many, and seldom the point */
+		add_time(event, "deadline_at", "deadline", out);
 }
 
 /* The color of what kind of news it is. */
@@ -239,9 +240,13 @@ void saga_text_event(const json_t *event, const char *at, int64_t seq, bool colo
 
 	buf_init(&text, 0);
 	describe(event, &text);
-	fprintf(out, "%4lld  %.12s  %s%-25s%s  %-16s  %s\n", (long long)seq,
-			at && strlen(at) > 23 ? at + 11 : "", paint, type, color_end(paint), action,
-			buf_str(&text));
+	fprintf(out, "%4lld  %.12s  %s%-*s%s", (long long)seq, at && strlen(at) > 23 ? at + 11 : "",
+			paint, *action || text.len ? 25 : 0, type, color_end(paint));
+	if (*action || text.len)
+		fprintf(out, "  %-*s", text.len ? 14 : 0, action);
+	if (text.len)
+		fprintf(out, "  %s", buf_str(&text));
+	fputc('\n', out);
 	buf_release(&text);
 }
 

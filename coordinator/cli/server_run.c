@@ -7,7 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "coordinator/cli/def_file.h"
+#include "coordinator/failpoint.h"
+#include "coordinator/log.h"
 
 static void read_flags(const struct cli *cli, struct config *config, struct findings *findings)
 {
@@ -97,6 +98,11 @@ int server_start_node(struct config *config, struct node **ret_node)
 	struct err err = {0};
 	int r;
 
+	r = failpoints_arm(getenv("SKALD_FAILPOINTS"), &err);
+	if (r < 0)
+		return cli_fail(CLI_USAGE, "SKALD_FAILPOINTS: %s", err.text);
+	log_setup((enum log_level)log_level_parse(config->log_level),
+			  strcmp(config->log_format, "json") == 0);
 	config_node_options(config, &options);
 	r = make_folder_of(config->store_path, &err);
 	if (!r)
