@@ -9,7 +9,7 @@
 
 struct store_floor_result {
 	double sagas_per_second;
-	double cpu_us_per_saga; /* of the calling thread, user and system */
+	double cpu_us_per_saga; /* of the thread in commit, user and system */
 	double commit_ms;       /* mean time of a commit */
 	int64_t sagas;
 	int64_t items;
