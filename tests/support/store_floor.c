@@ -192,7 +192,7 @@ static void turn(struct store *store, struct floor_run *run, int *pos, int items
 {
 	wall_ms now = wall_now();
 	struct err err = {0};
-	double start, cpu;
+	double start, cpu, took_ms;
 
 	for (int i = 0; i < items; i++) {
 		next_item(run, &run->sagas[*pos], now, &run->items[i]);
@@ -205,7 +205,10 @@ static void turn(struct store *store, struct floor_run *run, int *pos, int items
 		abort();
 	}
 	result->cpu_us_per_saga += (clock_s(CLOCK_THREAD_CPUTIME_ID) - cpu) * 1e6;
-	result->commit_ms += (clock_s(CLOCK_MONOTONIC) - start) * 1000;
+	took_ms = (clock_s(CLOCK_MONOTONIC) - start) * 1000;
+	result->commit_ms += took_ms;
+	if (took_ms > result->commit_max_ms)
+		result->commit_max_ms = took_ms;
 	for (int i = 0; i < items; i++) {
 		CHECK(run->items[i].verdict == STORE_ACCEPTED);
 		result->sagas += run->items[i].seq == STORE_FLOOR_ITEMS;

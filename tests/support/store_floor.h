@@ -11,6 +11,7 @@ struct store_floor_result {
 	double sagas_per_second;
 	double cpu_us_per_saga; /* of the thread in commit, user and system */
 	double commit_ms;       /* mean time of a commit */
+	double commit_max_ms;   /* the longest, which waited for a checkpoint */
 	int64_t sagas;
 	int64_t items;
 	int64_t commits;

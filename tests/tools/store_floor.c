@@ -31,9 +31,10 @@ int main(int argc, char **argv)
 		store_floor_run(store, items, seconds, &result);
 		store->ops->stats(store, &after);
 		printf("{\"store\":\"%s\",\"items_per_commit\":%d,\"sagas_per_second\":%.0f,"
-			   "\"cpu_us_per_saga\":%.1f,\"commit_ms\":%.3f,\"bytes_per_saga\":%.0f}\n",
+			   "\"cpu_us_per_saga\":%.1f,\"commit_ms\":%.3f,\"commit_max_ms\":%.1f,\"bytes_per_"
+			   "saga\":%.0f}\n",
 			   store->ops->name, items, result.sagas_per_second, result.cpu_us_per_saga,
-			   result.commit_ms,
+			   result.commit_ms, result.commit_max_ms,
 			   (double)(after.bytes - before.bytes) * STORE_FLOOR_ITEMS / (double)result.items);
 		fflush(stdout);
 	}
