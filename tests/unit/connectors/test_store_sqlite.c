@@ -1,0 +1,338 @@
+/*
+ * What only the SQLite store has: a file that may be another's, a lock, a log, a full disk.
+ */
+#include "connectors/store_sqlite.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sagas/base/macros.h"
+#include "tests/support/store_rows.h"
+#include "tests/support/temp_dir.h"
+
+static const char *dir;
+
+static char *file(const char *name)
+{
+	return xasprintf("%s/%s", dir, name);
+}
+
+static int try_open(const char *path, int slots, struct store **ret_store, struct err *err)
+{
+	struct store_sqlite_options options = {.path = path, .slot_count = slots};
+
+	return store_sqlite_open(&options, ret_store, err);
+}
+
+static struct store *must_open(const char *path)
+{
+	struct store *store;
+	struct err err = {0};
+
+	ck_assert_msg(try_open(path, 0, &store, &err) == 0, "%s", err.text);
+	return store;
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db;
+	char *error = NULL;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &error) == SQLITE_OK, "%s", error);
+	sqlite3_close(db);
+}
+
+START_TEST(test_open__a_second_owner_is_told_which_file_and_who)
+{
+	CLEANUP(free_p) char *path = file("lock.db");
+	CLEANUP(free_p) char *pid = xasprintf("pid %ld", (long)getpid());
+	struct store *store = must_open(path), *second;
+	struct err err = {0};
+
+	ck_assert_int_eq(try_open(path, 0, &second, &err), ERR_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	ck_assert_ptr_nonnull(strstr(err.text, ".lock"));
+	ck_assert_ptr_nonnull(strstr(err.text, pid));
+	store->ops->close(store);
+	store = must_open(path);
+	store->ops->close(store);
+}
+END_TEST
+
+START_TEST(test_open__keeps_the_slots_it_was_made_with)
+{
+	CLEANUP(free_p) char *path = file("slots.db");
+	struct store *store;
+	struct err err;
+
+	ck_assert_int_eq(try_open(path, 5, &store, &err), 0);
+	ck_assert_int_eq(store->ops->slot_count(store), 5);
+	store->ops->close(store);
+	ck_assert_int_eq(try_open(path, 64, &store, &err), 0);
+	ck_assert_int_eq(store->ops->slot_count(store), 5);
+	store->ops->close(store);
+	ck_assert_int_eq(try_open(":memory:", 0, &store, &err), 0);
+	ck_assert_int_eq(store->ops->slot_count(store), 16);
+	store->ops->close(store);
+	ck_assert_int_eq(try_open(":memory:", SLOTS_MAX + 1, &store, &err), ERR_INVALID);
+}
+END_TEST
+
+START_TEST(test_open__only_its_owner_may_read_the_file)
+{
+	CLEANUP(free_p) char *path = file("rights.db");
+	CLEANUP(free_p) char *wal = file("rights.db-wal");
+	struct store *store = must_open(path);
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(stat(wal, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	store->ops->close(store);
+}
+END_TEST
+
+START_TEST(test_open__refuses_what_is_no_database)
+{
+	CLEANUP(free_p) char *path = file("text.db");
+	FILE *text = fopen(path, "w");
+	struct store *store;
+	struct err err = {0};
+
+	ck_assert_ptr_nonnull(text);
+	for (int i = 0; i < 1000; i++)
+		fputs("this is not a database\n", text);
+	fclose(text);
+	ck_assert_int_eq(try_open(path, 0, &store, &err), ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+}
+END_TEST
+
+START_TEST(test_open__refuses_and_leaves_alone_the_database_of_another_program)
+{
+	CLEANUP(free_p) char *path = file("foreign.db");
+	struct store *store;
+	struct err err = {0};
+
+	run_sql(path, "CREATE TABLE photos (name TEXT)");
+	ck_assert_int_eq(try_open(path, 0, &store, &err), ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.text, "not one of Skald's"));
+	run_sql(path, "INSERT INTO photos VALUES ('x')");
+}
+END_TEST
+
+START_TEST(test_open__refuses_the_file_of_a_newer_skald)
+{
+	CLEANUP(free_p) char *path = file("newer.db");
+	struct store *store = must_open(path);
+	struct err err = {0};
+
+	store->ops->close(store);
+	run_sql(path, "UPDATE meta SET value = 9000 WHERE name = 'schema_version'");
+	ck_assert_int_eq(try_open(path, 0, &store, &err), ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.text, "newer Skald"));
+	ck_assert_ptr_nonnull(strstr(err.text, "9000"));
+}
+END_TEST
+
+START_TEST(test_open__says_when_the_folder_is_missing)
+{
+	CLEANUP(free_p) char *path = file("none/skald.db");
+	struct store *store;
+	struct err err = {0};
+
+	ck_assert_int_eq(try_open(path, 0, &store, &err), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(err.text, "No such file"));
+}
+END_TEST
+
+START_TEST(test_log__is_bounded_and_emptied_when_closed)
+{
+	CLEANUP(free_p) char *path = file("log.db");
+	CLEANUP(free_p) char *wal = file("log.db-wal");
+	struct store_sqlite_options options = {.path = path, .no_sync = true};
+	struct store *store;
+	struct stat st;
+	struct err err;
+	off_t largest = 0;
+
+	ck_assert_int_eq(store_sqlite_open(&options, &store, &err), 0);
+	for (int n = 0; n < 1500; n++) {
+		rows_put_create(store, n);
+		if (n % 100 == 0)
+			ck_assert_int_eq(store->ops->idle(store, &err), 0);
+		ck_assert_int_eq(stat(wal, &st), 0);
+		if (st.st_size > largest)
+			largest = st.st_size;
+	}
+	ck_assert_int_gt(largest, 500 * 4096); /* else nothing was tried */
+	ck_assert_int_lt(largest, 2500 * 4120);
+	store->ops->close(store);
+	ck_assert_int_ne(stat(wal, &st), 0);
+}
+END_TEST
+
+static void limit_file_size(rlim_t size)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A log that cannot grow, as on a full disk. Every check runs in a process of its own. */
+START_TEST(test_commit__a_log_that_cannot_be_written_takes_nothing_and_recovers)
+{
+	CLEANUP(free_p) char *path = file("full.db");
+	struct store *store = must_open(path);
+	struct saga_row row = rows_saga(1), got;
+	struct store_item item = rows_create(1, &row);
+	struct store_reader *reader;
+	struct err err = {0};
+	int r;
+
+	signal(SIGXFSZ, SIG_IGN);
+	rows_put_create(store, 0);
+	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
+	limit_file_size(8192);
+	r = store->ops->commit(store, &item, 1, &err);
+	ck_assert_msg(r == ERR_UNKNOWN || r == ERR_UNAVAILABLE || r == ERR_IO, "%d: %s", r, err.text);
+	ck_assert_int_eq(err.code, r);
+	if (r == ERR_UNKNOWN) /* cannot be settled as long as nothing can be written */
+		ck_assert_int_lt(store->ops->settle(store, &err), 0);
+	ck_assert_int_eq(store->ops->saga_get(reader, "default", rows_id(1), &got, &err),
+					 ERR_NOT_FOUND);
+	limit_file_size(RLIM_INFINITY);
+	ck_assert_int_eq(store->ops->settle(store, &err), 0);
+	ck_assert_int_eq(store->ops->saga_get(reader, "default", rows_id(1), &got, &err),
+					 ERR_NOT_FOUND);
+	ck_assert_int_eq(rows_put_create(store, 1), STORE_ACCEPTED);
+	store->ops->reader_close(reader);
+	store->ops->close(store);
+	store = must_open(path);
+	ck_assert_int_eq(rows_put_next(store, 0, 2), STORE_ACCEPTED);
+	ck_assert_int_eq(rows_put_next(store, 1, 2), STORE_ACCEPTED);
+	store->ops->close(store);
+}
+END_TEST
+
+struct watcher {
+	struct store *store;
+	atomic_bool stop;
+	int looks;
+};
+
+/* Reads while others write: each saga that is there has a history, and both only grow. */
+static void *watch(void *ctx)
+{
+	struct watcher *watcher = ctx;
+	struct store_reader *reader;
+	int64_t counts[SAGA_STATUS_COUNT], before = 0;
+	struct err err;
+
+	CHECK(watcher->store->ops->reader_open(watcher->store, &reader, &err) == 0);
+	while (!atomic_load(&watcher->stop)) {
+		CHECK(watcher->store->ops->counts(reader, "default", counts, &err) == 0);
+		CHECK(counts[SAGA_RUNNING] >= before);
+		CHECK(counts[SAGA_RUNNING] % 4 == 0); /* whole batches */
+		before = counts[SAGA_RUNNING];
+		watcher->looks++;
+	}
+	watcher->store->ops->reader_close(reader);
+	return NULL;
+}
+
+static void watch_a_writer(const char *path)
+{
+	struct watcher watchers[2] = {{.store = must_open(path)}};
+	struct store *store = watchers[0].store;
+	pthread_t threads[2];
+	struct saga_row rows[4];
+	struct store_item items[4];
+	struct err err;
+
+	for (int i = 0; i < 2; i++) {
+		watchers[i].store = store;
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, watch, &watchers[i]), 0);
+	}
+	for (int b = 0; b < 200; b++) {
+		for (int i = 0; i < 4; i++) {
+			rows[i] = rows_saga(b * 4 + i);
+			items[i] = rows_create(b * 4 + i, &rows[i]);
+		}
+		ck_assert_int_eq(store->ops->commit(store, items, 4, &err), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&watchers[i].stop, true);
+		pthread_join(threads[i], NULL);
+	}
+	store->ops->close(store);
+}
+
+START_TEST(test_threads__readers_see_whole_batches_of_a_file)
+{
+	CLEANUP(free_p) char *path = file("threads.db");
+
+	watch_a_writer(path);
+}
+END_TEST
+
+START_TEST(test_threads__readers_see_whole_batches_in_memory)
+{
+	watch_a_writer(":memory:");
+}
+END_TEST
+
+START_TEST(test_memory__stores_are_apart)
+{
+	struct store *a = must_open(":memory:"), *b = must_open(":memory:");
+
+	ck_assert_int_eq(rows_put_create(a, 1), STORE_ACCEPTED);
+	ck_assert_int_eq(rows_put_next(b, 1, 2), STORE_CONFLICT);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("store_sqlite");
+	TCase *tcase = tcase_create("store_sqlite");
+	SRunner *runner;
+	int failed;
+
+	dir = temp_dir_make();
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, test_open__a_second_owner_is_told_which_file_and_who);
+	tcase_add_test(tcase, test_open__keeps_the_slots_it_was_made_with);
+	tcase_add_test(tcase, test_open__only_its_owner_may_read_the_file);
+	tcase_add_test(tcase, test_open__refuses_what_is_no_database);
+	tcase_add_test(tcase, test_open__refuses_and_leaves_alone_the_database_of_another_program);
+	tcase_add_test(tcase, test_open__refuses_the_file_of_a_newer_skald);
+	tcase_add_test(tcase, test_open__says_when_the_folder_is_missing);
+	tcase_add_test(tcase, test_log__is_bounded_and_emptied_when_closed);
+	tcase_add_test(tcase, test_commit__a_log_that_cannot_be_written_takes_nothing_and_recovers);
+	tcase_add_test(tcase, test_threads__readers_see_whole_batches_of_a_file);
+	tcase_add_test(tcase, test_threads__readers_see_whole_batches_in_memory);
+	tcase_add_test(tcase, test_memory__stores_are_apart);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	temp_dir_remove();
+	return failed == 0 ? 0 : 1;
+}
