@@ -56,6 +56,8 @@ struct expr_env {
 	json_t *(*get)(void *ctx, enum expr_name name);
 	void *ctx;
 	unsigned budget; /* 0: EXPR_BUDGET */
+	/* Gives values to names beyond EXPR_NAMES (which expr_check would refuse); NULL: none. */
+	json_t *(*other)(void *ctx, const char *name);
 };
 
 /*

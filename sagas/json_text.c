@@ -87,14 +87,21 @@ static int member_compare(const void *a, const void *b)
 	return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
 }
 
-static void write_value(const json_t *value, struct buf *out, bool canonical);
+/* Writes, and returns the depth. */
+static int write_value(const json_t *value, struct buf *out, bool canonical);
 
-static void write_members_sorted(json_t *object, struct buf *out)
+static int deeper(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int write_members_sorted(json_t *object, struct buf *out)
 {
 	CLEANUP(free_p) struct member *members = xcalloc(json_object_size(object), sizeof(*members));
 	const char *key;
 	json_t *value;
 	size_t n = 0;
+	int depth = 0;
 
 	json_object_foreach (object, key, value) {
 		members[n++] = (struct member){key, value};
@@ -105,19 +112,21 @@ static void write_members_sorted(json_t *object, struct buf *out)
 			buf_add_char(out, ',');
 		json_write_string(members[i].key, strlen(members[i].key), out);
 		buf_add_char(out, ':');
-		write_value(members[i].value, out, true);
+		depth = deeper(depth, write_value(members[i].value, out, true));
 	}
+	return depth;
 }
 
-static void write_object(json_t *object, struct buf *out, bool canonical)
+static int write_object(json_t *object, struct buf *out, bool canonical)
 {
 	bool first = true;
 	const char *key;
 	json_t *value;
+	int depth = 0;
 
 	buf_add_char(out, '{');
 	if (canonical && json_object_size(object) > 1) {
-		write_members_sorted(object, out);
+		depth = write_members_sorted(object, out);
 	} else {
 		json_object_foreach (object, key, value) {
 			if (!first)
@@ -125,33 +134,35 @@ static void write_object(json_t *object, struct buf *out, bool canonical)
 			first = false;
 			json_write_string(key, strlen(key), out);
 			buf_add_char(out, ':');
-			write_value(value, out, canonical);
+			depth = deeper(depth, write_value(value, out, canonical));
 		}
 	}
 	buf_add_char(out, '}');
+	return depth + 1;
 }
 
-static void write_array(const json_t *array, struct buf *out, bool canonical)
+static int write_array(const json_t *array, struct buf *out, bool canonical)
 {
+	int depth = 0;
+
 	buf_add_char(out, '[');
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		if (i > 0)
 			buf_add_char(out, ',');
-		write_value(json_array_get(array, i), out, canonical);
+		depth = deeper(depth, write_value(json_array_get(array, i), out, canonical));
 	}
 	buf_add_char(out, ']');
+	return depth + 1;
 }
 
-static void write_value(const json_t *value, struct buf *out, bool canonical)
+static int write_value(const json_t *value, struct buf *out, bool canonical)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
 		/* Iterating needs it writable, and changes nothing. */
-		write_object((json_t *)value, out, canonical);
-		break;
+		return write_object((json_t *)value, out, canonical);
 	case JSON_ARRAY:
-		write_array(value, out, canonical);
-		break;
+		return write_array(value, out, canonical);
 	case JSON_STRING:
 		json_write_string(json_string_value(value), json_string_length(value), out);
 		break;
@@ -171,6 +182,7 @@ static void write_value(const json_t *value, struct buf *out, bool canonical)
 		buf_add_lit(out, "null");
 		break;
 	}
+	return 0;
 }
 
 void json_write(const json_t *value, struct buf *out)
@@ -178,7 +190,33 @@ void json_write(const json_t *value, struct buf *out)
 	write_value(value, out, false);
 }
 
+int json_write_depth(const json_t *value, struct buf *out)
+{
+	return write_value(value, out, false);
+}
+
 void json_write_canonical(const json_t *value, struct buf *out)
 {
 	write_value(value, out, true);
+}
+
+int json_depth(const json_t *value)
+{
+	int depth = 0;
+
+	if (json_is_array(value)) {
+		for (size_t i = 0; i < json_array_size(value); i++)
+			depth = deeper(depth, json_depth(json_array_get(value, i)));
+		return depth + 1;
+	}
+	if (json_is_object(value)) {
+		const char *key;
+		json_t *member;
+
+		json_object_foreach ((json_t *)value, key, member) {
+			depth = deeper(depth, json_depth(member));
+		}
+		return depth + 1;
+	}
+	return 0;
 }

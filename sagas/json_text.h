@@ -16,7 +16,10 @@ enum { JSON_MAX_DEPTH = 100 };
 
 /* Appends value, compact. Reals that are not finite never occur in JSON values. */
 void json_write(const json_t *value, struct buf *out);
-/* The same with object keys in byte order: for hashes and fingerprints. */
+/* The same; says how deep the value is nested: 0 for a scalar, 1 for [], 2 for [[]]. */
+int json_write_depth(const json_t *value, struct buf *out);
+int json_depth(const json_t *value);
+/* The same as json_write with object keys in byte order: for hashes and fingerprints. */
 void json_write_canonical(const json_t *value, struct buf *out);
 /* Appends the quoted and escaped string. */
 void json_write_string(const char *s, size_t len, struct buf *out);

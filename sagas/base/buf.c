@@ -37,6 +37,9 @@ void buf_grow(struct buf *buf, size_t more)
 	}
 	while (cap < buf->len + more + 1)
 		cap *= 2;
+	/* Never more room than the maximum, or buf_add would fill it without asking. */
+	if (cap > buf->max + 1)
+		cap = buf->max + 1;
 	data = realloc(buf->data, cap);
 	if (!data) {
 		buf->failed = true;

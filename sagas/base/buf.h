@@ -53,6 +53,15 @@ static inline void buf_add_char(struct buf *buf, char c)
 	buf_add(buf, &c, 1);
 }
 
+/* Takes back what was added after the length was `len`. */
+static inline void buf_truncate(struct buf *buf, size_t len)
+{
+	if (len < buf->len) {
+		buf->len = len;
+		buf->data[len] = '\0';
+	}
+}
+
 /* A string literal, whose length the compiler knows. */
 #define buf_add_lit(buf, lit) buf_add((buf), "" lit "", sizeof(lit) - 1)
 
