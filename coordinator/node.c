@@ -4,10 +4,11 @@
  */
 #include "coordinator/node.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "connectors/store_sqlite.h"
 #include "coordinator/clock.h"
+#include "coordinator/failpoint.h"
 #include "coordinator/log.h"
 #include "coordinator/server.h"
 #include "coordinator/writer.h"
@@ -59,12 +60,14 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 
 	clock_start();
 	node->options = *options;
-	r = start_all(node, err);
+	r = failpoints_arm(getenv("SKALD_FAILPOINTS"), err);
+	if (r == 0)
+		r = start_all(node, err);
 	if (r < 0) {
 		node_stop(node);
 		return r;
 	}
-	log_info("node", NULL, "listening on %s:%d, store %s", options->listen_address, node->port,
+	log_info("node", NULL, "serves %s:%d from store %s", options->listen_address, node->port,
 			 options->store_path);
 	*ret_node = node;
 	return 0;
