@@ -8,7 +8,6 @@
 
 #include "connectors/store_sqlite.h"
 #include "coordinator/clock.h"
-#include "coordinator/failpoint.h"
 #include "coordinator/log.h"
 #include "coordinator/server.h"
 #include "coordinator/writer.h"
@@ -60,9 +59,7 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 
 	clock_start();
 	node->options = *options;
-	r = failpoints_arm(getenv("SKALD_FAILPOINTS"), err);
-	if (r == 0)
-		r = start_all(node, err);
+	r = start_all(node, err);
 	if (r < 0) {
 		node_stop(node);
 		return r;
