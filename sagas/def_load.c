@@ -309,10 +309,37 @@ static void load_release(struct load *load)
 	saga_def_unref(load->def);
 }
 
+struct ordered {
+	struct finding finding;
+	size_t index;
+};
+
+static int compare_ordered(const void *a, const void *b)
+{
+	const struct ordered *x = a, *y = b;
+
+	if (x->finding.line != y->finding.line)
+		return x->finding.line < y->finding.line ? -1 : 1;
+	return x->index < y->index ? -1 : 1;
+}
+
+/* The phases find things in their own order; who reads them goes down the document. */
+static void sort_findings(struct findings *findings, size_t first)
+{
+	size_t n = findings->n - first;
+	CLEANUP(free_p) struct ordered *ordered = xcalloc(n, sizeof(*ordered));
+
+	for (size_t i = 0; i < n; i++)
+		ordered[i] = (struct ordered){findings->list[first + i], i};
+	qsort(ordered, n, sizeof(*ordered), compare_ordered);
+	for (size_t i = 0; i < n; i++)
+		findings->list[first + i] = ordered[i].finding;
+}
+
 int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def **ret_def,
 				  struct findings *findings)
 {
-	size_t errors = findings->n_errors, unbuilt = findings->n_not_built;
+	size_t errors = findings->n_errors, unbuilt = findings->n_not_built, first = findings->n;
 	struct load load = {.doc = doc, .places = places, .findings = findings};
 	int r = 0;
 
@@ -327,6 +354,7 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 		order_block(&load, block);
 	lint_steps(&load);
 	lint_uses(&load);
+	sort_findings(findings, first);
 	if (findings->n_errors > errors)
 		r = ERR_INVALID;
 	else if (findings->n_not_built > unbuilt)

@@ -11,6 +11,8 @@
 #include "sagas/base/time.h"
 #include "sagas/def_priv.h"
 
+static const int64_t MAX_DURATION_MS = INT64_C(3660) * 24 * 3600 * 1000;
+
 struct node node_child(const struct node *at, const char *key)
 {
 	return (struct node){.load = at->load,
@@ -184,11 +186,30 @@ bool read_object(const struct node *at, const char *what, const struct key_rule 
 	return true;
 }
 
+/* Whether a key was meant by one that is misspelled and reported as such. */
+static bool is_misspelled(const json_t *object, const char *key)
+{
+	const char *other;
+	json_t *value;
+
+	json_object_foreach((json_t *)object, other, value)
+	{
+		struct suggest suggest;
+
+		suggest_init(&suggest, other, strlen(other));
+		suggest_offer(&suggest, key);
+		if (suggest_best(&suggest))
+			return true;
+	}
+	return false;
+}
+
 bool need_key(const struct node *at, const char *key, const char *why)
 {
 	if (!json_is_object(at->value) || json_object_get(at->value, key))
 		return true;
-	find_at(at, FINDING_ERROR, "`%s` is missing: %s", key, why);
+	if (!is_misspelled(at->value, key))
+		find_at(at, FINDING_ERROR, "`%s` is missing: %s", key, why);
 	return false;
 }
 
@@ -418,8 +439,11 @@ bool read_duration(const struct node *at, int64_t *ret_ms)
 		return false;
 	}
 	if (duration_parse(text, ret_ms, &err) < 0) {
-		find_at(at, FINDING_ERROR, "`%s`: %s; write a duration such as 200ms, 3s, 4h or 3d",
-				node_name(at), err.text);
+		find_at(at, FINDING_ERROR, "`%s`: %s", node_name(at), err.text);
+		return false;
+	}
+	if (*ret_ms > MAX_DURATION_MS) {
+		find_at(at, FINDING_ERROR, "`%s` must be at most 3660d, ten years", node_name(at));
 		return false;
 	}
 	if (*ret_ms == 0) {

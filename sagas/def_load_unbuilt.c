@@ -206,7 +206,7 @@ void read_await(const struct node *at, struct action_def *act)
 
 			read_await_one(&item);
 		}
-		not_built(at, "`await` of a list");
+		not_built(at, "`await` of several");
 		return;
 	}
 	if (!json_is_object(at->value)) {
@@ -225,7 +225,7 @@ void read_await(const struct node *at, struct action_def *act)
 		struct node kind = node_child(at, await_keys[i].key);
 		char what[64];
 
-		snprintf(what, sizeof(what), "`await` of a %s", kind.key);
+		snprintf(what, sizeof(what), "`await: {%s}`", kind.key);
 		if (kind.value)
 			not_built(&kind, what);
 	}

@@ -192,7 +192,7 @@ static bool source_reads_output(const json_t *value, const char *id)
  * then must not be read; and what is read only later (saga.failure) cannot stand beside the raw
  * reply, which is not kept that long.
  */
-static void check_undo(const struct check *check)
+static bool check_undo(const struct check *check)
 {
 	const struct use *use = check->use;
 	const struct lstep *step = use->place.step;
@@ -200,16 +200,17 @@ static void check_undo(const struct check *check)
 	bool output = tmpl_reads(use->tmpl, EXPR_OUTPUT, NULL);
 
 	if (!use->place.own || !step || !step->id)
-		return;
+		return true;
 	if (!output && tmpl_reads(use->tmpl, EXPR_STEPS, step->id))
 		output = source_reads_output(use->source, step->id);
-	if ((reply || output) && !ends_known(step))
-		find_pointer(
-			check->load, use->pointer, FINDING_ERROR,
-			"`%s` may not exist when step `%.64s` is undone, for it may end with its outcome "
-			"unknown; name what is undone by step.key, step.uuid or input, or give the step "
-			"a `probe`",
-			reply ? "reply" : "output", step->id);
+	if (!(reply || output) || ends_known(step))
+		return true;
+	find_pointer(check->load, use->pointer, FINDING_ERROR,
+				 "`%s` may not exist when step `%.64s` is undone, for it may end with its outcome "
+				 "unknown; name what is undone by step.key, step.uuid or input, or give the step a "
+				 "`probe`",
+				 reply ? "reply" : "output", step->id);
+	return false;
 }
 
 /* saga.failure completes the whole request when undo begins; then `reply` is gone everywhere in it.
@@ -243,8 +244,8 @@ static void lint_use(struct load *load, const struct use *use)
 		find_pointer(load, use->pointer, FINDING_ERROR,
 					 "saga.failure exists only in an undo and in on_compensated");
 	check_not_built(&check);
-	check_undo(&check);
-	check_late_reply(load, use);
+	if (check_undo(&check))
+		check_late_reply(load, use);
 }
 
 void lint_uses(struct load *load)

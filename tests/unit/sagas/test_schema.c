@@ -95,7 +95,7 @@ START_TEST(test_schema__reports_each_violation_with_its_pointer)
 	CLEANUP(json_decref_p) json_t *doc = parse(cases[_i].schema);
 	CLEANUP(json_decref_p) json_t *value = parse(cases[_i].value);
 	CLEANUP(schema_free_p) struct schema *schema = NULL;
-	CLEANUP(buf_release) struct buf found;
+	CLEANUP(buf_release) struct buf found = {0};
 	struct err err = {0};
 	int n = 0, lines = 0;
 
@@ -160,7 +160,7 @@ START_TEST(test_schema__stops_reporting_at_fifty)
 	CLEANUP(json_decref_p) json_t *doc = parse("{\"items\":{\"type\":\"string\"}}");
 	CLEANUP(json_decref_p) json_t *value = json_array();
 	CLEANUP(schema_free_p) struct schema *schema = NULL;
-	CLEANUP(buf_release) struct buf found;
+	CLEANUP(buf_release) struct buf found = {0};
 	struct err err = {0};
 	int lines = 0;
 

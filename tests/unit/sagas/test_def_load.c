@@ -1,0 +1,654 @@
+#include "sagas/def_load.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sagas/def_graph.h"
+#include "tests/support/definition.h"
+
+static const struct step_def *step(const struct saga_def *def, const char *id)
+{
+	int index = saga_def_step(def, id);
+
+	ck_assert_int_ge(index, 0);
+	return &def->steps[index];
+}
+
+START_TEST(test_def_load__fills_in_what_is_not_said)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def = definition_must_load(
+		"saga: small\n"
+		"steps:\n"
+		"  - id: charge\n"
+		"    http: {to: bank, method: POST, path: /charges, body: {a: 1}}\n"
+		"    compensate: {http: {to: bank, method: DELETE, path: /charges}}\n");
+	const struct action_def *act = &def->steps[0].act, *undo = &def->steps[0].undo;
+
+	ck_assert_str_eq(def->name, "small");
+	ck_assert_int_eq(def->n_steps, 1);
+	ck_assert_int_eq(def->n_forward, 1);
+	ck_assert_int_eq(def->pivot, -1);
+	ck_assert_int_eq(def->deadline.ms, -1);
+	ck_assert_ptr_null(def->key);
+	ck_assert_ptr_null(def->input_schema);
+	ck_assert(!def->recovery_forward);
+	ck_assert_int_eq(act->kind, ACTION_HTTP);
+	ck_assert_str_eq(act->http.to, "bank");
+	ck_assert_str_eq(act->http.method, "POST");
+	ck_assert_str_eq(tmpl_as_string(act->http.path), "/charges");
+	ck_assert(!act->http.form);
+	ck_assert_int_eq(act->timeout.ms, 30000);
+	ck_assert_int_eq(act->deadline.ms, -1);
+	ck_assert_int_eq(act->retry.initial_interval_ms, 1000);
+	ck_assert(act->retry.backoff_coefficient == 2);
+	ck_assert_int_eq(act->retry.maximum_interval_ms, 100000);
+	ck_assert_int_eq(act->retry.maximum_attempts, 0);
+	ck_assert(act->retry.jitter == 0.2);
+	ck_assert_int_eq(act->retry.on_exhausted, ON_EXHAUSTED_DEFAULT);
+	ck_assert_uint_eq(act->outcome.n_rules, 0);
+	ck_assert_ptr_null(act->probe);
+	ck_assert_int_eq(def->steps[0].max_parallel, 10);
+	ck_assert_int_eq(def->steps[0].undo_kind, UNDO_ACTION);
+	ck_assert_uint_eq(undo->outcome.n_rules, 2);
+	ck_assert_int_eq(undo->outcome.rules[0].status, 404);
+	ck_assert_int_eq(undo->outcome.rules[1].status, 410);
+	ck_assert_int_eq(undo->outcome.rules[1].outcome, OUTCOME_SUCCESS);
+	ck_assert(!undo->reads_failure);
+}
+END_TEST
+
+START_TEST(test_def_load__nearest_wins)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def = definition_must_load(
+		"saga: near\n"
+		"deadline: 1h30m\n"
+		"defaults: {timeout: 1s, deadline: 9s, retry: {maximum_attempts: 7, jitter: 0}}\n"
+		"participants:\n"
+		"  p: {timeout: 2s, retry: {maximum_attempts: 3, non_retryable: [a, b]}}\n"
+		"steps:\n"
+		"  - {id: own, http: {to: p, method: GET, path: /},\n"
+		"     timeout: 200ms, retry: {initial_interval: 5s, non_retryable: [c], on_exhausted: "
+		"park}}\n"
+		"  - {id: participant, http: {to: p, method: GET, path: /},\n"
+		"     deadline: \"${input.until}\"}\n"
+		"  - {id: wait, await: {after: 2h}}\n");
+	const struct action_def *own = &step(def, "own")->act;
+	const struct action_def *other = &step(def, "participant")->act;
+
+	ck_assert_int_eq(def->deadline.ms, 90 * 60 * 1000);
+	ck_assert_int_eq(own->timeout.ms, 200);
+	ck_assert_int_eq(own->deadline.ms, 9000);
+	ck_assert_int_eq(own->retry.initial_interval_ms, 5000);
+	ck_assert_int_eq(own->retry.maximum_attempts, 3);
+	ck_assert(own->retry.jitter == 0);
+	ck_assert_uint_eq(own->retry.n_non_retryable, 1);
+	ck_assert_str_eq(own->retry.non_retryable[0], "c");
+	ck_assert_int_eq(own->retry.on_exhausted, ON_EXHAUSTED_PARK);
+	ck_assert_int_eq(other->timeout.ms, 2000);
+	ck_assert_int_eq(other->deadline.ms, -1);
+	ck_assert_ptr_nonnull(other->deadline.tmpl);
+	ck_assert_uint_eq(other->retry.n_non_retryable, 2);
+	/* A wait is no call: the limits of calls are not its own. */
+	ck_assert_int_eq(step(def, "wait")->act.kind, ACTION_AWAIT_AFTER);
+	ck_assert_int_eq(step(def, "wait")->act.after.ms, 2 * 3600 * 1000);
+	ck_assert_int_eq(step(def, "wait")->act.timeout.ms, -1);
+	ck_assert_int_eq(step(def, "wait")->act.deadline.ms, -1);
+}
+END_TEST
+
+static void write_rules(const struct outcome_rules *rules, struct buf *out)
+{
+	static const char *const names[] = {"success", "failure", "ongoing", "unknown", "absent"};
+
+	for (size_t i = 0; i < rules->n_rules; i++) {
+		const struct outcome_rule *rule = &rules->rules[i];
+
+		buf_printf(out, "%s%s ", i ? ", " : "", names[rule->outcome]);
+		switch (rule->match) {
+		case MATCH_EXPR:
+			buf_add_str(out, expr_text(rule->expr));
+			break;
+		case MATCH_STATUS:
+			buf_add_int(out, rule->status);
+			break;
+		case MATCH_STATUS_CLASS:
+			buf_printf(out, "%dxx", rule->status);
+			break;
+		case MATCH_CODE:
+			buf_add_str(out, rule->code);
+			break;
+		}
+	}
+}
+
+START_TEST(test_def_load__orders_outcome_rules)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def = definition_must_load(
+		"saga: rules\n"
+		"defaults: {outcome: {success: [404], code: \"${reply.body.far}\"}}\n"
+		"participants: {p: {outcome: {unknown: [423, 4xx], failure: [\"409\"]}}}\n"
+		"steps:\n"
+		"  - id: a\n"
+		"    http: {to: p, method: POST, path: /}\n"
+		"    outcome: {success: [2xx, gone, \"${reply.status == 1}\"], ongoing: [202],\n"
+		"              failure: [5xx, \"${reply.status == 2}\"], code: \"${reply.body.near}\"}\n"
+		"    probe:\n"
+		"      http: {to: p, method: GET, path: \"/${reply.body.id}\"}\n"
+		"      outcome: {absent: [404], ongoing: [202]}\n"
+		"    compensate: {http: {to: p, method: DELETE, path: /}, outcome: {success: [2xx]}}\n");
+	CLEANUP(buf_release) struct buf out = {0};
+	const struct step_def *a = step(def, "a");
+
+	buf_init(&out, 0);
+	write_rules(&a->act.outcome, &out);
+	ck_assert_str_eq(buf_str(&out),
+					 "failure reply.status == 2, success reply.status == 1, ongoing 202, "
+					 "success gone, failure 5xx, success 2xx, failure 409, unknown 423, "
+					 "unknown 4xx, success 404");
+	ck_assert_str_eq(expr_text(tmpl_as_expr(a->act.outcome.code)), "reply.body.near");
+	buf_clear(&out);
+	/* A probe says itself what success is: its 404 must not become one. */
+	write_rules(&a->act.probe->act.outcome, &out);
+	ck_assert_str_eq(buf_str(&out),
+					 "absent 404, ongoing 202, failure 409, unknown 423, unknown 4xx");
+	ck_assert_int_eq(a->act.probe->every_ms, 10000);
+	buf_clear(&out);
+	write_rules(&a->undo.outcome, &out);
+	ck_assert_str_eq(buf_str(&out), "success 2xx, failure 409, unknown 423, unknown 4xx, "
+									"success 404, success 404, success 410");
+}
+END_TEST
+
+START_TEST(test_def_load__needs_are_the_step_before)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def = definition_must_load("saga: order\n"
+												"steps:\n"
+												"  - {id: a, set: 1}\n"
+												"  - {id: b, set: 1}\n"
+												"  - {id: c, needs: [], set: 1}\n"
+												"  - {id: d, needs: [b, c], set: 1}\n"
+												"on_compensated:\n"
+												"  - {id: x, set: \"${saga.failure.code}\"}\n"
+												"  - {id: y, set: \"${steps.d.output}\"}\n");
+	const struct step_def *d = step(def, "d"), *y = step(def, "y");
+
+	ck_assert_int_eq(def->n_forward, 4);
+	ck_assert_int_eq(def->n_steps, 6);
+	ck_assert_uint_eq(step(def, "a")->n_needs, 0);
+	ck_assert_uint_eq(step(def, "a")->n_dependants, 1);
+	ck_assert_int_eq(step(def, "a")->dependants[0], 1);
+	ck_assert_uint_eq(step(def, "c")->n_needs, 0);
+	ck_assert_uint_eq(d->n_needs, 2);
+	ck_assert(step_def_has_ancestor(d, 0));
+	ck_assert(step_def_has_ancestor(d, 2));
+	ck_assert(!step_def_has_ancestor(d, 3));
+	ck_assert_int_eq(y->index, 5);
+	ck_assert_uint_eq(y->n_needs, 1);
+	ck_assert_int_eq(y->needs[0], 4);
+	ck_assert(step_def_has_ancestor(y, 4));
+	ck_assert(!step_def_has_ancestor(y, 3));
+	ck_assert_int_eq(saga_def_step(def, "none"), -1);
+}
+END_TEST
+
+START_TEST(test_def_load__pivot_waits_for_all_that_does_not_depend_on_it)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def = definition_must_load(
+		"saga: pivoted\n"
+		"steps:\n"
+		"  - {id: a, needs: [], set: 1}\n"
+		"  - {id: p, needs: [], pivot: true, http: {to: x, method: POST, path: /}}\n"
+		"  - {id: after, needs: [p], http: {to: x, method: POST, path: /}}\n"
+		"  - {id: free, needs: [], set: 1}\n"
+		"  - {id: late, needs: [free], set: 1}\n");
+	const struct step_def *p = step(def, "p");
+
+	ck_assert_int_eq(def->pivot, 1);
+	ck_assert_uint_eq(p->n_needs, 3);
+	ck_assert(step_def_has_ancestor(p, 0));
+	ck_assert(step_def_has_ancestor(p, 3));
+	ck_assert(step_def_has_ancestor(p, 4));
+	ck_assert(step_def_has_ancestor(step(def, "after"), 4));
+	ck_assert(step(def, "after")->after_pivot);
+	ck_assert(!step(def, "late")->after_pivot);
+	ck_assert(!p->after_pivot);
+}
+END_TEST
+
+START_TEST(test_def_load__knows_every_part_it_runs)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def = definition_must_load(
+		"saga: all-parts\n"
+		"key: order:${input.id}\n"
+		"labels: {team: a}\n"
+		"search: {id: \"${input.id}\"}\n"
+		"input: {schema: {type: object, required: [id], properties: {id: {type: string}}}}\n"
+		"participants: {p: {}}\n"
+		"steps:\n"
+		"  - id: each\n"
+		"    when: ${size(input.lines) > 0}\n"
+		"    for_each: ${input.lines}\n"
+		"    max_parallel: 4\n"
+		"    tolerate: ${failure.code == 'out' && size(failures) < 3}\n"
+		"    http:\n"
+		"      to: p\n"
+		"      method: POST\n"
+		"      path: /lines/${item.id}\n"
+		"      query: {n: \"${index}\"}\n"
+		"      headers: {X-Order: \"${input.id}\"}\n"
+		"      content_type: application/x-www-form-urlencoded\n"
+		"      body: {a: \"${step.key}\"}\n"
+		"    idempotency_key: ${step.uuid}\n"
+		"    output: {id: \"${reply.body.id}\", sku: \"${item.sku}\"}\n"
+		"    compensate:\n"
+		"      when: ${item.sku != 'gift'}\n"
+		"      http: {to: p, method: DELETE, path: \"/lines/${step.uuid}\",\n"
+		"             query: {why: \"${saga.failure.code}\"}}\n"
+		"      output: ${reply.body}\n"
+		"  - id: again\n"
+		"    repeat: {until: \"${output.done && index < 3}\", max: 5}\n"
+		"    http: {to: p, method: GET, path: \"/pages/${previous.?next.orValue('first')}\"}\n"
+		"  - {id: stop, when: \"${steps.each.status == 'failed'}\", fail: {code: none, message: "
+		"m}}\n"
+		"output: {ids: \"${steps.each.output}\"}\n");
+	const struct step_def *each = step(def, "each"), *again = step(def, "again");
+
+	ck_assert_ptr_nonnull(def->key);
+	ck_assert_ptr_nonnull(def->output);
+	ck_assert_ptr_nonnull(def->input_schema);
+	ck_assert_int_eq(each->max_parallel, 4);
+	ck_assert_ptr_nonnull(each->for_each);
+	ck_assert_ptr_nonnull(each->tolerate);
+	ck_assert_ptr_nonnull(each->act.when);
+	ck_assert_ptr_nonnull(each->act.output);
+	ck_assert_ptr_nonnull(each->act.idempotency_key);
+	ck_assert(each->act.http.form);
+	ck_assert_uint_eq(each->act.http.n_query, 1);
+	ck_assert_uint_eq(each->act.http.n_headers, 1);
+	ck_assert_str_eq(each->act.http.headers[0].name, "X-Order");
+	ck_assert(each->undo.reads_failure);
+	ck_assert_ptr_nonnull(each->undo.when);
+	ck_assert_ptr_nonnull(each->undo.output);
+	ck_assert_str_eq(expr_text(again->repeat_until), "output.done && index < 3");
+	ck_assert_int_eq(again->repeat_max, 5);
+	ck_assert_int_eq(again->undo_kind, UNDO_NOT_NEEDED);
+	ck_assert_int_eq(step(def, "stop")->act.kind, ACTION_FAIL);
+	ck_assert_str_eq(tmpl_as_string(step(def, "stop")->act.fail_code), "none");
+}
+END_TEST
+
+/* A definition that uses the whole language: nothing in it is an error. */
+static const char whole_language[] =
+	"saga: whole\n"
+	"key: ${input.id}\n"
+	"key_reuse: after_undo\n"
+	"deadline: 3d\n"
+	"escalate: [{after: 1d, groups: [leads]}, {after: 2d, http: {to: p, method: POST, path: "
+	"/late}}]\n"
+	"input: {schema: {type: object, required: [id]}}\n"
+	"start_on:\n"
+	"  - {kafka: orders, group: g, when: \"${event.type == 'x'}\", input: \"${event.data}\",\n"
+	"     dead_letter: orders-dlt, poison: dead_letter}\n"
+	"  - {schedule: \"0 3 * * *\", time_zone: Europe/Berlin, overlap: skip, input: {id: 1}}\n"
+	"cancel_on: [{kafka: cancels, correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}]\n"
+	"participants: {p: {}, k: {timeout: 30s}}\n"
+	"steps:\n"
+	"  - {id: locked, lock: {keys: [\"a:${input.id}\"], release_after: paid}, timeout: 10m}\n"
+	"  - id: asked\n"
+	"    command: {to: k, key: \"${input.id}\", type: Reserve, data: {a: 1}}\n"
+	"    probe: {command: {to: k, type: Get}, every: 5s, outcome: {absent: [NotFound]}}\n"
+	"    compensate: {command: {to: k, type: Release}, escalate: [{after: 10m}]}\n"
+	"  - {id: told, emit: {topic: t, key: k, type: Told, data: {a: 1}}, compensate: none}\n"
+	"  - id: worked\n"
+	"    task: {queue: q, route: \"${input.id}\"}\n"
+	"    with: {a: \"${env.REGION}\"}\n"
+	"    heartbeat: 30s\n"
+	"    compensate:\n"
+	"      steps:\n"
+	"        - {id: first, http: {to: p, method: DELETE, path: /a}}\n"
+	"        - {id: then, task: cleanup, with: {why: \"${saga.failure.code}\"}}\n"
+	"  - id: signed\n"
+	"    await: [{signal: signed}, {kafka: s, correlate: {from: \"${event.id}\", expect: "
+	"\"${input.id}\"}},\n"
+	"            {webhook: p, when: \"${event.type == 'x'}\"}, {after: 2h}]\n"
+	"  - {id: allowed, approval: {title: \"Order ${input.id}\", groups: [sales], approve: 2, "
+	"reject: 1,\n"
+	"     exclude: [\"${input.by}\"], show: {a: 1}, form: {type: object}}, timeout: 1d}\n"
+	"  - id: paid\n"
+	"    repeat: {until: \"${output.ok}\", max: 3}\n"
+	"    steps:\n"
+	"      - {id: pay, saga: payment, with: {n: \"${index}\"}, tolerate: true}\n"
+	"      - {id: look, when: \"${steps.pay.status == 'failed'}\", await: {signal: card}}\n"
+	"    output: {ok: \"${steps.pay.status == 'completed'}\"}\n"
+	"  - id: sent\n"
+	"    pivot: true\n"
+	"    http: {to: p, method: POST, path: /s, headers: {Authorization: \"Bearer "
+	"${secret.TOKEN}\"},\n"
+	"           body: {hook: \"${step.callback_url}\"}}\n"
+	"on_compensated: [{id: sorry, emit: {topic: t, type: Sorry, data: \"${saga.failure}\"}}]\n";
+
+START_TEST(test_def_load__says_what_is_not_built)
+{
+	static const char *const parts[] = {
+		"/key_reuse: `key_reuse: after_undo`",
+		"/escalate: `escalate`",
+		"/start_on: `start_on`",
+		"/cancel_on: `cancel_on`",
+		"/steps/0/lock: `lock`",
+		"/steps/1/command: `command`",
+		"/steps/1/probe/command: `command`",
+		"/steps/1/compensate/command: `command`",
+		"/steps/1/compensate/escalate: `escalate`",
+		"/steps/2/emit: `emit`",
+		"/steps/3/task: `task`",
+		"/steps/3/with: `env`",
+		"/steps/3/compensate/steps: `steps`",
+		"/steps/3/compensate/steps/1/task: `task`",
+		"/steps/4/await: `await` of several",
+		"/steps/5/approval: `approval`",
+		"/steps/6/steps: `steps`",
+		"/steps/6/steps/0/saga: `saga`",
+		"/steps/6/steps/1/await/signal: `await: {signal}`",
+		"/steps/7/http/headers/Authorization: `secret`",
+		"/steps/7/http/body: `step.callback_url`",
+		"/on_compensated/0/emit: `emit`",
+	};
+	struct findings findings = {0};
+	struct saga_def *def = NULL;
+	CLEANUP(buf_release) struct buf out = {0};
+
+	ck_assert_int_eq(definition_load(whole_language, &def, &findings), ERR_NOT_BUILT);
+	ck_assert_ptr_null(def);
+	buf_init(&out, 0);
+	definition_findings(whole_language, &out);
+	ck_assert_msg(findings.n_errors == 0, "%s", buf_str(&out));
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		char line[200];
+
+		snprintf(line, sizeof(line), "not built %s is known but not built yet", parts[i]);
+		ck_assert_msg(strstr(buf_str(&out), line) != NULL, "no %s in\n%s", line, buf_str(&out));
+	}
+	ck_assert_msg(findings.n_not_built == ARRAY_SIZE(parts), "%s", buf_str(&out));
+	findings_release(&findings);
+}
+END_TEST
+
+/* One finding each: its pointer and a part of its text. HEAD stands before, with one step `a`. */
+#define HEAD "saga: x\nparticipants: {stock: {}}\nsteps:\n  - {id: a, set: {n: 1}}\n"
+
+static const struct {
+	const char *yaml, *place, *part;
+} refused[] = {
+	{"steps: [{id: a, set: 1}]\n", ": ", "`saga` is missing"},
+	{"saga: x\n", ": ", "`steps` is missing"},
+	{"saga: x\nsteps: []\n", "/steps: ", "lists no step"},
+	{"saga: x\nsteps: {a: 1}\n", "/steps: ", "must be a list"},
+	{"- a\n", ": ", "must be an object, not a list"},
+	{HEAD "stepz: 1\n", "/stepz: ", "did you mean `steps`?"},
+	{HEAD "quux: 1\n", "/quux: ", "it may have: saga, key"},
+	{"saga: Order\nsteps: [{id: a, set: 1}]\n", "/saga: ", "must match [a-z][a-z0-9_-]*"},
+	{HEAD "key: \"${item.x}\"\n", "/key: ", "`item` is not available here"},
+	{HEAD "key: 5\n", "/key: ", "must be text, not a number"},
+	{HEAD "deadline: soon\n", "/deadline: ", "is not a duration"},
+	{HEAD "deadline: 30\n", "/deadline: ", "a duration such as 200ms"},
+	{HEAD "deadline: 0s\n", "/deadline: ", "longer than nothing"},
+	{HEAD "deadline: 99999d\n", "/deadline: ", "at most 3660d"},
+	{HEAD "recovery: forwards\n", "/recovery: ", "must be forward; did you mean `forward`?"},
+	{HEAD "key_reuse: always\n", "/key_reuse: ", "must be never or after_undo"},
+	{HEAD "labels: [a]\n", "/labels: ", "must be an object"},
+	{HEAD "labels: {a: [1]}\n", "/labels/a: ", "a label must be text"},
+	{HEAD "search: {a: {b: 1}}\n", "/search/a: ", "must be text or a number"},
+	{HEAD "input: {schema: {type: objekt}}\n", "/input/schema/type: ", "did you mean `object`?"},
+	{HEAD "input: {shema: {}}\n", "/input/shema: ", "did you mean `schema`?"},
+	{HEAD "defaults: {timeout: 3s, retrys: 3}\n", "/defaults/retrys: ", "did you mean `retry`?"},
+	{HEAD "defaults: {retry: {max_attempts: 3}}\n",
+	 "/defaults/retry/max_attempts: ", "did you mean `maximum_attempts`?"},
+	{HEAD "defaults: {retry: {jitter: 2}}\n", "/defaults/retry/jitter: ", "from 0 to 1"},
+	{HEAD "defaults: {retry: {backoff_coefficient: 0.5}}\n",
+	 "/defaults/retry/backoff_coefficient: ", "from 1 to 100"},
+	{HEAD "defaults: {retry: {maximum_attempts: -1}}\n",
+	 "/defaults/retry/maximum_attempts: ", "from 0 to"},
+	{HEAD "defaults: {retry: {on_exhausted: stop}}\n",
+	 "/defaults/retry/on_exhausted: ", "must be fail or park"},
+	{HEAD "defaults: {retry: {initial_interval: 1}}\n",
+	 "/defaults/retry/initial_interval: ", "must be a duration"},
+	{HEAD "defaults: {outcome: {success: 404}}\n", "/defaults/outcome/success: ", "must be a list"},
+	{HEAD "defaults: {outcome: {success: [700]}}\n",
+	 "/defaults/outcome/success/0: ", "from 100 to 599"},
+	{HEAD "defaults: {outcome: {success: [[]]}}\n",
+	 "/defaults/outcome/success/0: ", "lists statuses"},
+	{HEAD "defaults: {outcome: {success: [404], failure: [404]}}\n",
+	 "/defaults/outcome/failure/0: ", "`success` and `failure` at once"},
+	{HEAD "defaults: {outcome: {absent: [404]}}\n",
+	 "/defaults/outcome/absent: ", "outcome of a probe only"},
+	{HEAD "defaults: {outcome: {success: [\"${reply.status}0\"]}}\n",
+	 "/defaults/outcome/success/0: ", "one expression"},
+	{HEAD "defaults: {outcome: {success: [\"${steps.a.output}\"]}}\n",
+	 "/defaults/outcome/success/0: ", "`steps` is not available here"},
+	{HEAD "  - {id: B, set: 1}\n", "/steps/1/id: ", "must match [a-z][a-z0-9_]*"},
+	{HEAD "  - {id: b-c, set: 1}\n", "/steps/1/id: ", "must match [a-z][a-z0-9_]*"},
+	{HEAD "  - {id: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, set: 1}\n",
+	 "/steps/1/id: ", "at most 64"},
+	{HEAD "  - {set: 1}\n", "/steps/1: ", "`id` is missing"},
+	{HEAD "  - b\n", "/steps/1: ", "a step must be an object"},
+	{HEAD "  - {id: b}\n", "/steps/1: ", "step `b` has no action"},
+	{HEAD "  - {id: b, htp: {to: stock}}\n", "/steps/1/htp: ", "did you mean `http`?"},
+	{HEAD "  - {id: b, set: 1, fail: {code: x}}\n", "/steps/1/fail: ", "two actions"},
+	{HEAD "  - {id: b, http: {to: stok, method: GET, path: /}}\n",
+	 "/steps/1/http/to: ", "unknown participant `stok`; did you mean `stock`?"},
+	{HEAD "  - {id: b, http: {to: bank, method: GET, path: /}}\n",
+	 "/steps/1/http/to: ", "add `bank: {}` to `participants`"},
+	{HEAD "  - {id: b, http: {to: stock, method: get, path: /}}\n",
+	 "/steps/1/http/method: ", "did you mean `GET`?"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET}}\n", "/steps/1/http: ", "`path` is missing"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: x}}\n",
+	 "/steps/1/http/path: ", "must begin with /"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: \"/x?a=1\"}}\n",
+	 "/steps/1/http/path: ", "may not hold ?"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /, headers: {Host: x}}}\n",
+	 "/steps/1/http/headers/Host: ", "cannot be set here"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /, headers: {\"a b\": x}}}\n",
+	 "/steps/1/http/headers/a b: ", "not the name of a header"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /, query: {a: [1]}}}\n",
+	 "/steps/1/http/query/a: ", "must be text or a number"},
+	{HEAD "  - {id: b, http: {to: stock, method: PUT, path: /, content_type: text/plain},\n"
+		  "     compensate: none}\n",
+	 "/steps/1/http/content_type: ", "must be application/json"},
+	{HEAD "  - {id: b, fail: {message: m}}\n", "/steps/1/fail: ", "`code` is missing"},
+	{HEAD "  - {id: b, when: input.x > 3, set: 1}\n",
+	 "/steps/1/when: ", "write \"${input.x > 3}\""},
+	{HEAD "  - {id: b, when: 1, set: 1}\n", "/steps/1/when: ", "true, false or one ${expression}"},
+	{HEAD "  - {id: b, when: \"${1 +}\", set: 1}\n", "/steps/1/when: ", "column"},
+	{HEAD "  - {id: b, for_each: 3, set: 1}\n", "/steps/1/for_each: ", "must be a list"},
+	{HEAD "  - {id: b, max_parallel: 2, set: 1}\n", "/steps/1/max_parallel: ", "there is none"},
+	{HEAD "  - {id: b, for_each: [1], max_parallel: 0, set: 1}\n",
+	 "/steps/1/max_parallel: ", "from 1 to 1000"},
+	{HEAD "  - {id: b, repeat: {until: \"${output.x}\"}, set: 1}\n",
+	 "/steps/1/repeat: ", "`max` is missing"},
+	{HEAD "  - {id: b, repeat: {until: \"${output.x}\", max: 0}, set: 1}\n",
+	 "/steps/1/repeat/max: ", "from 1 to 1000"},
+	{HEAD "  - {id: b, repeat: {until: \"${output.x}\", max: 2}, for_each: [1], set: 1}\n",
+	 "/steps/1/repeat: ", "put the repeat into a `steps` block"},
+	{HEAD "  - {id: b, needs: a, set: 1}\n", "/steps/1/needs: ", "such as [a]"},
+	{HEAD "  - {id: b, pivot: yes, set: 1}\n", "/steps/1/pivot: ", "true or false"},
+	{HEAD "  - {id: b, compensate: nothing, set: 1}\n", "/steps/1/compensate: ", "or none"},
+	{HEAD "  - {id: b, compensate: {http: {to: stock, method: GET, path: /}, compensate: none}, "
+		  "set: 1}\n",
+	 "/steps/1/compensate/compensate: ", "cannot be undone"},
+	{HEAD "  - {id: b, compensate: {set: 1}, set: 1}\n",
+	 "/steps/1/compensate: ", "`set` undoes nothing"},
+	{HEAD "  - {id: b, set: 1, probe: {http: {to: stock, method: GET, path: /}}}\n",
+	 "/steps/1/probe: ", "belongs to `http` or `command`"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /}, probe: {every: 5s}}\n",
+	 "/steps/1/probe: ", "no action"},
+	{HEAD "  - {id: b, await: {}}\n", "/steps/1/await: ", "must say one of signal"},
+	{HEAD "  - {id: b, await: {after: 2h, signal: x}}\n", "/steps/1/await: ", "must say one of"},
+	{HEAD "  - {id: b, await: {after: 2 hours}}\n", "/steps/1/await/after: ", "is not a duration"},
+	{HEAD "  - {id: b, set: 1, timeout: 1s, unit: 3}\n", "/steps/1/unit: ", "unknown key `unit`"},
+	/* Mistakes inside of what is not built are found as well. */
+	{HEAD "  - {id: b, task: {que: x}, compensate: none}\n",
+	 "/steps/1/task/que: ", "did you mean `queue`?"},
+	{HEAD "  - {id: b, emit: {topic: \"${input.t}\", type: T}, compensate: none}\n",
+	 "/steps/1/emit/topic: ", "must be constant text"},
+	{HEAD "  - {id: b, approval: {title: t, groups: [g], approve: 0}}\n",
+	 "/steps/1/approval/approve: ", "from 1 to 1000"},
+	{HEAD "  - {id: b, lock: {keys: [x], release_after: aa}}\n",
+	 "/steps/1/lock/release_after: ", "unknown step `aa` in release_after"},
+	{HEAD "start_on: [{schedule: \"0 3 * *\"}]\n", "/start_on/0/schedule: ", "five fields"},
+	{HEAD "  - {id: b, steps: [{id: c, sett: 1}]}\n",
+	 "/steps/1/steps/0/sett: ", "did you mean `set`?"},
+};
+
+START_TEST(test_def_load__says_what_is_wrong_and_what_would_be_right)
+{
+	struct findings findings = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+	struct saga_def *def = NULL;
+	char start[300];
+
+	buf_init(&out, 0);
+	definition_findings(refused[_i].yaml, &out);
+	ck_assert_int_eq(definition_load(refused[_i].yaml, &def, &findings), ERR_INVALID);
+	ck_assert_msg(findings.n_errors == 1, "%s gives %s", refused[_i].yaml, buf_str(&out));
+	snprintf(start, sizeof(start), "error %s", refused[_i].place);
+	ck_assert_msg(strstr(buf_str(&out), start) != NULL, "%s not in %s", start, buf_str(&out));
+	ck_assert_msg(strstr(buf_str(&out), refused[_i].part) != NULL, "%s not in %s", refused[_i].part,
+				  buf_str(&out));
+	findings_release(&findings);
+}
+END_TEST
+
+static const char ten_errors[] = /* the line numbers below count these */
+	"saga: ten-errors\n"
+	"deadlin: 3d\n" /* 1: line 2 */
+	"input: {schema: {type: object, properties: {id: {type: string}}}}\n"
+	"participants:\n"
+	"  bank: {timeout: 3 seconds}\n" /* 2: line 5 */
+	"steps:\n"
+	"  - id: hold\n"
+	"    http: {to: bnak, method: POST, path: /holds}\n" /* 3: line 8 */
+	"    compensate: none\n"
+	"  - id: hold\n" /* 4: line 10 */
+	"    set: {a: 1}\n"
+	"  - id: charge\n"                                              /* 5: line 12, no compensate */
+	"    needs: [hodl]\n"                                           /* 6: line 13 */
+	"    http: {to: bank, method: POST, path: \"/x/${item.id}\"}\n" /* 7: line 14 */
+	"    retry: {jitter: 3}\n"                                      /* 8: line 15 */
+	"  - id: ship\n"
+	"    when: ${input.id}\n" /* 9: line 17 */
+	"    http: {to: bank, method: GET, path: /}\n"
+	"output: {id: \"${steps.shipp.output}\"}\n"; /* 10: line 19 */
+
+START_TEST(test_def_load__reports_ten_errors_of_ten)
+{
+	static const int lines[] = {2, 5, 8, 10, 12, 13, 14, 15, 17, 19};
+	struct findings findings = {0};
+	struct saga_def *def = NULL;
+
+	ck_assert_int_eq(definition_load(ten_errors, &def, &findings), ERR_INVALID);
+	ck_assert_ptr_null(def);
+	ck_assert_uint_eq(findings.n_errors, 10);
+	ck_assert_uint_eq(findings.n, 10);
+	for (size_t i = 0; i < findings.n; i++)
+		ck_assert_msg(findings.list[i].line == lines[i], "%d %s: %s", findings.list[i].line,
+					  findings.list[i].pointer, findings.list[i].text);
+	findings_release(&findings);
+}
+END_TEST
+
+START_TEST(test_def_load__limits_steps)
+{
+	CLEANUP(buf_release) struct buf yaml = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+
+	buf_init(&yaml, 0);
+	buf_init(&out, 0);
+	buf_add_str(&yaml, "saga: x\nsteps:\n");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&yaml, "  - {id: s%d, set: 1}\n", i);
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_str_eq(buf_str(&out), "");
+	buf_add_str(&yaml, "  - {id: one_more, set: 1}\n");
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_str_eq(buf_str(&out), "error /steps: the saga has more than 500 steps\n");
+}
+END_TEST
+
+START_TEST(test_def_load__draws_the_graph)
+{
+	CLEANUP(saga_def_unref_p)
+	struct saga_def *def =
+		definition_must_load("saga: drawn\n"
+							 "steps:\n"
+							 "  - {id: a, needs: [], http: {to: p, method: PUT, path: /},\n"
+							 "     compensate: {http: {to: p, method: DELETE, path: /}}}\n"
+							 "  - {id: b, for_each: [1], set: 1}\n"
+							 "  - {id: c, pivot: true, http: {to: p, method: POST, path: /}}\n"
+							 "on_compensated: [{id: d, when: true, set: 1}]\n");
+	CLEANUP(buf_release) struct buf out = {0};
+
+	buf_init(&out, 0);
+	ck_assert_int_eq(saga_def_graph(def, GRAPH_MERMAID, &out), 0);
+	ck_assert_str_eq(buf_str(&out), "flowchart TD\n"
+									"\tn0[\"a<br/>PUT p\"]\n"
+									"\tu0([\"undo<br/>DELETE p\"])\n"
+									"\tn0 -.- u0\n"
+									"\tn1[\"b (for each)<br/>set\"]\n"
+									"\tn2{{\"c<br/>POST p\"}}\n"
+									"\tsubgraph after [on compensated]\n"
+									"\tn3[\"d ?<br/>set\"]\n"
+									"\tend\n"
+									"\tn0 --> n1\n"
+									"\tn1 --> n2\n");
+	buf_clear(&out);
+	ck_assert_int_eq(saga_def_graph(def, GRAPH_DOT, &out), 0);
+	ck_assert_str_eq(buf_str(&out), "digraph \"drawn\" {\n"
+									"\tnode [shape=box];\n"
+									"\tn0 [label=\"a\\nPUT p\"];\n"
+									"\tu0 [shape=oval, label=\"undo\\nDELETE p\"];\n"
+									"\tn0 -> u0 [style=dotted, dir=none];\n"
+									"\tn1 [label=\"b (for each)\\nset\"];\n"
+									"\tn2 [label=\"c\\nPOST p\", shape=hexagon];\n"
+									"\tsubgraph cluster_after {\n"
+									"\tlabel=\"on compensated\";\n"
+									"\tn3 [label=\"d ?\\nset\"];\n"
+									"\t}\n"
+									"\tn0 -> n1\n"
+									"\tn1 -> n2\n"
+									"}\n");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("def_load");
+	TCase *tc = tcase_create("def_load");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, test_def_load__fills_in_what_is_not_said);
+	tcase_add_test(tc, test_def_load__nearest_wins);
+	tcase_add_test(tc, test_def_load__orders_outcome_rules);
+	tcase_add_test(tc, test_def_load__needs_are_the_step_before);
+	tcase_add_test(tc, test_def_load__pivot_waits_for_all_that_does_not_depend_on_it);
+	tcase_add_test(tc, test_def_load__knows_every_part_it_runs);
+	tcase_add_test(tc, test_def_load__says_what_is_not_built);
+	tcase_add_loop_test(tc, test_def_load__says_what_is_wrong_and_what_would_be_right, 0,
+						ARRAY_SIZE(refused));
+	tcase_add_test(tc, test_def_load__reports_ten_errors_of_ten);
+	tcase_add_test(tc, test_def_load__limits_steps);
+	tcase_add_test(tc, test_def_load__draws_the_graph);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
