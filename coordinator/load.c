@@ -73,7 +73,6 @@ static int fold_row(void *ctx, const struct history_row *row)
 		err_prefix(fold->err, "history row %lld", (long long)row->seq);
 		return r == ERR_NO_MEMORY ? r : ERR_INVALID;
 	}
-	fold->state->history_bytes += (int64_t)row->events_len;
 	fold->seq = row->seq;
 	return 0;
 }
