@@ -288,9 +288,7 @@ static void recover_exec(struct ctx *ctx, struct target target)
 		return;
 	/* An earlier owner may have sent it just before it died. */
 	exec->sent_before = true;
-	settles = ctx->now + 2 * decide__timeout(ctx, target);
-	if (settles < ctx->now + GRACE_MIN_MS)
-		settles = ctx->now + GRACE_MIN_MS;
+	settles = decide__settles(ctx, target, false);
 	if (exec->settle_at < settles)
 		exec->settle_at = settles;
 	exec->probe_first = def->probe != NULL;

@@ -245,10 +245,10 @@ int decide__request(const struct action_def *act, struct env *env, const char *w
 	return 0;
 }
 
-int64_t decide__timeout(struct ctx *ctx, struct target target)
+/* What the definition says of one attempt, whatever is left of the deadline. */
+static int64_t full_timeout(struct ctx *ctx, struct target target)
 {
 	const struct action_def *act = decide__action_def(ctx, target);
-	const struct exec *exec = decide__exec(ctx, target);
 	struct env env;
 	struct err err;
 	int64_t ms;
@@ -257,6 +257,26 @@ int64_t decide__timeout(struct ctx *ctx, struct target target)
 	if (decide__limit(ctx, &act->timeout, &env, &ms, &err) < 0 || ms < 0)
 		ms = 30000;
 	env_release(&env);
+	return ms;
+}
+
+/*
+ * The attempt's time-out and after it the grace: its time-out again, at least ten seconds. A
+ * connection that breaks early does not shorten this: what was sent may still be on its way.
+ */
+wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over)
+{
+	int64_t timeout_ms = full_timeout(ctx, target);
+	int64_t grace_ms = timeout_ms < GRACE_MIN_MS ? GRACE_MIN_MS : timeout_ms;
+
+	return ctx->now + (attempt_is_over ? 0 : timeout_ms) + grace_ms;
+}
+
+int64_t decide__timeout(struct ctx *ctx, struct target target)
+{
+	const struct exec *exec = decide__exec(ctx, target);
+	int64_t ms = full_timeout(ctx, target);
+
 	if (exec->deadline_at && exec->deadline_at - ctx->now < ms)
 		ms = exec->deadline_at - ctx->now;
 	return ms < 1 ? 1 : ms;
@@ -490,6 +510,11 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 	decide__emit(ctx, &event);
 }
 
+static wall_ms later(wall_ms a, wall_ms b)
+{
+	return a > b ? a : b;
+}
+
 void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome outcome, bool sent,
 							bool answered, const char *code, const char *message)
 {
@@ -501,15 +526,13 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;
 	int64_t delay = retry_delay(ctx, &act->retry, exec->attempt);
-	int64_t grace = decide__timeout(ctx, target);
+	bool timed_out = ctx->in->type == INPUT_REPLY && ctx->in->result == CALL_TIMED_OUT;
 	bool exhausted;
 
 	exec->out = false;
 	exec->sent_before |= sent;
-	if (sent && !answered && outcome == OUTCOME_UNKNOWN) {
-		grace = grace < GRACE_MIN_MS ? GRACE_MIN_MS : grace;
-		settle_at = settle_at > ctx->now + grace ? settle_at : ctx->now + grace;
-	}
+	if (sent && !answered && outcome == OUTCOME_UNKNOWN)
+		settle_at = later(settle_at, decide__settles(ctx, target, timed_out));
 	exec->settle_at = settle_at;
 	exhausted = stops || non_retryable(&act->retry, code) ||
 				(act->retry.maximum_attempts && exec->attempt >= act->retry.maximum_attempts) ||

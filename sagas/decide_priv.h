@@ -60,6 +60,8 @@ int decide__request(const struct action_def *act, struct env *env, const char *w
 					struct request **ret_request, struct err *err) MUST_CHECK;
 /* The attempt's own limit: its timeout, cut at the deadline of all attempts. */
 int64_t decide__timeout(struct ctx *ctx, struct target target);
+/* Until when a call that is out now, or was a moment ago, may take effect without an answer. */
+wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over);
 /* Sends the call of a target (attempt exec->attempt) once the events are durable. */
 void decide__send(struct ctx *ctx, struct target target);
 /* Asks the probe of a target, or sends again where there is none. */
