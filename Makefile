@@ -114,6 +114,10 @@ UNIT_THREADS_BIN := $(filter $(BUILD)/tests/unit/connectors/% $(BUILD)/tests/uni
 unit-threads: $(UNIT_THREADS_BIN)
 	$(Q)tests/run $(UNIT_THREADS_BIN)
 
+.PHONY: scenarios
+scenarios: $(BUILD)/tests/tools/scenario ## runs the scenario files (tests/scenarios)
+	$(Q)$(BUILD)/tests/tools/scenario $(sort $(wildcard tests/scenarios/*.yaml))
+
 .PHONY: bench
 bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5
 	$(Q)tests/bench/run "$(BUILD)" "$(or $(SCENARIO),http3 http3-undo)" "$(or $(STORE),sqlite)" \

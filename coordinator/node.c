@@ -64,8 +64,8 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 		node_stop(node);
 		return r;
 	}
-	log_info("node", NULL, "listening on http://%s:%d, store %s", options->listen_address,
-			 node->port, options->store_path);
+	log_info("node", NULL, "serves %s:%d from store %s", options->listen_address, node->port,
+			 options->store_path);
 	*ret_node = node;
 	return 0;
 }

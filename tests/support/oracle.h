@@ -1,0 +1,77 @@
+/*
+ * The oracle: what must hold of every saga, whatever happens. It reads the stored history row by
+ * row as it grows, keeps books of its own about it (not those of sagas/state.c), and compares both
+ * with what the engine holds in memory and sends.
+ *
+ * The names S1 … L2 are those of the design's list of guarantees.
+ */
+#ifndef TESTS_SUPPORT_ORACLE_H
+#define TESTS_SUPPORT_ORACLE_H
+
+#include "sagas/base/map.h"
+#include "tests/support/world.h"
+
+/* What the history says of one action: that of a step, of an item, or of a turn. */
+struct oracle_action {
+	bool scheduled, completed, failed, parked, ambiguous, tolerated;
+	bool armed, started, undone, undo_failed, undo_skipped;
+	bool maybe_sent; /* some attempt ended unknown, or an owner died while it was out */
+	bool probed;     /* a probe has spoken about it */
+	wall_ms due_at, settle_at, next_at, undo_next_at;
+	char *key, *undo_key;         /* of the requests */
+	char *request, *undo_request; /* as text */
+	int64_t attempt;              /* the latest sent */
+};
+
+struct oracle_step {
+	bool begun, settled, skipped;
+	int n;
+	struct oracle_action *actions;
+};
+
+struct oracle_saga {
+	struct oracle_saga *next; /* in the order in which they were seen */
+	char id[SAGA_ID_SIZE];
+	struct saga_def *def;
+	struct saga_state *fold; /* of the stored rows */
+	int64_t seq;
+	struct oracle_step *steps;
+	bool compensating, pivot_closed, ended;
+	enum saga_status end;
+	json_t *rows;        /* of text, as first read */
+	json_t *trail;       /* "Type step[item]" of every event */
+	unsigned char *seen; /* by event number: how often, at most 255 */
+};
+
+struct oracle {
+	struct world *world;
+	struct map sagas;
+	struct oracle_saga *first, **last;
+	void (*violation)(void *ctx, const char *saga_id, const char *text);
+	void (*event)(void *ctx, struct oracle_saga *saga, const struct event *event); /* or NULL */
+	void *ctx;
+};
+
+void oracle_init(struct oracle *oracle, struct world *world);
+void oracle_release(struct oracle *oracle);
+
+/* Reads what the store has of the saga and was not read yet; NULL when it does not have it. */
+struct oracle_saga *oracle_saga(struct oracle *oracle, const char *id);
+struct oracle_action *oracle_action(struct oracle_saga *saga, int step, int item);
+
+/* A call leaves the engine: S9, S10, S13–S16. */
+void oracle_sent(struct oracle *oracle, const struct world_call *call);
+/* An attempt ended without a definite answer. */
+void oracle_unknown(struct oracle *oracle, const char *id, int step, int item);
+/* The saga's state was lost and is folded again: what was out may have been sent. */
+void oracle_owner_lost(struct oracle *oracle, const char *id);
+/* Memory, fold, saga row and compensation rows agree: S7, L2. */
+void oracle_check_memory(struct oracle *oracle);
+void oracle_check_stored(struct oracle *oracle, struct oracle_saga *saga);
+/* The whole history is what was read row by row: S6. */
+void oracle_check_history(struct oracle *oracle, struct oracle_saga *saga);
+
+void oracle_fail(struct oracle *oracle, const char *saga_id, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+#endif

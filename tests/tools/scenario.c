@@ -1,0 +1,583 @@
+/*
+ * Runs scenario files (tests/scenarios/README.md says how they are written): a definition, the
+ * calls that are expected in order with the reply to each, acts at their times, and the end. The
+ * engine is the real one, the store too; time is skipped to whatever comes next. The oracle
+ * watches.
+ *
+ *   scenario [-v] file...
+ */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "connectors/yaml.h"
+#include "coordinator/log.h"
+#include "sagas/json_text.h"
+#include "sagas/state_json.h"
+#include "tests/support/oracle.h"
+
+enum { STEPS_MAX = 200000, FILE_MAX = 1024 * 1024 };
+#define STARTS_AT INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
+
+/* A reply that was scripted and is under way, or its echo. */
+struct coming {
+	struct coming *next;
+	wall_ms at;
+	struct world_call *call; /* NULL: an echo of `copy` */
+	struct world_call copy;
+	const json_t *reply;
+};
+
+struct scenario {
+	const char *file;
+	json_t *doc;
+	struct world world;
+	struct oracle oracle;
+	char id[SAGA_ID_SIZE];
+	size_t n_calls;
+	struct coming *coming;
+	bool *acted; /* of acts */
+	char *answer;
+	bool down;
+	wall_ms up_at;
+	int failures;
+	struct buf log;
+};
+
+static void fail(struct scenario *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void fail(struct scenario *s, const char *fmt, ...)
+{
+	va_list args;
+
+	if (s->failures++ == 0)
+		printf("FAIL  %s: %s\n", s->file, json_string_value(json_object_get(s->doc, "about")));
+	va_start(args, fmt);
+	printf("      ");
+	vprintf(fmt, args);
+	printf("\n");
+	va_end(args);
+}
+
+static void violation(void *ctx, const char *saga_id, const char *text)
+{
+	(void)saga_id;
+	fail(ctx, "%s", text);
+}
+
+static int64_t duration(struct scenario *s, const json_t *value)
+{
+	struct err err;
+	int64_t ms;
+
+	if (!value)
+		return 0;
+	if (!json_is_string(value) || duration_parse(json_string_value(value), &ms, &err) < 0) {
+		fail(s, "a duration is expected, such as 5s");
+		return 0;
+	}
+	return ms;
+}
+
+static const char *text_of(const json_t *json, const char *name)
+{
+	return json_string_value(json_object_get(json, name));
+}
+
+/* Replies. */
+
+static enum call_result result_of(const json_t *reply)
+{
+	static const struct {
+		const char *word;
+		enum call_result result;
+	} words[] = {{"not_connected", CALL_NOT_CONNECTED},
+				 {"broken", CALL_BROKEN},
+				 {"timeout", CALL_TIMED_OUT},
+				 {"too_large", CALL_TOO_LARGE}};
+	size_t i;
+
+	for (i = 0; json_is_string(reply) && i < ARRAY_SIZE(words); i++)
+		if (strcmp(json_string_value(reply), words[i].word) == 0)
+			return words[i].result;
+	return CALL_ANSWERED;
+}
+
+static int status_of(const json_t *reply)
+{
+	return (int)json_integer_value(json_is_integer(reply) ? reply
+														  : json_object_get(reply, "status"));
+}
+
+static json_t *body_of(const json_t *reply)
+{
+	return json_is_object(reply) ? json_incref(json_object_get(reply, "body")) : NULL;
+}
+
+/* What the built-in rules say of it, for the oracle's books; `unknown` says it where the
+ * definition has rules of its own. */
+static void tell_oracle(struct scenario *s, const struct world_call *call, const json_t *reply,
+						const json_t *entry)
+{
+	const json_t *said = json_object_get(entry, "unknown");
+	enum call_result result = result_of(reply);
+	struct oracle_saga *saga = oracle_saga(&s->oracle, call->saga_id);
+	struct oracle_action *action = oracle_action(saga, call->command.step, call->command.item);
+	int status = status_of(reply);
+	bool unknown = result == CALL_ANSWERED
+					   ? status >= 500 || status == 408 || status == 425 || status == 429 ||
+							 (status == 409 && action->maybe_sent)
+					   : result != CALL_NOT_CONNECTED;
+
+	if (call->command.kind == CALL_PROBE_DO && result == CALL_ANSWERED && status < 500)
+		action->probed = true;
+	if (call->command.kind == CALL_DO && (said ? json_is_true(said) : unknown))
+		oracle_unknown(&s->oracle, call->saga_id, call->command.step, call->command.item);
+}
+
+static void come(struct scenario *s, const struct coming *from)
+{
+	struct coming *coming = xcalloc(1, sizeof(*coming));
+	struct coming **link = &s->coming;
+
+	*coming = *from;
+	while (*link && (*link)->at <= coming->at)
+		link = &(*link)->next;
+	coming->next = *link;
+	*link = coming;
+}
+
+static void expect_key(struct scenario *s, const struct world_call *call, const char *expected)
+{
+	const char *key = call->command.request->key;
+	size_t len = strlen(call->saga_id);
+
+	if (strcmp(key, expected) == 0)
+		return;
+	if (strncmp(key, call->saga_id, len) != 0 || key[len] != '/' ||
+		strcmp(key + len + 1, expected) != 0)
+		fail(s, "call %zu has the key %s, expected %s", s->n_calls, key, expected);
+}
+
+static void expect_call(struct scenario *s, const struct world_call *call, const json_t *entry)
+{
+	const struct request *request = call->command.request;
+	CLEANUP(free_p) char *line = xasprintf("%s %s %s", request->method, request->to, request->path);
+	const json_t *attempt = json_object_get(entry, "attempt");
+	const json_t *body = json_object_get(entry, "body");
+	const json_t *header = json_object_get(entry, "header");
+	const char *expected = text_of(entry, "call");
+	int64_t at = call->sent_at - STARTS_AT;
+
+	if (!expected || fnmatch(expected, line, FNM_NOESCAPE) != 0)
+		fail(s, "call %zu is %s, expected %s", s->n_calls, line, expected ? expected : "nothing");
+	if (text_of(entry, "key"))
+		expect_key(s, call, text_of(entry, "key"));
+	if (json_object_get(entry, "at") && at != duration(s, json_object_get(entry, "at")))
+		fail(s, "call %zu (%s) comes at %lld ms, expected %s", s->n_calls, line, (long long)at,
+			 text_of(entry, "at"));
+	if (attempt && call->command.attempt != json_integer_value(attempt))
+		fail(s, "call %zu (%s) is attempt %lld", s->n_calls, line,
+			 (long long)call->command.attempt);
+	if (header && (!request->headers || !request->headers[0] ||
+				   strcmp(request->headers[0], json_string_value(header)) != 0))
+		fail(s, "call %zu (%s) lacks the header %s", s->n_calls, line, json_string_value(header));
+	if (body) {
+		CLEANUP(json_decref_p) json_t *sent = NULL;
+		struct err err;
+
+		if (request->body && request->content_type &&
+			strcmp(request->content_type, "application/json") != 0)
+			sent = json_stringn(request->body, request->body_len);
+		else if (request->body && json_parse(request->body, request->body_len, &sent, &err) < 0)
+			fail(s, "call %zu has a body that is not JSON: %s", s->n_calls, request->body);
+		if (!json_equal(sent, body))
+			fail(s, "call %zu (%s) has the body %s", s->n_calls, line,
+				 request->body ? request->body : "(none)");
+	}
+}
+
+static void sent(void *ctx, struct world_call *call)
+{
+	struct scenario *s = ctx;
+	const json_t *entry = json_array_get(json_object_get(s->doc, "calls"), s->n_calls++);
+	const json_t *reply = json_object_get(entry, "reply");
+	const json_t *late = json_object_get(entry, "late");
+	struct coming coming = {.call = call, .reply = reply, .copy = *call};
+	int64_t after = duration(s, json_object_get(entry, "after"));
+
+	buf_printf(&s->log, "      %6lld ms  %s %s %s  key %s\n",
+			   (long long)(call->sent_at - STARTS_AT), call->command.request->method,
+			   call->command.request->to, call->command.request->path, call->command.request->key);
+	oracle_sent(&s->oracle, call);
+	expect_call(s, call, entry);
+	/* A call that is answered later than it waits times out. */
+	if (!reply || result_of(reply) == CALL_TIMED_OUT || after >= call->command.timeout_ms) {
+		coming.reply = NULL;
+		after = call->command.timeout_ms;
+	}
+	coming.at = call->sent_at + after;
+	come(s, &coming);
+	if (late) {
+		coming.call = NULL;
+		coming.reply = late;
+		coming.at = call->sent_at + duration(s, json_object_get(late, "after"));
+		come(s, &coming);
+	}
+}
+
+static void arrive(struct scenario *s)
+{
+	struct coming *coming = s->coming;
+	const json_t *entry = NULL;
+	CLEANUP(json_decref_p) json_t *timeout = json_string("timeout");
+	const json_t *reply = coming->reply ? coming->reply : timeout;
+	const json_t *after = json_object_get(reply, "retry_after");
+
+	s->coming = coming->next;
+	entry = json_array_get(json_object_get(s->doc, "calls"), (size_t)coming->copy.id - 1);
+	if (!coming->call) {
+		world_call_echo(&s->world, &coming->copy, result_of(reply), status_of(reply),
+						body_of(reply));
+	} else {
+		tell_oracle(s, coming->call, reply, entry);
+		world_call_end(&s->world, coming->call, result_of(reply), status_of(reply), body_of(reply),
+					   after ? duration(s, after) : -1);
+	}
+	free(coming);
+}
+
+/* The other hooks. */
+
+static void answered(void *ctx, struct engine_call *call, bool lost)
+{
+	struct scenario *s = ctx;
+
+	if (!lost && call->act != ENGINE_START) {
+		free(s->answer);
+		s->answer = xstrdup(call->result == 0 ? "ok" : call->err.text);
+	}
+	if (!lost && call->act == ENGINE_START && call->result < 0)
+		fail(s, "the start is refused: %s", call->err.text);
+	engine_call_free(call);
+}
+
+static void loaded(void *ctx, const char *saga_id)
+{
+	oracle_owner_lost(&((struct scenario *)ctx)->oracle, saga_id);
+}
+
+static uint64_t no_random(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+/* Acts. */
+
+static void perform(struct scenario *s, const json_t *act)
+{
+	const char *reason = text_of(act, "cancel");
+	const json_t *restart = json_object_get(act, "restart");
+
+	if (restart) {
+		world_crash(&s->world);
+		s->down = true;
+		s->up_at = s->world.now + (json_is_string(restart) ? duration(s, restart) : 0);
+		return;
+	}
+	if (reason)
+		world_post(&s->world, POST_CALL, world_act_call(ENGINE_CANCEL, s->id, reason));
+	else
+		world_post(&s->world, POST_CALL,
+				   world_act_call(ENGINE_TERMINATE, s->id, text_of(act, "terminate")));
+}
+
+/* The first act whose time has come or comes next; -1: none is left. */
+static int next_act(struct scenario *s, wall_ms *ret_at)
+{
+	const json_t *acts = json_object_get(s->doc, "acts");
+	size_t i;
+	int next = -1;
+
+	for (i = 0; i < json_array_size(acts); i++) {
+		const json_t *act = json_array_get(acts, i);
+		const json_t *call = json_object_get(act, "after_call");
+		wall_ms at = STARTS_AT + duration(s, json_object_get(act, "at"));
+
+		if (s->acted[i] || (call && s->n_calls < (size_t)json_integer_value(call)))
+			continue;
+		if (call)
+			at = s->world.now;
+		if (next < 0 || at < *ret_at) {
+			next = (int)i;
+			*ret_at = at;
+		}
+	}
+	return next;
+}
+
+/* Lets engine, writer and reader work until there is nothing left to do now. */
+static void quiesce(struct scenario *s)
+{
+	struct world *world = &s->world;
+	int i;
+
+	for (i = 0; i < 1000 && world->turn; i++) {
+		if (world->batch)
+			world_write(world);
+		else if (world->reads.n > 0)
+			world_read(world, 0);
+		else if (world_turn_wanted(world))
+			world_turn(world, 100);
+		else
+			break;
+		oracle_check_memory(&s->oracle);
+	}
+}
+
+/* Takes one step; false when nothing more will come. */
+static bool step(struct scenario *s)
+{
+	struct oracle_saga *saga;
+	wall_ms at = 0, act_at = 0, due;
+	int act;
+
+	quiesce(s);
+	saga = oracle_saga(&s->oracle, s->id);
+	act = next_act(s, &act_at);
+	if (act >= 0)
+		at = act_at;
+	if (s->coming && (!at || s->coming->at < at))
+		at = s->coming->at;
+	if (s->down && (!at || s->up_at < at))
+		at = s->up_at;
+	due = s->world.turn ? turn_next_at(s->world.turn) : 0;
+	/* The engine looks into the store every so often; this alone is no reason to go on. */
+	if (!at && (!saga || saga->ended || !saga_state_next_due(saga->fold)))
+		return false;
+	if (due && (!at || due < at))
+		at = due;
+	if (at > s->world.now)
+		s->world.now = at;
+	if (s->down && s->up_at <= s->world.now) {
+		s->down = false;
+		world_boot(&s->world);
+	} else if (s->coming && s->coming->at <= s->world.now) {
+		arrive(s);
+	} else if (act >= 0 && act_at <= s->world.now) {
+		s->acted[act] = true;
+		perform(s, json_array_get(json_object_get(s->doc, "acts"), (size_t)act));
+	}
+	return true;
+}
+
+/* The end. */
+
+static void expect_text(struct scenario *s, const char *what, const char *got, const json_t *end)
+{
+	const json_t *expected = json_object_get(end, what);
+
+	if (!expected)
+		return;
+	if (json_is_null(expected) ? got != NULL
+							   : !got || fnmatch(json_string_value(expected), got, 0) != 0)
+		fail(s, "%s is %s, expected %s", what, got ? got : "none",
+			 json_is_null(expected) ? "none" : json_string_value(expected));
+}
+
+static void expect_steps(struct scenario *s, struct oracle_saga *saga, const json_t *end)
+{
+	CLEANUP(json_decref_p) json_t *shown = saga_state_json(saga->fold, s->world.now);
+	const json_t *expected;
+	const char *name;
+	int step;
+
+	json_object_foreach (json_object_get(end, "steps"), name, expected) {
+		step = saga_def_step(saga->def, name);
+		expect_text(
+			s, name,
+			step < 0
+				? "no such step"
+				: text_of(json_array_get(json_object_get(shown, "steps"), (size_t)step), "status"),
+			json_object_get(end, "steps"));
+	}
+	json_object_foreach (json_object_get(end, "undo"), name, expected) {
+		char id[64];
+		int item = -1, n = sscanf(name, "%63[^[][%d]", id, &item);
+
+		step = n >= 1 ? saga_def_step(saga->def, id) : -1;
+		if (step < 0 || (item < 0 ? 0 : item) >= saga->fold->steps[step].n_actions)
+			fail(s, "%s never began", name);
+		else
+			expect_text(s, name,
+						comp_status_text(saga_state_comp_shown(
+							saga->fold, saga_state_action(saga->fold, step, item))),
+						json_object_get(end, "undo"));
+	}
+}
+
+static void expect_history(struct scenario *s, const json_t *trail)
+{
+	const json_t *expected = json_object_get(s->doc, "history");
+	const json_t *has = json_object_get(s->doc, "history_has");
+	const json_t *lacks = json_object_get(s->doc, "history_lacks");
+	const json_t *line;
+	size_t i, j, at = 0;
+
+	if (expected && !json_equal(expected, trail))
+		fail(s, "the history differs");
+	json_array_foreach (has, i, line) {
+		while (at < json_array_size(trail) && !json_equal(json_array_get(trail, at), line))
+			at++;
+		if (at++ >= json_array_size(trail))
+			fail(s, "the history lacks, in this order, %s", json_string_value(line));
+	}
+	json_array_foreach (lacks, i, line)
+		for (j = 0; j < json_array_size(trail); j++)
+			if (json_equal(json_array_get(trail, j), line))
+				fail(s, "the history has %s", json_string_value(line));
+}
+
+static void expect_end(struct scenario *s)
+{
+	const json_t *end = json_object_get(s->doc, "end");
+	size_t expected = json_array_size(json_object_get(s->doc, "calls"));
+	struct oracle_saga *saga = oracle_saga(&s->oracle, s->id);
+
+	if (s->n_calls < expected)
+		fail(s, "%zu calls, expected %zu; missing: %s", s->n_calls, expected,
+			 text_of(json_array_get(json_object_get(s->doc, "calls"), s->n_calls), "call"));
+	if (!saga) {
+		fail(s, "the saga is not in the store");
+		return;
+	}
+	expect_text(s, "status", saga_status_text(saga->fold->status), end);
+	expect_text(s, "failure", saga->fold->failure_code, end);
+	expect_text(s, "failure_message", saga->fold->failure_message, end);
+	expect_text(s, "attention", saga_state_attention(saga->fold), end);
+	expect_text(s, "answer", s->answer, end);
+	if (json_object_get(end, "at") &&
+		saga->fold->ended_at - STARTS_AT != duration(s, json_object_get(end, "at")))
+		fail(s, "it ends at %lld ms, expected %s", (long long)(saga->fold->ended_at - STARTS_AT),
+			 text_of(end, "at"));
+	if (json_object_get(end, "output") &&
+		!json_equal(json_object_get(end, "output"),
+					saga->fold->output ? jval_json(saga->fold->output) : NULL))
+		fail(s, "the output is %s",
+			 saga->fold->output ? jval_text(saga->fold->output, NULL) : "none");
+	expect_steps(s, saga, end);
+	expect_history(s, saga->trail);
+	oracle_check_stored(&s->oracle, saga);
+	oracle_check_history(&s->oracle, saga);
+}
+
+/* Running. */
+
+static json_t *read_yaml(const char *file)
+{
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
+	struct findings findings = {0};
+	char *text = xcalloc(1, FILE_MAX);
+	FILE *in = fopen(file, "r");
+	json_t *doc = NULL;
+	size_t len = in ? fread(text, 1, FILE_MAX, in) : 0;
+
+	if (in)
+		fclose(in);
+	if (len == 0)
+		printf("%s: cannot be read\n", file);
+	else if (yaml_read(text, len, &doc, places, &findings) < 0)
+		printf("%s:%d: %s\n", file, findings.list[0].line, findings.list[0].text);
+	findings_release(&findings);
+	free(text);
+	return doc;
+}
+
+static void print_run(const struct scenario *s, const struct oracle_saga *saga)
+{
+	size_t i;
+
+	printf("%s", buf_str(&s->log));
+	for (i = 0; saga && i < json_array_size(saga->rows); i++)
+		printf("      row %zu: %s\n", i + 1, json_string_value(json_array_get(saga->rows, i)));
+}
+
+static void begin(struct scenario *s, json_t *definition)
+{
+	struct world_hooks hooks = {sent, answered, loaded, no_random, NULL, NULL, s};
+	json_t *input = json_object_get(s->doc, "input");
+	struct engine_call *call;
+	struct saga_def *def;
+
+	world_init(&s->world, &hooks, STARTS_AT);
+	oracle_init(&s->oracle, &s->world);
+	s->oracle.violation = violation;
+	s->oracle.ctx = s;
+	def = world_deploy(&s->world, definition);
+	world_boot(&s->world);
+	call = world_start_call(&s->world, def, text_of(s->doc, "key"),
+							input ? json_incref(input) : json_object(), 1);
+	memcpy(s->id, call->id, sizeof(s->id));
+	world_post(&s->world, POST_CALL, call);
+}
+
+static bool run(const char *file, bool verbose)
+{
+	struct scenario s = {.file = file, .doc = read_yaml(file)};
+	json_t *definition = json_incref(json_object_get(s.doc, "definition"));
+	wall_ms until;
+	int i;
+
+	if (s.doc && !definition && text_of(s.doc, "definition_file"))
+		definition = read_yaml(text_of(s.doc, "definition_file"));
+	if (!definition) {
+		printf("FAIL  %s: no definition\n", file);
+		json_decref(s.doc);
+		return false;
+	}
+	buf_init(&s.log, 0);
+	s.acted = xcalloc(json_array_size(json_object_get(s.doc, "acts")) + 1, sizeof(bool));
+	begin(&s, definition);
+	until =
+		STARTS_AT + (json_object_get(s.doc, "until") ? duration(&s, json_object_get(s.doc, "until"))
+													 : INT64_C(366) * 86400000);
+	for (i = 0; i < STEPS_MAX && s.world.now < until && s.failures == 0 && step(&s); i++)
+		;
+	if (i == STEPS_MAX)
+		fail(&s, "it does not come to an end");
+	expect_end(&s);
+	if (s.failures || verbose)
+		print_run(&s, oracle_saga(&s.oracle, s.id));
+	if (s.failures == 0)
+		printf("ok    %s: %s\n", file, text_of(s.doc, "about"));
+	oracle_release(&s.oracle);
+	while (s.coming) {
+		struct coming *coming = s.coming;
+
+		s.coming = coming->next;
+		free(coming);
+	}
+	world_release(&s.world);
+	buf_release(&s.log);
+	free(s.acted);
+	free(s.answer);
+	json_decref(definition);
+	json_decref(s.doc);
+	return s.failures == 0;
+}
+
+int main(int argc, char **argv)
+{
+	bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
+	int i, failed = 0, passed = 0;
+
+	log_setup(LOG_OFF, false);
+	for (i = verbose ? 2 : 1; i < argc; i++) {
+		if (run(argv[i], verbose))
+			passed++;
+		else
+			failed++;
+	}
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed > 0;
+}
