@@ -481,6 +481,7 @@ int http_client_start(const struct http_participant *participants, size_t n,
 		client_free(client);
 		return r;
 	}
+	pthread_setname_np(client->thread, "skald-http");
 	*ret_client = client;
 	return 0;
 }

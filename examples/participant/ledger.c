@@ -83,7 +83,7 @@ static enum found find_key(struct ledger *ledger, struct call *call)
 
 	if (r == SQLITE_ROW) {
 		if (strcmp(column(stmt, 0), call->request) != 0) {
-			call_refuse(call, 422, "idempotency_key_reused");
+			call_refuse(call, 422, "idempotency_key_reused", NULL);
 		} else {
 			call->status = sqlite3_column_int(stmt, 1);
 			call->reply = json_loads(column(stmt, 2), JSON_DECODE_ANY, NULL);
@@ -127,13 +127,13 @@ static void run(struct call *call)
 static bool work(struct call *call, enum found found, bool undone, const char *refuse_code)
 {
 	if (refuse_code) {
-		call_refuse(call, 422, refuse_code);
+		call_refuse(call, 422, refuse_code, NULL);
 		return false;
 	}
 	switch (call->operation->role) {
 	case ROLE_DO:
 		if (undone) { /* Rule 3, the late request. */
-			call_refuse(call, 422, "already_undone");
+			call_refuse(call, 422, "already_undone", NULL);
 			return false;
 		}
 		if (found == FOUND) { /* made under another key: it is there, and that is all */
@@ -151,7 +151,7 @@ static bool work(struct call *call, enum found found, bool undone, const char *r
 		break;
 	case ROLE_READ:
 		if (found == FOUND_NOTHING || undone) {
-			call_refuse(call, 404, "not_found");
+			call_refuse(call, 404, "not_found", NULL);
 			return false;
 		}
 		break;
@@ -246,7 +246,7 @@ void ledger_call(struct ledger *ledger, struct call *call, const char *refuse_co
 	if (!ok) {
 		fprintf(stderr, "ledger: %s\n", sqlite3_errmsg(ledger->db));
 		reset_answer(call);
-		call_refuse(call, 500, "ledger_failed"); /* Rule 4: send it again. */
+		call_refuse(call, 500, "ledger_failed", NULL); /* Rule 4: send it again. */
 	}
 	pthread_mutex_unlock(&ledger->mutex);
 }

@@ -47,11 +47,11 @@ struct upload {
 	bool too_large;
 };
 
-void call_refuse(struct call *call, int status, const char *code)
+void call_refuse(struct call *call, int status, const char *code, const char *message)
 {
 	json_decref(call->reply);
 	call->status = status;
-	call->reply = json_pack("{s:s}", "code", code);
+	call->reply = json_pack("{s:s, s:s*}", "code", code, "message", message);
 }
 
 const char *call_string(const struct call *call, const char *name)

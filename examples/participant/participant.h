@@ -50,8 +50,9 @@ struct call {
 	bool lose_reply; /* run may set it: take effect, but close the connection without a word */
 };
 
-/* Sets the answer to {"code": code}. */
-void call_refuse(struct call *call, int status, const char *code);
+/* Sets the answer to {"code": code, "message": message}; message, which is for people, may be NULL.
+ */
+void call_refuse(struct call *call, int status, const char *code, const char *message);
 
 /* A string of the body, "" when it has none of that name. */
 const char *call_string(const struct call *call, const char *name);

@@ -17,7 +17,7 @@
 static void reserve(struct call *call)
 {
 	if (text_ends_with(call_string(call, "sku"), "-SOLD-OUT")) {
-		call_refuse(call, 422, "out_of_stock");
+		call_refuse(call, 422, "out_of_stock", "nothing of it is left");
 		return;
 	}
 	call->reply = json_pack("{s:s, s:s, s:O?}", "id", call->id, "sku", call_string(call, "sku"),
@@ -29,7 +29,7 @@ static void charge(struct call *call)
 	const char *card = call_string(call, "card");
 
 	if (text_ends_with(card, "0002")) {
-		call_refuse(call, 422, "card_declined");
+		call_refuse(call, 422, "card_declined", "the card was declined");
 		return;
 	}
 	call->lose_reply = text_ends_with(card, "0005");
@@ -42,7 +42,7 @@ static void ship(struct call *call)
 	char tracking[16];
 
 	if (strcmp(call_string(call, "to"), "Atlantis") == 0) {
-		call_refuse(call, 422, "undeliverable");
+		call_refuse(call, 422, "undeliverable", "nobody delivers to Atlantis");
 		return;
 	}
 	/* From the id, so that the same request always has the same number. */

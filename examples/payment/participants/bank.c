@@ -13,7 +13,7 @@
 static void hold(struct call *call)
 {
 	if (text_ends_with(call_string(call, "account"), "0002")) {
-		call_refuse(call, 422, "insufficient_funds");
+		call_refuse(call, 422, "insufficient_funds", "there is not enough on the account");
 		return;
 	}
 	call->reply = json_pack("{s:s, s:O?}", "id", call->id, "amount_minor",
@@ -23,7 +23,7 @@ static void hold(struct call *call)
 static void authorise(struct call *call)
 {
 	if (json_integer_value(json_object_get(call->body, "amount_minor")) > 1000000) {
-		call_refuse(call, 422, "over_limit");
+		call_refuse(call, 422, "over_limit", "the amount is above the limit");
 		return;
 	}
 	call->reply = json_pack("{s:s, s:s}", "id", call->id, "state", "authorised");
@@ -34,7 +34,7 @@ static void capture(struct call *call)
 	const char *account = call_string(call, "account");
 
 	if (text_ends_with(account, "0003")) {
-		call_refuse(call, 422, "capture_refused");
+		call_refuse(call, 422, "capture_refused", "the account was closed");
 		return;
 	}
 	call->lose_reply = text_ends_with(account, "0005");

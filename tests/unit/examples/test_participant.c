@@ -19,7 +19,7 @@
 static void make(struct call *call)
 {
 	if (json_object_get(call->body, "refuse"))
-		call_refuse(call, 422, "refused");
+		call_refuse(call, 422, "refused", NULL);
 	else
 		call->reply =
 			json_pack("{s:s, s:O?}", "id", call->id, "n", json_object_get(call->body, "n"));
