@@ -8,6 +8,7 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
+#include "coordinator/clock.h"
 #include "coordinator/dry_run.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
@@ -81,7 +82,7 @@ static void read_dry_run(struct exchange *ex, struct store_reader *reader)
 		moved_on(ex, view.seq, act->if_match);
 		return;
 	}
-	if (dry_run(view.state, &input, wall_now(), &ex->out, &err) < 0) {
+	if (dry_run(view.state, &input, clock_wall(), &ex->out, &err) < 0) {
 		exchange_problem_err(ex, &err);
 		return;
 	}

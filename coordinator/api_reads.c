@@ -7,6 +7,7 @@
 #include "coordinator/api_body.h"
 #include "coordinator/api_query.h"
 #include "coordinator/api_saga.h"
+#include "coordinator/clock.h"
 #include "coordinator/json_row.h"
 #include "coordinator/ledger.h"
 #include "coordinator/node.h"
@@ -238,7 +239,7 @@ static void read_ledger(struct exchange *ex, struct store_reader *reader)
 
 	if (!read_view(ex, reader, &view))
 		return;
-	ledger_write(view.state, wall_now(), &ex->out);
+	ledger_write(view.state, clock_wall(), &ex->out);
 	exchange_add_header(ex, "ETag", "\"%lld\"", (long long)view.seq);
 	exchange_answer(ex, 200);
 }

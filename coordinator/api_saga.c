@@ -1,4 +1,5 @@
 #include "coordinator/api_saga.h"
+#include "coordinator/clock.h"
 
 #include <string.h>
 
@@ -67,7 +68,7 @@ void answer_view(struct exchange *ex, int status, const struct saga_view *view, 
 	CLEANUP(json_decref_p) json_t *json = NULL;
 
 	if (whole || saga_status_is_terminal(view->state->status))
-		json = saga_state_json(view->state, wall_now());
+		json = saga_state_json(view->state, clock_wall());
 	else
 		json = saga_state_json_brief(view->state);
 	json_write(json, &ex->out);

@@ -12,6 +12,7 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
+#include "coordinator/clock.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "sagas/json_text.h"
@@ -311,7 +312,7 @@ static void make_id(struct exchange *ex, const struct start *start, char id[SAGA
 	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
 	for (size_t i = 0; !start->key && i < sizeof(random); i++)
 		snprintf(nameless + 2 * i, 3, "%02x", random[i]);
-	saga_id_make(wall_now(),
+	saga_id_make(clock_wall(),
 				 saga_slot(ex->ns, start->saga, start->key ? start->key : nameless,
 						   store->ops->slot_count(store)),
 				 random, id);

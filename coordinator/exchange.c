@@ -6,20 +6,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "sagas/base/suggest.h"
-
-wall_ms wall_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (wall_ms)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void exchange_free(struct exchange *ex)
 {

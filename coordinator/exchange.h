@@ -22,7 +22,6 @@
 #include "coordinator/read_pool.h"
 #include "sagas/base/buf.h"
 #include "sagas/base/macros.h"
-#include "sagas/base/time.h"
 #include "sagas/id.h"
 
 enum {
@@ -82,7 +81,7 @@ struct exchange {
 
 	/* The server's own. */
 	void *connection;
-	int64_t started_ns;
+	int64_t started_us;
 	size_t received; /* bytes of the body, kept or not */
 	bool begun, discard, suspended;
 };
@@ -134,8 +133,5 @@ void exchange_read(struct exchange *ex,
 /* The server's: splits target into path and arguments; answers when it cannot be read. */
 void exchange_parse_target(struct exchange *ex, char **ret_path);
 void exchange_free(struct exchange *ex);
-
-/* Milliseconds since 1970, of this machine's clock. Thread: any. */
-wall_ms wall_now(void);
 
 #endif

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/clock.h"
 #include "coordinator/server_priv.h"
 
 enum {
@@ -34,14 +35,6 @@ enum {
 	BACKLOG = 1024,
 	STOP_GRACE_S = 10,
 };
-
-static int64_t mono_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 const char *exchange_header(struct exchange *ex, const char *name)
 {
@@ -167,7 +160,7 @@ static bool begin(struct exchange *ex, const char *method)
 	char *path;
 
 	ex->begun = true;
-	ex->started_ns = mono_ns();
+	ex->started_us = clock_mono_us();
 	take_request_id(ex);
 	exchange_parse_target(ex, &path);
 	if (!ex->status) {
@@ -297,7 +290,7 @@ void server_count(struct server *server, const struct exchange *ex, bool answere
 #undef X
 	};
 	struct route_metrics *m = &server->metrics[ex->route ? ex->route - routes : ROUTE_COUNT];
-	int64_t took_us = (mono_ns() - ex->started_ns) / 1000;
+	int64_t took_us = clock_mono_us() - ex->started_us;
 	int bucket = 0;
 
 	while (bucket < N_LATENCY_BUCKETS && took_us > bounds[bucket])
@@ -403,12 +396,12 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
  */
 static void wait_until_idle(struct server *server)
 {
-	int64_t give_up_ns = mono_ns() + STOP_GRACE_S * INT64_C(1000000000);
+	int64_t give_up_us = clock_mono_us() + STOP_GRACE_S * INT64_C(1000000);
 	struct timespec until;
 
 	pthread_mutex_lock(&server->lock);
-	while (server->in_flight > 0 &&
-		   (mono_ns() < give_up_ns || __atomic_load_n(&server->suspended, __ATOMIC_RELAXED) > 0)) {
+	while (server->in_flight > 0 && (clock_mono_us() < give_up_us ||
+									 __atomic_load_n(&server->suspended, __ATOMIC_RELAXED) > 0)) {
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec++;
 		pthread_cond_timedwait(&server->idle, &server->lock, &until);
