@@ -67,11 +67,15 @@ static void answer_refused(struct exchange *ex, const struct deployment *deploym
 		if (finding->level != FINDING_WARNING)
 			problem_errors_add(&errors, finding->pointer, finding->line, "%s", finding->text);
 	}
-	exchange_problem_errors(
-		ex, findings->n_errors > 0 ? PROBLEM_INVALID_DEFINITION : PROBLEM_NOT_BUILT, &errors,
-		"%zu error%s and %zu part%s that this version cannot run; `errors` says where",
-		findings->n_errors, findings->n_errors == 1 ? "" : "s", findings->n_not_built,
-		findings->n_not_built == 1 ? "" : "s");
+	if (findings->n_errors > 0)
+		exchange_problem_errors(ex, PROBLEM_INVALID_DEFINITION, &errors,
+								"the definition has %zu error%s; `errors` says where",
+								findings->n_errors, findings->n_errors == 1 ? "" : "s");
+	else
+		exchange_problem_errors(ex, PROBLEM_NOT_BUILT, &errors,
+								"%zu part%s of the definition cannot be run by this version yet; "
+								"`errors` says which",
+								findings->n_not_built, findings->n_not_built == 1 ? "" : "s");
 	problem_errors_release(&errors);
 }
 

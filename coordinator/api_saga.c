@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/node.h"
+#include "coordinator/routes.h"
 #include "sagas/json_text.h"
 #include "sagas/state_json.h"
 
@@ -58,7 +59,8 @@ void saga_read_failed(struct exchange *ex, const char *id, const struct err *err
 
 static void add_place(struct exchange *ex, const char *id, int64_t seq)
 {
-	exchange_add_header(ex, "Location", "/v1/sagas/%s", id);
+	if (strcmp(ex->route->method, "POST") == 0)
+		exchange_add_header(ex, "Location", "/v1/sagas/%s", id);
 	if (seq > 0)
 		exchange_add_header(ex, "ETag", "\"%lld\"", (long long)seq);
 }
