@@ -128,7 +128,7 @@ lint: $(BUILD)/libsagas.a ## layers, purity, format and the like (tests/lint)
 	$(Q)BUILD="$(BUILD)" tests/run $(sort $(wildcard tests/lint/*.sh))
 
 .PHONY: e2e
-e2e: all ## end to end, on the built binary (tests/e2e)
+e2e: all $(TOOL_BIN) ## end to end, on the built binary (tests/e2e)
 	$(Q)BUILD="$(BUILD)" tests/run $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 
 .PHONY: check
