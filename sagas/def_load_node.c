@@ -192,8 +192,7 @@ static bool is_misspelled(const json_t *object, const char *key)
 	const char *other;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, other, value)
-	{
+	json_object_foreach ((json_t *)object, other, value) {
 		struct suggest suggest;
 
 		suggest_init(&suggest, other, strlen(other));

@@ -34,6 +34,7 @@ struct step_read {
 	struct place before;  /* when, for_each, needs */
 	struct place content; /* the action and its modifiers */
 	struct place output;
+	struct place late; /* of an undo: what is evaluated when it begins, not when it is armed */
 };
 
 /* Where a modifier has an effect. */
@@ -165,7 +166,7 @@ static void read_action(const struct node *at, void *to)
 static void read_when(const struct node *at, void *to)
 {
 	struct step_read *read = to;
-	struct node placed = node_placed(at, read->undo ? &read->content : &read->before);
+	struct node placed = node_placed(at, read->undo ? &read->late : &read->before);
 
 	read_tmpl(&placed, WANT_BOOL, &read->act->when);
 }
@@ -394,8 +395,8 @@ static bool reads_saga_failure(const struct tmpl *tmpl)
 
 static bool request_reads_failure(const struct action_def *act)
 {
-	bool reads = reads_saga_failure(act->when) || reads_saga_failure(act->http.path) ||
-				 reads_saga_failure(act->http.body) || reads_saga_failure(act->idempotency_key);
+	bool reads = reads_saga_failure(act->http.path) || reads_saga_failure(act->http.body) ||
+				 reads_saga_failure(act->idempotency_key);
 
 	for (size_t i = 0; i < act->http.n_query; i++)
 		reads |= reads_saga_failure(act->http.query[i].value);
@@ -430,7 +431,7 @@ static const char *rules_from(const struct step_read *read)
 static void read_half(const struct node *at, struct step_read *read, const char *what,
 					  const struct key_rule *keys, size_t n_keys)
 {
-	struct node placed = node_placed(at, &read->content);
+	struct node placed = node_placed(at, read->undo ? &read->late : &read->content);
 
 	read->action = find_action(at, what);
 	if (read->action == ACT_NOT_SAID && !has_misspelled_action(at, keys, n_keys))
@@ -466,6 +467,8 @@ static void read_compensate(const struct node *at, void *to)
 	undo.content.undo = true;
 	undo.output = undo.content;
 	undo.output.undo = false;
+	undo.late = undo.content;
+	undo.late.names &= ~BIT(EXPR_REPLY);
 	read_half(at, &undo, "compensate", undo_keys, ARRAY_SIZE(undo_keys));
 	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",

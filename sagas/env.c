@@ -103,6 +103,19 @@ static json_t *make_failures(const struct env *env)
 	return failures;
 }
 
+/* In an undo that begins long after its step ended, the output is that of the state. */
+static json_t *make_output(const struct env *env)
+{
+	const struct step_state *step = &env->state->steps[env->step];
+	int item = env->item < 0 ? 0 : env->item;
+
+	if (env->output)
+		return json_incref(jval_json(env->output));
+	if (item >= step->n_actions || !step->actions[item].output)
+		return NULL;
+	return json_incref(jval_json(step->actions[item].output));
+}
+
 static json_t *make(const struct env *env, enum expr_name name)
 {
 	bool in_step = env->step >= 0;
@@ -116,7 +129,7 @@ static json_t *make(const struct env *env, enum expr_name name)
 	case EXPR_FAILURES:
 		return in_step ? make_failures(env) : NULL;
 	case EXPR_OUTPUT:
-		return env->output ? json_incref(jval_json(env->output)) : NULL;
+		return in_step ? make_output(env) : NULL;
 	case EXPR_ITEM:
 		return in_step && def->for_each && env->item >= 0 ? make_item(env) : NULL;
 	case EXPR_INDEX:
