@@ -25,7 +25,7 @@ enum {
 	DEFAULT_SLOTS = 16,
 	IDLE_FRAMES = 500,        /* a shorter log is not worth a checkpoint when idle */
 	CHECKPOINT_FRAMES = 2000, /* past it the next commit begins with one */
-	CHECKPOINT_RETRY = 1000,  /* frames until another try, when a reader was in the way */
+	CHECKPOINT_RETRY = 1000,  /* more frames until another try, when a reader was in the way */
 };
 
 int store_sqlite__error(sqlite3 *db, int rc, const char *what, struct err *err)
@@ -81,9 +81,12 @@ int store_sqlite__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
 
 int store_sqlite__connect(struct store_sqlite *s, int flags, sqlite3 **ret_db, struct err *err)
 {
-	/* The page cache is a bound, not a reservation. Reading goes through the mapping. */
+	/*
+	 * The page cache is a bound, not a reservation. Nothing is mapped: that gained nothing, and a
+	 * disk that fails would be a signal instead of an error.
+	 */
 	static const char settings[] = "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
-								   "PRAGMA cache_size = -32768; PRAGMA mmap_size = 268435456;";
+								   "PRAGMA cache_size = -32768; PRAGMA mmap_size = 0;";
 	CLEANUP(free_p) char *what = xasprintf("cannot open the store %s", s->path);
 	sqlite3 *db = NULL;
 	int rc, r;
@@ -146,19 +149,17 @@ static int on_wal(void *ctx, sqlite3 *db, const char *name, int frames)
 
 	(void)db;
 	(void)name;
-	if (frames < s->wal_frames) /* the log began again from its start */
-		s->checkpoint_at = CHECKPOINT_FRAMES;
+	if (frames < s->wal_frames) /* all was in the file, so the log began again */
+		s->checkpointed = 0;
 	s->wal_frames = frames;
 	return SQLITE_OK;
 }
 
 static int checkpoint(struct store_sqlite *s, struct err *err)
 {
-	int log = 0, done = 0;
-	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &done);
+	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 
-	/* When all of it is in the file, the next commit starts the log again. */
-	s->checkpoint_at = s->wal_frames + CHECKPOINT_RETRY;
+	s->checkpointed = s->wal_frames; /* also when it failed: not again at every commit */
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
 		return store_sqlite__error(s->db, rc, "cannot write a checkpoint of the store", err);
 	return 0;
@@ -168,17 +169,18 @@ int store_sqlite__idle(struct store *store, struct err *err)
 {
 	struct store_sqlite *s = store_sqlite__from(store);
 
-	if (s->memory || s->wal_frames < IDLE_FRAMES ||
-		(s->checkpoint_at > CHECKPOINT_FRAMES && s->wal_frames < s->checkpoint_at))
+	if (s->memory || s->wal_frames - s->checkpointed < IDLE_FRAMES)
 		return 0;
 	return checkpoint(s, err);
 }
 
 static void bound_log(struct store_sqlite *s)
 {
+	int limit = s->checkpointed ? CHECKPOINT_RETRY : CHECKPOINT_FRAMES;
+
 	/* A failure is not this commit's; what is wrong will show in the commit itself. */
-	if (!s->memory && s->wal_frames >= s->checkpoint_at && checkpoint(s, NULL) < 0)
-		s->checkpoint_at = s->wal_frames + CHECKPOINT_RETRY;
+	if (!s->memory && s->wal_frames - s->checkpointed >= limit)
+		checkpoint(s, NULL);
 }
 
 int store_sqlite__begin(struct store_sqlite *s, struct err *err)
@@ -352,7 +354,6 @@ int store_sqlite_open(const struct store_sqlite_options *options, struct store *
 	s->memory = strcmp(options->path, ":memory:") == 0;
 	s->no_sync = options->no_sync;
 	s->lock_fd = -1;
-	s->checkpoint_at = CHECKPOINT_FRAMES;
 	init_mutex(&s->mutex);
 	r = s->memory ? 0 : lock_file(s, err);
 	if (r < 0)

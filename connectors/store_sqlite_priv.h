@@ -96,10 +96,10 @@ struct store_sqlite {
 	sqlite3_stmt *stmts[W_STATEMENT_COUNT];
 	struct store_sqlite_counts *counts;
 	size_t n_counts, cap_counts;
-	int wal_frames;    /* in the log after the last commit */
-	int checkpoint_at; /* the number of frames at which the next checkpoint is tried */
-	bool unsettled;    /* a commit's outcome is unknown until the next one has succeeded */
-	char *retain_ns;   /* where the next retain goes on; NULL: from the start */
+	int wal_frames;   /* in the log after the last commit */
+	int checkpointed; /* wal_frames at the last checkpoint; 0: the log began again since */
+	bool unsettled;   /* a commit's outcome is unknown until the next one has succeeded */
+	char *retain_ns;  /* where the next retain goes on; NULL: from the start */
 	char retain_id[SAGA_ID_SIZE];
 
 	/*
