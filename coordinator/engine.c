@@ -415,15 +415,21 @@ static void throw_away(struct mail *mail)
 
 void engine_stop(struct engine *engine)
 {
-	struct mail *mail;
-
-	if (!engine)
-		return;
 	engine->stop.type = ENGINE_MAIL_STOP;
 	mailbox_post_reserved(engine->box, &engine->stop);
 	pthread_join(engine->thread, NULL);
 	loader_stop(engine->loader);
 	turn_free(engine->turn);
+	engine->turn = NULL;
+}
+
+void engine_free(struct engine *engine)
+{
+	struct mail *mail;
+
+	if (!engine)
+		return;
+	CHECK(!engine->turn);
 	mail = mailbox_drain(engine->box, 0);
 	while (mail) {
 		struct mail *next = mail->next;

@@ -80,10 +80,12 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
  */
 void engine_drain(struct engine *engine, int64_t grace_ms);
 /*
- * Ends the threads, and frees the engine. After engine_drain, and when the HTTP client is stopped;
- * the writer must still run. What did not end is in the history. Takes NULL.
+ * Ends the threads. After engine_drain, and when the HTTP client is stopped; the writer must still
+ * run. What did not end is in the history.
  */
 void engine_stop(struct engine *engine);
+/* After engine_stop, and when nobody can post any more: the writer has ended too. Takes NULL. */
+void engine_free(struct engine *engine);
 
 /*
  * Hands a call to the engine that owns the saga. ERR_UNAVAILABLE when its mailbox is full or it

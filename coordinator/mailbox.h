@@ -22,7 +22,8 @@ struct mailbox;
 
 /* capacity: how many messages of mailbox_post it holds. */
 struct mailbox *mailbox_new(size_t capacity) MUST_CHECK;
-void mailbox_free(struct mailbox *box); /* must be empty; takes NULL */
+/* It must be empty, and the threads that post to it must have ended. Takes NULL. */
+void mailbox_free(struct mailbox *box);
 
 /* Intake: false when it is full or closed. Thread: any. */
 bool mailbox_post(struct mailbox *box, struct mail *mail) MUST_CHECK;

@@ -81,9 +81,11 @@ void node_stop(struct node *node)
 		server_stop(node->server);
 	if (node->http)
 		http_client_stop(node->http, 0);
-	engine_stop(node->engine);
-	registry_free(node->registry);
+	if (node->engine)
+		engine_stop(node->engine);
 	writer_stop(node->writer);
+	engine_free(node->engine);
+	registry_free(node->registry);
 	if (node->store)
 		node->store->ops->close(node->store);
 	free(node);
