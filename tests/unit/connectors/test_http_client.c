@@ -521,6 +521,36 @@ START_TEST(test_http_client__counts_queueing_into_the_deadline)
 }
 END_TEST
 
+START_TEST(test_http_client__refuses_what_does_not_fit_into_the_queue)
+{
+	enum { N = 1 + HTTP_QUEUE_MAX_REQUESTS + 1 };
+	struct call **calls = xcalloc(N, sizeof(struct call *));
+	struct http_client_stats stats;
+	int i, counts[HTTP_CANCELLED + 1] = {0};
+
+	restart(1, NULL);
+	for (i = 0; i < N; i++) {
+		calls[i] = call_new("POST", "/hang", "{}");
+		http_client_send(client, &calls[i]->request);
+	}
+	await(calls[N - 1]);
+	ck_assert_int_eq(calls[N - 1]->request.result, HTTP_NOT_CONNECTED);
+	ck_assert_ptr_nonnull(strstr(calls[N - 1]->request.error, "wait for participant p already"));
+	http_script_await_requests(script, 1);
+	http_client_stats(client, &stats);
+	ck_assert_int_eq(stats.queued, HTTP_QUEUE_MAX_REQUESTS);
+	http_client_stop(TAKE(client), 0);
+	for (i = 0; i < N; i++) {
+		ck_assert_int_eq(calls[i]->n_done, 1);
+		counts[calls[i]->request.result]++;
+		call_free(calls[i]);
+	}
+	ck_assert_int_eq(counts[HTTP_BROKEN], 1);
+	ck_assert_int_eq(counts[HTTP_CANCELLED], HTTP_QUEUE_MAX_REQUESTS);
+	free(calls);
+}
+END_TEST
+
 START_TEST(test_http_client__stop_cancels_what_waits_and_breaks_what_hangs)
 {
 	CLEANUP(call_free_p) struct call *first = call_new("POST", "/hang", "{}");
@@ -632,6 +662,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_http_client__reuses_connections);
 	tcase_add_test(tc, test_http_client__limits_connections_and_queues_in_order);
 	tcase_add_test(tc, test_http_client__counts_queueing_into_the_deadline);
+	tcase_add_test(tc, test_http_client__refuses_what_does_not_fit_into_the_queue);
 	tcase_add_test(tc, test_http_client__stop_cancels_what_waits_and_breaks_what_hangs);
 	tcase_add_test(tc, test_http_client__stop_lets_what_is_in_flight_end);
 	tcase_add_test(tc, test_http_client__takes_requests_from_many_threads);
