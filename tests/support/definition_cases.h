@@ -1,0 +1,188 @@
+/*
+ * Definitions that the tests of the loader and those of schemas/saga.schema.json both look at, so
+ * that the two are held to the same verdicts.
+ */
+#ifndef TESTS_SUPPORT_DEFINITION_CASES_H
+#define TESTS_SUPPORT_DEFINITION_CASES_H
+
+#include <stdbool.h>
+
+/* A definition that uses the whole language: nothing in it is an error. */
+static const char whole_language[] =
+	"saga: whole\n"
+	"key: ${input.id}\n"
+	"key_reuse: after_undo\n"
+	"deadline: 3d\n"
+	"escalate: [{after: 1d, groups: [leads]}, {after: 2d, http: {to: p, method: POST, path: "
+	"/late}}]\n"
+	"input: {schema: {type: object, required: [id]}}\n"
+	"start_on:\n"
+	"  - {kafka: orders, group: g, when: \"${event.type == 'x'}\", input: \"${event.data}\",\n"
+	"     dead_letter: orders-dlt, poison: dead_letter}\n"
+	"  - {schedule: \"0 3 * * *\", time_zone: Europe/Berlin, overlap: skip, input: {id: 1}}\n"
+	"cancel_on: [{kafka: cancels, correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}]\n"
+	"participants: {p: {}, k: {timeout: 30s}}\n"
+	"steps:\n"
+	"  - {id: locked, lock: {keys: [\"a:${input.id}\"], release_after: paid}, timeout: 10m}\n"
+	"  - id: asked\n"
+	"    command: {to: k, key: \"${input.id}\", type: Reserve, data: {a: 1}}\n"
+	"    probe: {command: {to: k, type: Get}, every: 5s, outcome: {absent: [NotFound]}}\n"
+	"    compensate: {command: {to: k, type: Release}, escalate: [{after: 10m}]}\n"
+	"  - {id: told, emit: {topic: t, key: k, type: Told, data: {a: 1}}, compensate: none}\n"
+	"  - id: worked\n"
+	"    task: {queue: q, route: \"${input.id}\"}\n"
+	"    with: {a: \"${env.REGION}\"}\n"
+	"    heartbeat: 30s\n"
+	"    compensate:\n"
+	"      steps:\n"
+	"        - {id: first, http: {to: p, method: DELETE, path: /a}}\n"
+	"        - {id: then, task: cleanup, with: {why: \"${saga.failure.code}\"}}\n"
+	"  - id: signed\n"
+	"    await: [{signal: signed}, {kafka: s, correlate: {from: \"${event.id}\", expect: "
+	"\"${input.id}\"}},\n"
+	"            {webhook: p, when: \"${event.type == 'x'}\"}, {after: 2h}]\n"
+	"  - {id: allowed, approval: {title: \"Order ${input.id}\", groups: [sales], approve: 2, "
+	"reject: 1,\n"
+	"     exclude: [\"${input.by}\"], show: {a: 1}, form: {type: object}}, timeout: 1d}\n"
+	"  - id: paid\n"
+	"    repeat: {until: \"${output.ok}\", max: 3}\n"
+	"    steps:\n"
+	"      - {id: pay, saga: payment, with: {n: \"${index}\"}, tolerate: true}\n"
+	"      - {id: look, when: \"${steps.pay.status == 'failed'}\", await: {signal: card}}\n"
+	"    output: {ok: \"${steps.pay.status == 'completed'}\"}\n"
+	"  - id: sent\n"
+	"    pivot: true\n"
+	"    http: {to: p, method: POST, path: /s, headers: {Authorization: \"Bearer "
+	"${secret.TOKEN}\"},\n"
+	"           body: {hook: \"${step.callback_url}\"}}\n"
+	"on_compensated: [{id: sorry, emit: {topic: t, type: Sorry, data: \"${saga.failure}\"}}]\n";
+
+/* One finding each: its pointer and a part of its text. HEAD stands before, with one step `a`. */
+#define HEAD "saga: x\nparticipants: {stock: {}}\nsteps:\n  - {id: a, set: {n: 1}}\n"
+
+static const struct {
+	const char *yaml, *place, *part;
+	bool meaning; /* not a matter of structure, so that no schema can tell */
+} refused[] = {
+	{"steps: [{id: a, set: 1}]\n", ": ", "`saga` is missing"},
+	{"saga: x\n", ": ", "`steps` is missing"},
+	{"saga: x\nsteps: []\n", "/steps: ", "lists no step"},
+	{"saga: x\nsteps: {a: 1}\n", "/steps: ", "must be a list"},
+	{"- a\n", ": ", "must be an object, not a list"},
+	{HEAD "stepz: 1\n", "/stepz: ", "did you mean `steps`?"},
+	{HEAD "quux: 1\n", "/quux: ", "it may have: saga, key"},
+	{"saga: Order\nsteps: [{id: a, set: 1}]\n", "/saga: ", "must match [a-z][a-z0-9_-]*"},
+	{HEAD "key: \"${item.x}\"\n", "/key: ", "`item` is not available here", true},
+	{HEAD "key: 5\n", "/key: ", "must be text, not a number"},
+	{HEAD "deadline: soon\n", "/deadline: ", "is not a duration"},
+	{HEAD "deadline: 30\n", "/deadline: ", "a duration such as 200ms"},
+	{HEAD "deadline: 0s\n", "/deadline: ", "longer than nothing"},
+	{HEAD "deadline: 99999d\n", "/deadline: ", "at most 3660d", true},
+	{HEAD "recovery: forwards\n", "/recovery: ", "must be forward; did you mean `forward`?"},
+	{HEAD "key_reuse: always\n", "/key_reuse: ", "must be never or after_undo"},
+	{HEAD "labels: [a]\n", "/labels: ", "must be an object"},
+	{HEAD "labels: {a: [1]}\n", "/labels/a: ", "a label must be text"},
+	{HEAD "search: {a: {b: 1}}\n", "/search/a: ", "must be text or a number"},
+	{HEAD "input: {schema: {type: objekt}}\n", "/input/schema/type: ", "did you mean `object`?",
+	 true},
+	{HEAD "input: {shema: {}}\n", "/input/shema: ", "did you mean `schema`?"},
+	{HEAD "defaults: {timeout: 3s, retrys: 3}\n", "/defaults/retrys: ", "did you mean `retry`?"},
+	{HEAD "defaults: {retry: {max_attempts: 3}}\n",
+	 "/defaults/retry/max_attempts: ", "did you mean `maximum_attempts`?"},
+	{HEAD "defaults: {retry: {jitter: 2}}\n", "/defaults/retry/jitter: ", "from 0 to 1"},
+	{HEAD "defaults: {retry: {backoff_coefficient: 0.5}}\n",
+	 "/defaults/retry/backoff_coefficient: ", "from 1 to 100"},
+	{HEAD "defaults: {retry: {maximum_attempts: -1}}\n",
+	 "/defaults/retry/maximum_attempts: ", "from 0 to"},
+	{HEAD "defaults: {retry: {on_exhausted: stop}}\n",
+	 "/defaults/retry/on_exhausted: ", "must be fail or park"},
+	{HEAD "defaults: {retry: {initial_interval: 1}}\n",
+	 "/defaults/retry/initial_interval: ", "must be a duration"},
+	{HEAD "defaults: {outcome: {success: 404}}\n", "/defaults/outcome/success: ", "must be a list"},
+	{HEAD "defaults: {outcome: {success: [700]}}\n",
+	 "/defaults/outcome/success/0: ", "from 100 to 599"},
+	{HEAD "defaults: {outcome: {success: [[]]}}\n",
+	 "/defaults/outcome/success/0: ", "lists statuses"},
+	{HEAD "defaults: {outcome: {success: [404], failure: [404]}}\n",
+	 "/defaults/outcome/failure/0: ", "`success` and `failure` at once", true},
+	{HEAD "defaults: {outcome: {absent: [404]}}\n",
+	 "/defaults/outcome/absent: ", "outcome of a probe only"},
+	{HEAD "defaults: {outcome: {success: [\"${reply.status}0\"]}}\n",
+	 "/defaults/outcome/success/0: ", "one expression"},
+	{HEAD "defaults: {outcome: {success: [\"${steps.a.output}\"]}}\n",
+	 "/defaults/outcome/success/0: ", "`steps` is not available here", true},
+	{HEAD "  - {id: B, set: 1}\n", "/steps/1/id: ", "must match [a-z][a-z0-9_]*"},
+	{HEAD "  - {id: b-c, set: 1}\n", "/steps/1/id: ", "must match [a-z][a-z0-9_]*"},
+	{HEAD "  - {id: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, set: 1}\n",
+	 "/steps/1/id: ", "at most 64"},
+	{HEAD "  - {set: 1}\n", "/steps/1: ", "`id` is missing"},
+	{HEAD "  - b\n", "/steps/1: ", "a step must be an object"},
+	{HEAD "  - {id: b}\n", "/steps/1: ", "step `b` has no action"},
+	{HEAD "  - {id: b, htp: {to: stock}}\n", "/steps/1/htp: ", "did you mean `http`?"},
+	{HEAD "  - {id: b, set: 1, fail: {code: x}}\n", "/steps/1/fail: ", "two actions"},
+	{HEAD "  - {id: b, http: {to: stok, method: GET, path: /}}\n",
+	 "/steps/1/http/to: ", "unknown participant `stok`; did you mean `stock`?", true},
+	{HEAD "  - {id: b, http: {to: bank, method: GET, path: /}}\n",
+	 "/steps/1/http/to: ", "add `bank: {}` to `participants`", true},
+	{HEAD "  - {id: b, http: {to: stock, method: get, path: /}}\n",
+	 "/steps/1/http/method: ", "did you mean `GET`?"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET}}\n", "/steps/1/http: ", "`path` is missing"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: x}}\n",
+	 "/steps/1/http/path: ", "must begin with /"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: \"/x?a=1\"}}\n",
+	 "/steps/1/http/path: ", "may not hold ?"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /, headers: {Host: x}}}\n",
+	 "/steps/1/http/headers/Host: ", "cannot be set here"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /, headers: {\"a b\": x}}}\n",
+	 "/steps/1/http/headers/a b: ", "not the name of a header"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /, query: {a: [1]}}}\n",
+	 "/steps/1/http/query/a: ", "must be text or a number"},
+	{HEAD "  - {id: b, http: {to: stock, method: PUT, path: /, content_type: text/plain},\n"
+		  "     compensate: none}\n",
+	 "/steps/1/http/content_type: ", "must be application/json"},
+	{HEAD "  - {id: b, fail: {message: m}}\n", "/steps/1/fail: ", "`code` is missing"},
+	{HEAD "  - {id: b, when: input.x > 3, set: 1}\n",
+	 "/steps/1/when: ", "write \"${input.x > 3}\""},
+	{HEAD "  - {id: b, when: 1, set: 1}\n", "/steps/1/when: ", "true, false or one ${expression}"},
+	{HEAD "  - {id: b, when: \"${1 +}\", set: 1}\n", "/steps/1/when: ", "column", true},
+	{HEAD "  - {id: b, for_each: 3, set: 1}\n", "/steps/1/for_each: ", "must be a list"},
+	{HEAD "  - {id: b, max_parallel: 2, set: 1}\n", "/steps/1/max_parallel: ", "there is none"},
+	{HEAD "  - {id: b, for_each: [1], max_parallel: 0, set: 1}\n",
+	 "/steps/1/max_parallel: ", "from 1 to 1000"},
+	{HEAD "  - {id: b, repeat: {until: \"${output.x}\"}, set: 1}\n",
+	 "/steps/1/repeat: ", "`max` is missing"},
+	{HEAD "  - {id: b, repeat: {until: \"${output.x}\", max: 0}, set: 1}\n",
+	 "/steps/1/repeat/max: ", "from 1 to 1000"},
+	{HEAD "  - {id: b, repeat: {until: \"${output.x}\", max: 2}, for_each: [1], set: 1}\n",
+	 "/steps/1/repeat: ", "put the repeat into a `steps` block"},
+	{HEAD "  - {id: b, needs: a, set: 1}\n", "/steps/1/needs: ", "such as [a]"},
+	{HEAD "  - {id: b, pivot: yes, set: 1}\n", "/steps/1/pivot: ", "true or false"},
+	{HEAD "  - {id: b, compensate: nothing, set: 1}\n", "/steps/1/compensate: ", "or none"},
+	{HEAD "  - {id: b, compensate: {http: {to: stock, method: GET, path: /}, compensate: none}, "
+		  "set: 1}\n",
+	 "/steps/1/compensate/compensate: ", "cannot be undone"},
+	{HEAD "  - {id: b, compensate: {set: 1}, set: 1}\n",
+	 "/steps/1/compensate: ", "`set` undoes nothing"},
+	{HEAD "  - {id: b, set: 1, probe: {http: {to: stock, method: GET, path: /}}}\n",
+	 "/steps/1/probe: ", "belongs to `http` or `command`"},
+	{HEAD "  - {id: b, http: {to: stock, method: GET, path: /}, probe: {every: 5s}}\n",
+	 "/steps/1/probe: ", "no action"},
+	{HEAD "  - {id: b, await: {}}\n", "/steps/1/await: ", "must say one of signal"},
+	{HEAD "  - {id: b, await: {after: 2h, signal: x}}\n", "/steps/1/await: ", "must say one of"},
+	{HEAD "  - {id: b, await: {after: 2 hours}}\n", "/steps/1/await/after: ", "is not a duration"},
+	{HEAD "  - {id: b, set: 1, timeout: 1s, unit: 3}\n", "/steps/1/unit: ", "unknown key `unit`"},
+	/* Mistakes inside of what is not built are found as well. */
+	{HEAD "  - {id: b, task: {que: x}, compensate: none}\n",
+	 "/steps/1/task/que: ", "did you mean `queue`?"},
+	{HEAD "  - {id: b, emit: {topic: \"${input.t}\", type: T}, compensate: none}\n",
+	 "/steps/1/emit/topic: ", "must be constant text"},
+	{HEAD "  - {id: b, approval: {title: t, groups: [g], approve: 0}}\n",
+	 "/steps/1/approval/approve: ", "from 1 to 1000"},
+	{HEAD "  - {id: b, lock: {keys: [x], release_after: aa}}\n",
+	 "/steps/1/lock/release_after: ", "unknown step `aa` in release_after", true},
+	{HEAD "start_on: [{schedule: \"0 3 * *\"}]\n", "/start_on/0/schedule: ", "five fields"},
+	{HEAD "  - {id: b, steps: [{id: c, sett: 1}]}\n",
+	 "/steps/1/steps/0/sett: ", "did you mean `set`?"},
+};
+
+#endif
