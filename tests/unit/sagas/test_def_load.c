@@ -331,7 +331,7 @@ START_TEST(test_def_load__says_what_is_not_built)
 }
 END_TEST
 
-START_TEST(test_def_load__says_what_is_wrong_and_what_would_be_right)
+static void check_refused(const struct refused *refused)
 {
 	struct findings findings = {0};
 	CLEANUP(buf_release) struct buf out = {0};
@@ -339,14 +339,25 @@ START_TEST(test_def_load__says_what_is_wrong_and_what_would_be_right)
 	char start[300];
 
 	buf_init(&out, 0);
-	definition_findings(refused[_i].yaml, &out);
-	ck_assert_int_eq(definition_load(refused[_i].yaml, &def, &findings), ERR_INVALID);
-	ck_assert_msg(findings.n_errors == 1, "%s gives %s", refused[_i].yaml, buf_str(&out));
-	snprintf(start, sizeof(start), "error %s", refused[_i].place);
+	definition_findings(refused->yaml, &out);
+	ck_assert_int_eq(definition_load(refused->yaml, &def, &findings), ERR_INVALID);
+	ck_assert_msg(findings.n_errors == 1, "%s gives %s", refused->yaml, buf_str(&out));
+	snprintf(start, sizeof(start), "error %s", refused->place);
 	ck_assert_msg(strstr(buf_str(&out), start) != NULL, "%s not in %s", start, buf_str(&out));
-	ck_assert_msg(strstr(buf_str(&out), refused[_i].part) != NULL, "%s not in %s", refused[_i].part,
+	ck_assert_msg(strstr(buf_str(&out), refused->part) != NULL, "%s not in %s", refused->part,
 				  buf_str(&out));
 	findings_release(&findings);
+}
+
+START_TEST(test_def_load__says_what_is_wrong_and_what_would_be_right)
+{
+	check_refused(&refused_structure[_i]);
+}
+END_TEST
+
+START_TEST(test_def_load__finds_what_a_schema_cannot)
+{
+	check_refused(&refused_meaning[_i]);
 }
 END_TEST
 
@@ -466,7 +477,9 @@ int main(void)
 	tcase_add_test(tc, test_def_load__knows_every_part_it_runs);
 	tcase_add_test(tc, test_def_load__says_what_is_not_built);
 	tcase_add_loop_test(tc, test_def_load__says_what_is_wrong_and_what_would_be_right, 0,
-						ARRAY_SIZE(refused));
+						ARRAY_SIZE(refused_structure));
+	tcase_add_loop_test(tc, test_def_load__finds_what_a_schema_cannot, 0,
+						ARRAY_SIZE(refused_meaning));
 	tcase_add_test(tc, test_def_load__reports_ten_errors_of_ten);
 	tcase_add_test(tc, test_def_load__limits_steps);
 	tcase_add_test(tc, test_def_load__draws_the_graph);
