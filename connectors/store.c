@@ -37,3 +37,10 @@ void definition_row_release(struct definition_row *row)
 	free((char *)row->source);
 	*row = (struct definition_row){0};
 }
+
+void membership_release(struct membership *membership)
+{
+	free(membership->nodes);
+	free(membership->slot_owner);
+	*membership = (struct membership){.self = -1};
+}

@@ -114,6 +114,31 @@ struct saga_filter {
 	int limit;                   /* 1 to 1000 */
 };
 
+/*
+ * Slots and nodes. A saga belongs to a slot, a slot to one node at a time; the store knows which,
+ * and checks it in every commit. A node holds its slots as long as it renews its lease.
+ */
+enum { NODE_ID_SIZE = 37, NODE_ADDRESS_SIZE = 128 };
+
+struct node_row {
+	char id[NODE_ID_SIZE];
+	char address[NODE_ADDRESS_SIZE]; /* "http://10.0.0.7:7878", where its API is reached */
+	char version[32];
+	wall_ms started_at, renewed_at;
+	bool alive;    /* its lease has not run out, by the store's clock */
+	bool draining; /* gives its slots away and takes no new ones */
+	int n_slots;
+};
+
+/* What a renewal brings back. slot_owner has slot_count entries: an index into nodes, or -1. */
+struct membership {
+	struct node_row *nodes;
+	size_t n_nodes;
+	int *slot_owner;
+	int self; /* index of this node in nodes; -1: its row is gone, it has to join again */
+};
+void membership_release(struct membership *membership);
+
 struct store_stats {
 	int64_t commits;
 	int64_t items;
@@ -147,6 +172,31 @@ struct store_ops {
 	int (*slot_count)(const struct store *store);
 	/* Frees the store; its readers must be gone. Takes NULL. */
 	void (*close)(struct store *store);
+
+	/*
+	 * Membership. Thread: one, the membership thread, which may run beside the writer. A store of
+	 * one process (SQLite) has NULL here: it owns all slots for as long as it is open.
+	 */
+
+	/* Adds this process as a node without slots, with a fresh random id. */
+	int (*node_join)(struct store *store, const char *address, int64_t lease_ms,
+					 char ret_id[NODE_ID_SIZE], struct err *err);
+	/* Renews the lease, and says who is there and who owns what. */
+	int (*node_renew)(struct store *store, bool draining, struct membership *ret_membership,
+					  struct err *err);
+	/*
+	 * Takes those of the wanted slots that have no owner or an owner whose lease has run out; ends
+	 * the old owner's connections first. Each gets a new random token, against which every commit
+	 * of this process is checked from now on. ret_got[i]: whether slots[i] is ours.
+	 */
+	int (*slots_acquire)(struct store *store, const int *slots, size_t n, bool *ret_got,
+						 struct err *err);
+	/* Gives slots up; commits for them are fenced from now on. */
+	int (*slots_release)(struct store *store, const int *slots, size_t n, struct err *err);
+	/* Removes the node's row and its slots. */
+	int (*node_leave)(struct store *store, struct err *err);
+	/* Who is there, for `skald node list`. Thread: a reader's. */
+	int (*nodes)(struct store_reader *reader, struct membership *ret_membership, struct err *err);
 
 	/* Readers. Thread: each reader belongs to one thread at a time. */
 
