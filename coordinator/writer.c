@@ -14,6 +14,7 @@ enum {
 	RETAIN_LIMIT = 100,          /* sagas removed in one go */
 	RETAIN_EVERY_MS = 60 * 1000, /* when there was nothing more to remove */
 	RETAIN_AGAIN_MS = 20,        /* when there was */
+	RETAIN_FIRST_MS = 2000,      /* after the start: a process that lives shortly removes, too */
 	SETTLE_EVERY_MS = 200,
 };
 
@@ -201,7 +202,7 @@ int writer_start(const struct writer_options *options, struct writer **ret_write
 	clock_start();
 	writer->store = options->store;
 	writer->retention_ms = options->retention_ms;
-	writer->retain_at_ms = mono_ms_now() + RETAIN_EVERY_MS;
+	writer->retain_at_ms = mono_ms_now() + RETAIN_FIRST_MS;
 	writer->box = mailbox_new(JOBS_MAX);
 	CHECK(pthread_mutex_init(&writer->mutex, NULL) == 0);
 	if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
