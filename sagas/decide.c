@@ -52,6 +52,23 @@ void decide__error(struct event *event, const char *code, const char *message)
 	event->message = clean_copy(message);
 }
 
+/* What ends an action says by which attempt, unless it was the first, or none was made. */
+static void note_attempt(const struct saga_state *state, struct event *event)
+{
+	bool undo = event->type == EV_COMPENSATION_COMPLETED || event->type == EV_COMPENSATION_FAILED;
+	bool run = event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
+			   event->type == EV_STEP_PARKED;
+	const struct action_state *action;
+	int64_t attempt;
+
+	if ((!undo && !run) ||
+		state->steps[event->step].n_actions <= (event->item < 0 ? 0 : event->item))
+		return;
+	action = saga_state_action(state, event->step, event->item);
+	attempt = undo ? action->undo.attempt : action->run.attempt;
+	event->attempt = attempt > 1 ? attempt : 0;
+}
+
 void decide__emit(struct ctx *ctx, struct event *event)
 {
 	struct decision *decision = ctx->decision;
@@ -62,6 +79,7 @@ void decide__emit(struct ctx *ctx, struct event *event)
 			xrealloc_array(decision->events, decision->cap_events, sizeof(*decision->events));
 	}
 	event->at = ctx->now;
+	note_attempt(ctx->state, event);
 	saga_state_apply(ctx->state, event);
 	decision->events[decision->n_events++] = *event;
 }

@@ -442,8 +442,8 @@ static bool attempt_is_recorded(int64_t attempt)
 	return at == attempt;
 }
 
-static void park(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
-				 const char *message)
+void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
+				  const char *message)
 {
 	struct event event = decide__event(EV_STEP_PARKED, target.step, target.item);
 
@@ -473,7 +473,7 @@ static void give_up(struct ctx *ctx, struct target target, enum outcome outcome,
 	}
 	if (!ctx->state->failing && !forward_only && !unknown_pivot &&
 		act->retry.on_exhausted == ON_EXHAUSTED_PARK) {
-		park(ctx, target, outcome, code, message);
+		decide__park(ctx, target, outcome, code, message);
 		return;
 	}
 	env_init(&env, ctx->state, target.step, target.item);

@@ -22,26 +22,11 @@ bool decide__tolerates(struct ctx *ctx, int step, struct env *env)
 void decide__completed(struct ctx *ctx, int step, int item, struct jval *output, struct env *env)
 {
 	struct event event = decide__event(EV_STEP_COMPLETED, step, item);
-	const struct action_state *action = ctx->state->steps[step].n_actions > (item < 0 ? 0 : item)
-											? saga_state_action(ctx->state, step, item)
-											: NULL;
 
-	if (action && action->run.attempt > 1)
-		event.attempt = action->run.attempt;
 	event.value = jval_ref(output);
 	decide__emit(ctx, &event);
 	env->output = output;
 	decide__arm(ctx, step, item, env);
-}
-
-static void park_step(struct ctx *ctx, int step, int item, enum outcome outcome, const char *code,
-					  const char *message)
-{
-	struct event event = decide__event(EV_STEP_PARKED, step, item);
-
-	event.outcome = outcome;
-	decide__error(&event, code, message);
-	decide__emit(ctx, &event);
 }
 
 static void settle(struct ctx *ctx, int step, enum outcome outcome, json_t *output)
@@ -66,7 +51,8 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 	tolerated = (after || !state->failing) && decide__tolerates(ctx, step, env);
 	if (!tolerated &&
 		(decide__forward_only(state, step) || (step == state->def->pivot && ambiguous))) {
-		park_step(ctx, step, item, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
+		decide__park(ctx, (struct target){step, item, SIDE_DO},
+					 ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
 		return;
 	}
 	event = decide__event(EV_STEP_FAILED, step, item);
@@ -329,8 +315,9 @@ static void continue_turns(struct ctx *ctx, int step)
 	} else if (r == 0 && turn + 1 < def->repeat_max) {
 		begin_action(ctx, step, turn + 1);
 	} else if (decide__forward_only(ctx->state, step)) {
-		park_step(ctx, step, turn + 1, OUTCOME_FAILURE, r < 0 ? "expression_error" : "repeat_limit",
-				  r < 0 ? err.text : "`until` did not become true");
+		decide__park(ctx, (struct target){step, turn + 1, SIDE_DO}, OUTCOME_FAILURE,
+					 r < 0 ? "expression_error" : "repeat_limit",
+					 r < 0 ? err.text : "`until` did not become true");
 	} else {
 		decide__fail_saga(ctx, step, r < 0 ? "expression_error" : "repeat_limit",
 						  r < 0 ? err.text : "`until` did not become true within `max` turns");

@@ -64,6 +64,9 @@ int64_t decide__timeout(struct ctx *ctx, struct target target);
 wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over);
 /* Sends the call of a target (attempt exec->attempt) once the events are durable. */
 void decide__send(struct ctx *ctx, struct target target);
+/* The action waits for a person. outcome: OUTCOME_UNKNOWN or OUTCOME_FAILURE. */
+void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
+				  const char *message);
 /* Asks the probe of a target, or sends again where there is none. */
 void decide__probe(struct ctx *ctx, struct target target);
 /* The due time of a target has come. */

@@ -67,7 +67,6 @@ static void success(struct ctx *ctx, struct target target, struct env *env)
 	if (target.side == SIDE_UNDO) {
 		/* It is undone, whatever its output was to be. */
 		event = decide__event(EV_COMPENSATION_COMPLETED, target.step, target.item);
-		event.attempt = exec->attempt > 1 ? exec->attempt : 0;
 		event.value = jval_ref(output);
 		decide__emit(ctx, &event);
 		return;
@@ -86,7 +85,6 @@ static void undo_failure(struct ctx *ctx, struct target target, const struct jud
 	struct event event = decide__event(EV_COMPENSATION_FAILED, target.step, target.item);
 
 	event.outcome = OUTCOME_FAILURE;
-	event.attempt = ctx->in->attempt;
 	event.http_status = ctx->in->http_status;
 	decide__error(&event, judgement->code, judgement->message);
 	decide__emit(ctx, &event);

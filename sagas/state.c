@@ -122,6 +122,13 @@ static void exec_error(struct exec *exec, const struct event *event)
 	set_string(&exec->message, event->message);
 }
 
+/* The end of an action says by which attempt it came, unless that was the first. */
+static void exec_attempts(struct exec *exec, const struct event *event)
+{
+	if (event->attempt > exec->attempt)
+		exec->attempt = event->attempt;
+}
+
 static void exec_begin(struct exec *exec, const struct event *event)
 {
 	exec->status = EXEC_RUNNING;
@@ -197,6 +204,7 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 	struct action_state *action = event_action(state, event);
 
 	step->begun = true;
+	exec_attempts(&action->run, event);
 	exec_end(&action->run, EXEC_DONE);
 	action->run.settle_at = 0;
 	set_jval(&action->output, event->value);
@@ -213,6 +221,7 @@ static void apply_step_failed(struct saga_state *state, const struct event *even
 	step->begun = true;
 	exec_end(&action->run, unknown ? EXEC_GAVE_UP : EXEC_FAILED);
 	exec_error(&action->run, event);
+	exec_attempts(&action->run, event);
 	action->run.ambiguous = event->ambiguous;
 	action->run.settle_at = event->settle_at;
 	action->tolerated = event->tolerated;
@@ -263,6 +272,7 @@ static void apply_step_parked(struct saga_state *state, const struct event *even
 	step->begun = true;
 	exec_end(run, EXEC_PARKED);
 	exec_error(run, event);
+	exec_attempts(run, event);
 	run->parked_unknown = event->outcome == OUTCOME_UNKNOWN;
 	step->status = run->parked_unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
 }
@@ -292,6 +302,7 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 		action->comp = COMP_RUNNING;
 		break;
 	case EV_COMPENSATION_COMPLETED:
+		exec_attempts(undo, event);
 		undo_end(action, EXEC_DONE, COMP_DONE);
 		set_jval(&action->undo_output, event->value);
 		break;
@@ -305,6 +316,7 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 		break;
 	case EV_COMPENSATION_FAILED:
 		exec_error(undo, event);
+		exec_attempts(undo, event);
 		undo_end(action, EXEC_FAILED, COMP_FAILED);
 		break;
 	case EV_COMPENSATION_SKIPPED:
