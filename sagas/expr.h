@@ -102,7 +102,8 @@ struct expr_scope {
 
 /*
  * Checks names and, as far as known, types. Every error is reported through `report` (place is
- * "column N"); the return value is the number of errors. *ret_type may be NULL.
+ * "column N"); the return value is the number of errors. *ret_type may be NULL; what is an int or a
+ * double, one cannot know which, is EXPR_T_DOUBLE.
  */
 int expr_check(const struct expr *expr, const struct expr_scope *scope,
 			   void (*report)(void *ctx, const struct err *err), void *report_ctx,
