@@ -317,9 +317,10 @@ static int to_bool(struct eval *ev, const struct node *node, const struct val *v
 
 static int call_type(const struct val *v, struct val *out)
 {
-	/* Of types only the type of types is no type of values; an optional is of none that can be
-	 * written, so it equals none. */
-	*out = (struct val){.tag = V_TYPE, .i = v->tag == V_OPTIONAL ? -1 : (int64_t)val__type(v)};
+	*out = (struct val){
+		.tag = V_TYPE,
+		.i = v->tag == V_OPTIONAL ? EXPR__T_OPTIONAL : (int)val__type(v),
+	};
 	return 0;
 }
 

@@ -287,11 +287,17 @@ static struct node *name_node(struct parser *p, size_t start, struct slice name)
 	};
 	static const struct {
 		const char *text;
-		enum expr_type type;
+		int type;
 	} types[] = {
-		{"bool", EXPR_T_BOOL},      {"int", EXPR_T_INT},   {"double", EXPR_T_DOUBLE},
-		{"string", EXPR_T_STRING},  {"list", EXPR_T_LIST}, {"map", EXPR_T_MAP},
-		{"null_type", EXPR_T_NULL}, {"type", EXPR_T_ANY},
+		{"optional_type", EXPR__T_OPTIONAL},
+		{"bool", EXPR_T_BOOL},
+		{"int", EXPR_T_INT},
+		{"double", EXPR_T_DOUBLE},
+		{"string", EXPR_T_STRING},
+		{"list", EXPR_T_LIST},
+		{"map", EXPR_T_MAP},
+		{"null_type", EXPR_T_NULL},
+		{"type", EXPR_T_ANY},
 	};
 	struct node *node = node_over(p, N_OTHER, start, (struct nodes){0});
 

@@ -69,8 +69,11 @@ enum val_tag {
 	V_TIMESTAMP,
 	V_DURATION,
 	V_OPTIONAL, /* opt; NULL: nothing */
-	V_TYPE,     /* i: enum expr_type */
+	V_TYPE,     /* i: enum expr_type, or EXPR__T_OPTIONAL */
 };
+
+/* Beside enum expr_type, as the value of type(). */
+enum { EXPR__T_OPTIONAL = 255 };
 
 struct val {
 	uint8_t tag;

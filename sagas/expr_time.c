@@ -44,6 +44,10 @@ int expr__time_arithmetic(struct eval *ev, const struct node *node, const struct
 				ev, node, a->tag == V_DURATION && b->tag == V_DURATION ? V_DURATION : V_TIMESTAMP,
 				a->i + b->i, (int64_t)a->nanos + b->nanos, ret_value);
 	} else if (node->kind == N_SUBTRACT) {
+		/* CEL's durations are nanoseconds in 64 bits; what is further apart has no difference. */
+		if (a->tag == V_TIMESTAMP && b->tag == V_TIMESTAMP &&
+			llabs(a->i - b->i) > INT64_MAX / NANOS)
+			return expr__fail(ev, node, "these times lie more than 292 years apart");
 		if (b->tag == V_DURATION || a->tag == V_TIMESTAMP)
 			return make_time(ev, node, a->tag == b->tag ? V_DURATION : V_TIMESTAMP, a->i - b->i,
 							 (int64_t)a->nanos - b->nanos, ret_value);

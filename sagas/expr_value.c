@@ -192,23 +192,6 @@ static int compare_doubles(double a, double b)
 	return (a > b) - (a < b);
 }
 
-/* Exactly, also where a double has no room for the integer. */
-static int compare_int_double(int64_t i, double d)
-{
-	double whole;
-
-	if (isnan(d))
-		return VAL__NAN;
-	if (d >= 0x1p63)
-		return -1;
-	if (d < -0x1p63)
-		return 1;
-	whole = trunc(d);
-	if (i != (int64_t)whole)
-		return compare_i64(i, (int64_t)whole);
-	return (d < whole) - (d > whole);
-}
-
 int val__compare(const struct val *a, const struct val *b)
 {
 	int order;
@@ -217,12 +200,11 @@ int val__compare(const struct val *a, const struct val *b)
 		return compare_i64(a->i, b->i);
 	if (a->tag == V_DOUBLE && b->tag == V_DOUBLE)
 		return compare_doubles(a->d, b->d);
+	/* An integer beside a double is promoted, as in arithmetic and in CEL. */
 	if (a->tag == V_INT && b->tag == V_DOUBLE)
-		return compare_int_double(a->i, b->d);
-	if (a->tag == V_DOUBLE && b->tag == V_INT) {
-		order = compare_int_double(b->i, a->d);
-		return order == VAL__NAN ? order : -order;
-	}
+		return compare_doubles((double)a->i, b->d);
+	if (a->tag == V_DOUBLE && b->tag == V_INT)
+		return compare_doubles(a->d, (double)b->i);
 	if (val__is_string(a) && val__is_string(b)) {
 		struct slice x = val__slice(a), y = val__slice(b);
 
