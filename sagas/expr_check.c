@@ -28,11 +28,6 @@ static const char *const name_texts[] = {
 #undef X
 };
 
-/* The source of a node, for messages: not too much of it. */
-#define SOURCE(c, node)                                                                            \
-	(int)((node)->end - (node)->start > 60 ? 60 : (node)->end - (node)->start),                    \
-		(c)->expr->text + (node)->start
-
 static void report_err(struct check *c, const struct node *node, struct err *err)
 {
 	c->n_errors++;

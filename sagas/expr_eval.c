@@ -11,8 +11,6 @@
 
 #include "sagas/expr_priv.h"
 
-static int eval(struct eval *ev, const struct node *node, struct val *out);
-
 const char *expr_type_text(enum expr_type type)
 {
 	static const char *const texts[] = {
@@ -82,15 +80,10 @@ int expr__charge_bytes(struct eval *ev, const struct node *node, size_t n)
 	return expr__charge(ev, node, n / EXPR__BYTES_PER_STEP);
 }
 
-static bool is_absorbable(int r)
+bool expr__is_absorbable(int r)
 {
 	return r == ERR_INVALID;
 }
-
-/* The source of a node, for messages: not too much of it. */
-#define SOURCE(ev, node)                                                                           \
-	(int)((node)->end - (node)->start > 60 ? 60 : (node)->end - (node)->start),                    \
-		(ev)->expr->text + (node)->start
 
 /* ---- names, fields, indexes ---- */
 
@@ -109,18 +102,18 @@ static int eval_name(struct eval *ev, const struct node *node, struct val *out)
 }
 
 /* What stands before .?x or in has(): a name without value gives nothing, and that is no error. */
-static int eval_lenient(struct eval *ev, const struct node *node, struct val *out)
+int expr__eval_lenient(struct eval *ev, const struct node *node, struct val *out)
 {
 	if (node->kind == N_NAME && ev->env->get &&
 		!ev->env->get(ev->env->ctx, (enum expr_name)node->which)) {
 		*out = (struct val){.tag = V_OPTIONAL};
 		return expr__charge(ev, node, 1);
 	}
-	return eval(ev, node, out);
+	return expr__eval(ev, node, out);
 }
 
-static int make_optional(struct eval *ev, const struct node *node, const struct val *v,
-						 struct val *out)
+int expr__make_optional(struct eval *ev, const struct node *node, const struct val *v,
+						struct val *out)
 {
 	struct val *kept = arena__alloc(&ev->arena, sizeof(*kept));
 
@@ -190,11 +183,11 @@ static int eval_access(struct eval *ev, const struct node *node, struct val *out
 	struct val of, key, value;
 	int r;
 
-	r = maybe ? eval_lenient(ev, node->args[0], &of) : eval(ev, node->args[0], &of);
+	r = maybe ? expr__eval_lenient(ev, node->args[0], &of) : expr__eval(ev, node->args[0], &of);
 	if (r < 0)
 		return r;
 	if (node->kind == N_INDEX || node->kind == N_INDEX_OPT) {
-		r = eval(ev, node->args[1], &key);
+		r = expr__eval(ev, node->args[1], &key);
 		if (r < 0)
 			return r;
 	} else {
@@ -210,7 +203,7 @@ static int eval_access(struct eval *ev, const struct node *node, struct val *out
 			return r;
 	}
 	if (found && maybe)
-		return make_optional(ev, node, &value, out);
+		return expr__make_optional(ev, node, &value, out);
 	if (!found && !maybe)
 		return fail_not_found(ev, node, &of, &key);
 	*out = found ? value : (struct val){.tag = V_OPTIONAL};
@@ -223,7 +216,7 @@ static int eval_has(struct eval *ev, const struct node *node, struct val *out)
 	bool found = false;
 	int r;
 
-	r = eval_lenient(ev, node->args[0], &of);
+	r = expr__eval_lenient(ev, node->args[0], &of);
 	if (r < 0)
 		return r;
 	if (of.tag == V_OPTIONAL)
@@ -246,11 +239,11 @@ static int eval_logic(struct eval *ev, const struct node *node, struct val *out)
 	struct val v;
 
 	for (uint32_t i = 0; i < node->n; i++) {
-		r = eval(ev, node->args[i], &v);
+		r = expr__eval(ev, node->args[i], &v);
 		if (r == 0 && v.tag != V_BOOL)
 			r = expr__fail(ev, node->args[i], "%s wants bools, and `%.*s` is of type %s",
 						   decisive ? "||" : "&&", SOURCE(ev, node->args[i]), val__type_text(&v));
-		if (r < 0 && !is_absorbable(r))
+		if (r < 0 && !expr__is_absorbable(r))
 			return r;
 		if (r < 0)
 			pending = r;
@@ -268,13 +261,13 @@ static int eval_condition(struct eval *ev, const struct node *node, struct val *
 	struct val v;
 	int r;
 
-	r = eval(ev, node->args[0], &v);
+	r = expr__eval(ev, node->args[0], &v);
 	if (r < 0)
 		return r;
 	if (v.tag != V_BOOL)
 		return expr__fail(ev, node, "before ? stands a bool, and `%.*s` is of type %s",
 						  SOURCE(ev, node->args[0]), val__type_text(&v));
-	return eval(ev, node->args[v.b ? 1 : 2], out);
+	return expr__eval(ev, node->args[v.b ? 1 : 2], out);
 }
 
 /* ---- operators ---- */
@@ -283,7 +276,7 @@ static int eval_unary(struct eval *ev, const struct node *node, struct val *out)
 {
 	int r;
 
-	r = eval(ev, node->args[0], out);
+	r = expr__eval(ev, node->args[0], out);
 	if (r < 0)
 		return r;
 	if (node->kind == N_NOT && out->tag == V_BOOL)
@@ -360,10 +353,10 @@ static int eval_binary(struct eval *ev, const struct node *node, struct val *out
 	bool equal;
 	int r;
 
-	r = eval(ev, node->args[0], &args[0]);
+	r = expr__eval(ev, node->args[0], &args[0]);
 	if (r < 0)
 		return r;
-	r = eval(ev, node->args[1], &args[1]);
+	r = expr__eval(ev, node->args[1], &args[1]);
 	if (r < 0)
 		return r;
 	if (node->kind == N_EQUAL || node->kind == N_NOT_EQUAL) {
@@ -381,241 +374,23 @@ static int eval_binary(struct eval *ev, const struct node *node, struct val *out
 	return expr__arithmetic(ev, node, &args[0], &args[1], out);
 }
 
-/* ---- lists, maps, macros ---- */
-
-/* An element written ?x: false in *ret_present when it gives nothing. */
-static int unwrap_maybe(struct eval *ev, const struct node *node, struct val *v, bool *ret_present)
-{
-	*ret_present = true;
-	if (!node->maybe)
-		return 0;
-	if (v->tag != V_OPTIONAL)
-		return expr__fail(ev, node, "after ? stands an optional, not %s", val__type_text(v));
-	*ret_present = v->opt != NULL;
-	if (v->opt)
-		*v = *v->opt;
-	return 0;
-}
-
-static int eval_list(struct eval *ev, const struct node *node, struct val *out)
-{
-	struct val_list *list = arena__alloc(&ev->arena, sizeof(*list) + node->n * sizeof(struct val));
-	bool present = true;
-	int r;
-
-	if (!list)
-		return expr__no_memory(ev, node);
-	list->n = 0;
-	for (uint32_t i = 0; i < node->n; i++) {
-		r = eval(ev, node->args[i], &list->items[list->n]);
-		if (r == 0)
-			r = unwrap_maybe(ev, node->args[i], &list->items[list->n], &present);
-		if (r < 0)
-			return r;
-		list->n += present;
-	}
-	*out = (struct val){.tag = V_LIST, .list = list};
-	return 0;
-}
-
-static int eval_map(struct eval *ev, const struct node *node, struct val *out)
-{
-	size_t most = node->n / 2;
-	struct val_map *map = arena__alloc(&ev->arena, sizeof(*map) + most * sizeof(struct val_entry));
-	int r;
-
-	if (!map)
-		return expr__no_memory(ev, node);
-	map->n = 0;
-	*out = (struct val){.tag = V_MAP, .map = map};
-	for (uint32_t i = 0; i < node->n; i += 2) {
-		struct val_entry *entry = &map->entries[map->n];
-		struct val other;
-		bool present = true;
-
-		r = eval(ev, node->args[i], &entry->key);
-		if (r == 0)
-			r = eval(ev, node->args[i + 1], &entry->value);
-		if (r == 0)
-			r = unwrap_maybe(ev, node->args[i + 1], &entry->value, &present);
-		if (r == 0)
-			r = expr__charge(ev, node, map->n / 16);
-		if (r < 0)
-			return r;
-		if (!val__is_string(&entry->key) && entry->key.tag != V_INT && entry->key.tag != V_BOOL)
-			return expr__fail(ev, node->args[i], "a key cannot be of type %s",
-							  val__type_text(&entry->key));
-		if (present && val__map_get(out, &entry->key, &other))
-			return expr__fail(ev, node->args[i], "the key `%.*s` stands twice in a map",
-							  SOURCE(ev, node->args[i]));
-		map->n += present;
-	}
-	return 0;
-}
-
-/* What a macro runs over: the elements of a list, or the keys of a map. */
-struct range {
-	struct val of;
-	size_t n, at;
-	void *iter; /* of a JSON object */
-};
-
-static struct val range_next(struct range *range)
-{
-	struct val v;
-	const char *key;
-
-	switch (range->of.tag) {
-	case V_MAP:
-		v = range->of.map->entries[range->at].key;
-		break;
-	case V_JMAP:
-		key = json_object_iter_key(range->iter);
-		v = (struct val){
-			.tag = V_STRING,
-			.s = key,
-			.len = (uint32_t)json_object_iter_key_len(range->iter),
-		};
-		range->iter = json_object_iter_next(range->of.json, range->iter);
-		break;
-	default:
-		v = val__list_get(&range->of, range->at);
-	}
-	range->at++;
-	return v;
-}
-
-/* all, exists, exists_one. The first two absorb errors as && and || do. */
-static int eval_quantifier(struct eval *ev, const struct node *node, struct range *range,
-						   struct val *out)
-{
-	size_t n_true = 0;
-	int pending = 0, r;
-	struct val v;
-
-	while (range->at < range->n) {
-		ev->vars[node->slot] = range_next(range);
-		r = eval(ev, node->args[1], &v);
-		if (r == 0 && v.tag != V_BOOL)
-			r = expr__fail(ev, node->args[1], "`%.*s` is of type %s, not bool",
-						   SOURCE(ev, node->args[1]), val__type_text(&v));
-		if (r < 0 && (!is_absorbable(r) || node->which == MACRO_EXISTS_ONE))
-			return r;
-		if (r < 0) {
-			pending = r;
-		} else if (node->which == MACRO_EXISTS_ONE) {
-			n_true += v.b;
-		} else if (v.b == (node->which == MACRO_EXISTS)) {
-			*out = v;
-			return 0;
-		}
-	}
-	*out = (struct val){.tag = V_BOOL};
-	out->b = node->which == MACRO_ALL || (node->which == MACRO_EXISTS_ONE && n_true == 1);
-	return pending;
-}
-
-/* map and filter. map(x, condition, value) does both. */
-static int eval_transform(struct eval *ev, const struct node *node, struct range *range,
-						  struct val *out)
-{
-	const struct node *condition =
-		node->which == MACRO_FILTER || node->n == 3 ? node->args[1] : NULL;
-	struct val_list *list = arena__alloc(&ev->arena, sizeof(*list) + range->n * sizeof(struct val));
-	struct val v;
-	int r;
-
-	if (!list)
-		return expr__no_memory(ev, node);
-	list->n = 0;
-	while (range->at < range->n) {
-		struct val element = range_next(range);
-
-		ev->vars[node->slot] = element;
-		if (condition) {
-			r = eval(ev, condition, &v);
-			if (r < 0)
-				return r;
-			if (v.tag != V_BOOL)
-				return expr__fail(ev, condition, "`%.*s` is of type %s, not bool",
-								  SOURCE(ev, condition), val__type_text(&v));
-			if (!v.b)
-				continue;
-		}
-		if (node->which == MACRO_MAP) {
-			r = eval(ev, node->args[node->n - 1], &element);
-			if (r < 0)
-				return r;
-		}
-		list->items[list->n++] = element;
-	}
-	*out = (struct val){.tag = V_LIST, .list = list};
-	return 0;
-}
-
-/* optMap(x, value) and optFlatMap(x, optional): nothing stays nothing. */
-static int eval_opt_map(struct eval *ev, const struct node *node, const struct val *of,
-						struct val *out)
-{
-	struct val v;
-	int r;
-
-	if (of->tag != V_OPTIONAL)
-		return expr__fail(ev, node, "optMap() and optFlatMap() want an optional, not %s",
-						  val__type_text(of));
-	*out = *of;
-	if (!of->opt)
-		return 0;
-	ev->vars[node->slot] = *of->opt;
-	r = eval(ev, node->args[1], &v);
-	if (r < 0)
-		return r;
-	if (node->which == MACRO_OPT_MAP)
-		return make_optional(ev, node, &v, out);
-	if (v.tag != V_OPTIONAL)
-		return expr__fail(ev, node, "optFlatMap() wants an expression that gives an optional");
-	*out = v;
-	return 0;
-}
-
-static int eval_macro(struct eval *ev, const struct node *node, struct val *out)
-{
-	struct range range = {0};
-	int r;
-
-	r = eval(ev, node->args[0], &range.of);
-	if (r < 0)
-		return r;
-	if (node->which == MACRO_OPT_MAP || node->which == MACRO_OPT_FLAT_MAP)
-		return eval_opt_map(ev, node, &range.of, out);
-	if (!val__is_list(&range.of) && !val__is_map(&range.of))
-		return expr__fail(ev, node, "`%.*s` is of type %s, not a list or map",
-						  SOURCE(ev, node->args[0]), val__type_text(&range.of));
-	range.n = val__size(&range.of);
-	if (range.of.tag == V_JMAP)
-		range.iter = json_object_iter(range.of.json);
-	if (node->which == MACRO_MAP || node->which == MACRO_FILTER)
-		return eval_transform(ev, node, &range, out);
-	return eval_quantifier(ev, node, &range, out);
-}
-
 static int eval_call(struct eval *ev, const struct node *node, struct val *out)
 {
 	struct val args[4];
 	int r;
 
 	for (uint32_t i = 0; i < node->n; i++) {
-		r = eval(ev, node->args[i], &args[i]);
+		r = expr__eval(ev, node->args[i], &args[i]);
 		if (r < 0)
 			return r;
 	}
 	/* optionals have methods of their own, of which `or` must not look at what it does not need. */
 	switch (node->which) {
 	case FN_OPT_OF:
-		return make_optional(ev, node, &args[0], out);
+		return expr__make_optional(ev, node, &args[0], out);
 	case FN_OPT_NON_ZERO:
 		*out = (struct val){.tag = V_OPTIONAL};
-		return val__is_zero(&args[0]) ? 0 : make_optional(ev, node, &args[0], out);
+		return val__is_zero(&args[0]) ? 0 : expr__make_optional(ev, node, &args[0], out);
 	case FN_OPT_NONE:
 		*out = (struct val){.tag = V_OPTIONAL};
 		return 0;
@@ -623,50 +398,7 @@ static int eval_call(struct eval *ev, const struct node *node, struct val *out)
 	return expr__call(ev, node, args, out);
 }
 
-/* or, orValue, hasValue, value: what is not needed is not evaluated. */
-static int eval_optional_call(struct eval *ev, const struct node *node, struct val *out)
-{
-	struct val of;
-	int r;
-
-	r = eval_lenient(ev, node->args[0], &of);
-	if (r < 0)
-		return r;
-	/* A name may have no value, so it counts as an optional even where it has one. */
-	if (of.tag != V_OPTIONAL && node->args[0]->kind == N_NAME) {
-		r = make_optional(ev, node, &of, &of);
-		if (r < 0)
-			return r;
-	}
-	if (of.tag != V_OPTIONAL)
-		return expr__fail(ev, node, "%s() wants an optional such as x.?y, and `%.*s` is of type %s",
-						  expr__functions[node->which].name, SOURCE(ev, node->args[0]),
-						  val__type_text(&of));
-	switch (node->which) {
-	case FN_HAS_VALUE:
-		*out = (struct val){.tag = V_BOOL, .b = of.opt != NULL};
-		return 0;
-	case FN_OR:
-		*out = of;
-		if (of.opt)
-			return 0;
-		r = eval_lenient(ev, node->args[1], out);
-		if (r == 0 && out->tag != V_OPTIONAL)
-			return expr__fail(ev, node->args[1],
-							  "or() wants another optional; a plain value goes into orValue()");
-		return r;
-	case FN_OR_VALUE:
-		if (!of.opt)
-			return eval(ev, node->args[1], out);
-		break;
-	}
-	if (!of.opt)
-		return expr__fail(ev, node, "`%.*s` gives nothing", SOURCE(ev, node->args[0]));
-	*out = *of.opt;
-	return 0;
-}
-
-static int eval(struct eval *ev, const struct node *node, struct val *out)
+int expr__eval(struct eval *ev, const struct node *node, struct val *out)
 {
 	if (ev->budget == 0)
 		return expr__charge(ev, node, 1);
@@ -693,7 +425,7 @@ static int eval(struct eval *ev, const struct node *node, struct val *out)
 		return eval_has(ev, node, out);
 	case N_CALL:
 		if (node->which >= FN_OR)
-			return eval_optional_call(ev, node, out);
+			return expr__eval_optional_call(ev, node, out);
 		return eval_call(ev, node, out);
 	case N_CALL_UNKNOWN:
 		return expr__fail(ev, node, "there is no function %s()", node->text.s);
@@ -719,11 +451,11 @@ static int eval(struct eval *ev, const struct node *node, struct val *out)
 	case N_IN:
 		return eval_binary(ev, node, out);
 	case N_LIST:
-		return eval_list(ev, node, out);
+		return expr__eval_list(ev, node, out);
 	case N_MAP:
-		return eval_map(ev, node, out);
+		return expr__eval_map(ev, node, out);
 	case N_MACRO:
-		return eval_macro(ev, node, out);
+		return expr__eval_macro(ev, node, out);
 	}
 	return ERR_INTERNAL;
 }
@@ -738,7 +470,7 @@ int expr__eval_begin(struct eval *ev, const struct expr *expr, const struct expr
 	ev->err = err;
 	ev->budget = env->budget ? env->budget : EXPR_BUDGET;
 	arena__init(&ev->arena, ev->first, sizeof(ev->first), EXPR__MAX_MEMORY);
-	return eval(ev, expr->root, ret_value);
+	return expr__eval(ev, expr->root, ret_value);
 }
 
 void expr__eval_end(struct eval *ev)

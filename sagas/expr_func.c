@@ -31,13 +31,18 @@ static double as_double(const struct val *v)
 
 static char operator_of(const struct node *node)
 {
-	static const char ops[] = {[N_ADD - N_ADD] = '+',
-							   [N_SUBTRACT - N_ADD] = '-',
-							   [N_MULTIPLY - N_ADD] = '*',
-							   [N_DIVIDE - N_ADD] = '/',
-							   [N_MODULO - N_ADD] = '%'};
-
-	return node->kind >= N_ADD && node->kind <= N_MODULO ? ops[node->kind - N_ADD] : '+';
+	switch (node->kind) {
+	case N_SUBTRACT:
+		return '-';
+	case N_MULTIPLY:
+		return '*';
+	case N_DIVIDE:
+		return '/';
+	case N_MODULO:
+		return '%';
+	}
+	/* sum() adds, too. */
+	return '+';
 }
 
 static int fail_operands(struct eval *ev, const struct node *node, const struct val *a,

@@ -353,6 +353,24 @@ struct eval {
 	char first[1024];
 };
 
+/* One node. The rest of this block are the kinds of nodes of expr_macro.c. */
+int expr__eval(struct eval *ev, const struct node *node, struct val *out) MUST_CHECK;
+/* The same for what stands before .?x or in has(): a name without value gives nothing. */
+int expr__eval_lenient(struct eval *ev, const struct node *node, struct val *out) MUST_CHECK;
+int expr__eval_list(struct eval *ev, const struct node *node, struct val *out) MUST_CHECK;
+int expr__eval_map(struct eval *ev, const struct node *node, struct val *out) MUST_CHECK;
+int expr__eval_macro(struct eval *ev, const struct node *node, struct val *out) MUST_CHECK;
+int expr__eval_optional_call(struct eval *ev, const struct node *node, struct val *out) MUST_CHECK;
+int expr__make_optional(struct eval *ev, const struct node *node, const struct val *v,
+						struct val *out) MUST_CHECK;
+/* Whether && and || may absorb an error: not a spent budget, not a lack of memory. */
+bool expr__is_absorbable(int r);
+
+/* The source of a node, for messages: not too much of it. */
+#define SOURCE(ev, node)                                                                           \
+	(int)((node)->end - (node)->start > 60 ? 60 : (node)->end - (node)->start),                    \
+		(ev)->expr->text + (node)->start
+
 /* Evaluates to a value that lives until expr__eval_end; always pair them. */
 int expr__eval_begin(struct eval *ev, const struct expr *expr, const struct expr_env *env,
 					 struct val *ret_value, struct err *err) MUST_CHECK;
