@@ -47,6 +47,7 @@ SCHEMA_FILES := $(wildcard schemas/*.json schemas/sqlite/*.sql) \
 TEST_SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 EXAMPLE_SRC := $(wildcard examples/*/participants/*.c)
 EXAMPLE_SUPPORT_SRC := $(wildcard examples/participant/*.c)
 
@@ -54,6 +55,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIBS := $(BUILD)/libcoordinator.a $(BUILD)/libconnectors.a $(BUILD)/libsagas.a
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 TOOL_BIN := $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 EXAMPLE_BIN := $(patsubst %.c,$(BUILD)/%,$(EXAMPLE_SRC))
 
 .PHONY: all
@@ -117,6 +119,25 @@ unit-threads: $(UNIT_THREADS_BIN)
 .PHONY: scenarios
 scenarios: $(BUILD)/tests/tools/scenario ## runs the scenario files (tests/scenarios)
 	$(Q)$(BUILD)/tests/tools/scenario $(sort $(wildcard tests/scenarios/*.yaml))
+
+# FUZZ_MAIN is empty where libFuzzer brings a main of its own.
+FUZZ_MAIN = $(BUILD)/tests/fuzz/main.o
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(FUZZ_MAIN) $(BUILD)/libtest.a $(LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+.PHONY: fuzz-replay fuzz-build
+fuzz-build: $(FUZZ_BIN)
+fuzz-replay: $(FUZZ_BIN) ## runs the fuzz targets over their corpora
+	$(Q)tests/fuzz/replay $(FUZZ_BIN)
+
+FUZZ_CC ?= $(firstword $(notdir $(wildcard /usr/bin/clang /usr/bin/clang-14 /usr/bin/clang-18)) clang)
+FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
+.PHONY: fuzz
+fuzz: ## fuzzes with clang's libFuzzer, FUZZ_SECONDS=60 each (FUZZ="expr json_text" to choose)
+	$(Q)$(MAKE) --no-print-directory -s BUILD=build/fuzz CC=$(FUZZ_CC) FUZZ_MAIN= fuzz-build \
+		CFLAGS="-O1 -g $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" LDFLAGS="-fsanitize=fuzzer"
+	$(Q)tests/fuzz/run "build/fuzz" "$(or $(FUZZ_SECONDS),60)" $(FUZZ)
 
 .PHONY: bench
 bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5
