@@ -28,10 +28,15 @@ void exchange_free(struct exchange *ex)
 
 void exchange_parse_target(struct exchange *ex, char **ret_path)
 {
-	char *query = strchr(ex->target, '?');
-	char *part;
+	char *path = ex->target, *query, *part;
 
-	*ret_path = ex->target;
+	/* The absolute form is allowed too: "GET http://host/path". */
+	if (strncmp(path, "http://", 7) == 0 || strncmp(path, "https://", 8) == 0) {
+		path = strstr(path, "//") + 2;
+		path += strcspn(path, "/?");
+	}
+	query = strchr(path, '?');
+	*ret_path = path;
 	if (!query)
 		return;
 	*query++ = '\0';

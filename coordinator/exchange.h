@@ -83,7 +83,7 @@ struct exchange {
 	void *connection;
 	int64_t started_us;
 	size_t received; /* bytes of the body, kept or not */
-	bool begun, discard, suspended;
+	bool begun, discard, suspended, busy;
 };
 
 /* All of these: thread server, unless said otherwise. */

@@ -33,7 +33,7 @@ enum {
 	CONNECTIONS_MAX = 4000,
 	IDLE_TIMEOUT_S = 75, /* longer than what proxies keep a connection for */
 	BACKLOG = 1024,
-	STOP_GRACE_S = 10,
+	STOP_GRACE_S = 3, /* for clients that are still sending or reading */
 };
 
 const char *exchange_header(struct exchange *ex, const char *name)
@@ -45,13 +45,20 @@ void exchange_suspend(struct exchange *ex)
 {
 	CHECK(!ex->suspended);
 	ex->suspended = true;
-	__atomic_add_fetch(&ex->server->suspended, 1, __ATOMIC_RELAXED);
 	MHD_suspend_connection(ex->connection);
 }
 
+/*
+ * Once resumed, the exchange may be answered, freed, and the last one that server_stop waited for,
+ * all before MHD_resume_connection has returned. The lock keeps the daemon alive until it has.
+ */
 void exchange_resume(struct exchange *ex)
 {
+	struct server *server = ex->server;
+
+	pthread_mutex_lock(&server->resuming);
 	MHD_resume_connection(ex->connection);
+	pthread_mutex_unlock(&server->resuming);
 }
 
 /* Visible ASCII without what would need quoting somewhere. */
@@ -174,6 +181,27 @@ static bool begin(struct exchange *ex, const char *method)
 	return ex->discard && announced > 0 && (announced > DISCARD_MAX || expect);
 }
 
+/*
+ * Between its handler's first step and its answer an exchange is busy, and may be suspended. False
+ * when the server is closed: nothing new begins.
+ */
+static bool set_busy(struct exchange *ex, bool busy)
+{
+	struct server *server = ex->server;
+	bool may = true;
+
+	if (ex->busy == busy)
+		return true;
+	pthread_mutex_lock(&server->lock);
+	may = !busy || !server->closed;
+	if (may) {
+		ex->busy = busy;
+		server->busy += busy ? 1 : -1;
+	}
+	pthread_mutex_unlock(&server->lock);
+	return may;
+}
+
 static enum MHD_Result send_answer(struct exchange *ex)
 {
 	struct MHD_Response *response;
@@ -206,13 +234,18 @@ static enum MHD_Result run(struct exchange *ex)
 		CHECK(step);
 		step(ex);
 	}
-	return ex->suspended ? MHD_YES : send_answer(ex);
+	if (ex->suspended)
+		return MHD_YES;
+	set_busy(ex, false);
+	return send_answer(ex);
 }
 
-static void note_resumed(struct exchange *ex)
+/* The request is whole. */
+static enum MHD_Result run_first(struct exchange *ex)
 {
-	ex->suspended = false;
-	__atomic_sub_fetch(&ex->server->suspended, 1, __ATOMIC_RELAXED);
+	if (!set_busy(ex, true) && !ex->status)
+		exchange_problem(ex, PROBLEM_DRAINING, "the server stops");
+	return run(ex);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
@@ -237,8 +270,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		*upload_data_size = 0;
 		return MHD_YES;
 	}
-	if (ex->suspended)
-		note_resumed(ex);
+	if (!ex->suspended)
+		return run_first(ex);
+	ex->suspended = false;
 	return run(ex);
 }
 
@@ -271,8 +305,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 	if (!ex)
 		return;
 	*request = NULL;
-	if (ex->suspended)
-		note_resumed(ex);
+	set_busy(ex, false);
 	if (ex->begun)
 		server_count(server, ex, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	exchange_free(ex);
@@ -370,8 +403,9 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
 	server->node = node;
 	server->listen_fd = -1;
 	server->body_max = node->options.payload_max ? node->options.payload_max : DEFAULT_PAYLOAD_MAX;
-	pthread_mutex_init(&server->lock, NULL);
-	pthread_cond_init(&server->idle, NULL);
+	CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
+	CHECK(pthread_mutex_init(&server->resuming, NULL) == 0);
+	CHECK(pthread_cond_init(&server->idle, NULL) == 0);
 	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(server->id_prefix + 2 * i, 3, "%02x", random[i]);
@@ -391,8 +425,8 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
 }
 
 /*
- * Clients that read slowly are cut off after a while. Suspended connections are not: their answers
- * are on their way from threads that still run, and libmicrohttpd cannot stop without them.
+ * Clients that are slow are cut off after a while. Busy exchanges are not: their answers are on
+ * their way from threads that still run, and libmicrohttpd cannot stop with suspended connections.
  */
 static void wait_until_idle(struct server *server)
 {
@@ -400,12 +434,12 @@ static void wait_until_idle(struct server *server)
 	struct timespec until;
 
 	pthread_mutex_lock(&server->lock);
-	while (server->in_flight > 0 && (clock_mono_us() < give_up_us ||
-									 __atomic_load_n(&server->suspended, __ATOMIC_RELAXED) > 0)) {
+	while (server->busy > 0 || (server->in_flight > 0 && clock_mono_us() < give_up_us)) {
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec++;
 		pthread_cond_timedwait(&server->idle, &server->lock, &until);
 	}
+	server->closed = true;
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -416,6 +450,8 @@ void server_stop(struct server *server)
 	if (server->daemon) {
 		MHD_quiesce_daemon(server->daemon);
 		wait_until_idle(server);
+		pthread_mutex_lock(&server->resuming);
+		pthread_mutex_unlock(&server->resuming);
 		MHD_stop_daemon(server->daemon);
 	}
 	if (server->listen_fd >= 0)
@@ -426,6 +462,7 @@ void server_stop(struct server *server)
 	if (server->reader)
 		server->node->store->ops->reader_close(server->reader);
 	pthread_cond_destroy(&server->idle);
+	pthread_mutex_destroy(&server->resuming);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
 }

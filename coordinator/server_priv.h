@@ -53,10 +53,12 @@ struct server {
 	int64_t replays, key_reuses;
 
 	/* Shared with whoever stops the server. */
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* of these: */
 	pthread_cond_t idle;
-	int in_flight; /* requests */
-	int suspended; /* of these */
+	int in_flight;            /* requests from their first line to their end */
+	int busy;                 /* of these, those that may be suspended */
+	bool closed;              /* nothing becomes busy any more */
+	pthread_mutex_t resuming; /* see exchange_resume */
 };
 
 void server_count(struct server *server, const struct exchange *ex, bool answered);
