@@ -1,0 +1,71 @@
+/*
+ * Definitions from strangers: whatever the text, reading and loading end, within the limits, and a
+ * definition that loads can be drawn. JSON and YAML share the corpus, as they share the loader; the
+ * first byte of a text tells which it is.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "connectors/yaml.h"
+#include "sagas/def_graph.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_findings(const struct findings *findings)
+{
+	size_t errors = 0, unbuilt = 0;
+
+	for (size_t i = 0; i < findings->n; i++) {
+		CHECK(findings->list[i].text && *findings->list[i].text);
+		errors += findings->list[i].level == FINDING_ERROR;
+		unbuilt += findings->list[i].level == FINDING_NOT_BUILT;
+	}
+	CHECK(findings->truncated ||
+		  (errors == findings->n_errors && unbuilt == findings->n_not_built));
+}
+
+/* What the core relies on. */
+static void check_def(const struct saga_def *def)
+{
+	CHECK(def->name && def->n_forward > 0 && def->n_steps >= def->n_forward);
+	for (int i = 0; i < def->n_steps; i++) {
+		const struct step_def *step = &def->steps[i];
+
+		CHECK(step->index == i && saga_def_step(def, step->id) == i);
+		CHECK(!step_def_has_ancestor(step, i));
+		for (size_t k = 0; k < step->n_needs; k++)
+			CHECK(step_def_has_ancestor(step, step->needs[k]));
+		CHECK(!step->for_each || !step->repeat_until);
+		CHECK(step->max_parallel >= 1 && (!step->repeat_until || step->repeat_max >= 1));
+		CHECK(step->act.kind != ACTION_HTTP ||
+			  (step->act.http.to && step->act.http.method && step->act.http.path));
+		CHECK(step->undo_kind != UNDO_ACTION ||
+			  (step->undo.kind == ACTION_HTTP && step->undo.http.path));
+		if (def->pivot >= 0 && i < def->n_forward && i != def->pivot)
+			CHECK(step->after_pivot || step_def_has_ancestor(&def->steps[def->pivot], i));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
+	struct findings findings = {0};
+	struct saga_def *def = NULL;
+	json_t *doc = NULL;
+	struct buf graph;
+
+	if (definition_read(NULL, (const char *)data, size, &doc, places, &findings) == 0 &&
+		saga_def_load(doc, places, &def, &findings) == 0) {
+		check_def(def);
+		buf_init(&graph, 0);
+		CHECK(saga_def_graph(def, GRAPH_MERMAID, &graph) == 0);
+		CHECK(saga_def_graph(def, GRAPH_DOT, &graph) == 0);
+		buf_release(&graph);
+		saga_def_unref(def);
+	}
+	check_findings(&findings);
+	findings_release(&findings);
+	json_decref(doc);
+	return 0;
+}
