@@ -235,9 +235,10 @@ void expr__lex(struct lexer *lex, struct token *ret_token)
 	else if ((c == 'r' || c == 'R') && (next == '"' || next == '\'')) {
 		lex->at++;
 		lex_string(lex, token, true);
-	} else if ((c == 'b' || c == 'B') && (next == '"' || next == '\''))
-		lex_error(lex, token, lex->at, "bytes (b'…') are no part of Skald's expressions");
-	else if (is_name_start(c))
+	} else if ((c == 'b' || c == 'B') && (next == '"' || next == '\'')) {
+		lex->at++; /* who looks for the end of an expression goes on behind an error */
+		lex_error(lex, token, token->start, "bytes (b'…') are no part of Skald's expressions");
+	} else if (is_name_start(c))
 		lex_name(lex, token);
 	else if (c == '`')
 		lex_quoted_name(lex, token);

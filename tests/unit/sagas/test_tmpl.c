@@ -114,6 +114,7 @@ static const struct {
 	const char *text;
 	const char *errors;
 } wrong[] = {
+	{"\"${b'.x}\"", "|column 1: this ${ has no closing }"},
 	{"\"${input.n\"", "|column 1: this ${ has no closing }"},
 	{"\"a ${1 + }\"", "|column 9: the expression ends"},
 	{"\"${}\"", "|column 3: the expression ends"},
