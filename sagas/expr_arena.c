@@ -10,7 +10,9 @@ enum { FIRST_CHUNK = 4096 };
 
 void arena__init(struct arena *arena, void *first, size_t first_size, size_t max)
 {
-	*arena = (struct arena){.at = first, .end = (char *)first + first_size, .max = max};
+	*arena = (struct arena){.at = first, .end = first, .max = max};
+	if (first)
+		arena->end += first_size;
 }
 
 void arena__release(struct arena *arena)

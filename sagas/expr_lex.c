@@ -34,6 +34,9 @@ static char peek(const struct lexer *lex, size_t ahead)
 static void lex_error(struct lexer *lex, struct token *token, size_t at, const char *text)
 {
 	token->kind = TK_ERROR;
+	/* Who goes on after an error must not meet it again. */
+	if (lex->at == token->start)
+		lex->at++;
 	lex->error = text;
 	lex->error_at = at;
 }

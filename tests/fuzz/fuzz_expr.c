@@ -102,7 +102,7 @@ static void fuzz_tmpl(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *text = (const char *)data;
+	const char *text = size ? (const char *)data : "";
 	CLEANUP(expr_free_p) struct expr *expr = NULL;
 	struct err err;
 

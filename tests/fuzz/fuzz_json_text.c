@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *text = (const char *)data;
+	const char *text = size ? (const char *)data : "";
 	CLEANUP(json_decref_p) json_t *value = NULL;
 	CLEANUP(json_decref_p) json_t *again = NULL;
 	json_error_t why;

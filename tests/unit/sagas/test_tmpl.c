@@ -117,6 +117,7 @@ static const struct {
 	{"\"${b'.x}\"", "|column 1: this ${ has no closing }"},
 	{"\"${input.n\"", "|column 1: this ${ has no closing }"},
 	{"\"a ${1 + }\"", "|column 9: the expression ends"},
+	{"\"${b'x'}\"", "|column 3: bytes"},
 	{"\"${}\"", "|column 3: the expression ends"},
 	{"\"\xc3\xa9 ${1 $ 2}\"", "|column 7: this character"},
 	{"{\"a/b\":[1,\"${)}\"]}", "/a~1b/1|column 3: `)`"},
