@@ -46,12 +46,9 @@ static int parse_bytes(const char *text, int64_t *ret_n)
 		return -1;
 	while (text[digits] == ' ')
 		digits++;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcmp(units[i].unit, text + digits) == 0) {
-			*ret_n = n * units[i].bytes;
-			return 0;
-		}
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (strcmp(units[i].unit, text + digits) == 0)
+			return __builtin_mul_overflow(n, units[i].bytes, ret_n) ? -1 : 0;
 	return -1;
 }
 
