@@ -111,10 +111,19 @@ static const struct key_rule retry_keys[] = {
 	{"on_exhausted", read_on_exhausted},
 };
 
-static void read_retry(const struct node *at, struct retry_policy *retry)
-{
-	read_object(at, "retry", retry_keys, ARRAY_SIZE(retry_keys), retry);
-}
+/*
+ * What an undo takes over from participant and defaults: how fast it is retried, but not when to
+ * give up. It is retried without end unless it says otherwise itself.
+ */
+static const struct key_rule pace_keys[] = {
+	{"initial_interval", read_initial_interval},
+	{"backoff_coefficient", read_backoff_coefficient},
+	{"maximum_interval", read_maximum_interval},
+	{"maximum_attempts", NULL},
+	{"jitter", read_jitter},
+	{"non_retryable", NULL},
+	{"on_exhausted", NULL},
+};
 
 /* 409, "409" and "2xx"; false for anything else. */
 static bool status_match(const json_t *value, struct outcome_rule *rule)
@@ -245,7 +254,8 @@ static void read_matches(const struct node *at, struct outcome_read *read, enum 
 		find_at(at, FINDING_ERROR, "`absent` is an outcome of a probe only");
 		return;
 	}
-	if (read->probe && read->inherited && outcome == OUTCOME_SUCCESS)
+	if (read->probe && read->inherited &&
+		(outcome == OUTCOME_SUCCESS || outcome == OUTCOME_FAILURE))
 		return;
 	for (size_t i = 0; i < json_array_size(at->value); i++) {
 		struct node item = node_item(at, i);
@@ -314,14 +324,16 @@ static void set_limit(const struct node *at, const char *key, struct limit *limi
 }
 
 /* One level of what nearest wins for; outcomes are not here, for they add up. */
-static void read_level(const struct node *at, struct action_def *act)
+static void read_level(const struct node *at, struct action_def *act, bool pace_only)
 {
 	struct node retry = node_child(at, "retry");
 
 	set_limit(at, "timeout", &act->timeout);
-	set_limit(at, "deadline", &act->deadline);
+	if (!pace_only)
+		set_limit(at, "deadline", &act->deadline);
 	if (retry.value)
-		read_retry(&retry, &act->retry);
+		read_object(&retry, "retry", pace_only ? pace_keys : retry_keys, ARRAY_SIZE(retry_keys),
+					&act->retry);
 }
 
 static void fill_built_in(struct action_def *act, bool waits)
@@ -346,18 +358,18 @@ void check_inherited(const struct node *at, const char *what)
 	if (!read_object(at, what, keys, ARRAY_SIZE(keys), NULL))
 		return;
 	fill_built_in(&scratch, false);
-	read_level(at, &scratch);
+	read_level(at, &scratch, false);
 	if (outcome.value)
 		read_outcome(&outcome, false, false, &scratch.outcome);
 	load_keep(at->load, &scratch);
 }
 
-void read_rules(const struct node *at, const char *to, struct action_def *act, bool probe)
+void read_rules(const struct node *at, const char *to, struct action_def *act, enum rules_of of)
 {
 	struct node root = {.load = at->load, .value = at->load->doc, .place = at->place};
 	struct node levels[3]; /* nearest first */
 	struct node participants = node_child(&root, "participants");
-	bool waits = !probe && !to;
+	bool waits = !to;
 
 	levels[0] = *at;
 	levels[1] = node_child(&participants, to ? to : "");
@@ -369,7 +381,7 @@ void read_rules(const struct node *at, const char *to, struct action_def *act, b
 		if (!json_is_object(levels[i].value) || (i > 0 && waits))
 			continue;
 		at->load->muted += i > 0;
-		read_level(&levels[i], act);
+		read_level(&levels[i], act, of == RULES_OF_UNDO && i > 0);
 		at->load->muted -= i > 0;
 	}
 	for (int i = 0; i < 3; i++) {
@@ -378,7 +390,7 @@ void read_rules(const struct node *at, const char *to, struct action_def *act, b
 		if (!outcome.value || (i > 0 && waits))
 			continue;
 		at->load->muted += i > 0;
-		read_outcome(&outcome, probe, i > 0, &act->outcome);
+		read_outcome(&outcome, of == RULES_OF_PROBE, i > 0, &act->outcome);
 		at->load->muted -= i > 0;
 	}
 }
@@ -434,7 +446,7 @@ void read_probe(const struct node *at, struct probe_def **ret_probe)
 		find_at(at, FINDING_ERROR, "`probe` has no action: say http: {...} or command: {...}");
 	if (json_object_get(at->value, "http") && json_object_get(at->value, "command"))
 		find_at(at, FINDING_ERROR, "`probe` has two actions; it asks in one way");
-	read_rules(&placed, probe->act.http.to ? probe->act.http.to : "", &probe->act, true);
+	read_rules(&placed, probe->act.http.to ? probe->act.http.to : "", &probe->act, RULES_OF_PROBE);
 	output = node_child(&placed, "output");
 	if (output.value)
 		read_tmpl(&output, WANT_ANY, &probe->act.output);

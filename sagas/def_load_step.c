@@ -440,7 +440,7 @@ static void read_half(const struct node *at, struct step_read *read, const char 
 		read_inner(at, read);
 	read_object(at, what, keys, n_keys, read);
 	check_modifiers(at, read->action);
-	read_rules(&placed, rules_from(read), read->act, false);
+	read_rules(&placed, rules_from(read), read->act, read->undo ? RULES_OF_UNDO : RULES_OF_STEP);
 }
 
 static void read_compensate(const struct node *at, void *to)

@@ -172,7 +172,8 @@ void load_keep(struct load *load, const struct action_def *scratch);
 /* def_load_rules.c: what is inherited from participants and defaults. */
 void check_inherited(const struct node *at, const char *what);
 /* Fills timeout, deadline, retry and outcome of act; at holds them, `to` names the participant. */
-void read_rules(const struct node *at, const char *to, struct action_def *act, bool probe);
+enum rules_of { RULES_OF_STEP, RULES_OF_UNDO, RULES_OF_PROBE };
+void read_rules(const struct node *at, const char *to, struct action_def *act, enum rules_of of);
 void read_probe(const struct node *at, struct probe_def **ret_probe);
 
 /* def_load_action.c, def_load_unbuilt.c: one function for each action. */

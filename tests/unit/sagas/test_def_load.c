@@ -152,15 +152,43 @@ START_TEST(test_def_load__orders_outcome_rules)
 					 "unknown 4xx, success 404");
 	ck_assert_str_eq(expr_text(tmpl_as_expr(a->act.outcome.code)), "reply.body.near");
 	buf_clear(&out);
-	/* A probe says itself what success is: its 404 must not become one. */
+	/* A probe says itself what success and failure are: its 404 must not become one. */
 	write_rules(&a->act.probe->act.outcome, &out);
-	ck_assert_str_eq(buf_str(&out),
-					 "absent 404, ongoing 202, failure 409, unknown 423, unknown 4xx");
+	ck_assert_str_eq(buf_str(&out), "absent 404, ongoing 202, unknown 423, unknown 4xx");
 	ck_assert_int_eq(a->act.probe->every_ms, 10000);
 	buf_clear(&out);
 	write_rules(&a->undo.outcome, &out);
 	ck_assert_str_eq(buf_str(&out), "success 2xx, failure 409, unknown 423, unknown 4xx, "
 									"success 404, success 404, success 410");
+}
+END_TEST
+
+START_TEST(test_def_load__undo_is_retried_without_end)
+{
+	static const char yaml[] =
+		"saga: undone\n"
+		"defaults: {timeout: 2s, deadline: 9s, retry: {maximum_attempts: 3, jitter: 0,\n"
+		"           non_retryable: [x], on_exhausted: fail}}\n"
+		"steps:\n"
+		"  - id: a\n"
+		"    http: {to: p, method: POST, path: /}\n"
+		"    compensate: {http: {to: p, method: DELETE, path: /}}\n"
+		"  - id: b\n"
+		"    http: {to: p, method: POST, path: /}\n"
+		"    compensate: {http: {to: p, method: DELETE, path: /}, deadline: 1h,\n"
+		"                 retry: {maximum_attempts: 5}}\n";
+	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(yaml);
+	const struct action_def *a = &step(def, "a")->undo, *b = &step(def, "b")->undo;
+
+	ck_assert_int_eq(step(def, "a")->act.retry.maximum_attempts, 3);
+	ck_assert_int_eq(a->timeout.ms, 2000);
+	ck_assert(a->retry.jitter == 0);
+	ck_assert_int_eq(a->retry.maximum_attempts, 0);
+	ck_assert_int_eq(a->deadline.ms, -1);
+	ck_assert_uint_eq(a->retry.n_non_retryable, 0);
+	ck_assert_int_eq(a->retry.on_exhausted, ON_EXHAUSTED_DEFAULT);
+	ck_assert_int_eq(b->retry.maximum_attempts, 5);
+	ck_assert_int_eq(b->deadline.ms, 3600 * 1000);
 }
 END_TEST
 
@@ -472,6 +500,7 @@ int main(void)
 	tcase_add_test(tc, test_def_load__fills_in_what_is_not_said);
 	tcase_add_test(tc, test_def_load__nearest_wins);
 	tcase_add_test(tc, test_def_load__orders_outcome_rules);
+	tcase_add_test(tc, test_def_load__undo_is_retried_without_end);
 	tcase_add_test(tc, test_def_load__needs_are_the_step_before);
 	tcase_add_test(tc, test_def_load__pivot_waits_for_all_that_does_not_depend_on_it);
 	tcase_add_test(tc, test_def_load__knows_every_part_it_runs);
