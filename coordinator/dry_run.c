@@ -50,33 +50,72 @@ static void write_call(const struct saga_state *state, const struct command *com
 	buf_add_char(out, '}');
 }
 
-/* Feeds a success to each undo, so that those after it come into sight. */
-static int play_undos(struct saga_state *state, struct decision *decision, wall_ms now,
-					  struct buf *out, struct err *err)
+/* Calls in the order in which they would be made; they hold their requests. */
+struct queue {
+	struct command *commands;
+	size_t n;
+};
+
+static void queue_release(struct queue *queue)
+{
+	for (size_t i = 0; i < queue->n; i++)
+		request_unref(queue->commands[i].request);
+	free(queue->commands);
+}
+
+static void queue_add(struct queue *queue, const struct decision *decision)
+{
+	for (size_t i = 0; i < decision->n_commands && queue->n < CALLS_MAX; i++) {
+		queue->commands = xrealloc_array(queue->commands, queue->n + 1, sizeof(*queue->commands));
+		queue->commands[queue->n] = decision->commands[i];
+		request_ref(queue->commands[queue->n++].request);
+	}
+}
+
+/* Tells the saga that the call has succeeded; what follows goes to the end of the queue. */
+static int succeed(struct saga_state *state, const struct command *command, wall_ms now,
+				   struct queue *queue, struct err *err)
 {
 	CLEANUP(jval_unref_p) struct jval *body = jval_from_json(json_object());
-	int r, n_written = 0;
+	struct input reply = {
+		.type = INPUT_REPLY,
+		.step = command->step,
+		.item = command->item,
+		.kind = command->kind,
+		.attempt = command->attempt,
+		.result = CALL_ANSWERED,
+		.http_status = 200,
+		.body = body,
+		.retry_after_ms = -1,
+	};
+	struct decision decision;
+	int r;
 
-	for (size_t i = 0; i < decision->n_commands && n_written < CALLS_MAX; i++) {
-		struct command command = decision->commands[i];
-		struct input reply = {
-			.type = INPUT_REPLY,
-			.step = command.step,
-			.item = command.item,
-			.kind = command.kind,
-			.attempt = command.attempt,
-			.result = CALL_ANSWERED,
-			.http_status = 200,
-			.body = body,
-			.retry_after_ms = -1,
-		};
+	decision_init(&decision);
+	r = saga_decide(state, &reply, now, &decision, err);
+	if (r == 0)
+		queue_add(queue, &decision);
+	decision_release(&decision);
+	return r;
+}
 
-		if (n_written++ > 0)
+/* Each undo succeeds, so that those after it come into sight. */
+static int play_undos(struct saga_state *state, const struct decision *decision, wall_ms now,
+					  struct buf *out, struct err *err)
+{
+	CLEANUP(queue_release) struct queue queue = {0};
+	int r;
+
+	queue_add(&queue, decision);
+	for (size_t i = 0; i < queue.n; i++) {
+		struct command command = queue.commands[i];
+
+		if (i > 0)
 			buf_add_char(out, ',');
 		write_call(state, &command, out);
 		if (command.kind != CALL_UNDO)
 			continue;
-		r = saga_decide(state, &reply, now, decision, err);
+		r = succeed(state, &command, now, &queue, err);
 		if (r < 0)
 			return r;
 	}

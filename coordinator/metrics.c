@@ -4,10 +4,12 @@
  * that a client could choose.
  */
 #include "coordinator/server_priv.h"
+#include "coordinator/writer.h"
 
 struct sources {
 	struct engine_stats engine;
 	struct store_stats store;
+	struct writer_stats writer;
 	struct http_client_stats http;
 	const struct server *server;
 	const struct node *node;
@@ -46,6 +48,12 @@ struct sources {
 	X("skald_store_items_total", "counter",                                                        \
 	  "History rows written; by commits, the average size of a batch.", s->store.items)            \
 	X("skald_store_size_bytes", "gauge", "Size of the store's files.", s->store.bytes)             \
+	X("skald_writer_batches_total", "counter", "Batches that the store writer has committed.",     \
+	  s->writer.commits)                                                                           \
+	X("skald_writer_failures_total", "counter", "Commits of the store writer that failed.",        \
+	  s->writer.failures)                                                                          \
+	X("skald_sagas_removed_total", "counter", "Ended sagas whose retention has passed.",           \
+	  s->writer.retained)                                                                          \
 	X("skald_http_client_requests_in_flight", "gauge", "Requests to participants on the wire.",    \
 	  s->http.in_flight)                                                                           \
 	X("skald_http_client_requests_queued", "gauge",                                                \
@@ -96,6 +104,12 @@ static void write_sagas(const struct sources *s, const int64_t *counts, struct b
 			   "By how much a timer was late at most.");
 	buf_printf(out, "skald_timer_lateness_seconds_max %.3f\n",
 			   (double)s->engine.timer_lateness_ms_max / 1000);
+	write_head(out, "skald_writer_commit_seconds_total", "counter", "Time spent in commits.");
+	buf_printf(out, "skald_writer_commit_seconds_total %.6f\n",
+			   (double)s->writer.commit_us_total / 1e6);
+	write_head(out, "skald_writer_commit_seconds_max", "gauge", "The longest commit so far.");
+	buf_printf(out, "skald_writer_commit_seconds_max %.6f\n",
+			   (double)s->writer.commit_us_max / 1e6);
 	if (!counts)
 		return;
 	write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
@@ -161,6 +175,7 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 
 	engine_stats(node->engine, &s.engine);
 	node->store->ops->stats(node->store, &s.store);
+	writer_stats(node->writer, &s.writer);
 	http_client_stats(node->http, &s.http);
 	write_plain(&s, out);
 	write_sagas(&s, counts, out);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "coordinator/clock.h"
+#include "coordinator/log.h"
 #include "coordinator/server_priv.h"
 
 enum {
@@ -202,13 +203,23 @@ static bool set_busy(struct exchange *ex, bool busy)
 	return may;
 }
 
+/* Errors of the server itself; what a client has done wrong is the client's to log. */
+static void log_failure(const struct exchange *ex)
+{
+	if (ex->status == 500)
+		log_error("http", NULL, "request %s to %s: %s", ex->request_id,
+				  ex->route ? ex->route->name : "no route", buf_str(&ex->out));
+}
+
 static enum MHD_Result send_answer(struct exchange *ex)
 {
 	struct MHD_Response *response;
 	enum MHD_Result r;
 	size_t len = 0;
-	char *data = buf_take(&ex->out, &len);
+	char *data;
 
+	log_failure(ex);
+	data = buf_take(&ex->out, &len);
 	response = MHD_create_response_from_buffer(
 		len, data ? data : (char *)"", data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	CHECK(response);

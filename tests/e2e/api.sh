@@ -368,3 +368,15 @@ await_skald
 start '{"saga":"pair","input":{"order":"last","way":"hang"},"key":"last"}'
 head_has 'Idempotent-Replayed: true'
 stop_skald
+
+# With no room for more open sagas a start is refused for now, and a duplicate is not.
+start_skald --participant "svc=$scripted" --memory-sagas-max 2
+await_skald
+start '{"saga":"pair","input":{"order":"full","way":"hang"},"key":"full"}'
+is 202
+start '{"saga":"pair","input":{"order":"too much"}}'
+problem 429 overloaded
+head_has 'Retry-After: 1'
+start '{"saga":"pair","input":{"order":"full","way":"hang"},"key":"full"}'
+is 202 && head_has 'Idempotent-Replayed: true'
+stop_skald
