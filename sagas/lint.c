@@ -231,12 +231,25 @@ static void find_pivot(struct load *load, struct block *block)
 	}
 }
 
+/* Whether the pivot has to be told to wait for a step: neither before it nor after it so far. */
+static bool beside_pivot(const struct block *block, const struct lstep *step)
+{
+	return step->index != block->pivot && !lstep_has_before(step, block->pivot) &&
+		   !lstep_has_before(&block->steps[block->pivot], step->index);
+}
+
 static void apply_pivot(struct block *block)
 {
 	struct lstep *pivot = &block->steps[block->pivot];
 
 	for (size_t i = 0; i < block->n; i++) {
-		if ((int)i != block->pivot && !lstep_has_before(&block->steps[i], block->pivot))
+		bool last = beside_pivot(block, &block->steps[i]);
+
+		/* The last ones are enough; what they wait for comes with them. */
+		for (size_t k = 0; last && k < block->n; k++)
+			last = !(lstep_has_before(&block->steps[k], (int)i) &&
+					 beside_pivot(block, &block->steps[k]));
+		if (last)
 			add_need(&pivot->def, (int)i);
 	}
 	find_before(block);
