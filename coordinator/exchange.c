@@ -155,6 +155,9 @@ void exchange_answer(struct exchange *ex, int status)
 
 static void problem_v(struct exchange *ex, enum problem problem,
 					  const struct problem_errors *errors, const char *fmt, va_list args)
+	PRINTF_LIKE(4, 0);
+static void problem_v(struct exchange *ex, enum problem problem,
+					  const struct problem_errors *errors, const char *fmt, va_list args)
 {
 	char detail[PROBLEM_DETAIL_MAX_BYTES];
 
