@@ -83,6 +83,7 @@ static bool known_from_reading(const struct load *load, const char *pointer)
 	return false;
 }
 
+PRINTF_LIKE(4, 0)
 static void find_v(struct load *load, const char *pointer, enum finding_level level,
 				   const char *fmt, va_list args)
 {

@@ -131,6 +131,8 @@ START_TEST(test_yaml__knows_the_lines)
 	const char *text = "# head\nsaga: x\nsteps:\n  - id: a\n    http: {to: b,\n      path: /c}\n";
 	CLEANUP(free_p) char *json = read_text(NULL, text, strlen(text), places);
 
+	ck_assert_ptr_nonnull(json);
+
 	ck_assert_int_eq(doc_places_line(places, ""), 2);
 	ck_assert_int_eq(doc_places_line(places, "/steps"), 3);
 	ck_assert_int_eq(doc_places_line(places, "/steps/0"), 4);
@@ -202,6 +204,8 @@ START_TEST(test_json__knows_the_lines)
 	const char *text =
 		"\n{\"a\\n\": [1,\n  {\"b\": \"\\\"]\",\n\"c\": null}, -1.5e3]\n,\"d\":true}";
 	CLEANUP(free_p) char *json = read_text(NULL, text, strlen(text), places);
+
+	ck_assert_ptr_nonnull(json);
 
 	ck_assert_str_eq(json, "{\"a\\n\":[1,{\"b\":\"\\\"]\",\"c\":null},-1500.0],\"d\":true}");
 	ck_assert_int_eq(doc_places_line(places, "/a\n"), 2);
