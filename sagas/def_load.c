@@ -93,21 +93,26 @@ static void read_search(const struct node *at, void *to)
 	}
 }
 
-static void read_input_schema(const struct node *at, void *to)
+static void report_schema(void *ctx, const struct err *err)
 {
-	struct saga_def *def = to;
+	const struct node *at = ctx;
 	char pointer[256];
-	struct err err;
 	size_t len;
 
-	if (schema_compile(at->value, &def->input_schema, &err) == 0) {
-		at->load->input_schema = at->value;
-		return;
-	}
 	node_pointer(at, pointer, sizeof(pointer));
 	len = strlen(pointer);
-	snprintf(pointer + len, sizeof(pointer) - len, "%s", err.place);
-	find_pointer(at->load, pointer, FINDING_ERROR, "%s", err.text);
+	snprintf(pointer + len, sizeof(pointer) - len, "%s", err->place);
+	find_pointer(at->load, pointer, FINDING_ERROR, "%s", err->text);
+}
+
+static void read_input_schema(const struct node *at, void *to)
+{
+	struct err err;
+
+	if (schema_compile(at->value, &((struct saga_def *)to)->input_schema, &err) == 0)
+		at->load->input_schema = at->value;
+	else if (schema_check(at->value, report_schema, (void *)at) == 0)
+		report_schema((void *)at, &err);
 }
 
 static void read_input(const struct node *at, void *to)
