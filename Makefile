@@ -19,12 +19,12 @@ space := $(empty) $(empty)
 BUILD ?= build/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 Q := $(if $(V),,@)
 
-PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto
+PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis
 # What has to be there before anything can be compiled; `make deps` installs it.
 DEBIAN_PACKAGES := gcc pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
-	libyaml-dev libsqlite3-dev libssl-dev check
+	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev check
 # What `make check` needs beside them; formatter and linter are pinned.
-DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps
+DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server
 
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \

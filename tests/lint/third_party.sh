@@ -6,6 +6,7 @@ table='
 jansson\.h           sagas/* connectors/* coordinator/* examples/* tests/*
 openssl/.*           sagas/hash.c tests/unit/sagas/test_hash.c
 curl/.*              connectors/http_*
+hiredis/.*           connectors/redis_link.c tests/*
 sqlite3\.h           connectors/store_sqlite* examples/participant/ledger.c tests/*
 yaml\.h              connectors/yaml*
 microhttpd\.h        coordinator/server*.c coordinator/server_priv.h examples/participant/participant.c tests/*
