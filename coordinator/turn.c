@@ -277,7 +277,7 @@ void turn_begin(struct turn *turn, wall_ms now)
 /* A start is refused before anything is done, when it is known that it cannot be carried out. */
 static bool refuse_start(struct turn *turn, struct engine_call *call)
 {
-	if (turn->commit_failures > 0 && turn->now < turn->failed_at + STORE_REFUSE_MS) {
+	if (!turn_store_answers(turn)) {
 		turn__refuse(turn, call, ERR_UNAVAILABLE, "the store does not answer");
 		return true;
 	}
@@ -423,6 +423,8 @@ wall_ms turn_next_at(const struct turn *turn)
 	node = heap_min(&turn->timers);
 	if (node && (at == 0 || node->at < at))
 		at = node->at;
+	if (!turn_store_answers(turn) && (at == 0 || turn->refuse_until < at))
+		at = turn->refuse_until;
 	if (turn->poll_at != 0 && !turn->list_out && turn->backlog_at == turn->backlog_n &&
 		(at == 0 || turn->poll_at < at))
 		at = turn->poll_at;
@@ -453,7 +455,7 @@ bool turn_is_quiet(const struct turn *turn)
 
 bool turn_store_answers(const struct turn *turn)
 {
-	return turn->commit_failures == 0;
+	return turn->commit_failures == 0 || turn->now >= turn->refuse_until;
 }
 
 const struct engine_stats *turn_stats(struct turn *turn)

@@ -146,7 +146,10 @@ wall_ms turn_next_at(const struct turn *turn);
 void turn_drain(struct turn *turn);
 /* No call is out, nothing is uncommitted: the process may end. */
 bool turn_is_quiet(const struct turn *turn);
-/* The store has taken the last commit (or none was made yet). */
+/*
+ * The store has taken the last commit, or none was made yet, or so much time has passed since one
+ * failed that it may be tried again. When it says no, turn_next_at says until when.
+ */
 bool turn_store_answers(const struct turn *turn);
 
 /* Borrowed; of the engine's own fields mailbox_length and turns are left 0. */

@@ -103,10 +103,7 @@ static void commit_failed(struct turn *turn, struct live_saga *saga, bool unknow
 {
 	decision_release(&saga->decision);
 	saga->row_unknown = unknown;
-	saga->failures++;
-	if (saga->failures > RETRIES_MAX || turn->draining)
-		turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the store does not answer");
-	turn__load_at(turn, saga, turn->now + turn__backoff_ms(saga->failures));
+	turn__load_later(turn, saga);
 }
 
 /* The key belongs to another saga: this one never was. */
@@ -157,7 +154,8 @@ void turn_committed(struct turn *turn, struct batch *batch)
 	if (batch->result < 0) {
 		turn->stats.commit_failures++;
 		turn->commit_failures++;
-		turn->failed_at = turn->now;
+		turn->refuse_until =
+			turn->now + turn__backoff_ms(turn->commit_failures, REFUSE_FIRST_MS, REFUSE_MAX_MS);
 		log_error("engine", NULL, "a commit of %zu sagas failed (%s): %s", batch->n,
 				  err_code_text(batch->result), batch->err.text);
 	} else {

@@ -7,13 +7,26 @@
 #include "coordinator/log.h"
 #include "coordinator/turn_priv.h"
 
-int64_t turn__backoff_ms(int failures)
+int64_t turn__backoff_ms(int failures, int64_t first_ms, int64_t max_ms)
 {
-	int64_t ms = RETRY_FIRST_MS;
+	int64_t ms = first_ms;
 
-	for (int i = 1; i < failures && ms < RETRY_MAX_MS; i++)
+	for (int i = 1; i < failures && ms < max_ms; i++)
 		ms *= 2;
-	return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+	return ms < max_ms ? ms : max_ms;
+}
+
+/* For a saga that is to be loaded after a failure. */
+void turn__load_later(struct turn *turn, struct live_saga *saga)
+{
+	saga->failures++;
+	if (saga->failures > RETRIES_MAX || turn->draining)
+		turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the store does not answer");
+	saga_state_free(saga->state);
+	saga->state = NULL;
+	saga->phase = PHASE_LOADING;
+	heap_update(&turn->timers, &saga->timer,
+				turn->now + turn__backoff_ms(saga->failures, RETRY_FIRST_MS, RETRY_MAX_MS));
 }
 
 void turn__load_now(struct turn *turn, struct live_saga *saga)
@@ -22,14 +35,6 @@ void turn__load_now(struct turn *turn, struct live_saga *saga)
 	saga->next = NULL;
 	*turn->load_tail = saga;
 	turn->load_tail = &saga->next;
-}
-
-void turn__load_at(struct turn *turn, struct live_saga *saga, wall_ms at)
-{
-	saga_state_free(saga->state);
-	saga->state = NULL;
-	saga->phase = PHASE_LOADING;
-	heap_update(&turn->timers, &saga->timer, at);
 }
 
 static void ask(struct turn *turn, struct live_saga *saga)
@@ -196,10 +201,7 @@ static void was_not_read(struct turn *turn, struct live_saga *saga,
 						 const struct loaded_saga *loaded)
 {
 	log_warn("engine", saga->id, "cannot be loaded now: %s", loaded->err.text);
-	saga->failures++;
-	if (saga->failures > RETRIES_MAX || turn->draining)
-		turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the store does not answer");
-	turn__load_at(turn, saga, turn->now + turn__backoff_ms(saga->failures));
+	turn__load_later(turn, saga);
 }
 
 void turn_loaded(struct turn *turn, struct loaded_saga *loaded)

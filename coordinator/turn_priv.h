@@ -16,7 +16,8 @@ enum {
 	RETRIES_MAX = 5,     /* of a commit or a load, before a caller is told 503 */
 	RETRY_FIRST_MS = 50,
 	RETRY_MAX_MS = 5000,
-	STORE_REFUSE_MS = 1000, /* after a failed commit no start is taken for so long */
+	REFUSE_FIRST_MS = 1000, /* after a failed commit no start is taken for so long, */
+	REFUSE_MAX_MS = 30000,  /* and longer with each that fails after it */
 	TRANSITION_MAX_BYTES = 56 * 1024 * 1024,
 };
 
@@ -89,8 +90,8 @@ struct turn {
 	bool batch_out;
 	size_t n_committing; /* sagas in the open batch or in the one that is out */
 	struct buf scratch;
-	int commit_failures; /* in a row */
-	wall_ms failed_at;
+	int commit_failures;  /* in a row */
+	wall_ms refuse_until; /* after a failed commit: then a start may try the store again */
 	bool draining;
 	struct engine_stats stats;
 };
@@ -157,12 +158,12 @@ void turn__finish_consumed(struct turn *turn, struct live_saga *saga);
 void turn__count(struct turn *turn, const struct decision *decision);
 
 /* turn_load.c */
-/* Drops the state and asks for the saga at `at`. */
-void turn__load_at(struct turn *turn, struct live_saga *saga, wall_ms at);
+/* After a failure: drops the state, and asks for the saga later. Callers are told after a few. */
+void turn__load_later(struct turn *turn, struct live_saga *saga);
 void turn__load_now(struct turn *turn, struct live_saga *saga);
 void turn__load_some(struct turn *turn); /* as many as may be out */
 void turn__poll(struct turn *turn);
 void turn__park(struct turn *turn, struct live_saga *saga, const char *why);
-int64_t turn__backoff_ms(int failures);
+int64_t turn__backoff_ms(int failures, int64_t first_ms, int64_t max_ms);
 
 #endif

@@ -589,6 +589,15 @@ START_TEST(test_turn__gives_up_on_callers_when_the_store_stays_away)
 	ck_assert_int_eq(told.result, ERR_UNAVAILABLE);
 	pass(5000);
 	ck_assert_int_eq(in_memory(), 0);
+	/* Nobody is left who would find out that the store is back: a start may try again. */
+	ck_assert(!turn_store_answers(w.turn));
+	w.now = turn_next_at(w.turn);
+	ck_assert_int_gt(w.now, 0);
+	run();
+	ck_assert(turn_store_answers(w.turn));
+	start(&told);
+	commit_all();
+	ck_assert_int_eq(told.result, 0);
 }
 END_TEST
 
