@@ -345,6 +345,11 @@ void decide__probe(struct ctx *ctx, struct target target)
 			timeout_ms);
 }
 
+static wall_ms later(wall_ms a, wall_ms b)
+{
+	return a > b ? a : b;
+}
+
 static void timer_ended(struct ctx *ctx, struct target target)
 {
 	struct env env;
@@ -369,6 +374,8 @@ void decide__due(struct ctx *ctx, struct target target)
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
 		if (exec->deadline_at && exec->deadline_at <= ctx->now) {
+			if (exec->status == EXEC_ONGOING)
+				exec->settle_at = later(exec->settle_at, decide__settles(ctx, target, true));
 			give_up(ctx, target,
 					exec->ambiguous || exec->sent_before ? OUTCOME_UNKNOWN : OUTCOME_FAILURE,
 					"deadline_exceeded", exec->message);
@@ -510,11 +517,6 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 	decide__emit(ctx, &event);
 }
 
-static wall_ms later(wall_ms a, wall_ms b)
-{
-	return a > b ? a : b;
-}
-
 void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome outcome, bool sent,
 							bool answered, const char *code, const char *message)
 {
@@ -531,13 +533,16 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 
 	exec->out = false;
 	exec->sent_before |= sent;
-	if (sent && !answered && outcome == OUTCOME_UNKNOWN)
+	if (sent && outcome == OUTCOME_UNKNOWN)
+		exec->denied = false;
+	/* What the participant said to go on goes on, whatever became of this question. */
+	if ((sent && !answered && outcome == OUTCOME_UNKNOWN) || exec->status == EXEC_ONGOING)
 		settle_at = later(settle_at, decide__settles(ctx, target, timed_out));
 	exec->settle_at = settle_at;
 	exhausted = stops || non_retryable(&act->retry, code) ||
 				(act->retry.maximum_attempts && exec->attempt >= act->retry.maximum_attempts) ||
 				(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
-	exec->probe_first = act->probe && ambiguous;
+	exec->probe_first = act->probe && ambiguous && outcome == OUTCOME_UNKNOWN;
 	if (exhausted)
 		give_up(ctx, target, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
 	else

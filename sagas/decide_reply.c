@@ -95,8 +95,9 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 {
 	struct exec *exec = decide__exec(ctx, target);
 	bool from_probe = kind_is_probe(ctx->in->kind);
-	/* Ambiguity sticks, unless a probe, which knows, says otherwise. */
-	bool ambiguous = !from_probe && (exec->ambiguous || exec->sent_before);
+	/* Ambiguity sticks, unless a probe, which knows, says otherwise. After `absent` this failure
+	 * is what the key stands for: an earlier attempt that still arrives is told the same. */
+	bool ambiguous = !from_probe && !exec->denied && (exec->ambiguous || exec->sent_before);
 	wall_ms settle_at = from_probe ? 0 : exec->settle_at;
 
 	exec->out = exec->probe_out = false;
@@ -155,9 +156,14 @@ static void probe_unknown(struct ctx *ctx, struct target target)
 	exec->due_is_volatile = true;
 }
 
+/*
+ * It never took effect. But while an attempt may still be on its way this is no proof: then the
+ * call may be sent again, since its key makes that harmless, and its outcome stays open until then.
+ */
 static void absent(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
+	bool settled = exec->settle_at <= ctx->now;
 	struct event event;
 
 	exec->probe_out = false;
@@ -165,13 +171,18 @@ static void absent(struct ctx *ctx, struct target target)
 		!decide__forward_only(ctx->state, target.step)) {
 		struct env env;
 
+		if (!settled) {
+			probe_unknown(ctx, target);
+			return;
+		}
 		env_init(&env, ctx->state, target.step, target.item);
 		decide__failed(ctx, target.step, target.item, OUTCOME_FAILURE, false, 0, "absent",
 					   "the probe says that it never took effect", &env);
 		env_release(&env);
 		return;
 	}
-	if (target.side == SIDE_DO) {
+	exec->denied = !settled;
+	if (target.side == SIDE_DO && settled) {
 		event = decide__event(EV_STEP_ABSENT, target.step, target.item);
 		event.due_at = ctx->now;
 		decide__emit(ctx, &event);

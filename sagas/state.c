@@ -155,6 +155,8 @@ static void exec_attempt_failed(struct exec *exec, const struct event *event)
 static void exec_ongoing(struct exec *exec, const struct event *event)
 {
 	exec->status = EXEC_ONGOING;
+	if (event->attempt)
+		exec->attempt = event->attempt;
 	exec->due_at = event->due_at;
 	exec->due_is_volatile = false;
 	exec->ambiguous = true;
@@ -165,7 +167,7 @@ static void exec_end(struct exec *exec, enum exec_status status)
 {
 	exec->status = status;
 	exec->due_at = 0;
-	exec->out = exec->probe_out = exec->due_is_volatile = exec->probe_first = false;
+	exec->out = exec->probe_out = exec->due_is_volatile = exec->probe_first = exec->denied = false;
 }
 
 static void step_settle(struct step_state *step, enum step_status status, struct jval *output)
@@ -491,7 +493,7 @@ int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *event
 	size_t i;
 	int r;
 
-	r = json_parse_stored(events, len, &list, err);
+	r = json_parse(events, len, &list, err);
 	if (r < 0)
 		return r;
 	if (!json_is_array(list))

@@ -53,6 +53,7 @@ struct exec {
 	bool sent_before;     /* an earlier attempt, or an earlier owner, may have sent it */
 	bool due_is_volatile; /* due_at is later than the history says: must not go to sleep */
 	bool probe_first;     /* the next thing to do at due_at is a probe */
+	bool denied;          /* a probe said `absent` before settle_at, and the call was sent again */
 };
 
 struct action_state {
