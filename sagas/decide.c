@@ -52,12 +52,13 @@ void decide__error(struct event *event, const char *code, const char *message)
 	event->message = clean_copy(message);
 }
 
-/* What ends an action says by which attempt, unless it was the first, or none was made. */
+/* What ends an attempt says which one it was, unless it was the first, or none was made. */
 static void note_attempt(const struct saga_state *state, struct event *event)
 {
-	bool undo = event->type == EV_COMPENSATION_COMPLETED || event->type == EV_COMPENSATION_FAILED;
+	bool undo = event->type == EV_COMPENSATION_COMPLETED || event->type == EV_COMPENSATION_FAILED ||
+				event->type == EV_COMPENSATION_ONGOING;
 	bool run = event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
-			   event->type == EV_STEP_PARKED;
+			   event->type == EV_STEP_PARKED || event->type == EV_STEP_ONGOING;
 	const struct action_state *action;
 	int64_t attempt;
 
@@ -237,6 +238,7 @@ static void advance(struct ctx *ctx)
 static void drop_stale_commands(struct ctx *ctx)
 {
 	struct decision *decision = ctx->decision;
+	bool ended = saga_status_is_terminal(ctx->state->status);
 	size_t i, kept = 0;
 
 	for (i = 0; i < decision->n_commands; i++) {
@@ -246,7 +248,7 @@ static void drop_stale_commands(struct ctx *ctx)
 		const struct exec *exec = decide__exec(
 			ctx, (struct target){command->step, command->item, undo ? SIDE_UNDO : SIDE_DO});
 
-		if ((probe ? exec->probe_out : exec->out) && exec->attempt == command->attempt)
+		if (!ended && (probe ? exec->probe_out : exec->out) && exec->attempt == command->attempt)
 			decision->commands[kept++] = *command;
 		else
 			request_unref(command->request);

@@ -160,8 +160,8 @@ static void abandon(struct ctx *ctx, int step, int item)
 	env_init(&env, ctx->state, step, item);
 	ambiguous |= run->status == EXEC_PARKED && run->parked_unknown;
 	decide__failed(ctx, step, item, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, ambiguous,
-				   run->settle_at, is_timer ? "abandoned" : run->code,
-				   is_timer ? "the saga is being undone" : run->message, &env);
+				   run->settle_at, run->code ? run->code : "abandoned",
+				   run->code ? run->message : "the saga is being undone", &env);
 	env_release(&env);
 }
 

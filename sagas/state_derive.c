@@ -119,6 +119,13 @@ bool saga_state_past_pivot(const struct saga_state *state)
 	return state->pivot_scheduled || state->steps[def->pivot].settled;
 }
 
+/* One that is under way is not told by the history until it ends. */
+static int64_t failed_attempts(const struct exec *exec)
+{
+	return exec->status == EXEC_RUNNING || exec->status == EXEC_ONGOING ? exec->attempt - 1
+																		: exec->attempt;
+}
+
 /* One line about one action, or NULL. The number of an attempt is left out, so that the line stays.
  */
 static char *action_attention(const struct saga_state *state, int index, int item)
@@ -136,10 +143,11 @@ static char *action_attention(const struct saga_state *state, int index, int ite
 		exec = undo;
 	} else if (run->status == EXEC_PARKED) {
 		why = run->parked_unknown ? "parked with its outcome unknown" : "parked";
-	} else if (undo->status != EXEC_DONE && undo->attempt >= UNDO_ATTEMPTS_ALERT) {
+	} else if (undo->status != EXEC_DONE && failed_attempts(undo) >= UNDO_ATTEMPTS_ALERT) {
 		why = "the compensation keeps failing";
 		exec = undo;
-	} else if (forward_only && run->status != EXEC_DONE && run->attempt >= FORWARD_ATTEMPTS_ALERT) {
+	} else if (forward_only && run->status != EXEC_DONE &&
+			   failed_attempts(run) >= FORWARD_ATTEMPTS_ALERT) {
 		why = "keeps failing";
 	}
 	if (!why)
