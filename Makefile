@@ -29,7 +29,7 @@ DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-serv
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \
 	-Wno-missing-field-initializers -Wno-sign-compare -fno-omit-frame-pointer \
-	$(if $(WERROR),-Werror -Wno-error=deprecated-declarations) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+	$(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 SKALD_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 ifneq ($(filter-out help clean deps,$(or $(MAKECMDGOALS),all)),)
 # Missing libraries are named by `require`, with the package that has them.
@@ -47,6 +47,7 @@ SCHEMA_FILES := $(wildcard schemas/*.json schemas/sqlite/*.sql) \
 TEST_SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
+SIM_SRC := $(wildcard tests/sim/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 EXAMPLE_SRC := $(wildcard examples/*/participants/*.c)
 EXAMPLE_SUPPORT_SRC := $(wildcard examples/participant/*.c)
@@ -102,6 +103,9 @@ $(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libparticipant
 $(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+$(BUILD)/tests/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a $(LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 $(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
@@ -138,6 +142,18 @@ fuzz: ## fuzzes with clang's libFuzzer, FUZZ_SECONDS=60 each (FUZZ="expr json_te
 	$(Q)$(MAKE) --no-print-directory -s BUILD=build/fuzz CC=$(FUZZ_CC) FUZZ_MAIN= fuzz-build \
 		CFLAGS="-O1 -g $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" LDFLAGS="-fsanitize=fuzzer"
 	$(Q)tests/fuzz/run "build/fuzz" "$(or $(FUZZ_SECONDS),60)" $(FUZZ)
+
+# The same seeds each time, and a few that change from day to day.
+SEEDS ?= 2000
+SEED_BASE ?= 1
+.PHONY: sim
+sim: $(BUILD)/tests/sim/sim ## simulates SEEDS=2000 runs with faults, from SEED_BASE=1 on
+	$(Q)$(BUILD)/tests/sim/sim --first $(SEED_BASE) --seeds $(SEEDS) --jobs $$(nproc)
+	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%Y%m%d0000) --seeds 100 --jobs $$(nproc)
+
+.PHONY: soak
+soak: $(BUILD)/tests/sim/sim ## simulates SEEDS= runs that nobody has seen before
+	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%s0000000) --seeds $(SEEDS) --jobs $$(nproc)
 
 .PHONY: bench
 bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5

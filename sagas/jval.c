@@ -44,7 +44,8 @@ json_t *jval_json(struct jval *jv)
 	if (!jv)
 		return NULL;
 	if (!jv->value) {
-		CHECK(json_parse_stored(jv->text, jv->len, &jv->value, NULL) == 0);
+		jv->value = json_loadb(jv->text, jv->len, JSON_DECODE_ANY, NULL);
+		CHECK(jv->value);
 	}
 	return jv->value;
 }

@@ -242,6 +242,7 @@ static void look_step_failed(struct look *look)
 	EXPECT(look, !action->completed && !action->failed, "S15 an action ends twice");
 	EXPECT(look, look->event->tolerated || !look->saga->def->recovery_forward,
 		   "S15 failed, only forward");
+	EXPECT(look, look->event->code != NULL, "S17 failed without a code");
 	action->failed = true;
 	action->ambiguous = look->event->ambiguous;
 	action->tolerated = look->event->tolerated;
@@ -249,7 +250,7 @@ static void look_step_failed(struct look *look)
 	if (action->maybe_sent && !action->probed &&
 		look->saga->def->steps[look->event->step].act.kind == ACTION_HTTP)
 		EXPECT(look, action->ambiguous, "S12 an ambiguous failure is taken as definite");
-	if (action->ambiguous && strcmp(look->event->code, "output_error") != 0)
+	if (action->ambiguous && look->event->code && strcmp(look->event->code, "output_error") != 0)
 		EXPECT(look, action->maybe_sent || action->probed, "S12 ambiguous without a reason");
 	if (look->event->step == look->saga->def->pivot && !action->ambiguous)
 		look->saga->pivot_closed = false;

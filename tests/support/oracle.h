@@ -35,6 +35,7 @@ struct oracle_saga {
 	struct saga_def *def;
 	struct saga_state *fold; /* of the stored rows */
 	int64_t seq;
+	int64_t checked_seq; /* for who compares after each growth */
 	struct oracle_step *steps;
 	bool compensating, pivot_closed, ended;
 	enum saga_status end;

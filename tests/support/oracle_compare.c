@@ -128,7 +128,7 @@ void oracle_owner_lost(struct oracle *oracle, const char *id)
 		for (j = 0; j < saga->steps[i].n; j++) {
 			struct oracle_action *action = &saga->steps[i].actions[j];
 
-			if (action->request && !action->completed && !action->failed)
+			if (action->request && !action->completed && !action->failed && !action->parked)
 				action->maybe_sent = true;
 		}
 	}

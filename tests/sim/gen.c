@@ -1,0 +1,304 @@
+/*
+ * Definitions at random: a DAG of a few steps in which every part of the language that the engine
+ * runs may occur. They are documents, and go through the loader like any other.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "connectors/yaml.h"
+#include "tests/sim/sim.h"
+
+struct gen {
+	struct rng *rng;
+	json_t *steps;
+	int n, pivot;
+	bool forward;
+};
+
+static json_t *text(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static json_t *text(const char *fmt, ...)
+{
+	char buf[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, args);
+	va_end(args);
+	return json_string(buf);
+}
+
+static void set(json_t *to, const char *name, json_t *value)
+{
+	json_object_set_new(to, name, value);
+}
+
+static json_t *gen_retry(struct gen *gen, bool may_park)
+{
+	static const char *const first[] = {"100ms", "400ms", "1s"};
+	static const char *const most[] = {"1s", "5s"};
+	static const int attempts[] = {1, 1, 2, 3, 5, 12};
+	json_t *retry = json_object();
+
+	set(retry, "initial_interval", json_string(RNG_PICK(gen->rng, first)));
+	set(retry, "maximum_interval", json_string(RNG_PICK(gen->rng, most)));
+	if (rng_percent(gen->rng, 60))
+		set(retry, "maximum_attempts", json_integer(RNG_PICK(gen->rng, attempts)));
+	if (rng_percent(gen->rng, 30))
+		set(retry, "jitter", json_integer(0));
+	if (rng_percent(gen->rng, 20))
+		set(retry, "non_retryable", json_pack("[s]", "corrupt"));
+	if (may_park && rng_percent(gen->rng, 10))
+		set(retry, "on_exhausted", json_string("park"));
+	return retry;
+}
+
+static void gen_times(struct gen *gen, json_t *step)
+{
+	static const char *const timeouts[] = {"300ms", "1s", "3s", "12s"};
+	static const char *const deadlines[] = {"2s", "8s", "30s"};
+
+	set(step, "timeout", json_string(RNG_PICK(gen->rng, timeouts)));
+	if (rng_percent(gen->rng, 20))
+		set(step, "deadline", json_string(RNG_PICK(gen->rng, deadlines)));
+}
+
+static json_t *gen_http(const char *to, const char *method)
+{
+	return json_pack("{s:s, s:s, s:s}", "to", to, "method", method, "path", "/r/${step.uuid}");
+}
+
+static json_t *gen_undo(struct gen *gen, const char *to)
+{
+	json_t *undo = json_object();
+	json_t *http = gen_http(to, "DELETE");
+
+	if (rng_percent(gen->rng, 30))
+		set(http, "query", json_pack("{s:s}", "why", "${saga.failure.code}"));
+	set(undo, "http", http);
+	if (rng_percent(gen->rng, 15))
+		set(undo, "when", json_string("${input.undo}"));
+	if (rng_percent(gen->rng, 70))
+		gen_times(gen, undo);
+	if (rng_percent(gen->rng, 60))
+		set(undo, "retry", gen_retry(gen, false));
+	if (rng_percent(gen->rng, 20))
+		set(undo, "output", json_pack("{s:s}", "id", "${reply.body.id}"));
+	return undo;
+}
+
+static void gen_call(struct gen *gen, json_t *step, int i, bool item, bool plain)
+{
+	static const char *const services[] = {"p0", "p1", "p2"};
+	static const char *const every[] = {"500ms", "2s", "7s"};
+	const char *to = RNG_PICK(gen->rng, services);
+	json_t *http = gen_http(to, "PUT");
+
+	if (rng_percent(gen->rng, 50))
+		set(http, "body",
+			json_pack("{s:s, s:s, s:f}", "order", "${input.order}", "who", "${saga.id}", "price",
+					  19.99));
+	set(step, "http", http);
+	gen_times(gen, step);
+	set(step, "retry", gen_retry(gen, true));
+	if (rng_percent(gen->rng, 30))
+		set(step, "probe",
+			json_pack("{s:o, s:s, s:{s:[i], s:[i]}}", "http", gen_http(to, "GET"), "every",
+					  RNG_PICK(gen->rng, every), "outcome", "absent", 404, "failure", 422));
+	if (rng_percent(gen->rng, 30))
+		set(step, "output", json_pack("{s:s}", "id", "${reply.body.id}"));
+	if (!item && rng_percent(gen->rng, 10))
+		set(step, "idempotency_key", text("own-${saga.id}-%s-%d", plain ? "p" : "s", i));
+	if (!plain && !gen->forward && i < gen->pivot)
+		set(step, "compensate",
+			rng_percent(gen->rng, 80) ? gen_undo(gen, to) : json_string("none"));
+}
+
+static void gen_needs(struct gen *gen, json_t *step, int i)
+{
+	json_t *needs;
+	int k;
+
+	if (rng_percent(gen->rng, 40))
+		return; /* the one before */
+	needs = json_array();
+	/* What is listed after the pivot is meant to come after it. */
+	for (k = 0; k < i; k++)
+		if (rng_percent(gen->rng, 35) || (k == gen->pivot && i > k))
+			json_array_append_new(needs, text("s%d", k));
+	set(step, "needs", needs);
+}
+
+/* Whether step k is said to come before step i: only then may it be named. */
+static bool comes_before(const struct gen *gen, int k, int i)
+{
+	const json_t *needs = json_object_get(json_array_get(gen->steps, (size_t)i), "needs");
+	const json_t *need;
+	size_t at;
+
+	if (i <= k)
+		return false;
+	if (!needs)
+		return k == i - 1 || comes_before(gen, k, i - 1);
+	json_array_foreach (needs, at, need) {
+		int j = json_string_value(need)[1] - '0';
+
+		if (j == k || comes_before(gen, k, j))
+			return true;
+	}
+	return false;
+}
+
+static void gen_when(struct gen *gen, json_t *step, int i)
+{
+	int k = (int)rng_below(gen->rng, i + 1);
+
+	if (!rng_percent(gen->rng, 25))
+		return;
+	if (k < i && comes_before(gen, k, i))
+		set(step, "when",
+			text("${steps.s%d.status == '%s'}", k,
+				 rng_percent(gen->rng, 60) ? "completed" : "failed"));
+	else
+		set(step, "when",
+			json_string(rng_percent(gen->rng, 50) ? "${input.flag}" : "${!input.flag}"));
+}
+
+static void gen_many(struct gen *gen, json_t *step)
+{
+	if (rng_percent(gen->rng, 65)) {
+		set(step, "for_each", json_string("${input.list}"));
+		set(step, "max_parallel", json_integer(1 + rng_below(gen->rng, 3)));
+	} else {
+		set(step, "repeat", json_pack("{s:s, s:i}", "until", "${index >= input.turns}", "max", 3));
+	}
+}
+
+static void gen_step(struct gen *gen, int i)
+{
+	static const char *const naps[] = {"1s", "10s", "200s", "2h"};
+	json_t *step = json_pack("{s:o}", "id", text("s%d", i));
+	int kind = (int)rng_below(gen->rng, 100);
+	bool closed = gen->forward || i > gen->pivot, many;
+
+	json_array_append_new(gen->steps, step);
+	gen_needs(gen, step, i);
+	gen_when(gen, step, i);
+	many = kind < 75 && i != gen->pivot && rng_percent(gen->rng, 25);
+	if (i == gen->pivot)
+		set(step, "pivot", json_true());
+	if (many)
+		gen_many(gen, step);
+	if (kind < 75 || (closed && kind < 82) || i == gen->pivot)
+		gen_call(gen, step, i, many, false);
+	else if (kind < 82)
+		set(step, "fail", json_pack("{s:s}", "code", "soft"));
+	else if (kind < 92)
+		set(step, "await", json_pack("{s:s}", "after", RNG_PICK(gen->rng, naps)));
+	else
+		set(step, "set", json_pack("{s:s}", "v", "${input.order}"));
+	if (kind < 82 && rng_percent(gen->rng, 20))
+		set(step, "tolerate",
+			rng_percent(gen->rng, 50) ? json_true() : text("${failure.code == 'soft'}"));
+}
+
+static json_t *read_example(const char *file)
+{
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
+	struct findings findings = {0};
+	char buf[16384];
+	FILE *in = fopen(file, "r");
+	size_t len = in ? fread(buf, 1, sizeof(buf), in) : 0;
+	json_t *doc = NULL;
+
+	if (in)
+		fclose(in);
+	if (len == 0 || yaml_read(buf, len, &doc, places, &findings) < 0) {
+		fprintf(stderr, "%s cannot be read; run this from the root of the project\n", file);
+		abort();
+	}
+	findings_release(&findings);
+	return doc;
+}
+
+/* The examples' participants may work longer, too. */
+static void let_go_on(json_t *doc)
+{
+	const char *name;
+	json_t *participant;
+
+	json_object_foreach (json_object_get(doc, "participants"), name, participant) {
+		json_t *outcome = json_object_get(participant, "outcome");
+
+		if (!outcome) {
+			outcome = json_object();
+			set(participant, "outcome", outcome);
+		}
+		set(outcome, "ongoing", json_pack("[i]", 202));
+	}
+}
+
+json_t *gen_definition(struct rng *rng, int n)
+{
+	static const char *const deadlines[] = {"3s", "20s", "5m"};
+	struct gen gen = {.rng = rng, .n = 1 + (int)rng_below(rng, 6), .steps = json_array()};
+	json_t *doc, *participants, *after;
+	int i;
+
+	if (rng_percent(rng, 12)) {
+		json_decref(gen.steps);
+		doc =
+			read_example(rng_percent(rng, 50) ? "examples/payment/payment.yaml"
+											  : "examples/order-fulfilment/order-fulfilment.yaml");
+		let_go_on(doc);
+		return doc;
+	}
+	gen.forward = rng_percent(rng, 8);
+	gen.pivot = !gen.forward && rng_percent(rng, 30) ? (int)rng_below(rng, gen.n) : 99;
+	for (i = 0; i < gen.n; i++)
+		gen_step(&gen, i);
+	participants = json_object();
+	for (i = 0; i < 3; i++)
+		json_object_set_new(
+			participants,
+			i == 0   ? "p0"
+			: i == 1 ? "p1"
+					 : "p2",
+			json_pack("{s:{s:[i], s:s}}", "outcome", "ongoing", 202, "code", "${reply.body.code}"));
+	doc = json_pack("{s:o, s:o, s:o}", "saga", text("g%d", n), "participants", participants,
+					"steps", gen.steps);
+	if (gen.forward)
+		set(doc, "recovery", json_string("forward"));
+	if (rng_percent(rng, 25))
+		set(doc, "deadline", json_string(RNG_PICK(rng, deadlines)));
+	if (!gen.forward && rng_percent(rng, 30)) {
+		after = json_array();
+		for (i = 0; i < 1 + rng_below(rng, 2); i++) {
+			json_array_append_new(after, json_pack("{s:o}", "id", text("after%d", i)));
+			gen_call(&gen, json_array_get(after, (size_t)i), i, false, true);
+		}
+		set(doc, "on_compensated", after);
+	}
+	if (rng_percent(rng, 30))
+		set(doc, "output", json_pack("{s:s}", "first", "${steps.s0.status}"));
+	return doc;
+}
+
+json_t *gen_input(struct rng *rng, const struct saga_def *def, int n)
+{
+	json_t *list = json_array();
+	char order[32];
+	int i, items = (int)rng_below(rng, 5);
+
+	snprintf(order, sizeof(order), "o-%d", n);
+	if (strcmp(def->name, "payment") == 0) {
+		json_decref(list);
+		return json_pack("{s:s, s:s, s:s, s:i}", "payment_id", order, "account", "a", "merchant",
+						 "m", "amount_minor", 1 + n);
+	}
+	for (i = 0; i < items; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i}", "sku", "tea", "quantity", i + 1));
+	return json_pack("{s:s, s:s, s:s, s:o, s:O, s:i, s:s, s:s, s:b, s:b, s:i}", "order", order,
+					 "order_id", order, "customer_id", "cu", "list", list, "lines", list,
+					 "amount_minor", 5, "card", "c", "ship_to", "x", "flag", rng_percent(rng, 60),
+					 "undo", rng_percent(rng, 80), "turns", (int)rng_below(rng, 4));
+}

@@ -1,0 +1,466 @@
+/*
+ * Participants, and the network before them. A participant honours keys: the first call with a key
+ * decides, what it decided is told to all later ones, and its effect happens once. It has no
+ * barrier: a call that arrives after its undo takes effect, which is what Skald has to prevent.
+ *
+ * What the network does: it loses calls and replies, and delays them, but never longer than the
+ * design says that a call may take effect: its time-out, and a grace of the time-out again (at
+ * least ten seconds).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+enum { JOB_MAX_MS = 8000 };
+
+static bool is_undo(const struct flight *flight)
+{
+	return flight->copy.command.kind == CALL_UNDO;
+}
+
+static bool is_probe(const struct flight *flight)
+{
+	return flight->copy.command.kind == CALL_PROBE_DO ||
+		   flight->copy.command.kind == CALL_PROBE_UNDO;
+}
+
+/* The id of the thing in a path: the part that looks like a UUID. */
+static void resource_id(const char *path, char id[40])
+{
+	const char *c, *end;
+
+	for (c = path; *c; c++) {
+		if (*c != '/')
+			continue;
+		end = c + 1 + strcspn(c + 1, "/?");
+		if (end - c - 1 == 36) {
+			memcpy(id, c + 1, 36);
+			id[36] = '\0';
+			return;
+		}
+	}
+	CHECK(false);
+}
+
+struct resource *service_resource(struct sim *sim, const char *path)
+{
+	struct resource *resource;
+	char id[40];
+
+	resource_id(path, id);
+	for (resource = sim->resources; resource; resource = resource->next)
+		if (strcmp(resource->id, id) == 0)
+			return resource;
+	resource = xcalloc(1, sizeof(*resource));
+	memcpy(resource->id, id, sizeof(id));
+	resource->next = sim->resources;
+	sim->resources = resource;
+	return resource;
+}
+
+static struct entry *find_key(struct sim *sim, const char *key)
+{
+	struct entry *entry;
+
+	for (entry = sim->entries; entry; entry = entry->next)
+		if (strcmp(entry->key, key) == 0)
+			return entry;
+	return NULL;
+}
+
+static struct entry *find_forward(struct sim *sim, const char *path)
+{
+	char id[40], other[40];
+	struct entry *entry;
+
+	resource_id(path, id);
+	for (entry = sim->entries; entry; entry = entry->next) {
+		resource_id(entry->path, other);
+		if (!entry->is_undo && strcmp(id, other) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+/* The effect of a key happens, once. */
+static void apply(struct sim *sim, struct entry *entry)
+{
+	struct resource *resource = service_resource(sim, entry->path);
+
+	if (entry->applied || entry->status != 200)
+		return;
+	entry->applied = true;
+	if (entry->is_undo) {
+		resource->standing = false;
+		return;
+	}
+	resource->effects++;
+	resource->standing = true;
+	sim_trace(sim, "  effect of %s", entry->key);
+	if (resource->undone_at)
+		sim_fail(sim, resource->saga_id, "S14 it takes effect after its undo");
+}
+
+void service_tick(struct sim *sim)
+{
+	struct entry *entry;
+
+	for (entry = sim->entries; entry; entry = entry->next)
+		if (entry->done_at <= sim->world.now)
+			apply(sim, entry);
+}
+
+static struct entry *entry_new(struct sim *sim, const struct flight *flight)
+{
+	struct entry *entry = xcalloc(1, sizeof(*entry));
+
+	entry->key = xstrdup(flight->copy.command.request->key);
+	entry->path = xstrdup(flight->copy.command.request->path);
+	entry->is_undo = is_undo(flight);
+	entry->done_at = sim->world.now;
+	entry->status = 200;
+	entry->n = (int)rng_below(&sim->rng_service, 3);
+	entry->next = sim->entries;
+	sim->entries = entry;
+	return entry;
+}
+
+static bool draw(struct sim *sim, enum sim_fault fault, int percent)
+{
+	return sim_fault(sim, fault, rng_percent(&sim->rng_service, percent));
+}
+
+static void answer(struct flight *flight, int status, json_t *body)
+{
+	flight->result = CALL_ANSWERED;
+	flight->status = status;
+	json_decref(flight->body);
+	flight->body = body;
+}
+
+/* What is told of a key that has been decided. */
+static void answer_entry(struct sim *sim, struct flight *flight, const struct entry *entry)
+{
+	char id[16];
+
+	if (entry->done_at > sim->world.now) {
+		if (entry->is_job)
+			answer(flight, 202, json_pack("{s:s}", "state", "busy"));
+		else
+			answer(flight, 409, json_pack("{s:s}", "code", "in_progress"));
+	} else if (entry->status != 200) {
+		answer(flight, entry->status, json_pack("{s:s}", "code", entry->code));
+	} else {
+		snprintf(id, sizeof(id), "x-%d", entry->n);
+		answer(flight, 200, json_pack("{s:s, s:s, s:i}", "id", id, "tracking", "t", "n", entry->n));
+	}
+}
+
+/* The undo of something is answered: from now on it may not be made any more. */
+static void note_undone(struct sim *sim, const struct flight *flight)
+{
+	struct resource *resource = service_resource(sim, flight->copy.command.request->path);
+
+	if (!is_undo(flight) || resource->undone_at)
+		return;
+	resource->undone_at = sim->world.now;
+	resource->undo_order = ++sim->undo_order;
+}
+
+/* The first call with this key. */
+static void decide(struct sim *sim, struct flight *flight)
+{
+	static const char *const codes[] = {"soft", "soft", "hard", "corrupt"};
+	static const int errors[] = {500, 503, 429, 502};
+	const char *code = RNG_PICK(&sim->rng_service, codes);
+	int64_t works = 1 + rng_below(&sim->rng_service, JOB_MAX_MS);
+	int error = RNG_PICK(&sim->rng_service, errors);
+	bool in_time = flight->call != NULL; /* what arrives late has no time left */
+	struct entry *entry;
+
+	if (draw(sim, FAULT_ERROR_BEFORE, 15)) {
+		answer(flight, error, json_pack("{s:s}", "code", code));
+		if (error == 429)
+			flight->retry_after_ms = rng_below(&sim->rng_service, 4000);
+		return;
+	}
+	entry = entry_new(sim, flight);
+	entry->code = code;
+	if (draw(sim, is_undo(flight) ? FAULT_UNDO_DECLINED : FAULT_DECLINE,
+			 is_undo(flight) ? 3 : 10)) {
+		entry->status = 422;
+	} else if (in_time && draw(sim, FAULT_ONGOING, 10)) {
+		entry->is_job = true;
+		entry->done_at += works;
+		/* The examples' probes have no word for a failure. */
+		if (!is_undo(flight) && strncmp(entry->path, "/r/", 3) == 0 &&
+			draw(sim, FAULT_JOB_FAILS, 20))
+			entry->status = 422;
+	} else if (in_time && !is_undo(flight) && draw(sim, FAULT_SLOW, 8)) {
+		entry->done_at += works;
+		/* The caller who began it hears of its end. */
+		answer(flight, 200, json_pack("{s:s, s:i}", "id", "slow", "n", entry->n));
+		flight->reply_at = entry->done_at;
+		return;
+	}
+	if (entry->done_at <= sim->world.now)
+		apply(sim, entry);
+	answer_entry(sim, flight, entry);
+	if (entry->status == 200 && !entry->is_job && draw(sim, FAULT_ERROR_AFTER, 8))
+		answer(flight, 500, json_pack("{s:s}", "code", code));
+	else if (entry->status == 200 && draw(sim, FAULT_GARBAGE, 5))
+		answer(flight, entry->is_job ? 202 : 200, json_string("<html>"));
+}
+
+static void serve_probe(struct sim *sim, struct flight *flight)
+{
+	struct entry *entry = find_forward(sim, flight->copy.command.request->path);
+
+	if (draw(sim, FAULT_PROBE_FAILS, 20))
+		answer(flight, 503, NULL);
+	/* The examples' participants keep nothing of what they declined. */
+	else if (!entry || (entry->status != 200 && strncmp(entry->path, "/r/", 3) != 0))
+		answer(flight, 404, json_pack("{s:s}", "code", "absent"));
+	else if (entry->done_at > sim->world.now)
+		answer(flight, 202, json_pack("{s:s}", "state", "busy"));
+	else
+		answer_entry(sim, flight, entry);
+}
+
+static void arrive(struct sim *sim, struct flight *flight)
+{
+	const struct request *request = flight->copy.command.request;
+	struct entry *entry = find_key(sim, request->key);
+
+	flight->arrive_at = 0;
+	flight->reply_at = sim->world.now;
+	if (is_probe(flight)) {
+		serve_probe(sim, flight);
+	} else if (!entry) {
+		decide(sim, flight);
+	} else {
+		/* When the faults have stopped, somebody has seen to what was declined. */
+		if (!sim->faults_on && flight->call && entry->done_at <= sim->world.now)
+			entry->status = 200;
+		if (entry->done_at <= sim->world.now)
+			apply(sim, entry);
+		answer_entry(sim, flight, entry);
+	}
+	if (flight->status == 200)
+		note_undone(sim, flight);
+	sim_trace(sim, "  at %s: %s %s -> %d", request->to, request->method, request->key,
+			  flight->status);
+	if (draw(sim, FAULT_TOO_LARGE, 2))
+		flight->result = CALL_TOO_LARGE;
+	flight->reply_at += rng_below(&sim->rng_service, 100);
+}
+
+/* The network. */
+
+static wall_ms latest_arrival(struct sim *sim, const struct world_call *call)
+{
+	const struct oracle_saga *saga = oracle_saga(&sim->oracle, call->saga_id);
+	const struct step_def *step = &saga->def->steps[call->command.step];
+	int64_t full_ms =
+		call->command.kind == CALL_UNDO ? step->undo.timeout.ms : step->act.timeout.ms;
+
+	return call->sent_at + call->command.timeout_ms + (full_ms < 10000 ? 10000 : full_ms) - 1;
+}
+
+void service_sent(struct sim *sim, struct world_call *call)
+{
+	struct flight *flight = xcalloc(1, sizeof(*flight));
+	struct resource *resource = service_resource(sim, call->command.request->path);
+	int64_t late = latest_arrival(sim, call) - call->sent_at;
+
+	flight->call = call;
+	flight->copy = *call;
+	request_ref(flight->copy.command.request);
+	flight->life = sim->life;
+	flight->timeout_at = call->sent_at + call->command.timeout_ms;
+	flight->retry_after_ms = -1;
+	flight->arrive_at = call->sent_at + rng_below(&sim->rng_service, 40);
+	flight->next = sim->flights;
+	sim->flights = flight;
+	memcpy(resource->saga_id, call->saga_id, sizeof(resource->saga_id));
+	resource->step = call->command.step;
+	resource->item = call->command.item;
+	sim_trace(sim, "sent %s %s %s attempt %lld timeout %lld", call->command.request->method,
+			  call->command.request->path, call->command.request->key,
+			  (long long)call->command.attempt, (long long)call->command.timeout_ms);
+	late = rng_below(&sim->rng_service, late);
+	if (draw(sim, FAULT_NOT_CONNECTED, 6)) {
+		flight->result = CALL_NOT_CONNECTED;
+		flight->reply_at = flight->arrive_at;
+		flight->arrive_at = 0;
+		return;
+	}
+	if (draw(sim, FAULT_LATE_ARRIVAL, 8))
+		flight->arrive_at = call->sent_at + late;
+	flight->lose = draw(sim, FAULT_REPLY_LOST, 8);
+}
+
+wall_ms flight_next_at(const struct flight *flight)
+{
+	wall_ms at = flight->arrive_at;
+
+	if (flight->call && flight->reply_at && (!at || flight->reply_at < at))
+		at = flight->reply_at;
+	if (flight->call && (!at || flight->timeout_at < at))
+		at = flight->timeout_at;
+	if (flight->echo_at && (!at || flight->echo_at < at))
+		at = flight->echo_at;
+	return at;
+}
+
+static bool is_unknown(const struct flight *flight, const struct oracle_action *action)
+{
+	if (flight->result == CALL_ANSWERED)
+		return flight->status >= 500 || flight->status == 408 || flight->status == 425 ||
+			   flight->status == 429 || (flight->status == 409 && action->maybe_sent);
+	return flight->result != CALL_NOT_CONNECTED;
+}
+
+/* What the caller is told, for the oracle's books. */
+static void tell_oracle(struct sim *sim, const struct flight *flight)
+{
+	struct oracle_saga *saga = oracle_saga(&sim->oracle, flight->copy.saga_id);
+	struct oracle_action *action =
+		oracle_action(saga, flight->copy.command.step, flight->copy.command.item);
+	bool unknown = is_unknown(flight, action);
+
+	if (flight->copy.command.kind == CALL_PROBE_DO && flight->result == CALL_ANSWERED &&
+		flight->status < 500 && flight->status != 202)
+		action->probed = true;
+	if (flight->copy.command.kind != CALL_DO)
+		return;
+	if (unknown || (flight->result == CALL_ANSWERED && flight->status == 202)) {
+		action->maybe_sent = true;
+		action->probed = false;
+	}
+}
+
+static void end_call(struct sim *sim, struct flight *flight)
+{
+	struct world_call *call = TAKE(flight->call);
+
+	sim_trace(sim, "reply to %s %s attempt %lld: %s %d", call->command.request->method,
+			  call->command.request->key, (long long)call->command.attempt,
+			  flight->result == CALL_ANSWERED        ? "status"
+			  : flight->result == CALL_NOT_CONNECTED ? "not connected"
+			  : flight->result == CALL_BROKEN        ? "broken"
+			  : flight->result == CALL_TIMED_OUT     ? "timed out"
+													 : "too large",
+			  flight->status);
+	tell_oracle(sim, flight);
+	world_call_end(&sim->world, call, flight->result, flight->status,
+				   flight->body ? json_incref(flight->body) : NULL, flight->retry_after_ms);
+}
+
+/* The same reply again, or one that comes after the time-out. */
+static void plan_echo(struct sim *sim, struct flight *flight)
+{
+	if (!is_probe(flight) && flight->result == CALL_ANSWERED && draw(sim, FAULT_ECHO, 10))
+		flight->echo_at = sim->world.now + rng_below(&sim->rng_service, 20000);
+}
+
+static void echo(struct sim *sim, struct flight *flight)
+{
+	flight->echo_at = 0;
+	if (flight->life != sim->life || !sim->world.turn)
+		return; /* a reply finds only the process that asked */
+	sim_trace(sim, "echo of %s: %d", flight->copy.command.request->key, flight->status);
+	world_call_echo(&sim->world, &flight->copy, CALL_ANSWERED, flight->status,
+					flight->body ? json_incref(flight->body) : NULL);
+}
+
+static void time_out(struct sim *sim, struct flight *flight)
+{
+	struct flight unheard = *flight;
+
+	unheard.result = CALL_TIMED_OUT;
+	unheard.status = 0;
+	unheard.body = NULL;
+	unheard.retry_after_ms = -1;
+	end_call(sim, &unheard);
+	flight->call = NULL;
+}
+
+static void flight_free(struct sim *sim, struct flight *flight)
+{
+	struct flight **link = &sim->flights;
+
+	while (*link != flight)
+		link = &(*link)->next;
+	*link = flight->next;
+	request_unref(flight->copy.command.request);
+	json_decref(flight->body);
+	free(flight);
+}
+
+/* The reply is there, or the connection breaks in its place. */
+static void come_back(struct sim *sim, struct flight *flight)
+{
+	flight->reply_at = 0;
+	if (flight->lose && rng_percent(&sim->rng_service, 50))
+		return; /* nothing comes: it will time out */
+	if (flight->lose) {
+		flight->result = CALL_BROKEN;
+		flight->status = 0;
+	}
+	end_call(sim, flight);
+	plan_echo(sim, flight);
+}
+
+void flight_step(struct sim *sim, struct flight *flight)
+{
+	wall_ms now = sim->world.now;
+
+	if (flight->arrive_at && flight->arrive_at <= now) {
+		arrive(sim, flight);
+		if (!flight->call)
+			plan_echo(sim, flight);
+	} else if (flight->call && flight->reply_at && flight->reply_at <= now) {
+		come_back(sim, flight);
+	} else if (flight->call && flight->timeout_at <= now) {
+		time_out(sim, flight);
+	} else if (flight->echo_at && flight->echo_at <= now) {
+		echo(sim, flight);
+	}
+	if (!flight->call && !flight->arrive_at && !flight->echo_at)
+		flight_free(sim, flight);
+}
+
+/* The callers are gone; what is under way still arrives. */
+void service_crashed(struct sim *sim)
+{
+	struct flight *flight, *next;
+
+	for (flight = sim->flights; flight; flight = next) {
+		next = flight->next;
+		if (flight->call)
+			world_call_free(&sim->world, TAKE(flight->call));
+		if (!flight->arrive_at && !flight->echo_at)
+			flight_free(sim, flight);
+	}
+}
+
+void service_release(struct sim *sim)
+{
+	struct resource *resource;
+	struct entry *entry;
+
+	while (sim->flights)
+		flight_free(sim, sim->flights);
+	while ((entry = sim->entries)) {
+		sim->entries = entry->next;
+		free(entry->key);
+		free(entry->path);
+		free(entry);
+	}
+	while ((resource = sim->resources)) {
+		sim->resources = resource->next;
+		free(resource);
+	}
+}
