@@ -12,6 +12,8 @@
 #include "sagas/base/suggest.h"
 #include "sagas/base/time.h"
 
+enum { OPTION_TABLES = 5 };
+
 static const struct cli_option global_options[] = {
 	{"help", 'h', NULL, "shows help"},
 	{NULL},
@@ -71,13 +73,15 @@ static bool is_group(const char *name)
 }
 
 /* Which tables apply: before the command is known, what any client takes may come already. */
-static size_t option_tables(const struct cli *cli, const struct cli_option *tables[4])
+static size_t option_tables(const struct cli *cli, const struct cli_option *tables[OPTION_TABLES])
 {
 	size_t n = 0;
 
 	tables[n++] = global_options;
 	if (!cli->command || cli->command->client)
 		tables[n++] = cli_client_options;
+	if (!cli->command || cli->command->output)
+		tables[n++] = cli_output_options;
 	if (cli->command && cli->command->settings)
 		tables[n++] = cli_setting_options();
 	if (cli->command && cli->command->options)
@@ -89,7 +93,7 @@ static size_t option_tables(const struct cli *cli, const struct cli_option *tabl
 static const struct cli_option *find_option(const struct cli *cli, const char *name, size_t len,
 											char letter)
 {
-	const struct cli_option *tables[4];
+	const struct cli_option *tables[OPTION_TABLES];
 	size_t n = option_tables(cli, tables);
 
 	for (size_t t = 0; t < n; t++) {
@@ -104,7 +108,7 @@ static const struct cli_option *find_option(const struct cli *cli, const char *n
 
 static int unknown_option(const struct cli *cli, const char *word, const char *name)
 {
-	const struct cli_option *tables[4];
+	const struct cli_option *tables[OPTION_TABLES];
 	size_t n = option_tables(cli, tables);
 	struct suggest suggest;
 	const char *where = cli->command ? cli->command->name : "";

@@ -51,7 +51,8 @@ struct cli_command {
 	const char *summary;              /* one line */
 	const char *help;                 /* teaches, with examples */
 	const struct cli_option *options; /* NULL: none of its own */
-	bool client;                      /* talks to a server: takes --server, --namespace and -o */
+	bool output;                      /* prints data: takes -o */
+	bool client;                      /* talks to a server: takes --server and --namespace, too */
 	bool settings;                    /* takes every setting of the configuration as an option */
 	int (*run)(struct cli *cli);
 };
@@ -87,6 +88,7 @@ extern const size_t cli_n_commands;
 extern const struct cli_group cli_groups[];
 extern const size_t cli_n_groups;
 extern const struct cli_option cli_client_options[]; /* of every command with `client` */
+extern const struct cli_option cli_output_options[]; /* of those with `output` or `client` */
 /* One option for each setting: --server-port for server.port. Made on first use. Thread: main. */
 const struct cli_option *cli_setting_options(void);
 

@@ -149,11 +149,16 @@ int client_problem(const struct client_reply *reply)
 		cli_fail(CLI_FAILED, "the server answered with status %d", reply->http.status);
 		return exit_code(reply->http.status, "");
 	}
-	cli_fail(CLI_FAILED, detail && *detail ? "%s: %s" : "%s", title, detail);
+	CLEANUP(free_p) char *shown = shown_text(detail ? detail : "");
+
+	cli_fail(CLI_FAILED, "%s%s%s", title, *shown ? ": " : "", shown);
 	json_array_foreach (errors, i, one) {
 		const char *pointer = text_of(one, "pointer"), *what = text_of(one, "detail");
+		CLEANUP(free_p)
+		char *line = xasprintf("%s: %s", pointer && *pointer ? pointer : "/", what ? what : "");
+		CLEANUP(free_p) char *plain = shown_text(line);
 
-		cli_note("  %s: %s", pointer && *pointer ? pointer : "/", what ? what : "");
+		cli_note("  %s", plain);
 	}
 	return exit_code(reply->http.status, code ? code : "");
 }

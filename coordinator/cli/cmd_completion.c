@@ -10,6 +10,7 @@ static void print_options_of(const struct cli_command *command, const char *sepa
 {
 	const struct cli_option *tables[] = {command->options,
 										 command->client ? cli_client_options : NULL,
+										 command->output ? cli_output_options : NULL,
 										 command->settings ? cli_setting_options() : NULL};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
@@ -94,6 +95,7 @@ static void fish(void)
 	}
 	for (const struct cli_option *o = cli_client_options; o->name; o++)
 		printf("complete -c skald -l %s -r\n", o->name);
+	puts("complete -c skald -s o -l output -x -a 'table json jsonl yaml'");
 }
 
 int cmd_completion(struct cli *cli)

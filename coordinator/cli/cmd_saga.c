@@ -113,6 +113,8 @@ static void list_page(const struct cli *cli, struct listing *listing, const json
 			json_array_append(listing->all, saga);
 		} else {
 			snprintf(at, sizeof(at), "%.19s", started ? started : "");
+			if (strlen(at) > 10)
+				at[10] = ' ';
 			table_add(&listing->table, text_of(saga, "id"), text_of(saga, "saga"),
 					  text_of(saga, "status"), text_of(saga, "key"), at,
 					  text_of(saga, "attention"));

@@ -14,6 +14,10 @@ const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
 const struct cli_option cli_client_options[] = {
 	{"server", 0, "URL", "the server; default $SKALD_SERVER, else http://127.0.0.1:7878"},
 	{"namespace", 'n', "NAME", "the namespace; default $SKALD_NAMESPACE, else `default`"},
+	{NULL},
+};
+
+const struct cli_option cli_output_options[] = {
 	{"output", 'o', "FORMAT", "table, json, jsonl or yaml; default table"},
 	{NULL},
 };
@@ -113,7 +117,7 @@ const struct cli_command cli_commands[] = {
 	 "  skald dev\n"
 	 "  skald dev my-saga.yaml --participant stock=http://localhost:9001\n"
 	 "  skald dev --data /tmp/try --port 8000\n",
-	 dev_options, false, true, cmd_dev},
+	 dev_options, false, false, true, cmd_dev},
 	{"serve", "", 0, 0, "runs the server",
 	 "Runs the server until SIGTERM or SIGINT, then drains: no new sagas (503), what is out may "
 	 "end,\n"
@@ -129,7 +133,7 @@ const struct cli_command cli_commands[] = {
 	 "  skald serve --config skald.yaml\n"
 	 "  skald serve --store /var/lib/skald/skald.db --participant stock=http://stock:8080\n"
 	 "  SKALD_SERVER__PORT=8000 skald serve --print-config\n",
-	 serve_options, false, true, cmd_serve},
+	 serve_options, false, false, true, cmd_serve},
 	{"def validate", "FILE...", 1, MANY, "checks definitions, without a server",
 	 "Reads each FILE (- is stdin) and reports everything that is wrong with it, each with its "
 	 "line,\n"
@@ -140,13 +144,13 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald def validate order.yaml\n"
 	 "  skald def validate sagas/*.yaml -o json\n",
-	 NULL, true, false, cmd_def_validate},
+	 NULL, true, false, false, cmd_def_validate},
 	{"def lint", "FILE...", 1, MANY, "the same, and warnings count",
 	 "As `skald def validate`, but exits with 1 for warnings as well: for use in a build.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald def lint sagas/*.yaml\n",
-	 NULL, true, false, cmd_def_lint},
+	 NULL, true, false, false, cmd_def_lint},
 	{"def deploy", "FILE...", 1, MANY, "makes definitions known to the server",
 	 "Checks each FILE here, then sends it. A definition never changes: other content is a new\n"
 	 "version, the same content is the version that is there. Sagas that run stay on theirs.\n"
@@ -154,14 +158,14 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald def deploy order.yaml\n"
 	 "  skald def deploy order.yaml --dry-run\n",
-	 deploy_options, true, false, cmd_def_deploy},
+	 deploy_options, true, true, false, cmd_def_deploy},
 	{"def list", "[NAME]", 0, 1, "lists definitions, or the versions of one",
 	 "Lists the newest version of each definition; with NAME, all versions of that one.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald def list\n"
 	 "  skald def list order-fulfilment -o json\n",
-	 NULL, true, false, cmd_def_list},
+	 NULL, true, true, false, cmd_def_list},
 	{"def graph", "FILE", 1, 1, "draws the steps of a definition",
 	 "Shows which step waits for which, what is undone and where the way back ends. The text form\n"
 	 "is for the terminal, mermaid for Markdown, dot for Graphviz.\n"
@@ -169,7 +173,7 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald def graph order.yaml\n"
 	 "  skald def graph order.yaml --format dot | dot -Tsvg > order.svg\n",
-	 graph_options, true, false, cmd_def_graph},
+	 graph_options, true, false, false, cmd_def_graph},
 	{"saga start", "NAME [INPUT]", 1, 2, "starts a saga",
 	 "Starts a saga of the definition NAME. INPUT is JSON, @FILE, or - for stdin; default {}.\n"
 	 "Sending it twice with the same key gives the same saga; with another input under that key "
@@ -180,7 +184,7 @@ const struct cli_command cli_commands[] = {
 	 "  skald saga start payment '{\"order\": \"o-1\", \"amount_minor\": 1999}'\n"
 	 "  skald saga start order-fulfilment @order.json --wait --timeout 30s\n"
 	 "  skald saga start payment @p.json -o json | jq -r .id\n",
-	 start_options, true, false, cmd_saga_start},
+	 start_options, true, true, false, cmd_saga_start},
 	{"saga list", "[FILTER...]", 0, MANY, "lists sagas, the newest first",
 	 "A FILTER is name:value; all of them must hold. The names are those of the API:\n"
 	 "  status:running,compensating   one of these statuses\n"
@@ -192,7 +196,7 @@ const struct cli_command cli_commands[] = {
 	 "  skald saga list\n"
 	 "  skald saga list status:compensation_failed\n"
 	 "  skald saga list 'saga:order-*' 'started>2026-01-01' --all -o jsonl\n",
-	 list_options, true, false, cmd_saga_list},
+	 list_options, true, true, false, cmd_saga_list},
 	{"saga show", "ID", 1, 1, "shows a saga as a ledger",
 	 "Shows what a saga has done: each action, on the same row its compensation, and what is "
 	 "still\n"
@@ -201,21 +205,21 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga show 019a2b3c-...\n"
 	 "  skald saga show 019a2b3c-... -o json | jq .output\n",
-	 NULL, true, false, cmd_saga_show},
+	 NULL, true, true, false, cmd_saga_show},
 	{"saga history", "ID", 1, 1, "shows what happened, one line an event",
 	 "The history is the truth about a saga; everything else follows from it. Times are UTC.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga history 019a2b3c-...\n"
 	 "  skald saga history 019a2b3c-... -o jsonl | jq -c .type\n",
-	 NULL, true, false, cmd_saga_history},
+	 NULL, true, true, false, cmd_saga_history},
 	{"saga watch", "ID", 1, 1, "follows a saga until it ends",
 	 "Prints what happens, as it happens, one line an event; ends with the saga, and exits as\n"
 	 "`saga wait` does.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga watch 019a2b3c-...\n",
-	 watch_options, true, false, cmd_saga_watch},
+	 watch_options, true, true, false, cmd_saga_watch},
 	{"saga wait", "ID", 1, 1, "waits for the end; the exit code says which",
 	 "Waits until the saga has ended or needs a person, prints it, and exits with 0 (completed),\n"
 	 "20 (compensated), 21 (compensation_failed), 22 (failed or terminated), or 124 when the time\n"
@@ -223,7 +227,7 @@ const struct cli_command cli_commands[] = {
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga wait 019a2b3c-... --timeout 1m && echo paid\n",
-	 wait_options, true, false, cmd_saga_wait},
+	 wait_options, true, true, false, cmd_saga_wait},
 	{"saga cancel", "ID", 1, 1, "ends a saga by undoing what it did",
 	 "The saga stops going forward, and what it did is undone. Past its pivot there is no way "
 	 "back,\n"
@@ -231,14 +235,14 @@ const struct cli_command cli_commands[] = {
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga cancel 019a2b3c-... --reason 'customer called'\n",
-	 act_options, true, false, cmd_saga_cancel},
+	 act_options, true, true, false, cmd_saga_cancel},
 	{"saga terminate", "ID", 1, 1, "ends a saga without undoing anything",
 	 "The saga ends where it stands. Nothing is undone: what it did stays done, and is yours to\n"
 	 "put right. To undo, use `skald saga cancel`.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga terminate 019a2b3c-... --reason 'settled by hand'\n",
-	 act_options, true, false, cmd_saga_terminate},
+	 act_options, true, true, false, cmd_saga_terminate},
 	{"bench", "", 0, 0, "puts load on a server and measures it",
 	 "Starts sagas of one definition, N at a time, each waited for to its end, and prints how "
 	 "many\n"
@@ -248,18 +252,18 @@ const struct cli_command cli_commands[] = {
 	 "\n"
 	 "Examples:\n"
 	 "  skald bench --saga payment --input @payment.json --concurrency 64 --seconds 20\n",
-	 bench_options, true, false, cmd_bench},
+	 bench_options, true, true, false, cmd_bench},
 	{"completion", "bash|zsh|fish", 1, 1, "prints completions for a shell",
 	 "Examples:\n"
 	 "  source <(skald completion bash)\n"
 	 "  skald completion zsh > ~/.zfunc/_skald\n"
 	 "  skald completion fish > ~/.config/fish/completions/skald.fish\n",
-	 NULL, false, false, cmd_completion},
+	 NULL, false, false, false, cmd_completion},
 	{"help", "[COMMAND...]", 0, 2, "shows help; `skald help exit-codes` lists the exit codes",
 	 "Examples:\n"
 	 "  skald help saga start\n"
 	 "  skald help exit-codes\n",
-	 NULL, false, false, cmd_help},
-	{"version", "", 0, 0, "prints the version", "", NULL, false, false, cmd_version},
+	 NULL, false, false, false, cmd_help},
+	{"version", "", 0, 0, "prints the version", "", NULL, false, false, false, cmd_version},
 };
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);

@@ -91,13 +91,15 @@ void cli_help_command(const struct cli_command *command, FILE *out)
 			command->name, *command->args ? " " : "", command->args);
 	if (*command->help)
 		fprintf(out, "\n%s", command->help);
-	if (command->options || command->client || command->settings)
+	if (command->options || command->output || command->settings)
 		fputs("\nOptions:\n", out);
 	print_options(command->options, false, out);
 	if (command->settings)
 		print_options(cli_setting_options(), true, out);
 	if (command->client)
 		print_options(cli_client_options, false, out);
+	if (command->output)
+		print_options(cli_output_options, false, out);
 	if (command->client)
 		fputs("\nExit codes: `skald help exit-codes`.\n", out);
 }

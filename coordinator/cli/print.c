@@ -6,6 +6,22 @@
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
+char *shown_text(const char *text)
+{
+	char *copy = xstrdup(text), *to = copy;
+
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+			*to++ = '?';
+			c++;
+		} else {
+			*to++ = *c < 0x20 || *c == 0x7f ? '?' : (char)*c;
+		}
+	}
+	*to = '\0';
+	return copy;
+}
+
 void table_init(struct table *table, ...)
 {
 	va_list args;
@@ -38,7 +54,7 @@ void table_add(struct table *table, ...)
 	for (size_t i = 0; i < table->n_columns; i++) {
 		const char *text = va_arg(args, const char *);
 
-		table->cells[table->n_cells++] = xstrdup(text && *text ? text : "-");
+		table->cells[table->n_cells++] = shown_text(text && *text ? text : "-");
 	}
 	va_end(args);
 }

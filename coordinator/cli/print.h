@@ -32,6 +32,12 @@ void print_list(const struct cli *cli, const json_t *list);
 /* Appends YAML, block style; a document as print_value gives it. */
 void yaml_write(const json_t *value, FILE *out);
 
+/*
+ * A copy in which control characters (C0, DEL, C1) are question marks: what a participant or a
+ * caller said must not steer the terminal. The caller's.
+ */
+char *shown_text(const char *text) MUST_CHECK;
+
 /* "" when colors are off, or the text means nothing: else the escape that begins its color. */
 const char *status_color(const char *status, bool color);
 const char *color_end(const char *color);

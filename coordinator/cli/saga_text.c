@@ -88,8 +88,9 @@ static void add_action(struct table *table, const json_t *saga, const json_t *st
 	if (undo_next)
 		next = undo_next;
 	short_time(next, due);
-	note = xasprintf("%s%s%s%s%s", error ? error : "", error && undo_error ? "; undo: " : "",
-					 undo_error ? undo_error : "", next ? "; next at " : "", next ? due : "");
+	note = xasprintf("%s%s%s%s%s%s", error ? error : "", error && undo_error ? "; " : "",
+					 undo_error ? "undo: " : "", undo_error ? undo_error : "",
+					 next ? "; next at " : "", next ? due : "");
 	table_add(table, name, text_of(action, "status"), tries, undo_status, undo_tries,
 			  owed(saga_status ? saga_status : "", undo_status),
 			  strncmp(note, "; ", 2) == 0 ? note + 2 : note);
@@ -106,8 +107,10 @@ static void add_step(struct table *table, const json_t *step)
 
 static void field(const char *name, const char *value, FILE *out)
 {
-	if (value)
-		fprintf(out, "%-10s %s\n", name, value);
+	CLEANUP(free_p) char *shown = value ? shown_text(value) : NULL;
+
+	if (shown)
+		fprintf(out, "%-10s %s\n", name, shown);
 }
 
 static void times(const json_t *saga, FILE *out)
@@ -161,7 +164,8 @@ void saga_text_line(const json_t *saga, bool color, FILE *out)
 {
 	const char *status = text_of(saga, "status"),
 			   *paint = status_color(status ? status : "", color);
-	const char *summary = text_of(saga, "summary");
+	CLEANUP(free_p)
+	char *summary = text_of(saga, "summary") ? shown_text(text_of(saga, "summary")) : NULL;
 
 	fprintf(out, "%s  %s%s%s%s%s\n", text_of(saga, "id"), paint, status ? status : "?",
 			color_end(paint), summary ? "  " : "", summary ? summary : "");
@@ -244,8 +248,11 @@ void saga_text_event(const json_t *event, const char *at, int64_t seq, bool colo
 			paint, *action || text.len ? 25 : 0, type, color_end(paint));
 	if (*action || text.len)
 		fprintf(out, "  %-*s", text.len ? 14 : 0, action);
-	if (text.len)
-		fprintf(out, "  %s", buf_str(&text));
+	if (text.len) {
+		CLEANUP(free_p) char *shown = shown_text(buf_str(&text));
+
+		fprintf(out, "  %s", shown);
+	}
 	fputc('\n', out);
 	buf_release(&text);
 }
