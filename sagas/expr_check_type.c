@@ -187,28 +187,48 @@ struct ctype check__operator(struct check *c, const struct node *node)
 
 /* ---- functions ---- */
 
-static struct ctype check_unknown_call(struct check *c, const struct node *node)
+static const struct fn_info *function_named(const char *name)
 {
-	struct suggest suggest;
-	bool other_style = false;
-
-	suggest_init(&suggest, node->text.s, node->text.len);
-	for (size_t i = 0; i < FN_COUNT; i++) {
-		if (expr__functions[i].style & node->slot)
-			suggest_offer(&suggest, expr__functions[i].name);
-		else
-			other_style |= strcmp(expr__functions[i].name, node->text.s) == 0;
+	for (size_t i = 0; name && i < FN_COUNT; i++) {
+		if (strcmp(expr__functions[i].name, name) == 0)
+			return &expr__functions[i];
 	}
-	if (other_style)
+	return NULL;
+}
+
+/* The function that was probably meant, written as it is called. */
+static void report_unknown_call(struct check *c, const struct node *node)
+{
+	const struct fn_info *fn = function_named(node->text.s);
+	static const char *const macros[] = {"all", "exists", "exists_one", "map", "filter"};
+	struct suggest suggest;
+
+	if (fn) {
 		check__report(c, node,
 					  node->slot == GLOBAL ? "%s() is called on a value, as in x.%s()"
 										   : "%s() is not called on a value; write %s(x)",
-					  node->text.s, node->text.s);
+					  fn->name, fn->name);
+		return;
+	}
+	suggest_init(&suggest, node->text.s, node->text.len);
+	for (size_t i = 0; i < FN_COUNT; i++)
+		suggest_offer(&suggest, expr__functions[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(macros); i++)
+		suggest_offer(&suggest, macros[i]);
+	fn = function_named(suggest.best);
+	if (fn)
+		check__report(c, node, "there is no function %.100s() (did you mean %s%s()?)", node->text.s,
+					  fn->style == METHOD ? "x." : "", fn->name);
 	else if (suggest.best)
-		check__report(c, node, "there is no function %.100s() (did you mean %s()?)", node->text.s,
+		check__report(c, node, "there is no function %.100s() (did you mean x.%s()?)", node->text.s,
 					  suggest.best);
 	else
 		check__report(c, node, "there is no function %.100s()", node->text.s);
+}
+
+static struct ctype check_unknown_call(struct check *c, const struct node *node)
+{
+	report_unknown_call(c, node);
 	for (uint32_t i = 0; i < node->n; i++)
 		check__node(c, node->args[i]);
 	return CTYPE_ANY;

@@ -194,8 +194,9 @@ static const struct {
 	{"input.?vip && true", "optional"},
 	{"input.amount.orValue(1)", "belongs to an optional"},
 	{"input.?amount.or(5)", "goes into orValue()"},
-	{"startwith('a', 'b')", "there is no function startwith()"},
-	{"'a'.startWith('b')", "did you mean startsWith()?"},
+	{"startwith('a', 'b')", "there is no function startwith() (did you mean x.startsWith()?)"},
+	{"'a'.startWith('b')", "did you mean x.startsWith()?"},
+	{"input.lines.exist(l, true)", "did you mean x.exists()?"},
 	{"startsWith('a', 'b')", "is called on a value"},
 	{"'a'.int()", "is not called on a value"},
 };
