@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "sagas/base/buf.h"
+#include "sagas/base/text.h"
 #include "sagas/base/time.h"
 #include "sagas/json_text.h"
 
@@ -68,6 +69,7 @@ void log_write(enum log_level level, const char *component, const char *saga_id,
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	text_clean_utf8(text); /* it may have been cut within a character */
 	clock_gettime(CLOCK_REALTIME, &now);
 	time_format(now.tv_sec * 1000 + now.tv_nsec / 1000000, at);
 	buf_init(&line, 8 * LINE_MAX_BYTES);

@@ -2,7 +2,7 @@
  * The log: one line on stderr a message, as logfmt or as JSON, written with one write(2) so that
  * lines of threads do not mix. Each line says its component, and which saga it is about.
  *
- *   2026-01-31T23:59:59.123Z warn engine saga=0198… msg="a commit failed" error="disk full"
+ *   2026-01-31T23:59:59.123Z warn engine saga="0198…" msg="cannot be loaded now: disk error"
  *
  * Never goes into it: payloads, credentials, or anything else that a participant or a caller sent,
  * except names and ids that were checked.
