@@ -39,9 +39,13 @@ static void settle(struct ctx *ctx, int step, enum outcome outcome, json_t *outp
 }
 
 void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, bool ambiguous,
-					wall_ms settle_at, const char *code, const char *message, struct env *env)
+					wall_ms settle_at, const char *code_said, const char *message_said,
+					struct env *env)
 {
 	struct saga_state *state = ctx->state;
+	/* Copies, for what was said may be the action's last error, which the event replaces. */
+	CLEANUP(free_p) char *code = code_said ? xstrdup(code_said) : NULL;
+	CLEANUP(free_p) char *message = message_said ? xstrdup(message_said) : NULL;
 	bool after = step >= state->def->n_forward;
 	struct event event;
 	bool tolerated;
@@ -53,6 +57,7 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 		(decide__forward_only(state, step) || (step == state->def->pivot && ambiguous))) {
 		decide__park(ctx, (struct target){step, item, SIDE_DO},
 					 ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
+		env->failure_code = env->failure_message = NULL;
 		return;
 	}
 	event = decide__event(EV_STEP_FAILED, step, item);
@@ -67,6 +72,7 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 		decide__arm(ctx, step, item, env);
 	if (!tolerated && !state->failing)
 		decide__fail_saga(ctx, step, code, message);
+	env->failure_code = env->failure_message = NULL;
 }
 
 static void expression_error(struct ctx *ctx, int step, int item, const struct err *err,
