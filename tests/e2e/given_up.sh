@@ -1,6 +1,7 @@
 #!/bin/bash
-# Participants that answer garbage, hang, redirect, send 100 MB or lose their answers neither block
-# nor bloat the server: each saga comes to the end that it must, others are not held up meanwhile.
+# Participants that answer garbage, hang, redirect, send 100 MB or lose their answers until the saga gives
+# up: what may have taken effect is undone, others are not held up meanwhile, the server does not
+# grow. (misbehaving.sh has those that come to their senses.)
 source "$(dirname "$0")/lib.sh"
 
 cat > "$dir/probe.yaml" <<'YAML'
