@@ -29,7 +29,7 @@ DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-serv
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \
 	-Wno-missing-field-initializers -Wno-sign-compare -fno-omit-frame-pointer \
-	$(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+	$(if $(WERROR),-Werror -Wno-error=deprecated-declarations) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 SKALD_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 ifneq ($(filter-out help clean deps,$(or $(MAKECMDGOALS),all)),)
 # Missing libraries are named by `require`, with the package that has them.

@@ -432,6 +432,7 @@ static void read_events(struct reader *reader)
 
 		if (!yaml_parser_parse(&reader->parser, &event)) {
 			report_syntax(reader);
+			reader->stop = true;
 			return;
 		}
 		end = event.type == YAML_STREAM_END_EVENT;
@@ -442,11 +443,13 @@ static void read_events(struct reader *reader)
 	}
 }
 
-int yaml_read(const char *text, size_t len, json_t **ret_doc, struct doc_places *places,
-			  struct findings *findings)
+/* Gives the document when it could be read to its end, whatever was found on the way. */
+static int read_yaml(const char *text, size_t len, json_t **ret_doc, struct doc_places *places,
+					 struct findings *findings)
 {
 	struct reader *reader;
 	size_t errors = findings->n_errors;
+	int r = ERR_INVALID;
 
 	if (len > DEF_MAX_BYTES) {
 		findings_add(findings, FINDING_ERROR, 0, "",
@@ -469,11 +472,26 @@ int yaml_read(const char *text, size_t len, json_t **ret_doc, struct doc_places 
 		close_collection(reader);
 	yaml_parser_delete(&reader->parser);
 	buf_release(&reader->pointer);
-	if (findings->n_errors == errors)
+	if (reader->doc && !reader->stop) {
 		*ret_doc = TAKE(reader->doc);
+		r = 0;
+	}
 	json_decref(reader->doc);
 	free(reader);
-	return findings->n_errors > errors ? ERR_INVALID : 0;
+	return r;
+}
+
+int yaml_read(const char *text, size_t len, json_t **ret_doc, struct doc_places *places,
+			  struct findings *findings)
+{
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	size_t errors = findings->n_errors;
+	int r = read_yaml(text, len, &doc, places, findings);
+
+	if (r < 0 || findings->n_errors > errors)
+		return ERR_INVALID;
+	*ret_doc = TAKE(doc);
+	return 0;
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -495,5 +513,5 @@ int definition_read(const char *file_name, const char *text, size_t len, json_t 
 		   !ends_with(file_name, ".yml");
 	if (json || ends_with(file_name, ".json"))
 		return doc_from_json(text, len, ret_doc, places, findings);
-	return yaml_read(text, len, ret_doc, places, findings);
+	return read_yaml(text, len, ret_doc, places, findings);
 }

@@ -27,6 +27,10 @@ int yaml_read(const char *text, size_t len, json_t **ret_doc, struct doc_places 
 /*
  * Reads a definition: JSON when the first character that is not blank is `{`, and YAML otherwise.
  * A YAML flow mapping that is not JSON is read as YAML when file_name ends with .yaml or .yml.
+ *
+ * A document that could be read to its end is given, with 0, even if there are findings (duplicate
+ * keys, tags and the like), so that saga_def_load finds what else is wrong in the same go; it gives
+ * no definition then. Else ERR_INVALID.
  */
 int definition_read(const char *file_name, const char *text, size_t len, json_t **ret_doc,
 					struct doc_places *places, struct findings *findings) MUST_CHECK;

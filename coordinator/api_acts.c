@@ -14,6 +14,8 @@
 #include "coordinator/routes.h"
 #include "sagas/json_text.h"
 
+enum { ACT_MAX_BYTES = 16 * 1024 };
+
 struct act {
 	enum engine_act act;
 	char *by, *reason;
@@ -111,6 +113,11 @@ static void take_act(struct exchange *ex, enum engine_act what)
 	ex->state = act;
 	ex->free_state = act_free;
 	act->act = what;
+	if (ex->body.len > ACT_MAX_BYTES) {
+		exchange_problem(ex, PROBLEM_TOO_LARGE, "the body of an act has at most %d bytes",
+						 ACT_MAX_BYTES);
+		return;
+	}
 	if (!exchange_arg_bool(ex, "dry_run", &dry) || !exchange_args_done(ex, known, 1) ||
 		!saga_id_param(ex) || !if_match(ex, &act->if_match) ||
 		!body_read(ex, members, ARRAY_SIZE(members), true, &body))

@@ -48,9 +48,9 @@ static void write_findings(const struct findings *findings, struct buf *out)
 
 		buf_printf(out, "%s{\"level\":\"%s\",\"line\":%d,\"pointer\":", i > 0 ? "," : "",
 				   level_text(finding->level), finding->line);
-		json_write_string(finding->pointer, strlen(finding->pointer), out);
+		problem_write_text(finding->pointer, out);
 		buf_add_lit(out, ",\"text\":");
-		json_write_string(finding->text, strlen(finding->text), out);
+		problem_write_text(finding->text, out);
 		buf_add_char(out, '}');
 	}
 	buf_add_char(out, ']');

@@ -1,6 +1,7 @@
 /*
- * POST /v1/sagas: the hot path. All of it runs on the server's thread, without I/O beside one point
- * read for a known key, up to the moment when the call is posted to the engine.
+ * POST /v1/sagas: the hot path. Up to the moment when the call is posted to the engine all of it
+ * runs on the server's thread, without I/O beside one point read for a known key; only a large body
+ * is read elsewhere, so that it does not hold up the others.
  *
  *   body -> definition -> input against its schema -> key -> fingerprint
  *        -> key known?  yes: the saga that has it (read from the store; waited for in the engine)
@@ -16,6 +17,9 @@
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "sagas/json_text.h"
+
+/* Parsing and validating more than this takes milliseconds, and is done on another thread. */
+enum { LARGE_BYTES = 64 * 1024 };
 
 struct start {
 	char *saga, *key;
@@ -353,17 +357,34 @@ static bool find_known(struct exchange *ex, const struct start *start, char id[S
 		   strcmp(fingerprint, start->fingerprint) == 0;
 }
 
-void api_start_saga(struct exchange *ex)
+static void find_or_post(struct exchange *ex)
 {
-	struct start *start = xcalloc(1, sizeof(*start));
 	char id[SAGA_ID_SIZE];
 
-	ex->state = start;
-	ex->free_state = start_free;
-	if (!exchange_args_done(ex, NULL, 0) || !read_start(ex, start))
-		return;
-	if (find_known(ex, start, id))
+	if (find_known(ex, start_of(ex), id))
 		answer_duplicate(ex, id);
 	else
 		post_start(ex);
+}
+
+/* Thread: read pool. */
+static void read_large(struct exchange *ex, struct store_reader *reader)
+{
+	(void)reader;
+	if (read_start(ex, start_of(ex)))
+		ex->next = find_or_post;
+}
+
+void api_start_saga(struct exchange *ex)
+{
+	struct start *start = xcalloc(1, sizeof(*start));
+
+	ex->state = start;
+	ex->free_state = start_free;
+	if (!exchange_args_done(ex, NULL, 0))
+		return;
+	if (ex->body.len > LARGE_BYTES)
+		exchange_read(ex, read_large);
+	else if (read_start(ex, start))
+		find_or_post(ex);
 }

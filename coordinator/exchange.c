@@ -153,6 +153,10 @@ void exchange_answer(struct exchange *ex, int status)
 	ex->status = status;
 }
 
+PRINTF_LIKE(4, 0)
+static void problem_v(struct exchange *ex, enum problem problem,
+					  const struct problem_errors *errors, const char *fmt, va_list args)
+	PRINTF_LIKE(4, 0);
 static void problem_v(struct exchange *ex, enum problem problem,
 					  const struct problem_errors *errors, const char *fmt, va_list args)
 {

@@ -86,7 +86,7 @@ struct exchange {
 	bool begun, discard, suspended, busy;
 };
 
-/* All of these: thread server, unless said otherwise. */
+/* Thread of all these: whoever has the exchange, unless said otherwise. */
 
 /* A header of the request, or NULL. Borrowed until the exchange ends. */
 const char *exchange_header(struct exchange *ex, const char *name);
@@ -102,8 +102,6 @@ bool exchange_arg_int(struct exchange *ex, const char *name, int64_t min, int64_
 					  int64_t *value) MUST_CHECK;
 /* "true", "1" or "" mean true. */
 bool exchange_arg_bool(struct exchange *ex, const char *name, bool *value) MUST_CHECK;
-
-/* Thread of these: whoever has the exchange. */
 
 void exchange_add_header(struct exchange *ex, const char *name, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
@@ -124,8 +122,8 @@ void exchange_suspend(struct exchange *ex);
 void exchange_resume(struct exchange *ex);
 
 /*
- * Suspends, and runs `read` on a thread of the read pool; it answers, or sets `next`. When the
- * pool's mailbox is full the answer is 429.
+ * Thread: server. Suspends, and runs `read` on a thread of the read pool; it answers, or sets
+ * `next`. When the pool's mailbox is full the answer is 429.
  */
 void exchange_read(struct exchange *ex,
 				   void (*read)(struct exchange *ex, struct store_reader *reader));

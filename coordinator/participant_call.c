@@ -31,15 +31,15 @@ static void release(struct call_reply *reply)
 /* Bytes that are UTF-8 as a JSON string; NULL when they are not text. */
 static struct jval *text_value(const char *text, size_t len)
 {
-	json_t *string = json_stringn(text, len);
+	json_t *string = memchr(text, '\0', len) ? NULL : json_stringn(text, len);
 
 	return string ? jval_from_json(string) : NULL;
 }
 
 /*
  * What a participant answered, as a value, whatever type it claims: JSON as it came, other text as
- * a string. What is neither
- * is dropped: nothing in a definition could read it, and the history holds JSON.
+ * a string. What is neither is dropped (text with NUL bytes is no text): nothing in a definition
+ * could read it, and the history holds JSON.
  */
 static struct jval *body_value(struct http_request *http)
 {

@@ -37,23 +37,37 @@ void problem_errors_release(struct problem_errors *errors)
 	errors->n = 0;
 }
 
-/*
- * The length of the text without half a character at its end: texts of errors have a fixed size,
- * and may have been cut anywhere.
- */
-static size_t whole_characters(const char *text)
+/* The length of the character at p, or 0 when its bytes are no UTF-8 (or it is cut off). */
+static size_t character(const char *p)
 {
-	size_t len = strlen(text), start = len;
-	unsigned char lead;
+	unsigned char lead = (unsigned char)*p;
+	size_t n = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
 
-	while (start > 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-		start--;
-	if (start == 0)
-		return len;
-	lead = (unsigned char)text[start - 1];
-	if (lead < 0xc0)
-		return len;
-	return len - start + 1 < (lead >= 0xf0 ? 4u : lead >= 0xe0 ? 3u : 2u) ? start - 1 : len;
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return n;
+}
+
+void problem_write_text(const char *text, struct buf *out)
+{
+	buf_add_char(out, '"');
+	while (*text) {
+		size_t len = 0, n;
+
+		while (text[len] && (n = character(text + len)) > 0)
+			len += n;
+		json_write_string_body(text, len, out);
+		text += len;
+		while (*text && character(text) == 0)
+			text++;
+	}
+	buf_add_char(out, '"');
 }
 
 static void add_member(struct buf *out, const char *name, const char *text)
@@ -61,7 +75,7 @@ static void add_member(struct buf *out, const char *name, const char *text)
 	buf_add_char(out, '"');
 	buf_add_str(out, name);
 	buf_add_lit(out, "\":");
-	json_write_string(text, whole_characters(text), out);
+	problem_write_text(text, out);
 }
 
 void problem_errors_add(struct problem_errors *errors, const char *pointer, int line,

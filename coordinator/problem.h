@@ -69,4 +69,10 @@ void problem_errors_add(struct problem_errors *errors, const char *pointer, int 
 void problem_write(enum problem problem, const char *detail, const struct problem_errors *errors,
 				   const char *request_id, struct buf *out);
 
+/*
+ * Appends a text as a JSON string, and leaves out what is no UTF-8: texts of errors have a fixed
+ * size, so a character may be cut anywhere in them.
+ */
+void problem_write_text(const char *text, struct buf *out);
+
 #endif

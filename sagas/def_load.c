@@ -49,7 +49,9 @@ static void read_recovery(const struct node *at, void *to)
 {
 	static const char *const words[] = {"forward"};
 
-	((struct saga_def *)to)->recovery_forward = read_word(at, words, ARRAY_SIZE(words)) == 0;
+	/* There is no other word; a slip must not bring a finding for each step that it excuses. */
+	((struct saga_def *)to)->recovery_forward = true;
+	(void)read_word(at, words, ARRAY_SIZE(words));
 }
 
 static void read_labels(const struct node *at, void *to)
@@ -91,21 +93,26 @@ static void read_search(const struct node *at, void *to)
 	}
 }
 
-static void read_input_schema(const struct node *at, void *to)
+static void report_schema(void *ctx, const struct err *err)
 {
-	struct saga_def *def = to;
+	const struct node *at = ctx;
 	char pointer[256];
-	struct err err;
 	size_t len;
 
-	if (schema_compile(at->value, &def->input_schema, &err) == 0) {
-		at->load->input_schema = at->value;
-		return;
-	}
 	node_pointer(at, pointer, sizeof(pointer));
 	len = strlen(pointer);
-	snprintf(pointer + len, sizeof(pointer) - len, "%s", err.place);
-	find_pointer(at->load, pointer, FINDING_ERROR, "%s", err.text);
+	snprintf(pointer + len, sizeof(pointer) - len, "%s", err->place);
+	find_pointer(at->load, pointer, FINDING_ERROR, "%s", err->text);
+}
+
+static void read_input_schema(const struct node *at, void *to)
+{
+	struct err err;
+
+	if (schema_compile(at->value, &((struct saga_def *)to)->input_schema, &err) == 0)
+		at->load->input_schema = at->value;
+	else if (schema_check(at->value, report_schema, (void *)at) == 0)
+		report_schema((void *)at, &err);
 }
 
 static void read_input(const struct node *at, void *to)
@@ -324,23 +331,22 @@ static int compare_ordered(const void *a, const void *b)
 }
 
 /* The phases find things in their own order; who reads them goes down the document. */
-static void sort_findings(struct findings *findings, size_t first)
+static void sort_findings(struct findings *findings)
 {
-	size_t n = findings->n - first;
-	CLEANUP(free_p) struct ordered *ordered = xcalloc(n, sizeof(*ordered));
+	CLEANUP(free_p) struct ordered *ordered = xcalloc(findings->n, sizeof(*ordered));
 
-	for (size_t i = 0; i < n; i++)
-		ordered[i] = (struct ordered){findings->list[first + i], i};
-	qsort(ordered, n, sizeof(*ordered), compare_ordered);
-	for (size_t i = 0; i < n; i++)
-		findings->list[first + i] = ordered[i].finding;
+	for (size_t i = 0; i < findings->n; i++)
+		ordered[i] = (struct ordered){findings->list[i], i};
+	qsort(ordered, findings->n, sizeof(*ordered), compare_ordered);
+	for (size_t i = 0; i < findings->n; i++)
+		findings->list[i] = ordered[i].finding;
 }
 
 int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def **ret_def,
 				  struct findings *findings)
 {
-	size_t errors = findings->n_errors, unbuilt = findings->n_not_built, first = findings->n;
-	struct load load = {.doc = doc, .places = places, .findings = findings};
+	struct load load = {
+		.doc = doc, .places = places, .findings = findings, .n_of_reading = findings->n};
 	int r = 0;
 
 	load.def = xcalloc(1, sizeof(*load.def));
@@ -354,10 +360,10 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 		order_block(&load, block);
 	lint_steps(&load);
 	lint_uses(&load);
-	sort_findings(findings, first);
-	if (findings->n_errors > errors)
+	sort_findings(findings);
+	if (findings->n_errors > 0)
 		r = ERR_INVALID;
-	else if (findings->n_not_built > unbuilt)
+	else if (findings->n_not_built > 0)
 		r = ERR_NOT_BUILT;
 	if (r == 0) {
 		assemble(&load);

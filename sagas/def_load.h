@@ -41,14 +41,20 @@ void findings_release(struct findings *findings);
 void findings_add(struct findings *findings, enum finding_level level, int line,
 				  const char *pointer, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-/* Parses JSON text and notes the places of its nodes. Syntax errors become findings. */
+/*
+ * Parses JSON text and notes the places of its nodes. Errors of syntax become findings, and
+ * ERR_INVALID. Duplicate keys are findings, too, but the document is given all the same (the last
+ * one counts), so that what else is wrong with it can be found in the same go.
+ */
 int doc_from_json(const char *text, size_t len, json_t **ret_doc, struct doc_places *places,
 				  struct findings *findings) MUST_CHECK;
 
 /*
  * Compiles the document. Every finding (errors, parts that are not built yet, warnings of the
- * linter) is added; *ret_def is given only when there is no error and nothing unbuilt, else
- * ERR_INVALID or ERR_NOT_BUILT. places may be NULL. doc is borrowed.
+ * linter) is added, and all are sorted by line; *ret_def is given only when findings hold no error,
+ * not even one of reading the document, and nothing unbuilt, else ERR_INVALID or ERR_NOT_BUILT.
+ * What stands at or below a place that reading found wrong is not told again. places may be NULL.
+ * doc is borrowed.
  */
 int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def **ret_def,
 				  struct findings *findings) MUST_CHECK;

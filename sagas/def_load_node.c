@@ -70,12 +70,26 @@ void node_pointer(const struct node *at, char *text, size_t size)
 	buf_release(&out);
 }
 
+/* What could not be read as it stands is no reason to complain about what was made of it. */
+static bool known_from_reading(const struct load *load, const char *pointer)
+{
+	for (size_t i = 0; i < load->n_of_reading; i++) {
+		const char *wrong = load->findings->list[i].pointer;
+		size_t len = strlen(wrong);
+
+		if (len > 0 && strncmp(pointer, wrong, len) == 0 && strchr("/", pointer[len]))
+			return true;
+	}
+	return false;
+}
+
+PRINTF_LIKE(4, 0)
 static void find_v(struct load *load, const char *pointer, enum finding_level level,
 				   const char *fmt, va_list args)
 {
 	CLEANUP(free_p) char *text = NULL;
 
-	if (load->muted)
+	if (load->muted || known_from_reading(load, pointer))
 		return;
 	if (vasprintf(&text, fmt, args) < 0)
 		text = xstrdup("(no memory for the text)");
@@ -186,8 +200,7 @@ bool read_object(const struct node *at, const char *what, const struct key_rule 
 	return true;
 }
 
-/* Whether a key was meant by one that is misspelled and reported as such. */
-static bool is_misspelled(const json_t *object, const char *key)
+bool is_misspelled(const json_t *object, const char *key)
 {
 	const char *other;
 	json_t *value;

@@ -256,7 +256,11 @@ static void read_tolerate(const struct node *at, void *to)
 
 static void read_pivot(const struct node *at, void *to)
 {
-	read_bool(at, &((struct step_read *)to)->step->def.pivot);
+	struct step_def *def = &((struct step_read *)to)->step->def;
+
+	/* A slip such as `yes` must not bring a finding for each step behind it. */
+	def->pivot = true;
+	read_bool(at, &def->pivot);
 }
 
 static void read_output(const struct node *at, void *to)
@@ -454,6 +458,7 @@ static void read_compensate(const struct node *at, void *to)
 		return;
 	}
 	if (!json_is_object(at->value)) {
+		step->def.undo_kind = UNDO_NONE;
 		find_at(at, FINDING_ERROR,
 				"`compensate` must be an action such as {http: {...}}, or none, not %s",
 				json_is_string(at->value) ? "other text" : type_text(at->value));
@@ -499,6 +504,12 @@ static void step_places(const struct node *at, struct step_read *read)
 		read->output.names |= BIT(EXPR_REPLY);
 }
 
+/* There, or there with a slip that is reported: what it brings is not missing as well. */
+static bool is_meant(const json_t *object, const char *key)
+{
+	return json_object_get(object, key) || is_misspelled(object, key);
+}
+
 static void read_step(const struct node *at, struct lstep *step)
 {
 	struct step_read read = {.step = step, .act = &step->def.act};
@@ -520,14 +531,17 @@ static void read_step(const struct node *at, struct lstep *step)
 		step->def.id = xstrdup("");
 		return;
 	}
-	step->for_each = json_object_get(at->value, "for_each") != NULL;
-	step->repeat = json_object_get(at->value, "repeat") != NULL;
+	step->for_each = is_meant(at->value, "for_each");
+	step->repeat = is_meant(at->value, "repeat");
 	if (json_is_string(json_object_get(at->value, "id")))
 		snprintf(what, sizeof(what), "step `%.64s`",
 				 json_string_value(json_object_get(at->value, "id")));
 	step_places(at, &read);
 	need_key(at, "id", "the name under which others read it, such as charge");
 	read_half(at, &read, what, step_keys, ARRAY_SIZE(step_keys));
+	step->def.pivot |= !json_object_get(at->value, "pivot") && is_misspelled(at->value, "pivot");
+	if (!json_object_get(at->value, "compensate") && is_misspelled(at->value, "compensate"))
+		step->def.undo_kind = UNDO_NONE;
 	step->action = read.action;
 	step->def.id = xstrdup(step->id ? step->id : "");
 }

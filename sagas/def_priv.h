@@ -116,6 +116,7 @@ struct load {
 	json_t *doc;
 	const struct doc_places *places;
 	struct findings *findings;
+	size_t n_of_reading; /* findings that were there before */
 	struct saga_def *def;
 	struct use *uses;
 	size_t n_uses, cap_uses;
@@ -148,6 +149,8 @@ struct key_rule {
 /* Calls the readers in the order of the document; unknown keys are errors. False: not an object. */
 bool read_object(const struct node *at, const char *what, const struct key_rule *rules, size_t n,
 				 void *to);
+/* Whether a key that is not there was meant by one that is reported as misspelled. */
+bool is_misspelled(const json_t *object, const char *key);
 /* Reports a missing key. */
 bool need_key(const struct node *at, const char *key, const char *why);
 bool want_list(const struct node *at, const char *example);

@@ -272,8 +272,8 @@ static void scan_value(struct scan *scan)
 }
 
 /* The text is copied so that it ends with a NUL for the walk. */
-static int scan_text(const char *text, size_t len, struct doc_places *places,
-					 struct findings *findings)
+static void scan_text(const char *text, size_t len, struct doc_places *places,
+					  struct findings *findings)
 {
 	CLEANUP(free_p) char *copy = xstrndup(text, len);
 	struct scan scan = {.at = copy,
@@ -282,7 +282,6 @@ static int scan_text(const char *text, size_t len, struct doc_places *places,
 						.line = 1,
 						.places = places,
 						.findings = findings};
-	size_t errors = findings->n_errors;
 
 	buf_init(&scan.pointer, 0);
 	buf_add_str(&scan.pointer, "");
@@ -290,7 +289,6 @@ static int scan_text(const char *text, size_t len, struct doc_places *places,
 	doc_places_add(places, "", scan.line, 1);
 	scan_value(&scan);
 	buf_release(&scan.pointer);
-	return findings->n_errors > errors ? ERR_INVALID : 0;
 }
 
 int doc_from_json(const char *text, size_t len, json_t **ret_doc, struct doc_places *places,
@@ -312,8 +310,7 @@ int doc_from_json(const char *text, size_t len, json_t **ret_doc, struct doc_pla
 		findings_add(findings, FINDING_ERROR, line, "", "not JSON: %s (%s)", err.text, err.place);
 		return ERR_INVALID;
 	}
-	if (scan_text(text, len, places, findings) < 0)
-		return ERR_INVALID;
+	scan_text(text, len, places, findings);
 	doc = json_loadb(text, len, JSON_DECODE_ANY, &json_err);
 	if (!doc) {
 		findings_add(findings, FINDING_ERROR, json_err.line, "", "not JSON: %s", json_err.text);

@@ -22,6 +22,7 @@ const char *expr_type_text(enum expr_type type)
 
 /* ---- errors and the budget ---- */
 
+PRINTF_LIKE(4, 0)
 static int vfail(struct eval *ev, const struct node *node, enum err_code code, const char *fmt,
 				 va_list args)
 {

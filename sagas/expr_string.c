@@ -6,6 +6,9 @@
 
 #include "sagas/expr_priv.h"
 
+/* What regular expressions cost, in steps of the budget. */
+enum { COMPILE_STEPS = 20, MATCHES_PER_STEP = 2048 };
+
 static bool is_start(char c)
 {
 	return ((unsigned char)c & 0xc0) != 0x80;
@@ -75,13 +78,12 @@ static int call_matches(struct eval *ev, const struct node *node, struct slice s
 	struct err err;
 	int r;
 
-	/* Matching takes time in proportion to both, and so it takes steps. */
-	r = expr__charge(ev, node, s.len / 64 * (text.len + 1) / 64);
-	if (r < 0)
-		return r;
 	if (!regex) {
 		char *pattern = arena__alloc(&ev->arena, text.len + 1);
 
+		r = expr__charge(ev, node, COMPILE_STEPS);
+		if (r < 0)
+			return r;
 		if (!pattern)
 			return expr__no_memory(ev, node);
 		memcpy(pattern, text.s, text.len);
@@ -91,6 +93,10 @@ static int call_matches(struct eval *ev, const struct node *node, struct slice s
 			return expr__fail(ev, node, "%s", err.text);
 		regex = own;
 	}
+	/* Matching takes time in proportion to both, and so it takes steps. */
+	r = expr__charge(ev, node, regex_size(regex) * (s.len + 1) / MATCHES_PER_STEP);
+	if (r < 0)
+		return r;
 	r = regex_search(regex, s.s, s.len, ret_found, &err);
 	return r < 0 ? expr__fail(ev, node, "%s", err.text) : 0;
 }

@@ -462,3 +462,14 @@ int json_parse(const char *text, size_t len, json_t **ret_value, struct err *err
 	*ret_value = value;
 	return 0;
 }
+
+int json_parse_stored(const char *text, size_t len, json_t **ret_value, struct err *err)
+{
+	json_error_t why;
+	json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+
+	if (!value)
+		return err_set(err, ERR_INVALID, "line %d: %s", why.line, why.text);
+	*ret_value = value;
+	return 0;
+}

@@ -40,6 +40,13 @@ int json_text_check(const char *text, size_t len, struct err *err) MUST_CHECK;
 /* Checks, refuses duplicate keys, and builds. Any JSON value, not only objects. ERR_INVALID. */
 int json_parse(const char *text, size_t len, json_t **ret_value, struct err *err) MUST_CHECK;
 
+/*
+ * Builds what Skald itself wrote earlier: histories, stored values. What was let in then must be
+ * readable for ever, also inside the structure around it: a value of JSON_MAX_DEPTH levels, a reply
+ * in which a key stands twice (the last counts). ERR_INVALID when it is no JSON at all.
+ */
+int json_parse_stored(const char *text, size_t len, json_t **ret_value, struct err *err) MUST_CHECK;
+
 static inline void json_decref_p(json_t **value)
 {
 	json_decref(*value);

@@ -44,8 +44,7 @@ json_t *jval_json(struct jval *jv)
 	if (!jv)
 		return NULL;
 	if (!jv->value) {
-		jv->value = json_loadb(jv->text, jv->len, JSON_DECODE_ANY, NULL);
-		CHECK(jv->value);
+		CHECK(json_parse_stored(jv->text, jv->len, &jv->value, NULL) == 0);
 	}
 	return jv->value;
 }

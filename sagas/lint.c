@@ -60,6 +60,14 @@ static void add_need(struct step_def *def, int index)
 	def->needs[def->n_needs++] = index;
 }
 
+/* What a step waits for when its needs do not tell: the likeliest, and no complaints about it. */
+static void need_what_comes_before(struct lstep *step)
+{
+	step->loose = true;
+	if (step->index > 0)
+		add_need(&step->def, step->index - 1);
+}
+
 static void read_need(struct load *load, struct block *block, struct lstep *step,
 					  const json_t *need, size_t at)
 {
@@ -99,7 +107,7 @@ static void read_need(struct load *load, struct block *block, struct lstep *step
 	}
 	if (!suggest_best(&suggest)) {
 		find_pointer(load, pointer, FINDING_ERROR, "unknown step `%.64s` in needs", id);
-		step->loose = true;
+		need_what_comes_before(step);
 		return;
 	}
 	find_pointer(load, pointer, FINDING_ERROR, "unknown step `%.64s` in needs; did you mean `%s`?",
@@ -123,7 +131,7 @@ static void read_needs(struct load *load, struct block *block, struct lstep *ste
 		snprintf(text, sizeof(text), "`needs` must be a list of ids, such as [%.40s], not %s",
 				 json_is_string(needs) ? json_string_value(needs) : "charge", type_text(needs));
 		find_in_step(load, step, "/needs", text);
-		step->loose = true;
+		need_what_comes_before(step);
 		return;
 	}
 	if (json_array_size(needs) > DEF_MAX_STEPS) {
@@ -253,20 +261,25 @@ static void apply_pivot(struct block *block)
 			add_need(&pivot->def, (int)i);
 	}
 	find_before(block);
-	for (size_t i = 0; i < block->n; i++)
-		block->steps[i].after_pivot = lstep_has_before(&block->steps[i], block->pivot);
 }
 
 void order_block(struct load *load, struct block *block)
 {
+	bool cycles;
+
 	for (size_t i = 0; i < block->n; i++) {
 		check_duplicate(load, block, &block->steps[i]);
 		read_needs(load, block, &block->steps[i]);
 	}
 	find_before(block);
 	find_pivot(load, block);
-	if (!find_cycles(load, block) && block->pivot >= 0)
+	cycles = find_cycles(load, block);
+	if (block->pivot < 0)
+		return;
+	if (!cycles)
 		apply_pivot(block);
+	for (size_t i = 0; i < block->n; i++)
+		block->steps[i].after_pivot = lstep_has_before(&block->steps[i], block->pivot);
 }
 
 /* Whether the way back is closed when a step runs: nothing is undone any more. */

@@ -458,6 +458,11 @@ int regex_compile(const char *pattern, struct regex **ret_regex, struct err *err
 	return 0;
 }
 
+size_t regex_size(const struct regex *regex)
+{
+	return (size_t)regex->n_code;
+}
+
 /* The threads of one position of the text; each instruction is there once at most. */
 struct threads {
 	int *list;

@@ -23,6 +23,9 @@ int regex_compile(const char *pattern, struct regex **ret_regex, struct err *err
 void regex_free(struct regex *regex);
 DEFINE_CLEANUP(struct regex *, regex_free)
 
+/* Instructions: a search takes time in proportion to this and to the length of the text. */
+size_t regex_size(const struct regex *regex);
+
 /* ERR_LIMIT when text is too long for a pattern of this size. */
 int regex_search(const struct regex *regex, const char *text, size_t len, bool *ret_found,
 				 struct err *err) MUST_CHECK;

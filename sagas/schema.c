@@ -18,6 +18,9 @@ struct compile {
 	struct schema *schema;
 	struct err *err;
 	int depth;
+	void (*report)(void *ctx, const struct err *err); /* NULL: the first error ends it */
+	void *report_ctx;
+	int n_errors;
 };
 
 /* Where the compiler is; on its stack. */
@@ -47,11 +50,22 @@ static void spot_pointer(const struct spot *at, char text[POINTER_SIZE])
 	}
 }
 
+/* An error: its code, or 0 to go on when all of them are wanted. */
+static int refused(struct compile *compile)
+{
+	compile->n_errors++;
+	if (!compile->report)
+		return ERR_INVALID;
+	compile->report(compile->report_ctx, compile->err);
+	return 0;
+}
+
 #define refuse(at, ...)                                                                            \
 	({                                                                                             \
 		char pointer_[POINTER_SIZE];                                                               \
 		spot_pointer((at), pointer_);                                                              \
 		err_set_at((at)->compile->err, ERR_INVALID, pointer_, __VA_ARGS__);                        \
+		refused((at)->compile);                                                                    \
 	})
 
 static int compile_node(const struct spot *at, struct schema_node **ret_node);
@@ -516,20 +530,37 @@ static int compile_node(const struct spot *at, struct schema_node **ret_node)
 	return r;
 }
 
+static int compile_doc(struct compile *compile, const json_t *doc)
+{
+	struct spot root = {compile, NULL, NULL, doc};
+	struct schema_node *node;
+
+	compile->schema->doc = json_incref((json_t *)doc);
+	return compile_node(&root, &node);
+}
+
 int schema_compile(const json_t *doc, struct schema **ret_schema, struct err *err)
 {
 	CLEANUP(schema_free_p) struct schema *schema = xcalloc(1, sizeof(*schema));
 	struct compile compile = {.schema = schema, .err = err};
-	struct spot root = {&compile, NULL, NULL, doc};
-	struct schema_node *node;
-	int r;
+	int r = compile_doc(&compile, doc);
 
-	schema->doc = json_incref((json_t *)doc);
-	r = compile_node(&root, &node);
 	if (r < 0)
 		return r;
 	*ret_schema = TAKE(schema);
 	return 0;
+}
+
+int schema_check(const json_t *doc, void (*report)(void *ctx, const struct err *err),
+				 void *report_ctx)
+{
+	CLEANUP(schema_free_p) struct schema *schema = xcalloc(1, sizeof(*schema));
+	struct err err = {0};
+	struct compile compile = {
+		.schema = schema, .err = &err, .report = report, .report_ctx = report_ctx};
+
+	/* Errors are reported, not returned. */
+	return compile_doc(&compile, doc) < 0 ? 1 : compile.n_errors;
 }
 
 static void node_free(struct schema_node *node)

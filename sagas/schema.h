@@ -17,6 +17,9 @@ struct schema;
 
 /* Places in err are JSON pointers into the schema. ERR_INVALID. */
 int schema_compile(const json_t *doc, struct schema **ret_schema, struct err *err) MUST_CHECK;
+/* Reports every error of a schema instead of the first one; returns how many there are. */
+int schema_check(const json_t *doc, void (*report)(void *ctx, const struct err *err),
+				 void *report_ctx);
 void schema_free(struct schema *schema);
 DEFINE_CLEANUP(struct schema *, schema_free)
 

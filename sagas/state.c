@@ -493,7 +493,7 @@ int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *event
 	size_t i;
 	int r;
 
-	r = json_parse(events, len, &list, err);
+	r = json_parse_stored(events, len, &list, err);
 	if (r < 0)
 		return r;
 	if (!json_is_array(list))

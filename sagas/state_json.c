@@ -44,7 +44,7 @@ static json_t *request_json(const struct request *request)
 		return json_null();
 	buf_init(&text, 0);
 	request_write(request, &text);
-	if (json_parse(buf_str(&text), text.len, &json, NULL) < 0)
+	if (json_parse_stored(buf_str(&text), text.len, &json, NULL) < 0)
 		return json_null();
 	return json;
 }

@@ -67,7 +67,9 @@ static void attempts_text(const json_t *object, char text[24])
 {
 	int64_t n = int_of(object, "attempts", 0);
 
-	snprintf(text, 24, n > 0 ? "%lld" : "", (long long)n);
+	*text = '\0';
+	if (n > 0)
+		snprintf(text, 24, "%lld", (long long)n);
 }
 
 static void add_action(struct table *table, const json_t *saga, const json_t *step,

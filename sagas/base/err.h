@@ -42,7 +42,7 @@ struct err {
 int err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int err_set_at(struct err *err, enum err_code code, const char *place, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
-int err_vset(struct err *err, enum err_code code, const char *fmt, va_list args);
+int err_vset(struct err *err, enum err_code code, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 
 /* Puts "what: " before the text that is there. */
 void err_prefix(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -178,6 +178,30 @@ start '{"saga":"pair","input":{"order":"o2"}}' -H 'Idempotency-Key: k1'
 problem 422 idempotency_key_reused
 start '{"saga":"pair","input":{"order":"o1"}}' -H 'Idempotency-Key: "k1'
 problem 422 invalid_key
+# Many at once: one saga, and one payload.
+seq 24 | xargs -P 12 -I{} curl -s -m 30 -o /dev/null -w '%{http_code}\n' -X POST -H 'Content-Type: application/json' \
+	-d '{"saga":"pair","input":{"order":"race"},"key":"race"}' "$SKALD_SERVER/v1/sagas" > "$dir/race"
+[ "$(grep -cE '^20[02]$' "$dir/race")" = 24 ] || fail "duplicates got $(sort "$dir/race" | uniq -c)"
+request GET "/v1/sagas?key=race"
+[ "$(grep -o '"key":"race"' <<< "$body" | wc -l)" = 1 ] || fail "the race was won by more than one: $body"
+seq 24 | xargs -P 12 -I{} curl -s -m 30 -o /dev/null -w '%{http_code}\n' -X POST -H 'Content-Type: application/json' \
+	-d '{"saga":"pair","input":{"order":"differs-{}"},"key":"race-2"}' "$SKALD_SERVER/v1/sagas" > "$dir/race"
+[ "$(grep -c '^422$' "$dir/race")" = 23 ] && [ "$(grep -cE '^20[02]$' "$dir/race")" = 1 ] ||
+	fail "other payloads got $(sort "$dir/race" | uniq -c)"
+# A large input goes the same way.
+{
+	printf '{"saga":"pair","key":"large","input":{"order":"large","lines":['
+	for ((i = 0; i < 10000; i++)); do printf '{"sku":"article-%d"},' "$i"; done
+	printf '{"sku":"last"}]}}'
+} > "$dir/large"
+start "@$dir/large" -H 'Prefer: wait=20'
+is 200 && has '"status":"completed"'
+start "@$dir/large"
+is 200 && head_has 'Idempotent-Replayed: true'
+sed -i 's/"article-9999"/99/' "$dir/large"
+start "@$dir/large"
+problem 422 invalid_input
+has '"pointer":"/input/lines/9999/sku"'
 # The definition's key is the identity, whatever the header says.
 start '{"saga":"keyed","input":{"order":"o1"}}' -H 'Idempotency-Key: h1' -H 'Prefer: wait=20'
 is 200
@@ -349,7 +373,7 @@ done < <(grep -v '^#' "$dir/body" | sed -E 's/[{ ].*//; s/_(bucket|sum|count)$//
 has 'skald_http_requests_total{route="start_saga",status="2xx"}'
 has 'skald_sagas{status="terminated"} 1'
 has 'skald_sagas_ended_total{status="terminated"} 1'
-has 'skald_idempotency_key_reuses_total 1'
+has 'skald_idempotency_key_reuses_total 24'
 
 # ---- the end ----
 

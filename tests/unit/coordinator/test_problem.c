@@ -72,8 +72,8 @@ START_TEST(test_problem__keeps_at_most_a_hundred_places)
 }
 END_TEST
 
-/* Texts of errors have a fixed size, so any of them may end within a character. */
-START_TEST(test_problem__drops_half_a_character_at_the_end)
+/* Texts of errors have a fixed size, so a character may be cut anywhere in them. */
+START_TEST(test_problem__drops_half_a_character)
 {
 	static const char *const cut[][2] = {
 		{"a\xe2\x82\xac", "a\xe2\x82\xac"},
@@ -83,6 +83,8 @@ START_TEST(test_problem__drops_half_a_character_at_the_end)
 		{"a\xc3", "a"},
 		{"\xc3", ""},
 		{"a\xc3\xa9", "a\xc3\xa9"},
+		{"a\xe2\x82; b", "a; b"},
+		{"\xff\x80 b\xc3", " b"},
 		{"", ""},
 	};
 
@@ -116,7 +118,7 @@ int main(void)
 	tcase_add_test(tc, test_problem__has_the_members_of_rfc_9457);
 	tcase_add_test(tc, test_problem__lists_each_place);
 	tcase_add_test(tc, test_problem__keeps_at_most_a_hundred_places);
-	tcase_add_test(tc, test_problem__drops_half_a_character_at_the_end);
+	tcase_add_test(tc, test_problem__drops_half_a_character);
 	tcase_add_test(tc, test_problem__statuses_and_codes_are_unique_and_sane);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -427,6 +427,66 @@ START_TEST(test_def_load__reports_ten_errors_of_ten)
 }
 END_TEST
 
+/* Each of these slips would bring others with it if it were not taken as meant. */
+static const char *const single_slips[] = {
+	"steps:\n  - {id: a, pivot: yes, http: {to: p, method: POST, path: /}}\n"
+	"  - {id: b, http: {to: p, method: POST, path: /}}\n",
+	"steps:\n  - {id: a, pivott: true, http: {to: p, method: POST, path: /}}\n"
+	"  - {id: b, http: {to: p, method: POST, path: /}}\n",
+	"recovery: foward\nsteps: [{id: a, http: {to: p, method: POST, path: /}}]\n",
+	"steps: [{id: a, http: {to: p, method: POST, path: /}, compensat: none}]\n",
+	"steps: [{id: a, http: {to: p, method: POST, path: /}, compensate: no}]\n",
+	"steps: [{id: a, foreach: [1], set: \"${[item, index]}\"}]\n",
+	"steps: [{id: a, set: 1}, {id: b, set: 1}, {id: c, needs: b, set: \"${steps.a.output}\"}]\n",
+	"steps: [{id: a, set: 1}, {id: b, needs: [qqqq], set: \"${steps.a.output}\"},\n"
+	"  {id: c, set: \"${steps.a.output}\"}]\n",
+	"steps:\n  - {id: p, needs: [], pivot: true, http: {to: p, method: POST, path: /}}\n"
+	"  - {id: b, needs: [p, c], http: {to: p, method: POST, path: /}}\n"
+	"  - {id: c, needs: [b], http: {to: p, method: POST, path: /}}\n",
+	"steps: [{id: a, when: !has(input.x), set: 1}]\n",
+	"steps: [{id: a, http: {to: p, method: POTS, path: /}}]\n",
+	"steps: [{id: a, http: [1]}]\n",
+	"steps: [{id: 5, set: 1}]\n",
+	"steps:\n  - id: a\n    when: ${input.x == 'a # b'}\n    set: 1\n",
+};
+
+START_TEST(test_def_load__one_slip_is_one_finding)
+{
+	CLEANUP(buf_release) struct buf yaml = {0};
+	CLEANUP(buf_release) struct buf found = {0};
+	int lines = 0;
+
+	buf_init(&yaml, 0);
+	buf_init(&found, 0);
+	buf_printf(&yaml, "saga: x\n%s", single_slips[_i]);
+	definition_findings(buf_str(&yaml), &found);
+	for (const char *c = buf_str(&found); *c; c++)
+		lines += *c == '\n';
+	ck_assert_msg(lines == 1, "%s\n%s", buf_str(&yaml), buf_str(&found));
+}
+END_TEST
+
+START_TEST(test_def_load__goes_on_behind_what_yaml_swallows)
+{
+	CLEANUP(buf_release) struct buf found = {0};
+
+	buf_init(&found, 0);
+	definition_findings("saga: x\n"
+						"key: !a b\n"
+						"steps:\n"
+						"  - {id: a, set: 007, set: 1}\n"
+						"  - {id: b, needs: [c], set: 1}\n",
+						&found);
+	ck_assert_str_eq(
+		buf_str(&found),
+		"error /key: !a reads as a tag of YAML; if it is an expression, write \"${!a}\"\n"
+		"error /steps/0/set: 007 is a number in some readers of YAML and text in "
+		"others; quote it if it is text\n"
+		"error /steps/0/set: the key `set` stands here twice\n"
+		"error /steps/1/needs/0: unknown step `c` in needs\n");
+}
+END_TEST
+
 START_TEST(test_def_load__limits_steps)
 {
 	CLEANUP(buf_release) struct buf yaml = {0};
@@ -510,6 +570,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_def_load__finds_what_a_schema_cannot, 0,
 						ARRAY_SIZE(refused_meaning));
 	tcase_add_test(tc, test_def_load__reports_ten_errors_of_ten);
+	tcase_add_loop_test(tc, test_def_load__one_slip_is_one_finding, 0, ARRAY_SIZE(single_slips));
+	tcase_add_test(tc, test_def_load__goes_on_behind_what_yaml_swallows);
 	tcase_add_test(tc, test_def_load__limits_steps);
 	tcase_add_test(tc, test_def_load__draws_the_graph);
 	suite_add_tcase(suite, tc);

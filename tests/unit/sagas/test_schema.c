@@ -141,6 +141,26 @@ START_TEST(test_schema__refuses_what_it_would_have_to_ignore)
 }
 END_TEST
 
+START_TEST(test_schema__check_reports_every_error)
+{
+	CLEANUP(json_decref_p)
+	json_t *doc =
+		parse("{\"type\":\"objekt\",\"requierd\":[],\"properties\":{\"a\":{\"pattern\":\"(\"},"
+			  "\"b\":[],\"c\":{\"type\":\"string\"}},\"$ref\":\"#/x\"}");
+	CLEANUP(buf_release) struct buf found = {0};
+
+	buf_init(&found, 0);
+	ck_assert_int_eq(schema_check(doc, collect, &found), 5);
+	ck_assert_str_eq(buf_str(&found), "/type: unknown type `objekt`; did you mean `object`?\n"
+									  "/requierd: unknown keyword `requierd`; did you mean "
+									  "`required`?\n"
+									  "/properties/a/pattern: a ( has no )\n"
+									  "/properties/b: a schema must be an object, true or false\n"
+									  "/$ref: $ref leads to nothing: #/x\n");
+	ck_assert_int_eq(schema_check(json_true(), collect, &found), 0);
+}
+END_TEST
+
 START_TEST(test_schema__accepts_annotations)
 {
 	CLEANUP(json_decref_p)
@@ -209,6 +229,7 @@ int main(void)
 						ARRAY_SIZE(cases));
 	tcase_add_loop_test(tc, test_schema__refuses_what_it_would_have_to_ignore, 0,
 						ARRAY_SIZE(refused));
+	tcase_add_test(tc, test_schema__check_reports_every_error);
 	tcase_add_test(tc, test_schema__accepts_annotations);
 	tcase_add_test(tc, test_schema__stops_reporting_at_fifty);
 	tcase_add_test(tc, test_schema__ends_when_a_schema_explodes);
