@@ -23,6 +23,7 @@ enum {
 	DEF_MAX_STEPS = 500,
 	DEF_MAX_ITEMS = 1000,
 	DEF_MAX_NAME = 128,
+	DEF_MAX_EXPRS = 10000, /* expressions, and outcome rules of all actions */
 };
 
 /* A time limit: a constant, or a template that gives a duration or a timestamp. */

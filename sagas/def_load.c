@@ -208,6 +208,25 @@ static const struct key_rule document_keys[] = {
 	{"on_compensated", NULL},
 };
 
+/* How many ${ stand in a document. Recursion is as deep as its readers allow. */
+static size_t count_exprs(const json_t *value)
+{
+	const char *key;
+	json_t *child;
+	size_t i, n = 0;
+
+	if (json_is_string(value)) {
+		for (const char *at = json_string_value(value); (at = strstr(at, "${")) != NULL; at += 2)
+			n++;
+		return n;
+	}
+	json_array_foreach (value, i, child)
+		n += count_exprs(child);
+	json_object_foreach ((json_t *)value, key, child)
+		n += count_exprs(child);
+	return n;
+}
+
 static void read_document(struct load *load)
 {
 	const struct node root = {.load = load, .value = load->doc};
@@ -216,6 +235,10 @@ static void read_document(struct load *load)
 	struct node output = node_child(&root, "output");
 	struct place place = {.names = IN_STEPS, .saga_failure = true};
 
+	if (count_exprs(load->doc) > DEF_MAX_EXPRS) {
+		find_at(&root, FINDING_ERROR, "the document has more than %d expressions", DEF_MAX_EXPRS);
+		return;
+	}
 	load->participants = json_object_get(load->doc, "participants");
 	load->defaults = json_object_get(load->doc, "defaults");
 	if (!read_object(&root, "the document", document_keys, ARRAY_SIZE(document_keys), load->def))
@@ -360,6 +383,12 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 		order_block(&load, block);
 	lint_steps(&load);
 	lint_uses(&load);
+	if (load.n_rules > DEF_MAX_EXPRS)
+		find_pointer(
+			&load, "", FINDING_ERROR,
+			"the outcomes of all actions, with those that they take over, are more than %d "
+			"rules",
+			DEF_MAX_EXPRS);
 	sort_findings(findings);
 	if (findings->n_errors > 0)
 		r = ERR_INVALID;

@@ -163,7 +163,7 @@ static void unknown_key(const struct node *at, const char *what, const struct ke
 	struct buf all;
 
 	suggest_init(&suggest, at->key, strlen(at->key));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; !at->load->findings->truncated && i < n; i++)
 		suggest_offer(&suggest, rules[i].key);
 	if (suggest_best(&suggest)) {
 		find_at(at, FINDING_ERROR, "unknown key `%.64s` in %s; did you mean `%s`?", at->key, what,

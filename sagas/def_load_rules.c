@@ -261,7 +261,7 @@ static void read_matches(const struct node *at, struct outcome_read *read, enum 
 		struct node item = node_item(at, i);
 		struct outcome_rule rule = {0};
 
-		if (!read_match(&item, outcome, &rule))
+		if (at->load->n_rules++ > DEF_MAX_EXPRS || !read_match(&item, outcome, &rule))
 			continue;
 		find_contradiction(&item, read->rules, read->first, &rule);
 		insert_rule(read->rules, read->first, rule);

@@ -124,6 +124,7 @@ struct load {
 	struct block *forward, *on_compensated;
 	const json_t *participants, *defaults, *input_schema;
 	size_t n_steps;          /* with those in blocks */
+	size_t n_rules;          /* of outcomes; past DEF_MAX_EXPRS they are only counted */
 	struct action_def *kept; /* scratch that uses borrow from */
 	size_t n_kept;
 	int muted; /* inherited parts are read again for each step; their errors are known */

@@ -100,16 +100,18 @@ static size_t add_expr(struct compiler *c, struct tmpl *tmpl, const char *text, 
 					   size_t at)
 {
 	ptrdiff_t end = expr__find_end(text + at, len - at);
-	size_t column = expr__column(text, at), inner = 0;
+	size_t column, inner = 0;
 	struct expr *expr;
 	struct err err = {0};
 
 	if (end < 0) {
 		report(c, tmpl->pointer,
-			   "column %zu: this ${ has no closing } (a literal ${ is written $${)", column - 2);
+			   "column %zu: this ${ has no closing } (a literal ${ is written $${)",
+			   expr__column(text, at) - 2);
 		return 0;
 	}
 	if (expr_parse(text + at, (size_t)end, &expr, &err) < 0) {
+		column = expr__column(text, at); /* only now, for it counts from the start of the text */
 		if (sscanf(err.place, "column %zu", &inner) == 1 && inner > 0)
 			column += inner - 1;
 		report(c, tmpl->pointer, "column %zu: %s", column, err.text);

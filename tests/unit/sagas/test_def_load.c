@@ -505,6 +505,37 @@ START_TEST(test_def_load__limits_steps)
 }
 END_TEST
 
+START_TEST(test_def_load__limits_expressions_and_rules)
+{
+	CLEANUP(buf_release) struct buf yaml = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+
+	buf_init(&yaml, 0);
+	buf_init(&out, 0);
+	buf_add_str(&yaml, "saga: x\nsteps:\n  - id: a\n    set: \"");
+	for (int i = 0; i < DEF_MAX_EXPRS; i++)
+		buf_add_str(&yaml, "${1}");
+	buf_add_str(&yaml, "\"\n");
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_str_eq(buf_str(&out), "");
+	buf_add_str(&yaml, "output: \"${1}\"\n");
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_str_eq(buf_str(&out), "error : the document has more than 10000 expressions\n");
+
+	/* A hundred rules that five hundred steps take over are fifty thousand. */
+	buf_clear(&yaml);
+	buf_clear(&out);
+	buf_add_str(&yaml, "saga: x\ndefaults: {outcome: {failure: [");
+	for (int i = 0; i < 100; i++)
+		buf_printf(&yaml, "%d, ", 400 + i);
+	buf_add_str(&yaml, "]}}\nsteps:\n");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&yaml, "  - {id: s%d, http: {to: p, method: GET, path: /}}\n", i);
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_msg(strstr(buf_str(&out), "more than 10000 rules") != NULL, "%s", buf_str(&out));
+}
+END_TEST
+
 START_TEST(test_def_load__draws_the_graph)
 {
 	CLEANUP(saga_def_unref_p)
@@ -573,6 +604,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_def_load__one_slip_is_one_finding, 0, ARRAY_SIZE(single_slips));
 	tcase_add_test(tc, test_def_load__goes_on_behind_what_yaml_swallows);
 	tcase_add_test(tc, test_def_load__limits_steps);
+	tcase_add_test(tc, test_def_load__limits_expressions_and_rules);
 	tcase_add_test(tc, test_def_load__draws_the_graph);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
