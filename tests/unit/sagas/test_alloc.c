@@ -234,13 +234,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("alloc");
-	TCase *tc = tcase_create("alloc");
+	Suite *suite;
+	TCase *tc;
 	SRunner *runner;
 	int failed;
 
 	if (!OWN_ALLOCATOR)
 		return EXIT_SUCCESS;
+	suite = suite_create("alloc");
+	tc = tcase_create("alloc");
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, test_alloc__json, 0, ARRAY_SIZE(jsons));
 	tcase_add_loop_test(tc, test_alloc__expressions, 0, ARRAY_SIZE(exprs));
