@@ -19,12 +19,12 @@ space := $(empty) $(empty)
 BUILD ?= build/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 Q := $(if $(V),,@)
 
-PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis
+PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis libpq
 # What has to be there before anything can be compiled; `make deps` installs it.
 DEBIAN_PACKAGES := gcc pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
-	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev check
+	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev libpq-dev check
 # What `make check` needs beside them; formatter and linter are pinned.
-DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server
+DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql
 
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \
@@ -42,7 +42,7 @@ SAGAS_SRC := $(wildcard sagas/*.c sagas/base/*.c)
 CONNECTORS_SRC := $(wildcard connectors/*.c)
 COORDINATOR_SRC := $(filter-out coordinator/main.c,$(wildcard coordinator/*.c coordinator/cli/*.c))
 # Compiled in as data: what the server serves and migrates, and the examples for `skald dev`.
-SCHEMA_FILES := $(wildcard schemas/*.json schemas/sqlite/*.sql) \
+SCHEMA_FILES := $(wildcard schemas/*.json schemas/*/*.sql) \
 	$(filter-out %.test.yaml,$(wildcard examples/*/*.yaml))
 TEST_SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
@@ -111,14 +111,14 @@ $(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 .PHONY: unit
-unit: $(UNIT_BIN) ## builds and runs the unit tests
-	$(Q)tests/run $(UNIT_BIN)
+unit: $(UNIT_BIN) ## builds and runs the unit tests, beside a Postgres of their own
+	$(Q)SERVICES=postgres POSTGRES_SETTINGS='fsync = off' tests/services.sh run tests/run $(UNIT_BIN)
 
 # Those whose code has threads, for SAN=thread.
 UNIT_THREADS_BIN := $(filter $(BUILD)/tests/unit/connectors/% $(BUILD)/tests/unit/coordinator/%,$(UNIT_BIN))
 .PHONY: unit-threads
 unit-threads: $(UNIT_THREADS_BIN)
-	$(Q)tests/run $(UNIT_THREADS_BIN)
+	$(Q)SERVICES=postgres POSTGRES_SETTINGS='fsync = off' tests/services.sh run tests/run $(UNIT_THREADS_BIN)
 
 .PHONY: scenarios
 scenarios: $(BUILD)/tests/tools/scenario ## runs the scenario files (tests/scenarios)

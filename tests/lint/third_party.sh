@@ -8,6 +8,7 @@ openssl/.*           sagas/hash.c tests/unit/sagas/test_hash.c
 curl/.*              connectors/http_*
 hiredis/.*           connectors/redis_link.c tests/*
 sqlite3\.h           connectors/store_sqlite* examples/participant/ledger.c tests/*
+libpq-fe\.h         connectors/store_postgres* tests/*
 yaml\.h              connectors/yaml*
 microhttpd\.h        coordinator/server*.c coordinator/server_priv.h examples/participant/participant.c tests/*
 check\.h             tests/*

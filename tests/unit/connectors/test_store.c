@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "connectors/store_fault.h"
+#include "connectors/store_postgres.h"
 #include "connectors/store_sqlite.h"
 #include "sagas/base/macros.h"
+#include "tests/support/postgres.h"
 #include "tests/support/store_contract.h"
 #include "tests/support/temp_dir.h"
 
@@ -57,9 +59,37 @@ static struct store *open_fault(void)
 	return store_fault_new(open_memory(), no_fault, NULL, NULL);
 }
 
+static struct store *open_url(const char *url, bool single)
+{
+	struct store_postgres_options options = {
+		.url = url, .slot_count = 16, .exclusive = true, .single_slot_batches = single};
+	struct store *store;
+	struct err err;
+
+	ck_assert_msg(store_postgres_open(&options, &store, &err) == 0, "%s", err.text);
+	return store;
+}
+
+static struct store *open_postgres(void)
+{
+	return open_url(postgres_fresh("test_store"), false);
+}
+
+static struct store *reopen_postgres(void)
+{
+	return open_url(postgres_again("test_store"), false);
+}
+
+static struct store *open_postgres_by_slot(void)
+{
+	return open_url(postgres_fresh("test_store"), true);
+}
+
 static const struct store_kind kinds[] = {
 	{.name = "sqlite", .open = open_file, .reopen = reopen_file},
 	{.name = "sqlite in memory", .open = open_memory},
+	{.name = "postgres", .open = open_postgres, .reopen = reopen_postgres},
+	{.name = "postgres, batches by slot", .open = open_postgres_by_slot},
 	{.name = "fault, without faults", .open = open_fault},
 };
 

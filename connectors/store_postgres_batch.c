@@ -1,0 +1,265 @@
+#include "connectors/store_postgres_batch.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "sagas/base/macros.h"
+
+bool pg__is_fenced(const struct store_item *item)
+{
+	const struct saga_row *row = item->create;
+
+	/* A saga that is born asleep waits for the owner of its slot; one that is awake is ours, or
+	 * nobody would ever look at it. What has ended needs no owner. */
+	return !row || (!row->due_at && !row->ended_at);
+}
+
+int pg__key_slot(const struct store_postgres *s, const struct saga_row *row)
+{
+	return row->key ? saga_slot(row->ns, row->definition, row->key, s->slot_count) : row->slot;
+}
+
+size_t pg__item_bytes(const struct store_item *item, size_t *ret_row)
+{
+	size_t all = item->events_len + 512, row = item->events_len;
+
+	for (size_t i = 0; i < item->n_compensations; i++) {
+		all += item->compensations[i].request_len + 256;
+		if (item->compensations[i].request_len > row)
+			row = item->compensations[i].request_len;
+	}
+	*ret_row = row;
+	return all;
+}
+
+struct beginning {
+	const struct store_item *item;
+	int key_slot;
+	size_t place; /* in the batch */
+};
+
+/* The same order for all writers, so that two that meet at two keys do not wait for each other. */
+static int compare_beginnings(const void *a, const void *b)
+{
+	const struct beginning *x = a, *y = b;
+	const struct saga_row *p = x->item->create, *q = y->item->create;
+	int r = (x->key_slot > y->key_slot) - (x->key_slot < y->key_slot);
+
+	if (r == 0)
+		r = strcmp(p->ns, q->ns);
+	if (r == 0)
+		r = strcmp(p->definition, q->definition);
+	if (r == 0)
+		r = strcmp(p->key ? p->key : "", q->key ? q->key : "");
+	return r ? r : (x->place > y->place) - (x->place < y->place);
+}
+
+static void add_saga(struct pg_array *arrays, const struct beginning *beginning)
+{
+	const struct store_item *item = beginning->item;
+	const struct saga_row *row = item->create;
+	struct pg_uuid id;
+
+	CHECK(pg__uuid_parse(item->saga_id, &id));
+	pg__add_int4(&arrays[PG_BATCH_SAGA_SLOT], item->slot);
+	pg__add_uuid(&arrays[PG_BATCH_SAGA_ID], &id);
+	pg__add_str(&arrays[PG_BATCH_SAGA_NAMESPACE], row->ns);
+	pg__add_str(&arrays[PG_BATCH_SAGA_DEFINITION], row->definition);
+	pg__add_int8(&arrays[PG_BATCH_SAGA_VERSION], row->version);
+	pg__add_str(&arrays[PG_BATCH_SAGA_STATUS], saga_status_text(row->status));
+	pg__add_str(&arrays[PG_BATCH_SAGA_KEY], row->key);
+	pg__add_int8(&arrays[PG_BATCH_SAGA_STARTED_AT], row->started_at);
+	pg__add_int8(&arrays[PG_BATCH_SAGA_UPDATED_AT], row->updated_at);
+	pg__add_time(&arrays[PG_BATCH_SAGA_ENDED_AT], row->ended_at);
+	pg__add_time(&arrays[PG_BATCH_SAGA_DUE_AT], row->due_at);
+	pg__add_str(&arrays[PG_BATCH_SAGA_ATTENTION], row->attention);
+	pg__add_int4(&arrays[PG_BATCH_SAGA_KEY_SLOT], beginning->key_slot);
+	pg__add_str(&arrays[PG_BATCH_SAGA_FINGERPRINT], item->fingerprint ? item->fingerprint : "");
+	pg__add_bool(&arrays[PG_BATCH_SAGA_FENCED], pg__is_fenced(item));
+}
+
+static void add_sagas(struct store_postgres *s, const struct pg_part *part)
+{
+	CLEANUP(free_p) struct beginning *beginnings = xcalloc(part->n, sizeof(*beginnings));
+	size_t n = 0;
+
+	for (size_t i = 0; i < part->n; i++)
+		if (part->items[i]->create)
+			beginnings[n++] = (struct beginning){
+				.item = part->items[i],
+				.key_slot = pg__key_slot(s, part->items[i]->create),
+				.place = i,
+			};
+	qsort(beginnings, n, sizeof(*beginnings), compare_beginnings);
+	for (size_t i = 0; i < n; i++)
+		add_saga(s->arrays, &beginnings[i]);
+}
+
+static void add_change(struct pg_array *arrays, const struct store_item *item,
+					   const struct pg_uuid *id)
+{
+	const struct saga_row *row = item->update;
+
+	pg__add_int4(&arrays[PG_BATCH_CHANGE_SLOT], item->slot);
+	pg__add_uuid(&arrays[PG_BATCH_CHANGE_ID], id);
+	pg__add_str(&arrays[PG_BATCH_CHANGE_STATUS], saga_status_text(row->status));
+	pg__add_int8(&arrays[PG_BATCH_CHANGE_UPDATED_AT], row->updated_at);
+	pg__add_time(&arrays[PG_BATCH_CHANGE_ENDED_AT], row->ended_at);
+	pg__add_time(&arrays[PG_BATCH_CHANGE_DUE_AT], row->ended_at ? 0 : row->due_at);
+	pg__add_str(&arrays[PG_BATCH_CHANGE_ATTENTION], row->attention);
+}
+
+static void add_compensation(struct pg_array *arrays, const struct store_item *item,
+							 const struct pg_uuid *id, size_t place)
+{
+	const struct compensation_row *comp = &item->compensations[place];
+
+	pg__add_int4(&arrays[PG_BATCH_COMP_SLOT], item->slot);
+	pg__add_uuid(&arrays[PG_BATCH_COMP_ID], id);
+	pg__add_str(&arrays[PG_BATCH_COMP_STEP], comp->step);
+	pg__add_int4(&arrays[PG_BATCH_COMP_ITEM], comp->item);
+	pg__add_int4(&arrays[PG_BATCH_COMP_SEQ], (int32_t)item->seq);
+	pg__add_int4(&arrays[PG_BATCH_COMP_PLACE], (int32_t)place);
+	pg__add_str(&arrays[PG_BATCH_COMP_ACTION], comp->action);
+	pg__add_str(&arrays[PG_BATCH_COMP_STATUS], comp_status_text(comp->status));
+	pg__add_int8(&arrays[PG_BATCH_COMP_ATTEMPTS], comp->attempts);
+	pg__add_int8(&arrays[PG_BATCH_COMP_UPDATED_AT], comp->updated_at);
+	pg__add_str(&arrays[PG_BATCH_COMP_LAST_ERROR], comp->last_error);
+	pg__add_text(&arrays[PG_BATCH_COMP_REQUEST], comp->request, comp->request_len);
+}
+
+static void add_item(struct pg_array *arrays, const struct store_item *item)
+{
+	struct pg_uuid id;
+
+	CHECK(item->seq >= 1 && item->seq <= INT32_MAX && (item->seq == 1) == (item->create != NULL));
+	CHECK(!(item->create && item->update));
+	CHECK(pg__uuid_parse(item->saga_id, &id));
+	pg__add_int4(&arrays[PG_BATCH_HISTORY_SLOT], item->slot);
+	pg__add_uuid(&arrays[PG_BATCH_HISTORY_ID], &id);
+	pg__add_int4(&arrays[PG_BATCH_HISTORY_SEQ], (int32_t)item->seq);
+	pg__add_int8(&arrays[PG_BATCH_HISTORY_AT], item->at);
+	pg__add_text(&arrays[PG_BATCH_HISTORY_EVENTS], item->events, item->events_len);
+	for (size_t i = 0; i < item->n_compensations; i++)
+		add_compensation(arrays, item, &id, i);
+	if (item->update)
+		add_change(arrays, item, &id);
+}
+
+/* The slots that the part's items need, each once and in order, and our tokens for them. */
+static void add_fences(struct store_postgres *s, const struct pg_part *part)
+{
+	bool needed[SLOTS_MAX] = {false};
+
+	for (size_t i = 0; i < part->n; i++)
+		needed[part->items[i]->slot] |= pg__is_fenced(part->items[i]);
+	pthread_mutex_lock(&s->mutex);
+	for (int slot = 0; slot < s->slot_count; slot++) {
+		if (!needed[slot])
+			continue;
+		pg__add_int4(&s->arrays[PG_BATCH_FENCE_SLOT], slot);
+		pg__add_uuid(&s->arrays[PG_BATCH_FENCE_TOKEN], &s->tokens[slot]);
+	}
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* To which slot's rows the counts are added: one that is ours, if there is any. */
+static int counting_slot(const struct pg_part *part)
+{
+	int best = INT_MAX;
+
+	for (size_t i = 0; i < part->n; i++) {
+		/* Another node's slot comes behind all of ours. */
+		int rank = part->items[i]->slot + (pg__is_fenced(part->items[i]) ? 0 : SLOTS_MAX);
+
+		if (rank < best)
+			best = rank;
+	}
+	return best % SLOTS_MAX;
+}
+
+void pg__batch_fill(struct store_postgres *s, const struct pg_part *part, struct pg_args *args)
+{
+	static const enum pg_type types[] = {
+#define X(name, type) type,
+		PG_BATCH_ARRAYS(X)
+#undef X
+	};
+
+	for (int i = 0; i < PG_BATCH_ARRAY_COUNT; i++)
+		pg__array_reset(&s->arrays[i], types[i]);
+	add_fences(s, part);
+	add_sagas(s, part);
+	for (size_t i = 0; i < part->n; i++)
+		add_item(s->arrays, part->items[i]);
+	*args = (struct pg_args){0};
+	for (int i = 0; i < PG_BATCH_ARRAY_COUNT; i++) {
+		pg__array_finish(&s->arrays[i]);
+		pg__arg_array(args, &s->arrays[i]);
+	}
+	pg__arg_int(args, counting_slot(part));
+}
+
+/* An array in a result, in binary: elements of one size and no NULLs. */
+struct elements {
+	const unsigned char *data;
+	size_t n, size;
+};
+
+static uint32_t get32(const unsigned char *from)
+{
+	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+static bool get_elements(const PGresult *result, int col, size_t size, struct elements *ret)
+{
+	const unsigned char *data = (const unsigned char *)PQgetvalue(result, 0, col);
+	size_t len = (size_t)PQgetlength(result, 0, col);
+
+	*ret = (struct elements){.size = size};
+	if (len == 12 && get32(data) == 0)
+		return true;
+	if (len < 20 || get32(data) != 1)
+		return false;
+	ret->n = get32(data + 12);
+	ret->data = data + 20;
+	return len == 20 + ret->n * (4 + size);
+}
+
+static const unsigned char *element(const struct elements *elements, size_t i)
+{
+	return elements->data + i * (4 + elements->size) + 4;
+}
+
+int pg__batch_read(struct store_postgres *s, const struct pg_part *part, const PGresult *result,
+				   struct err *err)
+{
+	struct elements accepted, slots;
+	bool ours[SLOTS_MAX] = {false};
+	size_t next = 0;
+	struct pg_uuid id;
+
+	(void)s;
+	if (PQntuples(result) != 1 || PQnfields(result) != 2 ||
+		!get_elements(result, 0, PG_UUID_SIZE, &accepted) || !get_elements(result, 1, 4, &slots))
+		return err_set(err, ERR_INTERNAL, "Postgres answered a batch with something else");
+	for (size_t i = 0; i < slots.n; i++)
+		ours[get32(element(&slots, i)) % SLOTS_MAX] = true;
+	/* What was accepted comes in the order in which it was sent. */
+	for (size_t i = 0; i < part->n; i++) {
+		struct store_item *item = part->items[i];
+
+		CHECK(pg__uuid_parse(item->saga_id, &id));
+		if (next < accepted.n && memcmp(element(&accepted, next), id.bytes, sizeof(id)) == 0) {
+			item->verdict = STORE_ACCEPTED;
+			next++;
+		} else if (pg__is_fenced(item) && !ours[item->slot]) {
+			item->verdict = STORE_FENCED;
+		} else {
+			item->verdict = STORE_CONFLICT;
+		}
+	}
+	if (next != accepted.n)
+		return err_set(err, ERR_INTERNAL, "Postgres accepted a batch in another order");
+	return 0;
+}

@@ -1,0 +1,83 @@
+/*
+ * The statement of a batch: its arrays, in the order of its parameters, and how items get into
+ * them.
+ */
+#ifndef CONNECTORS_STORE_POSTGRES_BATCH_H
+#define CONNECTORS_STORE_POSTGRES_BATCH_H
+
+#include "connectors/store_postgres_priv.h"
+
+/* X(name, type): the parameters $1, $2 … of PG_COMMIT that are arrays. */
+#define PG_BATCH_ARRAYS(X)                                                                         \
+	X(FENCE_SLOT, PG_INT4)                                                                         \
+	X(FENCE_TOKEN, PG_UUID)                                                                        \
+	X(SAGA_SLOT, PG_INT4)                                                                          \
+	X(SAGA_ID, PG_UUID)                                                                            \
+	X(SAGA_NAMESPACE, PG_TEXT)                                                                     \
+	X(SAGA_DEFINITION, PG_TEXT)                                                                    \
+	X(SAGA_VERSION, PG_INT8)                                                                       \
+	X(SAGA_STATUS, PG_TEXT)                                                                        \
+	X(SAGA_KEY, PG_TEXT)                                                                           \
+	X(SAGA_STARTED_AT, PG_INT8)                                                                    \
+	X(SAGA_UPDATED_AT, PG_INT8)                                                                    \
+	X(SAGA_ENDED_AT, PG_INT8)                                                                      \
+	X(SAGA_DUE_AT, PG_INT8)                                                                        \
+	X(SAGA_ATTENTION, PG_TEXT)                                                                     \
+	X(SAGA_KEY_SLOT, PG_INT4)                                                                      \
+	X(SAGA_FINGERPRINT, PG_TEXT)                                                                   \
+	X(SAGA_FENCED, PG_BOOL)                                                                        \
+	X(HISTORY_SLOT, PG_INT4)                                                                       \
+	X(HISTORY_ID, PG_UUID)                                                                         \
+	X(HISTORY_SEQ, PG_INT4)                                                                        \
+	X(HISTORY_AT, PG_INT8)                                                                         \
+	X(HISTORY_EVENTS, PG_TEXT)                                                                     \
+	X(COMP_SLOT, PG_INT4)                                                                          \
+	X(COMP_ID, PG_UUID)                                                                            \
+	X(COMP_STEP, PG_TEXT)                                                                          \
+	X(COMP_ITEM, PG_INT4)                                                                          \
+	X(COMP_SEQ, PG_INT4)                                                                           \
+	X(COMP_PLACE, PG_INT4)                                                                         \
+	X(COMP_ACTION, PG_TEXT)                                                                        \
+	X(COMP_STATUS, PG_TEXT)                                                                        \
+	X(COMP_ATTEMPTS, PG_INT8)                                                                      \
+	X(COMP_UPDATED_AT, PG_INT8)                                                                    \
+	X(COMP_LAST_ERROR, PG_TEXT)                                                                    \
+	X(COMP_REQUEST, PG_TEXT)                                                                       \
+	X(CHANGE_SLOT, PG_INT4)                                                                        \
+	X(CHANGE_ID, PG_UUID)                                                                          \
+	X(CHANGE_STATUS, PG_TEXT)                                                                      \
+	X(CHANGE_UPDATED_AT, PG_INT8)                                                                  \
+	X(CHANGE_ENDED_AT, PG_INT8)                                                                    \
+	X(CHANGE_DUE_AT, PG_INT8)                                                                      \
+	X(CHANGE_ATTENTION, PG_TEXT)
+
+enum pg_batch_array {
+#define X(name, type) PG_BATCH_##name,
+	PG_BATCH_ARRAYS(X)
+#undef X
+		PG_BATCH_ARRAY_COUNT
+};
+
+/*
+ * One statement's share of a batch: items by index, each of another saga. Statements of one
+ * transaction follow each other; what a later one needs an earlier one has written.
+ */
+struct pg_part {
+	struct store_item **items;
+	size_t n;
+};
+
+/* Whether the item's slot must be ours: all but the beginning of a saga that nobody has yet. */
+bool pg__is_fenced(const struct store_item *item);
+/* The slot of a saga's key. */
+int pg__key_slot(const struct store_postgres *s, const struct saga_row *row);
+
+/* Fills the store's arrays and args with a part. */
+void pg__batch_fill(struct store_postgres *s, const struct pg_part *part, struct pg_args *args);
+/* Reads the answer: every item gets ACCEPTED, FENCED, or CONFLICT, which may be a duplicate. */
+int pg__batch_read(struct store_postgres *s, const struct pg_part *part, const PGresult *result,
+				   struct err *err) MUST_CHECK;
+/* Bytes of texts in an item; the larger of its rows in *ret_row. */
+size_t pg__item_bytes(const struct store_item *item, size_t *ret_row);
+
+#endif

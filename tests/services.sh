@@ -1,0 +1,131 @@
+#!/bin/bash
+# Private Postgres and Redis for tests, on free ports, in a folder of their own:
+#
+#   tests/services.sh start FOLDER    starts both, prints SKALD_TEST_POSTGRES=… and SKALD_TEST_REDIS=…
+#   tests/services.sh stop FOLDER     stops what was started there, and removes the folder
+#   tests/services.sh restart-postgres FOLDER   as after a crash (-m immediate), on the same port
+#   tests/services.sh run COMMAND…    runs a command beside them, with the variables set
+#
+# SERVICES="postgres" or "redis" starts only one. Missing packages are installed. Postgres does not
+# run as root; then it runs as the user postgres that its package brings.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+services=${SERVICES:-postgres redis}
+
+wants() { [[ " $services " == *" $1 "* ]]; }
+
+as_postgres() {
+	if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+# The folder of Debian's binaries, which are not in PATH; elsewhere whatever PATH has.
+postgres_bin() {
+	local bins=(/usr/lib/postgresql/*/bin)
+	if [ -x "${bins[-1]}/initdb" ]; then echo "${bins[-1]}"; else dirname "$(command -v initdb)"; fi
+}
+
+free_port() {
+	local port
+	while :; do
+		port=$((20000 + RANDOM % 12000))
+		(: < "/dev/tcp/127.0.0.1/$port") 2> /dev/null || { echo "$port"; return; }
+	done
+}
+
+postgres_start() { # folder; again with the settings that are there
+	local bin
+	bin=$(postgres_bin)
+	as_postgres "$bin/pg_ctl" -D "$1/postgres" -l "$1/postgres/server.log" -s -w -t 60 start \
+		> /dev/null 2>&1 || { tail -n 20 "$1/postgres/server.log" >&2; return 1; }
+}
+
+postgres_make() { # folder
+	local bin port
+	bin=$(postgres_bin)
+	port=$(free_port)
+	mkdir -p "$1/postgres"
+	[ "$(id -u)" != 0 ] || chown postgres "$1/postgres"
+	(cd / && as_postgres "$bin/initdb" -D "$1/postgres" -U skald -A trust -E UTF8 --locale=C -N) \
+		> "$1/initdb.log" 2>&1 || { cat "$1/initdb.log" >&2; return 1; }
+	# No sockets in the file system: a path may be too long for them.
+	as_postgres tee -a "$1/postgres/postgresql.conf" > /dev/null <<- SETTINGS
+		listen_addresses = '127.0.0.1'
+		port = $port
+		unix_socket_directories = ''
+		max_connections = 200
+		shared_buffers = 256MB
+		max_wal_size = 4GB
+		${POSTGRES_SETTINGS:-}
+	SETTINGS
+	(cd / && postgres_start "$1")
+	echo "SKALD_TEST_POSTGRES=postgresql://skald@127.0.0.1:$port/postgres"
+}
+
+postgres_stop() { # folder mode
+	[ -e "$1/postgres/postmaster.pid" ] || return 0
+	(cd / && as_postgres "$(postgres_bin)/pg_ctl" -D "$1/postgres" -s -w -m "$2" stop) > /dev/null 2>&1 || true
+}
+
+redis_start() { # folder
+	local port i
+	mkdir -p "$1/redis"
+	port=$(free_port)
+	redis-server --port "$port" --bind 127.0.0.1 --dir "$1/redis" --save '' --appendonly no \
+		--daemonize yes --pidfile "$1/redis/pid" --logfile "$1/redis/log" > /dev/null
+	for ((i = 0; i < 500; i++)); do
+		[ "$(redis-cli -p "$port" ping 2> /dev/null)" = PONG ] && break
+		sleep 0.02
+	done
+	echo "SKALD_TEST_REDIS=redis://127.0.0.1:$port"
+}
+
+redis_stop() { # folder
+	[ -e "$1/redis/pid" ] || return 0
+	kill "$(cat "$1/redis/pid")" 2> /dev/null || true
+}
+
+stop() {
+	postgres_stop "$1" immediate
+	redis_stop "$1"
+	rm -rf "$1"
+}
+
+start() {
+	local packages=()
+	wants postgres && packages+=(postgresql)
+	wants redis && packages+=(redis-server)
+	"$here/install-deps" "${packages[@]}" >&2
+	mkdir -p "$1"
+	chmod 755 "$1" # the user postgres passes through
+	if wants postgres; then postgres_make "$1"; fi
+	if wants redis; then redis_start "$1"; fi
+}
+
+absolute() { mkdir -p "$1" && (cd "$1" && pwd); }
+
+case ${1:-} in
+start) start "$(absolute "$2")" ;;
+stop) if [ -d "$2" ]; then stop "$(absolute "$2")"; fi ;;
+restart-postgres)
+	folder=$(absolute "$2")
+	postgres_stop "$folder" immediate
+	(cd / && postgres_start "$folder")
+	;;
+run)
+	shift
+	# They are there already, as when one run starts them for several.
+	if { ! wants postgres || [ -n "${SKALD_TEST_POSTGRES:-}" ]; } &&
+		{ ! wants redis || [ -n "${SKALD_TEST_REDIS:-}" ]; }; then exec "$@"; fi
+	folder=$(mktemp -d)
+	trap 'stop "$folder"' EXIT
+	trap 'exit 130' INT TERM
+	start "$folder" > "$folder/variables"
+	while IFS= read -r line; do export "${line?}"; done < "$folder/variables"
+	export SKALD_TEST_SERVICES=$folder
+	"$@"
+	;;
+*)
+	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac
