@@ -528,6 +528,8 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;
 	int64_t delay = retry_delay(ctx, &act->retry, exec->attempt);
+	/* What an earlier owner may have sent is as open as what this one sent in vain. */
+	bool unknown = ambiguous || (outcome == OUTCOME_UNKNOWN && exec->sent_before);
 	bool timed_out = ctx->in->type == INPUT_REPLY && ctx->in->result == CALL_TIMED_OUT;
 	bool exhausted;
 
@@ -544,7 +546,7 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 				(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
 	exec->probe_first = act->probe && ambiguous && outcome == OUTCOME_UNKNOWN;
 	if (exhausted)
-		give_up(ctx, target, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
+		give_up(ctx, target, unknown ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
 	else
 		back_off(ctx, target, outcome, ambiguous, settle_at, delay, code, message);
 }
