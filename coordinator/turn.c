@@ -92,6 +92,7 @@ void turn__saga_free(struct turn *turn, struct live_saga *saga)
 	saga_state_free(saga->state);
 	free(saga->row_attention);
 	free(saga->next_attention);
+	free(saga->sent);
 	free(saga);
 }
 
@@ -348,6 +349,8 @@ void turn_reply(struct turn *turn, struct call_reply *reply)
 	turn->stats.inputs++;
 	turn->stats.calls_in_flight--;
 	reply->mail.type = MAIL_REPLY;
+	if (saga)
+		turn__forget_sent(saga, reply);
 	if (!saga || saga->phase == PHASE_PARKED) {
 		turn->stats.late_replies++;
 		log_debug("engine", reply->saga_id, "a reply came after the saga had ended");

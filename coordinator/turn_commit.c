@@ -59,12 +59,53 @@ void turn__count(struct turn *turn, const struct decision *decision)
 	}
 }
 
+/*
+ * After a failed commit the saga is loaded again, and recovery wants every call that may be out
+ * sent again. Those of this process are known to be out: their replies will come.
+ */
+static bool note_sent(struct live_saga *saga, const struct command *command)
+{
+	for (int i = 0; i < saga->n_sent; i++) {
+		const struct sent_call *sent = &saga->sent[i];
+
+		if (sent->step == command->step && sent->item == command->item &&
+			sent->kind == command->kind && sent->attempt == command->attempt)
+			return false;
+	}
+	if (saga->n_sent == saga->cap_sent) {
+		saga->cap_sent = saga->cap_sent ? saga->cap_sent * 2 : 4;
+		saga->sent = xrealloc_array(saga->sent, (size_t)saga->cap_sent, sizeof(*saga->sent));
+	}
+	saga->sent[saga->n_sent++] = (struct sent_call){
+		.step = command->step,
+		.item = command->item,
+		.kind = command->kind,
+		.attempt = command->attempt,
+	};
+	return true;
+}
+
+void turn__forget_sent(struct live_saga *saga, const struct call_reply *reply)
+{
+	for (int i = 0; i < saga->n_sent; i++) {
+		struct sent_call *sent = &saga->sent[i];
+
+		if (sent->step == reply->step && sent->item == reply->item && sent->kind == reply->kind &&
+			sent->attempt == reply->attempt) {
+			*sent = saga->sent[--saga->n_sent];
+			return;
+		}
+	}
+}
+
 static void send_commands(struct turn *turn, struct live_saga *saga)
 {
 	/* While draining they stay unsent; they are in the history, and recovery sends them. */
 	if (turn->draining)
 		return;
 	for (size_t i = 0; i < saga->decision.n_commands; i++) {
+		if (!note_sent(saga, &saga->decision.commands[i]))
+			continue;
 		turn->stats.calls_in_flight++;
 		turn->ports->call(turn->ctx, saga->id, &saga->decision.commands[i]);
 	}

@@ -40,6 +40,13 @@ struct waiter {
 	struct waiter *next;
 };
 
+/* A call that was sent and has not come back. */
+struct sent_call {
+	int step, item;
+	enum call_kind kind;
+	int64_t attempt;
+};
+
 /* A saga in memory. */
 struct live_saga {
 	struct heap_node timer; /* IDLE: when it is due; LOADING: when to ask again */
@@ -62,6 +69,8 @@ struct live_saga {
 	wall_ms next_due_at;
 	char *next_attention;
 	struct waiter *waiters;
+	struct sent_call *sent;
+	int n_sent, cap_sent;
 	int failures;       /* commits or loads in a row */
 	bool recover;       /* the next decision begins with saga_recover */
 	wall_ms not_before; /* its timer gave nothing: not again before this */
@@ -156,6 +165,8 @@ void turn__release(struct turn *turn, struct live_saga *saga);
 /* The inputs that were consumed have taken effect: callers are answered, replies freed. */
 void turn__finish_consumed(struct turn *turn, struct live_saga *saga);
 void turn__count(struct turn *turn, const struct decision *decision);
+
+void turn__forget_sent(struct live_saga *saga, const struct call_reply *reply);
 
 /* turn_load.c */
 /* After a failure: drops the state, and asks for the saga later. Callers are told after a few. */

@@ -555,6 +555,26 @@ START_TEST(test_turn__does_not_consume_a_landed_reply_twice)
 }
 END_TEST
 
+START_TEST(test_turn__does_not_send_again_what_is_still_out)
+{
+	struct told told;
+
+	use_definition(side_by_side);
+	start(&told);
+	commit_all();
+	ck_assert_int_eq(w.n_calls, 2);
+	reply(200);
+	commit_as(FAILS);
+	pass(100);
+	commit_all();
+	ck_assert_int_eq(w.n_calls, 1);
+	ck_assert_int_eq(w.n_sent, 2);
+	reply(200);
+	commit_all();
+	ck_assert_int_eq(stored_status(told.id, NULL), SAGA_COMPLETED);
+}
+END_TEST
+
 START_TEST(test_turn__answers_an_act_that_has_landed)
 {
 	struct told told, cancel;
@@ -932,6 +952,7 @@ int main(void)
 	tcase_add_test(tc, test_turn__finds_a_start_that_has_landed_as_the_same_saga);
 	tcase_add_test(tc, test_turn__makes_a_start_that_was_dropped_again);
 	tcase_add_test(tc, test_turn__does_not_consume_a_landed_reply_twice);
+	tcase_add_test(tc, test_turn__does_not_send_again_what_is_still_out);
 	tcase_add_test(tc, test_turn__answers_an_act_that_has_landed);
 	tcase_add_test(tc, test_turn__gives_up_on_callers_when_the_store_stays_away);
 	tcase_add_test(tc, test_turn__loses_no_reply_while_the_store_cannot_be_read);
