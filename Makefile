@@ -155,6 +155,10 @@ sim: $(BUILD)/tests/sim/sim ## simulates SEEDS=2000 runs with faults, from SEED_
 soak: $(BUILD)/tests/sim/sim ## simulates SEEDS= runs that nobody has seen before
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%s0000000) --seeds $(SEEDS) --jobs $$(nproc)
 
+.PHONY: mutants
+mutants: ## puts mistakes into a copy of the tree; the simulator has to find each
+	$(Q)MAKE="$(MAKE)" tests/sim/mutants.sh
+
 .PHONY: bench
 bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5
 	$(Q)tests/bench/run "$(BUILD)" "$(or $(SCENARIO),http3 http3-undo)" "$(or $(STORE),sqlite)" \

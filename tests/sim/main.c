@@ -3,7 +3,7 @@
  * other. The first seed that fails is made smaller (fewer sagas, fewer kinds of fault), told in
  * full, and ends the program.
  *
- *   sim [--seeds N] [--first S] [--jobs J]
+ *   sim [--seeds N] [--first S] [--jobs J] [--brief yes]
  *   sim --seed S [--sagas MASK] [--without fault,…] --trace
  */
 #include <stdio.h>
@@ -217,7 +217,7 @@ static void print_coverage(const struct coverage *coverage)
 	printf("\n");
 }
 
-static int many(uint64_t first, uint64_t n, int jobs)
+static int many(uint64_t first, uint64_t n, int jobs, bool brief)
 {
 	struct sim_options options = {
 		.faults = ALL_FAULTS, .sagas = ALL_SAGAS, .coverage = &shared->coverage};
@@ -229,7 +229,8 @@ static int many(uint64_t first, uint64_t n, int jobs)
 		options.seed = shared->worker[failed].seed;
 		printf("seed %llu fails: %s\n", (unsigned long long)options.seed,
 			   shared->worker[failed].failed ? shared->worker[failed].text : "the process died");
-		tell(&options);
+		if (!brief)
+			tell(&options);
 	} else {
 		print_coverage(&shared->coverage);
 		if (n >= COVERAGE_FROM)
@@ -269,7 +270,7 @@ int main(int argc, char **argv)
 {
 	struct sim_options one = {.faults = ALL_FAULTS, .sagas = ALL_SAGAS};
 	uint64_t first = 1, n = 200;
-	bool single = false;
+	bool single = false, brief = false;
 	struct sim_result result;
 	int i, jobs = 1;
 
@@ -294,6 +295,8 @@ int main(int argc, char **argv)
 			first = number(value);
 		else if (strcmp(argv[i - 1], "--jobs") == 0)
 			jobs = (int)number(value);
+		else if (strcmp(argv[i - 1], "--brief") == 0)
+			brief = strcmp(value, "yes") == 0;
 		else if (strcmp(argv[i - 1], "--sagas") == 0)
 			one.sagas = (uint32_t)number(value);
 		else if (strcmp(argv[i - 1], "--without") == 0)
@@ -307,7 +310,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!single)
-		return many(first, n, jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs);
+		return many(first, n, jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs, brief);
 	one.coverage = &shared->coverage;
 	sim_run(&one, &result);
 	printf("%s%s, %llu happenings, trace %016llx\n", result.failed ? "FAILED: " : "passed",

@@ -1,0 +1,77 @@
+#!/bin/bash
+# Puts one mistake at a time into a copy of the tree, and requires the simulator to find it: a
+# simulator that finds nothing might look at nothing. SEEDS= sets how many seeds each may take;
+# arguments name the mutants to try, none means all.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+seeds=${SEEDS:-3000}
+make=${MAKE:-make}
+build=build/release
+caught=0 missed=0
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+
+"$make" -s -j"$(nproc)" $build/tests/sim/sim || exit 1
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp -a --parents -t "$tree" 2> /dev/null
+mkdir -p "$tree/$build" && cp -a $build/. "$tree/$build/"
+
+mutant() { # name file sed-expression
+	local name=$1 file=$2 expression=$3 out
+	[ -n "$only" ] && [[ " $only " != *" $name "* ]] && return
+	cp -a "$tree/$file" "$tree/original"
+	sed -i -E -z "$expression" "$tree/$file"
+	if cmp -s "$tree/$file" "$tree/original"; then
+		echo "STALE  $name: nothing in $file matches any more"
+		missed=$((missed + 1))
+	elif ! out=$("$make" -C "$tree" -s -j"$(nproc)" $build/tests/sim/sim 2>&1); then
+		echo "BROKEN $name does not compile"
+		echo "$out" | grep -a error | head -5
+		missed=$((missed + 1))
+	elif out=$(cd "$tree" && $build/tests/sim/sim --brief yes --seeds "$seeds" --jobs "$(nproc)" 2>&1); then
+		echo "MISSED $name: $seeds seeds found nothing"
+		missed=$((missed + 1))
+	else
+		echo "caught $name: $(echo "$out" | grep -a 'fails:\|never' | head -1)"
+		caught=$((caught + 1))
+	fi
+	cp -a "$tree/original" "$tree/$file"
+	touch "$tree/$file"
+}
+only=$*
+
+# What leaves before it is durable.
+mutant calls-before-commit coordinator/turn_decide.c \
+	's/(turn->n_committing\+\+;)/for (size_t k = 0; k < saga->decision.n_commands; k++)\n\t\tturn->ports->call(turn->ctx, saga->id, \&saga->decision.commands[k]);\n\tsaga->decision.n_commands = 0;\n\t\1/'
+mutant unknown-commit-is-success coordinator/turn_commit.c \
+	's/if \(batch->result < 0\)(\s+commit_failed)/if (batch->result < 0 \&\& batch->result != ERR_UNKNOWN)\1/'
+mutant unknown-commit-not-settled tests/support/world.c \
+	's/\t\t\treturn; \/\* to be settled[^\n]*\n/\t\t\t(void)0;\n/'
+# Who is started, and how often.
+mutant keys-do-not-collide connectors/store_sqlite_write.c 's/item->verdict = STORE_DUPLICATE/item->verdict = STORE_ACCEPTED/'
+# Keys and requests.
+mutant undo-has-the-key-of-do sagas/decide_call.c 's/step_key\(env->state, env->step, env->item, what, key\)/step_key(env->state, env->step, env->item, "do", key), (void)what/'
+mutant items-share-a-key sagas/env.c 's/if \(item < 0\)/if (item < 9999)/'
+mutant undo-computed-again sagas/decide_undo.c 's/if \(!action->undo\.request\)/if (action)/'
+# What is undone, when, and in which order.
+mutant undo-in-any-order sagas/decide_undo.c 's/if \(dependants_are_undone\(state, i\)\)/if (dependants_are_undone(state, i) || true)/'
+mutant ambiguous-is-not-done sagas/decide_reply.c 's/bool ambiguous = !from_probe[^;]*;/bool ambiguous = false;/'
+mutant ambiguous-is-not-armed sagas/decide_forward.c 's/if \(ambiguous\)(\s+decide__arm)/if (false)\1/'
+mutant undo-before-it-settled sagas/decide_undo.c 's/action->run\.settle_at <= ctx->now \&\&/true \&\&/'
+mutant grace-left-out sagas/decide_call.c 's/\(attempt_is_over \? 0 : timeout_ms\) \+ grace_ms/(attempt_is_over ? 0 : timeout_ms) + 0 * grace_ms/'
+mutant absent-believed-too-early sagas/decide_reply.c 's/bool settled = exec->settle_at <= ctx->now;/bool settled = true;/'
+mutant tolerated-is-not-undone sagas/decide_forward.c 's/(action->comp == COMP_ARMED) \&\& action->run\.settle_at <= ctx->now\)(\s+decide__start_undo)/\1 \&\& false)\2/'
+mutant no-pivot sagas/state_derive.c 's/return state->pivot_scheduled \|\| [^;]*;/return false;/'
+# The way forward.
+mutant needs-not-awaited sagas/decide_forward.c 's/if \(!state->steps\[def->needs\[i\]\]\.settled\)/if (!state->steps[def->needs[i]].begun)/'
+mutant late-replies-accepted sagas/decide_reply.c 's/return exec->out \&\& in->attempt == exec->attempt;/return true;/'
+mutant timers-early sagas/decide.c 's/exec->due_at \&\& exec->due_at <= now\)/exec->due_at \&\& exec->due_at <= now + 300)/'
+# Recovery, sleep, and rows.
+mutant recovery-sends-nothing sagas/decide.c 's/if \(def->probe\)(\s+)decide__probe\(ctx, target\);(\s+)else(\s+)decide__send\(ctx, target\);/(void)settles;/'
+mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = true;/exec->sent_before = false;/'
+mutant due-at-not-cleared coordinator/turn_decide.c 's/row->due_at = saga->next_due_at;/row->due_at = saga->next_due_at ? saga->next_due_at : saga->row_due_at;/'
+mutant sleepers-forgotten coordinator/turn_load.c 's/turn->poll_at = turn->now \+ POLL_EVERY_MS;/turn->poll_at = 0;/'
+mutant attention-not-stored coordinator/turn_decide.c 's/row->attention = copy_text\([^;]*;/row->attention = NULL;/'
+mutant event-loses-a-field sagas/event.c 's/\tX\("settle_at", settle_at\)//; s/(X\("deadline_at", deadline_at\)) +\\\n/\1\n/'
+
+echo "$caught passed, $missed failed"
+[ "$missed" = 0 ]
