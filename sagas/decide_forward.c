@@ -245,7 +245,7 @@ static bool tolerated_is_over(struct ctx *ctx, int step, int item)
 	if (action->comp == COMP_ARMED && action->run.settle_at <= ctx->now)
 		decide__start_undo(ctx, step, item);
 	action = saga_state_action(ctx->state, step, item);
-	return decide__undo_is_final(action) && action->comp != COMP_FAILED;
+	return saga_state_undo_is_final(action) && action->comp != COMP_FAILED;
 }
 
 static bool action_is_busy(const struct action_state *action)
@@ -380,19 +380,6 @@ bool decide__run_steps(struct ctx *ctx, int first, int last)
 	return all_settled;
 }
 
-/* Something can no longer be undone by itself: nothing new is begun until a person has seen to it.
- */
-static bool is_stuck(const struct saga_state *state)
-{
-	int i, j;
-
-	for (i = 0; i < state->def->n_forward; i++)
-		for (j = 0; j < state->steps[i].n_actions; j++)
-			if (state->steps[i].actions[j].comp == COMP_FAILED)
-				return true;
-	return false;
-}
-
 static bool history_is_full(struct ctx *ctx)
 {
 	const struct saga_state *state = ctx->state;
@@ -434,7 +421,7 @@ static void complete(struct ctx *ctx)
 
 void decide__forward(struct ctx *ctx)
 {
-	if (is_stuck(ctx->state) || history_is_full(ctx))
+	if (saga_state_is_stuck(ctx->state) || history_is_full(ctx))
 		return;
 	if (decide__run_steps(ctx, 0, ctx->state->def->n_forward))
 		complete(ctx);

@@ -97,8 +97,6 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 /* Stores how the item will be undone, if it can be. env may hold the reply. */
 void decide__arm(struct ctx *ctx, int step, int item, struct env *env);
 void decide__start_undo(struct ctx *ctx, int step, int item);
-/* The undo is over: nothing more will come of it. */
-bool decide__undo_is_final(const struct action_state *action);
 void decide__backward(struct ctx *ctx);
 
 #endif

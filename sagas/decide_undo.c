@@ -6,25 +6,6 @@
 
 #include "sagas/json_text.h"
 
-bool decide__undo_is_final(const struct action_state *action)
-{
-	switch (action->comp) {
-	case COMP_NOT_ARMED:
-	case COMP_DONE:
-	case COMP_SKIPPED:
-	case COMP_RESOLVED:
-	case COMP_RELEASED:
-	case COMP_FAILED:
-	case COMP_STATUS_COUNT:
-		return true;
-	case COMP_ARMED:
-	case COMP_RUNNING:
-	case COMP_BACKING_OFF:
-		return false;
-	}
-	return true;
-}
-
 static void undo_cannot_be_evaluated(struct ctx *ctx, int step, int item, const struct err *err)
 {
 	struct event event = decide__event(EV_COMPENSATION_FAILED, step, item);
@@ -165,46 +146,6 @@ static void abandon(struct ctx *ctx, int step, int item)
 	env_release(&env);
 }
 
-static bool run_is_over(const struct action_state *action)
-{
-	switch (action->run.status) {
-	case EXEC_IDLE:
-	case EXEC_DONE:
-	case EXEC_FAILED:
-	case EXEC_GAVE_UP:
-		return true;
-	case EXEC_RUNNING:
-	case EXEC_BACKING_OFF:
-	case EXEC_ONGOING:
-	case EXEC_PARKED:
-		return false;
-	}
-	return true;
-}
-
-/* Nothing of the step is left to wait for on the way back. */
-static bool step_is_undone(const struct saga_state *state, int step)
-{
-	const struct step_state *st = &state->steps[step];
-	int i;
-
-	for (i = 0; i < st->n_actions; i++)
-		if (!run_is_over(&st->actions[i]) || !decide__undo_is_final(&st->actions[i]) ||
-			st->actions[i].comp == COMP_FAILED)
-			return false;
-	return true;
-}
-
-static bool dependants_are_undone(const struct saga_state *state, int step)
-{
-	int i;
-
-	for (i = 0; i < state->def->n_forward; i++)
-		if (step_def_has_ancestor(&state->def->steps[i], step) && !step_is_undone(state, i))
-			return false;
-	return true;
-}
-
 static void undo_items(struct ctx *ctx, int step)
 {
 	const struct step_def *def = &ctx->state->def->steps[step];
@@ -216,7 +157,7 @@ static void undo_items(struct ctx *ctx, int step)
 	for (i = st->n_actions - 1; i >= 0; i--) {
 		struct action_state *action = &st->actions[i];
 
-		if (!run_is_over(action))
+		if (!saga_state_run_is_over(action))
 			return; /* its siblings wait with it: they may depend on the same thing */
 		if (action->comp == COMP_ARMED && action->run.settle_at <= ctx->now &&
 			(!def->for_each || busy < def->max_parallel)) {
@@ -224,7 +165,7 @@ static void undo_items(struct ctx *ctx, int step)
 			busy++;
 		}
 		/* Turns are undone one after another, the last one first. */
-		if (def->repeat_until && !(decide__undo_is_final(action) && action->comp != COMP_FAILED))
+		if (def->repeat_until && !(saga_state_undo_is_final(action) && action->comp != COMP_FAILED))
 			return;
 	}
 }
@@ -244,11 +185,11 @@ void decide__backward(struct ctx *ctx)
 		events_before = ctx->decision->n_events;
 		all_undone = true;
 		for (i = state->def->n_forward - 1; i >= 0; i--) {
-			if (step_is_undone(state, i))
+			if (saga_state_step_is_undone(state, i))
 				continue;
-			if (dependants_are_undone(state, i))
+			if (saga_state_dependants_undone(state, i))
 				undo_items(ctx, i);
-			all_undone &= step_is_undone(state, i);
+			all_undone &= saga_state_step_is_undone(state, i);
 		}
 	} while (!all_undone && ctx->decision->n_events > events_before);
 	if (!all_undone || !decide__run_steps(ctx, state->def->n_forward, state->def->n_steps))

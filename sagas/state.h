@@ -122,6 +122,15 @@ struct action_state *saga_state_action(const struct saga_state *state, int step,
 
 /* The way back is closed: the pivot is scheduled and has not failed definitely. */
 bool saga_state_past_pivot(const struct saga_state *state);
+/* The way forward rests: an undo of a tolerated failure has failed, and waits for a person. */
+bool saga_state_is_stuck(const struct saga_state *state);
+/* The undo is over: nothing more will come of it by itself. */
+bool saga_state_undo_is_final(const struct action_state *action);
+bool saga_state_run_is_over(const struct action_state *action);
+/* Nothing of the step is left to wait for on the way back. */
+bool saga_state_step_is_undone(const struct saga_state *state, int step);
+/* Nor of what depends on it: it may be undone itself. */
+bool saga_state_dependants_undone(const struct saga_state *state, int step);
 /* How many calls are out or about to be. */
 int saga_state_in_flight(const struct saga_state *state);
 /* When something must happen without further input (it may be in the past); 0: never. */

@@ -57,6 +57,105 @@ static void sum_exec(struct summary *sum, const struct exec *exec, bool is_timer
 	}
 }
 
+bool saga_state_undo_is_final(const struct action_state *action)
+{
+	switch (action->comp) {
+	case COMP_NOT_ARMED:
+	case COMP_DONE:
+	case COMP_SKIPPED:
+	case COMP_RESOLVED:
+	case COMP_RELEASED:
+	case COMP_FAILED:
+	case COMP_STATUS_COUNT:
+		return true;
+	case COMP_ARMED:
+	case COMP_RUNNING:
+	case COMP_BACKING_OFF:
+		return false;
+	}
+	return true;
+}
+
+bool saga_state_run_is_over(const struct action_state *action)
+{
+	switch (action->run.status) {
+	case EXEC_IDLE:
+	case EXEC_DONE:
+	case EXEC_FAILED:
+	case EXEC_GAVE_UP:
+		return true;
+	case EXEC_RUNNING:
+	case EXEC_BACKING_OFF:
+	case EXEC_ONGOING:
+	case EXEC_PARKED:
+		return false;
+	}
+	return true;
+}
+
+bool saga_state_step_is_undone(const struct saga_state *state, int step)
+{
+	const struct step_state *st = &state->steps[step];
+	int i;
+
+	for (i = 0; i < st->n_actions; i++)
+		if (!saga_state_run_is_over(&st->actions[i]) ||
+			!saga_state_undo_is_final(&st->actions[i]) || st->actions[i].comp == COMP_FAILED)
+			return false;
+	return true;
+}
+
+bool saga_state_dependants_undone(const struct saga_state *state, int step)
+{
+	int i;
+
+	for (i = 0; i < state->def->n_forward; i++)
+		if (step_def_has_ancestor(&state->def->steps[i], step) &&
+			!saga_state_step_is_undone(state, i))
+			return false;
+	return true;
+}
+
+bool saga_state_is_stuck(const struct saga_state *state)
+{
+	int i, j;
+
+	if (state->failing)
+		return false;
+	for (i = 0; i < state->def->n_forward; i++)
+		for (j = 0; j < state->steps[i].n_actions; j++)
+			if (state->steps[i].actions[j].comp == COMP_FAILED)
+				return true;
+	return false;
+}
+
+/* When the last turn of a repeat is not undone, the ones before it wait. */
+static bool later_turn_stands(const struct saga_state *state, int step, int item)
+{
+	const struct step_state *st = &state->steps[step];
+	int i;
+
+	for (i = item + 1; i < st->n_actions && state->def->steps[step].repeat_until; i++)
+		if (!saga_state_undo_is_final(&st->actions[i]) || st->actions[i].comp == COMP_FAILED)
+			return true;
+	return false;
+}
+
+/*
+ * The undo of an action begins by itself once nothing of it can take effect any more. What was
+ * settled at the last event has had its turn then, and waits for something else.
+ */
+static bool waits_to_settle(const struct saga_state *state, int step, int item)
+{
+	const struct action_state *action = &state->steps[step].actions[item];
+
+	if (action->comp != COMP_ARMED || action->run.settle_at <= state->last_at)
+		return false;
+	if (!state->failing)
+		return action->tolerated && !saga_state_is_stuck(state);
+	return saga_state_dependants_undone(state, step) && !later_turn_stands(state, step, item);
+}
+
 static void summarise(const struct saga_state *state, struct summary *sum)
 {
 	int i, j;
@@ -73,8 +172,7 @@ static void summarise(const struct saga_state *state, struct summary *sum)
 
 			sum_exec(sum, &action->run, is_timer);
 			sum_exec(sum, &action->undo, false);
-			if (action->comp == COMP_ARMED && action->run.settle_at &&
-				(state->failing || action->tolerated)) {
+			if (waits_to_settle(state, i, j)) {
 				sum->settling = true;
 				earlier(&sum->due, action->run.settle_at);
 			}
