@@ -144,10 +144,10 @@ fuzz: ## fuzzes with clang's libFuzzer, FUZZ_SECONDS=60 each (FUZZ="expr json_te
 	$(Q)tests/fuzz/run "build/fuzz" "$(or $(FUZZ_SECONDS),60)" $(FUZZ)
 
 # The same seeds each time, and a few that change from day to day.
-SEEDS ?= 2000
+SEEDS ?= 5000
 SEED_BASE ?= 1
 .PHONY: sim
-sim: $(BUILD)/tests/sim/sim ## simulates SEEDS=2000 runs with faults, from SEED_BASE=1 on
+sim: $(BUILD)/tests/sim/sim ## simulates SEEDS=5000 runs with faults, from SEED_BASE=1 on
 	$(Q)$(BUILD)/tests/sim/sim --first $(SEED_BASE) --seeds $(SEEDS) --jobs $$(nproc)
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%Y%m%d0000) --seeds 100 --jobs $$(nproc)
 

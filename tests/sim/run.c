@@ -322,6 +322,9 @@ static void begin(struct sim *sim)
 	sim->crash_rate = (int)rng_below(&sim->rng_sched, 3) * 4;
 	sim->faults_on = true;
 	world_init(&sim->world, &hooks, EPOCH);
+	/* Some engines have little room: then starts are refused, and what sleeps has to wait. */
+	sim->world.memory_sagas_max =
+		rng_percent(&sim->rng_sched, 25) ? 1 + rng_below(&sim->rng_sched, 3) : 0;
 	oracle_init(&sim->oracle, &sim->world);
 	sim->oracle.violation = violation;
 	sim->oracle.event = event_seen;

@@ -227,7 +227,10 @@ static const struct turn_ports ports = {
 
 void world_boot(struct world *world)
 {
-	struct turn_options options = {.ports = &ports, .ctx = world, .slot_count = 4};
+	struct turn_options options = {.ports = &ports,
+								   .ctx = world,
+								   .slot_count = 4,
+								   .memory_sagas_max = world->memory_sagas_max};
 	struct err err;
 
 	must(world->store->ops->settle(world->store, &err), &err);

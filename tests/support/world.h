@@ -68,6 +68,7 @@ struct world {
 	bool batch_unknown;       /* … committed with an unknown outcome, and not settled yet */
 	struct world_call *calls, **calls_tail;
 	uint64_t n_calls;
+	size_t memory_sagas_max; /* of the engine; 0: its own */
 };
 
 void world_init(struct world *world, const struct world_hooks *hooks, wall_ms now);
