@@ -389,6 +389,8 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 			"the outcomes of all actions, with those that they take over, are more than %d "
 			"rules",
 			DEF_MAX_EXPRS);
+	if (findings->n_errors == 0)
+		lint_limits(&load); /* advice can wait until nothing is wrong */
 	sort_findings(findings);
 	if (findings->n_errors > 0)
 		r = ERR_INVALID;

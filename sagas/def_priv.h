@@ -211,6 +211,8 @@ static inline bool lstep_has_before(const struct lstep *step, int index)
 }
 void lint_steps(struct load *load);
 void lint_uses(struct load *load);
+/* Everything that waits should have a limit; told once, at the first step that has none. */
+void lint_limits(struct load *load);
 const char *action_text(enum action action);
 
 /* def.c */

@@ -394,6 +394,49 @@ static void check_pivot(struct load *load, const struct lstep *step)
 					 "others may be done for good");
 }
 
+/* A code that no reply can have: without `code`, what a reply has is http_<status>. */
+static void check_codes(struct load *load, const struct lstep *step)
+{
+	const struct outcome_rules *outcome = &step->def.act.outcome;
+
+	if (step->action != ACT_HTTP || outcome->code)
+		return;
+	for (size_t i = 0; i < outcome->n_rules; i++) {
+		const char *code = outcome->rules[i].code;
+
+		if (!code || strncmp(code, "http_", 5) == 0)
+			continue;
+		find_pointer(
+			load, step->pointer, FINDING_WARNING,
+			"the outcome `%.64s` is an error code, and no `code` says where a reply has one; "
+			"write outcome: {code: \"${reply.body.code}\"}",
+			code);
+		return;
+	}
+}
+
+void lint_limits(struct load *load)
+{
+	const struct block *block = load->forward;
+
+	if (load->def->deadline.ms >= 0 || load->def->deadline.tmpl || load->def->recovery_forward ||
+		json_object_get(load->doc, "deadline"))
+		return;
+	for (size_t i = 0; block && i < block->n; i++) {
+		const struct action_def *act = &block->steps[i].def.act;
+
+		if (block->steps[i].action != ACT_HTTP || act->deadline.ms >= 0 || act->deadline.tmpl ||
+			act->retry.maximum_attempts > 0 || block->steps[i].after_pivot ||
+			block->steps[i].def.pivot)
+			continue;
+		find_pointer(load, block->steps[i].pointer, FINDING_WARNING,
+					 "step `%.64s` is retried without end while its participant is away; say "
+					 "`deadline` for the saga or the step, or `maximum_attempts`",
+					 block->steps[i].id ? block->steps[i].id : "?");
+		return;
+	}
+}
+
 void lint_steps(struct load *load)
 {
 	for (const struct block *block = load->blocks; block; block = block->next) {
@@ -401,6 +444,7 @@ void lint_steps(struct load *load)
 			check_compensate(load, &block->steps[i]);
 			check_past_pivot(load, &block->steps[i]);
 			check_pivot(load, &block->steps[i]);
+			check_codes(load, &block->steps[i]);
 		}
 	}
 	if (load->def->recovery_forward && load->on_compensated)

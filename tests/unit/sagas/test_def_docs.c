@@ -1,4 +1,4 @@
-/* The definitions that docs/definitions.md shows are true: each of them loads. */
+/* The definitions that docs/definitions.md and README.md show are true: each of them loads. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +47,7 @@ static int check_page(const char *path)
 START_TEST(test_docs__definitions_load)
 {
 	ck_assert_int_ge(check_page("docs/definitions.md"), 1);
+	ck_assert_int_ge(check_page("README.md"), 1);
 }
 END_TEST
 

@@ -176,6 +176,12 @@ static const struct {
 	 "\n      outcome: {success: [\"${reply.body.gone == true}\"]}\n      output: "
 	 "\"${reply.body}\"\n",
 	 ""},
+	/* codes */
+	{"steps:\n  - {id: a, " GET ", outcome: {failure: [gone, http_410]}}\n",
+	 "warning /steps/0: the outcome `gone` is an error code, and no `code` says where a reply has "
+	 "one; write outcome: {code: \"${reply.body.code}\"}"},
+	{"steps:\n  - {id: a, " GET ", outcome: {failure: [gone], code: \"${reply.body.code}\"}}\n",
+	 ""},
 	/* modifiers that do nothing */
 	{"steps:\n  - {id: a, set: 1, timeout: 3s}\n",
 	 "warning /steps/0/timeout: `timeout` has no effect on `set`"},
@@ -190,7 +196,7 @@ START_TEST(test_lint__finds)
 	buf_init(&yaml, 0);
 	buf_init(&found, 0);
 	buf_init(&wanted, 0);
-	buf_printf(&yaml, "saga: x\n%s", cases[_i].yaml);
+	buf_printf(&yaml, "saga: x\ndeadline: 1h\n%s", cases[_i].yaml);
 	if (*cases[_i].found)
 		buf_printf(&wanted, "%s\n", cases[_i].found);
 	definition_findings(buf_str(&yaml), &found);
@@ -250,6 +256,35 @@ START_TEST(test_lint__looks_into_blocks)
 }
 END_TEST
 
+/* Without a deadline of the saga. */
+static const struct {
+	const char *yaml;
+	bool warns;
+} unlimited[] = {
+	{"saga: x\nsteps: [{id: b, set: 1}, {id: a, " GET "}, {id: c, " GET "}]\n", true},
+	{"saga: x\nsteps: [{id: a, " GET ", deadline: 1m}]\n", false},
+	{"saga: x\nsteps: [{id: a, " GET ", retry: {maximum_attempts: 3}}]\n", false},
+	{"saga: x\ndefaults: {deadline: 1m}\nsteps: [{id: a, " GET "}]\n", false},
+	{"saga: x\nrecovery: forward\nsteps: [{id: a, " GET "}]\n", false},
+	{"saga: x\nsteps: [{id: b, pivot: true, " GET "}, {id: a, " GET "}]\n", false},
+	{"saga: x\ndeadline: 1d\nsteps: [{id: a, " GET "}]\n", false},
+};
+
+START_TEST(test_lint__warns_of_waiting_without_end)
+{
+	CLEANUP(buf_release) struct buf found = {0};
+
+	buf_init(&found, 0);
+	definition_findings(unlimited[_i].yaml, &found);
+	ck_assert_str_eq(
+		buf_str(&found),
+		unlimited[_i].warns
+			? "warning /steps/1: step `a` is retried without end while its participant is "
+			  "away; say `deadline` for the saga or the step, or `maximum_attempts`\n"
+			: "");
+}
+END_TEST
+
 START_TEST(test_lint__checks_fields_against_the_input_schema)
 {
 	CLEANUP(buf_release) struct buf found = {0};
@@ -282,6 +317,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_lint__finds, 0, ARRAY_SIZE(cases));
 	tcase_add_loop_test(tc, test_lint__looks_into_blocks, 0, ARRAY_SIZE(blocks));
+	tcase_add_loop_test(tc, test_lint__warns_of_waiting_without_end, 0, ARRAY_SIZE(unlimited));
 	tcase_add_test(tc, test_lint__checks_fields_against_the_input_schema);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
