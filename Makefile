@@ -21,7 +21,7 @@ Q := $(if $(V),,@)
 
 PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis libpq
 # What has to be there before anything can be compiled; `make deps` installs it.
-DEBIAN_PACKAGES := gcc pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
+DEBIAN_PACKAGES := gcc libc6-dev pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
 	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev libpq-dev check
 # What `make check` needs beside them; formatter and linter are pinned.
 DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql

@@ -98,7 +98,7 @@ static void one(struct bench *bench, struct client *client, struct buf *body)
 	request.body_len = body->len;
 	if (client_send(client, &request, &reply)) {
 		count(bench, 0, NULL, "the server cannot be reached");
-		bench->end_us = 0;
+		__atomic_store_n(&bench->end_us, 0, __ATOMIC_RELAXED);
 		return;
 	}
 	status = text_of(reply.json, "status");
