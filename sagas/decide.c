@@ -307,7 +307,7 @@ static void recover_exec(struct ctx *ctx, struct target target)
 	if (def->kind != ACTION_HTTP)
 		return;
 	/* An earlier owner may have sent it just before it died. */
-	exec->sent_before = true;
+	exec->sent_before = exec->ambiguous = true;
 	settles = decide__settles(ctx, target, false);
 	if (exec->settle_at < settles)
 		exec->settle_at = settles;

@@ -376,8 +376,7 @@ void decide__due(struct ctx *ctx, struct target target)
 		if (exec->deadline_at && exec->deadline_at <= ctx->now) {
 			if (exec->status == EXEC_ONGOING)
 				exec->settle_at = later(exec->settle_at, decide__settles(ctx, target, true));
-			give_up(ctx, target,
-					exec->ambiguous || exec->sent_before ? OUTCOME_UNKNOWN : OUTCOME_FAILURE,
+			give_up(ctx, target, exec->ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE,
 					"deadline_exceeded", exec->message);
 			break;
 		}
@@ -485,8 +484,8 @@ static void give_up(struct ctx *ctx, struct target target, enum outcome outcome,
 	}
 	env_init(&env, ctx->state, target.step, target.item);
 	decide__failed(ctx, target.step, target.item, outcome,
-				   outcome == OUTCOME_UNKNOWN || exec->ambiguous || exec->sent_before,
-				   exec->settle_at, code, message, &env);
+				   outcome == OUTCOME_UNKNOWN || exec->ambiguous, exec->settle_at, code, message,
+				   &env);
 	env_release(&env);
 }
 
@@ -528,8 +527,6 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;
 	int64_t delay = retry_delay(ctx, &act->retry, exec->attempt);
-	/* What an earlier owner may have sent is as open as what this one sent in vain. */
-	bool unknown = ambiguous || (outcome == OUTCOME_UNKNOWN && exec->sent_before);
 	bool timed_out = ctx->in->type == INPUT_REPLY && ctx->in->result == CALL_TIMED_OUT;
 	bool exhausted;
 
@@ -546,7 +543,7 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 				(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
 	exec->probe_first = act->probe && ambiguous && outcome == OUTCOME_UNKNOWN;
 	if (exhausted)
-		give_up(ctx, target, unknown ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
+		give_up(ctx, target, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
 	else
 		back_off(ctx, target, outcome, ambiguous, settle_at, delay, code, message);
 }

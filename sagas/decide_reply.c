@@ -97,7 +97,7 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	bool from_probe = kind_is_probe(ctx->in->kind);
 	/* Ambiguity sticks, unless a probe, which knows, says otherwise. After `absent` this failure
 	 * is what the key stands for: an earlier attempt that still arrives is told the same. */
-	bool ambiguous = !from_probe && !exec->denied && (exec->ambiguous || exec->sent_before);
+	bool ambiguous = !from_probe && !exec->denied && exec->ambiguous;
 	wall_ms settle_at = from_probe ? 0 : exec->settle_at;
 
 	exec->out = exec->probe_out = false;

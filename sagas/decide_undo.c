@@ -130,7 +130,7 @@ static void abandon(struct ctx *ctx, int step, int item)
 	const struct action_state *action = saga_state_action(ctx->state, step, item);
 	const struct exec *run = &action->run;
 	bool is_timer = ctx->state->def->steps[step].act.kind == ACTION_AWAIT_AFTER;
-	bool ambiguous = !is_timer && (run->ambiguous || run->sent_before);
+	bool ambiguous = !is_timer && run->ambiguous;
 	struct env env;
 
 	if (run->out || run->probe_out)
