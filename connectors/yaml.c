@@ -507,6 +507,10 @@ int definition_read(const char *file_name, const char *text, size_t len, json_t 
 	size_t at = 0;
 	bool json;
 
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3; /* the byte order mark that some editors put before UTF-8 */
+		len -= 3;
+	}
 	while (at < len && text[at] && strchr(" \t\r\n", text[at]))
 		at++;
 	json = at < len && text[at] == '{' && !ends_with(file_name, ".yaml") &&

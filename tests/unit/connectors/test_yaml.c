@@ -55,6 +55,9 @@ static const struct {
 	{"--- \na: 1\n...\n", "{\"a\":1}"},
 	{"404: x\ntrue: y\n", "{\"404\":\"x\",\"true\":\"y\"}"},
 	{"  {\"a\": [1, {}]}", "{\"a\":[1,{}]}"},
+	{"\xef\xbb\xbf"
+	 "a: 1\r\nb: [x,\r\n  y]\r\n",
+	 "{\"a\":1,\"b\":[\"x\",\"y\"]}"},
 };
 
 START_TEST(test_yaml__reads)
