@@ -38,7 +38,14 @@ void saga_list_free(struct saga_list *list)
 	if (!list)
 		return;
 	free(list->sagas);
+	free(list->ranges);
 	free(list);
+}
+
+void saga_list_add_range(struct saga_list *list, int first, int last)
+{
+	list->ranges = xrealloc_array(list->ranges, list->n_ranges + 1, sizeof(*list->ranges));
+	list->ranges[list->n_ranges++] = (struct slot_range){first, last};
 }
 
 void call_reply_free(struct call_reply *reply)
@@ -152,9 +159,16 @@ static int add_listed(void *ctx, const struct saga_row *row)
 
 void load_list(struct store_reader *reader, struct saga_list *list)
 {
-	const struct store *store = reader->store;
+	const struct store_ops *ops = reader->store->ops;
 
-	list->result =
-		store->ops->load_due(reader, 0, store->ops->slot_count(store) - 1, list->due_before,
-							 list->awake_too, list->limit, add_listed, list, &list->err);
+	list->result = 0;
+	for (size_t i = 0; i < list->n_ranges && list->result == 0; i++) {
+		int left = list->limit - (int)list->n;
+
+		if (left <= 0)
+			break;
+		list->result =
+			ops->load_due(reader, list->ranges[i].first, list->ranges[i].last, list->due_before,
+						  list->awake_too, left, add_listed, list, &list->err);
+	}
 }

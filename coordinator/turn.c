@@ -19,6 +19,13 @@ struct turn *turn_new(const struct turn_options *options)
 	turn->ports = options->ports;
 	turn->ctx = options->ctx;
 	turn->slot_count = options->slot_count;
+	turn->slots = xcalloc((size_t)options->slot_count, sizeof(*turn->slots));
+	turn->many_nodes = turn->recovering = options->many_nodes;
+	for (int i = 0; i < options->slot_count && !options->many_nodes; i++) {
+		turn->slots[i].state = SLOT_OWNED;
+		turn->n_owned++;
+	}
+	turn->poll_every_ms = options->poll_every_ms ? options->poll_every_ms : POLL_EVERY_MS;
 	turn->memory_max = options->memory_sagas_max ? options->memory_sagas_max : MEMORY_SAGAS_DEFAULT;
 	turn->ready_tail = &turn->ready_head;
 	turn->load_tail = &turn->load_head;
@@ -44,6 +51,7 @@ void turn_free(struct turn *turn)
 	batch_free(turn->open);
 	batch_free(turn->spare);
 	free(turn->backlog);
+	free(turn->slots);
 	buf_release(&turn->scratch);
 	free(turn);
 }
@@ -278,6 +286,10 @@ void turn_begin(struct turn *turn, wall_ms now)
 /* A start is refused before anything is done, when it is known that it cannot be carried out. */
 static bool refuse_start(struct turn *turn, struct engine_call *call)
 {
+	if (!turn_owns_slot(turn, saga_id_slot(call->id))) {
+		turn__refuse(turn, call, ERR_FENCED, "another node has the saga's slot");
+		return true;
+	}
 	if (!turn_store_answers(turn)) {
 		turn__refuse(turn, call, ERR_UNAVAILABLE, "the store does not answer");
 		return true;
@@ -298,7 +310,7 @@ static struct live_saga *saga_for_act(struct turn *turn, struct engine_call *cal
 {
 	struct live_saga *saga = map_get(&turn->sagas, call->id);
 
-	if (saga && strcmp(saga->ns, call->ns) == 0) {
+	if (saga && strcmp(saga->ns, call->ns) == 0 && turn_owns_slot(turn, saga->slot)) {
 		if (saga->phase == PHASE_PARKED)
 			turn__refuse(turn, call, ERR_CONFLICT,
 						 "the saga is kept out of memory: its history cannot be used");
@@ -308,8 +320,13 @@ static struct live_saga *saga_for_act(struct turn *turn, struct engine_call *cal
 			return saga;
 		return NULL;
 	}
-	if (saga || saga_id_slot(call->id) < 0) {
+	if ((saga && strcmp(saga->ns, call->ns) != 0) || saga_id_slot(call->id) < 0 ||
+		saga_id_slot(call->id) >= turn->slot_count) {
 		turn__refuse(turn, call, ERR_NOT_FOUND, "no such saga");
+		return NULL;
+	}
+	if (!turn_owns_slot(turn, saga_id_slot(call->id))) {
+		turn__refuse(turn, call, ERR_FENCED, "another node has the saga's slot");
 		return NULL;
 	}
 	if (turn->sagas.n >= turn->memory_max + MEMORY_SLACK) {
@@ -409,9 +426,9 @@ struct batch *turn_take_batch(struct turn *turn)
 {
 	struct batch *batch = turn->open;
 
-	if (turn->batch_out || batch->n == 0)
+	if (turn->out || batch->n == 0)
 		return NULL;
-	turn->batch_out = true;
+	turn->out = batch;
 	turn->open = turn->spare ? TAKE(turn->spare) : batch_new();
 	return batch;
 }
@@ -428,8 +445,8 @@ wall_ms turn_next_at(const struct turn *turn)
 		at = node->at;
 	if (!turn_store_answers(turn) && (at == 0 || turn->refuse_until < at))
 		at = turn->refuse_until;
-	if (turn->poll_at != 0 && !turn->list_out && turn->backlog_at == turn->backlog_n &&
-		(at == 0 || turn->poll_at < at))
+	if (turn->poll_at != 0 && turn->n_owned > 0 && !turn->list_out &&
+		turn->backlog_at == turn->backlog_n && (at == 0 || turn->poll_at < at))
 		at = turn->poll_at;
 	return at;
 }

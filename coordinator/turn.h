@@ -20,6 +20,9 @@
  *
  * A failed commit throws the states away that were decided on it; the sagas are loaded again and
  * their inputs fed again, unless the history shows that the row has landed after all.
+ *
+ * Of many nodes each has some of the slots; a saga of a slot that is lost leaves the memory in
+ * whatever phase it is (turn_slots.c).
  */
 #ifndef COORDINATOR_TURN_H
 #define COORDINATOR_TURN_H
@@ -60,6 +63,7 @@ struct loaded_saga {
 	enum saga_status status;  /* what the saga's row says */
 	wall_ms due_at;
 	char *attention; /* owned */
+	uint64_t ticket; /* the turn's own: which of its wishes this answers */
 };
 struct loaded_saga *loaded_saga_new(const char *ns, const char *id) MUST_CHECK;
 void loaded_saga_free(struct loaded_saga *loaded); /* takes NULL */
@@ -76,19 +80,26 @@ struct listed_saga {
 	char ns[NAMESPACE_MAX_BYTES + 1];
 	char id[SAGA_ID_SIZE];
 };
+struct slot_range {
+	int first, last; /* inclusive */
+};
 struct saga_list {
 	struct mail mail;
 	/* Asked for. */
 	wall_ms due_before;
 	bool awake_too;
 	int limit;
+	struct slot_range *ranges; /* owned */
+	size_t n_ranges;
 	/* Answered. */
 	int result;
 	struct err err;
 	struct listed_saga *sagas;
 	size_t n, cap;
 };
+/* Without ranges. */
 struct saga_list *saga_list_new(wall_ms due_before, bool awake_too, int limit) MUST_CHECK;
+void saga_list_add_range(struct saga_list *list, int first, int last);
 void saga_list_free(struct saga_list *list); /* takes NULL */
 void load_list(struct store_reader *reader, struct saga_list *list);
 
@@ -103,6 +114,11 @@ struct turn_ports {
 	/* The call is answered, and no longer the turn's. */
 	void (*answer)(void *ctx, struct engine_call *call);
 	uint64_t (*random)(void *ctx);
+	/* Both only of a turn of many_nodes. The slot that was to be released is quiet: nothing of it
+	 * is uncommitted, nothing will begin. */
+	void (*released)(void *ctx, int slot);
+	/* The store refused the slot, so another owner has it, and it was dropped. */
+	void (*fenced)(void *ctx, int slot);
 };
 
 struct turn_options {
@@ -110,6 +126,9 @@ struct turn_options {
 	void *ctx;
 	int slot_count;
 	size_t memory_sagas_max; /* 0: 100,000; past it starts are refused (ERR_LIMIT) */
+	/* It owns no slot until turn_slots_gained says so; else turn_recover gives it all. */
+	bool many_nodes;
+	int64_t poll_every_ms; /* for sagas that are due; 0: 20 s */
 };
 
 struct turn;
@@ -118,9 +137,34 @@ struct turn *turn_new(const struct turn_options *options) MUST_CHECK;
  * and has to be given back or cleared by whoever has it. */
 void turn_free(struct turn *turn);
 
-/* Loads what is awake or due; until this is done turn_recovered says false. Call it once. */
+/* Loads what is awake or due; until this is done turn_recovered says false. Call it once, and not
+ * with many_nodes. */
 void turn_recover(struct turn *turn);
+/* With many_nodes: false until turn_slots_gained was called, perhaps with no slot, and what it gave
+ * is loaded. */
 bool turn_recovered(const struct turn *turn);
+
+/*
+ * Which slots are the turn's, as the node's membership says. What is asked of a saga of another
+ * slot is refused with ERR_FENCED: another node may be asked.
+ *
+ *               gained                     release
+ *   foreign -------------------> owned ---------------> releasing
+ *      ^   (lists and loads it)   |                         |
+ *      '--- lost, or fenced ------+---- quiet: released ----'
+ */
+/* Slots that another one may just have had: loads what is awake or due in them. */
+void turn_slots_gained(struct turn *turn, const int *slots, size_t n);
+/*
+ * They are another's already. Their sagas leave the memory at once; who waits for an end is told
+ * that it has not come, other calls get ERR_FENCED, or ERR_UNAVAILABLE when what they asked for may
+ * have been committed. Results of batches, loads and replies that were under way are ignored.
+ */
+void turn_slots_lost(struct turn *turn, const int *slots, size_t n);
+/* They are to be given up: as lost, but what is uncommitted may end first; then ports->released. */
+void turn_slots_release(struct turn *turn, const int *slots, size_t n);
+bool turn_owns_slot(const struct turn *turn, int slot);
+int turn_slots_owned(const struct turn *turn);
 
 /* Time for all that follows; it never goes backwards. */
 void turn_begin(struct turn *turn, wall_ms now);

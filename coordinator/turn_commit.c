@@ -14,7 +14,7 @@ static void finish_call(struct turn *turn, struct live_saga *saga, struct engine
 	bool waits = call->act == ENGINE_START || call->act == ENGINE_WAIT;
 
 	if (waits && call->result == 0 && call->wait_ms > 0 && !turn->draining && saga->state &&
-		!saga_status_is_terminal(saga->state->status)) {
+		turn_owns_slot(turn, saga->slot) && !saga_status_is_terminal(saga->state->status)) {
 		jval_unref(call->input);
 		call->input = NULL;
 		turn__add_waiter(turn, saga, call);
@@ -100,8 +100,9 @@ void turn__forget_sent(struct live_saga *saga, const struct call_reply *reply)
 
 static void send_commands(struct turn *turn, struct live_saga *saga)
 {
-	/* While draining they stay unsent; they are in the history, and recovery sends them. */
-	if (turn->draining)
+	/* While draining, or when the slot is on its way to another node, they stay unsent; they are in
+	 * the history, and recovery sends them. */
+	if (turn->draining || !turn_owns_slot(turn, saga->slot))
 		return;
 	for (size_t i = 0; i < saga->decision.n_commands; i++) {
 		if (!note_sent(saga, &saga->decision.commands[i]))
@@ -175,8 +176,15 @@ static void item_ended(struct turn *turn, struct live_saga *saga, const struct s
 	case STORE_DUPLICATE:
 		is_duplicate(turn, saga, item);
 		break;
-	case STORE_CONFLICT:
 	case STORE_FENCED:
+		if (turn->many_nodes) {
+			/* Dropped with all others of the slot, behind this batch; it had no effect. */
+			turn->slots[saga->slot].marked = true;
+			commit_failed(turn, saga, false);
+			break;
+		}
+		/* fallthrough */
+	case STORE_CONFLICT:
 		log_warn("engine", saga->id, "the store refused sequence %lld: it is loaded again",
 				 (long long)item->seq);
 		commit_failed(turn, saga, false);
@@ -190,7 +198,7 @@ static void item_ended(struct turn *turn, struct live_saga *saga, const struct s
 
 void turn_committed(struct turn *turn, struct batch *batch)
 {
-	turn->batch_out = false;
+	turn->out = NULL;
 	turn->n_committing -= batch->n;
 	if (batch->result < 0) {
 		turn->stats.commit_failures++;
@@ -207,12 +215,17 @@ void turn_committed(struct turn *turn, struct batch *batch)
 	for (size_t i = 0; i < batch->n; i++) {
 		struct live_saga *saga = batch->owners[i];
 
+		if (!saga)
+			continue; /* its slot was lost meanwhile, and what becomes of it is another's */
 		CHECK(saga->phase == PHASE_COMMITTING);
+		turn__uncommit(turn, saga);
 		if (batch->result < 0)
 			commit_failed(turn, saga, batch->result == ERR_UNKNOWN);
 		else
 			item_ended(turn, saga, &batch->items[i]);
 	}
+	if (turn->many_nodes)
+		turn__slots_settle(turn);
 	failpoint(FP_COMMIT_RELEASED);
 	if (turn->spare) {
 		batch_free(batch);

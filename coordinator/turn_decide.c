@@ -118,6 +118,21 @@ static void feed_timer(struct turn *turn, struct live_saga *saga, wall_ms now)
 		saga->not_before = now + 1000;
 }
 
+/*
+ * The first row may be a creation only, by a node that did not own the slot: then nothing is
+ * scheduled and no time is awaited, and only this moves the saga.
+ */
+static void feed_adoption(struct turn *turn, struct live_saga *saga, wall_ms now)
+{
+	struct input in = {.type = INPUT_TIMER, .random = turn->ports->random(turn->ctx)};
+	struct err err;
+
+	if (!saga->state || saga->durable_seq != 1 || saga_status_is_terminal(saga->state->status))
+		return;
+	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
+		log_warn("engine", saga->id, "it cannot be advanced: %s", err.text);
+}
+
 /* The item of a batch. */
 
 static bool is_compensation_event(const struct event *event)
@@ -322,6 +337,7 @@ static void stage(struct turn *turn, struct live_saga *saga, wall_ms now)
 	saga->phase = PHASE_COMMITTING;
 	heap_remove(&turn->timers, &saga->timer);
 	turn->n_committing++;
+	turn->slots[saga->slot].committing++;
 }
 
 static void feed_all(struct turn *turn, struct live_saga *saga, wall_ms now)
@@ -345,6 +361,7 @@ static void feed_all(struct turn *turn, struct live_saga *saga, wall_ms now)
 void turn__decide(struct turn *turn, struct live_saga *saga)
 {
 	wall_ms now = turn->now;
+	bool adopted = saga->recover;
 
 	if (saga->state && saga->state->last_at > now)
 		now = saga->state->last_at;
@@ -353,6 +370,8 @@ void turn__decide(struct turn *turn, struct live_saga *saga)
 		saga_recover(saga->state, now, &saga->decision);
 	saga->recover = false;
 	feed_all(turn, saga, now);
+	if (adopted)
+		feed_adoption(turn, saga, now);
 	saga->timer_hit = false;
 	if (saga->decision.n_events > 0)
 		stage(turn, saga, now);

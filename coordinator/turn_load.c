@@ -39,8 +39,11 @@ void turn__load_now(struct turn *turn, struct live_saga *saga)
 
 static void ask(struct turn *turn, struct live_saga *saga)
 {
+	struct loaded_saga *loaded = loaded_saga_new(saga->ns, saga->id);
+
 	turn->loads_out++;
-	turn->ports->load(turn->ctx, loaded_saga_new(saga->ns, saga->id));
+	loaded->ticket = saga->ticket = ++turn->last_ticket;
+	turn->ports->load(turn->ctx, loaded);
 }
 
 /* The next saga of the last list that is not in memory; NULL: none, or there is no room. */
@@ -49,7 +52,7 @@ static struct live_saga *next_of_backlog(struct turn *turn)
 	while (turn->backlog_at < turn->backlog_n && turn->sagas.n < turn->memory_max) {
 		const struct listed_saga *listed = &turn->backlog[turn->backlog_at++];
 
-		if (!map_get(&turn->sagas, listed->id)) {
+		if (turn_owns_slot(turn, saga_id_slot(listed->id)) && !map_get(&turn->sagas, listed->id)) {
 			struct live_saga *saga = turn__saga_new(turn, listed->ns, listed->id);
 
 			saga->phase = PHASE_LOADING;
@@ -61,7 +64,9 @@ static struct live_saga *next_of_backlog(struct turn *turn)
 
 static void look_whether_recovered(struct turn *turn)
 {
-	if (turn->recovering && turn->listed_once && turn->loads_out == 0) {
+	bool listed = turn->listed_once || (turn->joined && turn->n_fresh == 0);
+
+	if (turn->recovering && listed && turn->loads_out == 0) {
 		turn->recovering = false;
 		log_info("engine", NULL, "recovered: %zu sagas in memory", turn->sagas.n);
 	}
@@ -89,22 +94,19 @@ void turn__load_some(struct turn *turn)
 
 void turn__poll(struct turn *turn)
 {
-	bool awake_too = (turn->recovering && !turn->listed_once) || turn->relist_awake;
+	bool awake_too = turn->n_fresh > 0;
+	struct saga_list *list;
 	/* Whatever of it is in memory already takes the place of what is not: ask for more. */
 	size_t limit = turn->memory_max * 2 + MEMORY_SLACK;
 
-	if (turn->poll_at == 0 || turn->now < turn->poll_at || turn->list_out ||
+	if (turn->poll_at == 0 || turn->now < turn->poll_at || turn->list_out || turn->n_owned == 0 ||
 		turn->backlog_at < turn->backlog_n)
 		return;
 	turn->list_out = true;
-	turn->poll_at = turn->now + POLL_EVERY_MS;
-	turn->ports->list(turn->ctx, saga_list_new(turn->now + SLEEP_AFTER_MS, awake_too, (int)limit));
-}
-
-void turn_recover(struct turn *turn)
-{
-	turn->recovering = true;
-	turn->poll_at = 1; /* at once */
+	turn->poll_at = turn->now + turn->poll_every_ms;
+	list = saga_list_new(turn->now + SLEEP_AFTER_MS, awake_too, (int)limit);
+	turn__add_ranges(turn, list, awake_too);
+	turn->ports->list(turn->ctx, list);
 }
 
 bool turn_recovered(const struct turn *turn)
@@ -112,9 +114,29 @@ bool turn_recovered(const struct turn *turn)
 	return !turn->recovering;
 }
 
+/* All that was awake in these slots is known now; what else there is comes by its due time. */
+static void no_longer_fresh(struct turn *turn, const struct saga_list *list)
+{
+	for (size_t i = 0; i < list->n_ranges; i++) {
+		for (int slot = list->ranges[i].first; slot <= list->ranges[i].last; slot++) {
+			turn->n_fresh -= turn->slots[slot].fresh;
+			turn->slots[slot].fresh = false;
+		}
+	}
+	if (turn->n_fresh > 0)
+		turn->poll_at = 1; /* slots came while the list was out */
+}
+
 void turn_listed(struct turn *turn, struct saga_list *list)
 {
 	turn->list_out = false;
+	if (turn->list_stale) {
+		/* A slot that was lost and came back meanwhile would be taken for known. */
+		turn->list_stale = false;
+		turn->poll_at = 1;
+		saga_list_free(list);
+		return;
+	}
 	if (list->result < 0) {
 		log_warn("engine", NULL, "cannot list what is due: %s", list->err.text);
 		turn->poll_at = turn->now + 1000;
@@ -123,8 +145,9 @@ void turn_listed(struct turn *turn, struct saga_list *list)
 	}
 	if (list->awake_too) {
 		turn->listed_once = true;
-		/* There was more than fits: the rest is asked for when there is room again. */
-		turn->relist_awake = list->n >= (size_t)list->limit;
+		/* When there was more than fits, the rest is asked for when there is room again. */
+		if (list->n < (size_t)list->limit)
+			no_longer_fresh(turn, list);
 	}
 	free(turn->backlog);
 	turn->backlog = TAKE(list->sagas);
@@ -209,7 +232,12 @@ void turn_loaded(struct turn *turn, struct loaded_saga *loaded)
 	struct live_saga *saga = map_get(&turn->sagas, loaded->id);
 
 	turn->loads_out--;
-	CHECK(saga && saga->phase == PHASE_LOADING);
+	if (!saga || saga->phase != PHASE_LOADING || saga->ticket != loaded->ticket) {
+		/* Its slot was lost meanwhile, and perhaps gained again: this may be older than that. */
+		CHECK(turn->many_nodes);
+		loaded_saga_free(loaded);
+		return;
+	}
 	if (loaded->result == 0)
 		adopt(turn, saga, loaded);
 	else if (loaded->result == ERR_NOT_FOUND)

@@ -1,4 +1,5 @@
-/* What the files of the turn share: turn.c, turn_decide.c, turn_commit.c, turn_load.c. */
+/* What the files of the turn share: turn.c, turn_decide.c, turn_commit.c, turn_load.c,
+ * turn_slots.c. */
 #ifndef COORDINATOR_TURN_PRIV_H
 #define COORDINATOR_TURN_PRIV_H
 
@@ -25,6 +26,15 @@ enum {
 #define DUE_NEVER (TIME_MAX_SECONDS * 1000)
 
 enum turn_mail { MAIL_CALL = 1, MAIL_REPLY };
+
+enum slot_state { SLOT_FOREIGN, SLOT_OWNED, SLOT_RELEASING };
+
+struct turn_slot {
+	enum slot_state state;
+	bool fresh;     /* gained, and its awake sagas are not listed yet */
+	bool marked;    /* scratch of turn_slots.c */
+	int committing; /* sagas of it in the open batch or in the one that is out */
+};
 
 enum saga_phase { PHASE_LOADING, PHASE_READY, PHASE_IDLE, PHASE_COMMITTING, PHASE_PARKED };
 
@@ -76,6 +86,7 @@ struct live_saga {
 	wall_ms not_before; /* its timer gave nothing: not again before this */
 	bool timer_hit;     /* its time has come while it was busy */
 	bool row_unknown;   /* a commit of it failed: what was decided may have landed up to seq */
+	uint64_t ticket;    /* LOADING: of the load that is awaited */
 };
 
 struct turn {
@@ -92,11 +103,18 @@ struct turn {
 	struct listed_saga *backlog; /* listed, and not yet asked for */
 	size_t backlog_n, backlog_at;
 	int loads_out;
-	bool list_out, relist_awake, recovering, listed_once;
+	uint64_t last_ticket;
+	struct turn_slot *slots; /* slot_count */
+	int n_owned, n_fresh, n_releasing;
+	bool many_nodes;
+	bool joined; /* it was said once which slots are its own */
+	bool list_out, recovering, listed_once;
+	bool list_stale; /* slots were lost while the list was out */
 	wall_ms poll_at;
+	int64_t poll_every_ms;
 	struct batch *open;  /* being filled */
 	struct batch *spare; /* empty, to be used next */
-	bool batch_out;
+	struct batch *out;   /* with the writer: only its owners may be touched; NULL: none */
 	size_t n_committing; /* sagas in the open batch or in the one that is out */
 	struct buf scratch;
 	int commit_failures;  /* in a row */
@@ -174,6 +192,15 @@ void turn__load_later(struct turn *turn, struct live_saga *saga);
 void turn__load_now(struct turn *turn, struct live_saga *saga);
 void turn__load_some(struct turn *turn); /* as many as may be out */
 void turn__poll(struct turn *turn);
+
+/* turn_slots.c */
+/* The saga's transition is no longer under way: it ended, or the saga is dropped. */
+void turn__uncommit(struct turn *turn, const struct live_saga *saga);
+/* After a batch: slots that the store refused are dropped, those to be released may be quiet. */
+void turn__slots_settle(struct turn *turn);
+/* The ranges of slots that a list is to cover: those that are fresh, or all. */
+void turn__add_ranges(const struct turn *turn, struct saga_list *list, bool fresh_only);
+
 void turn__park(struct turn *turn, struct live_saga *saga, const char *why);
 int64_t turn__backoff_ms(int failures, int64_t first_ms, int64_t max_ms);
 

@@ -289,7 +289,8 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	}
 	if (r < 0)
 		return r;
-	advance(&ctx);
+	if (in->type != INPUT_START || !in->create_only)
+		advance(&ctx);
 	drop_stale_commands(&ctx);
 	saga_state_derive(state);
 	return 0;

@@ -38,6 +38,7 @@ struct input {
 	/* START */
 	const char *ns, *key; /* key may be NULL */
 	struct jval *value;   /* input; borrowed */
+	bool create_only;     /* nothing is scheduled: its owner does that, by INPUT_TIMER */
 	/* REPLY */
 	int step, item; /* item -1: the step's only action */
 	enum call_kind kind;

@@ -32,7 +32,8 @@ static void must(int r, const struct err *err)
 
 void world_init(struct world *world, const struct world_hooks *hooks, wall_ms now)
 {
-	struct store_sqlite_options options = {.path = ":memory:", .slot_count = 4, .no_sync = true};
+	struct store_sqlite_options options = {
+		.path = ":memory:", .slot_count = WORLD_SLOTS, .no_sync = true};
 	struct err err;
 
 	*world = (struct world){.hooks = *hooks, .now = now};
@@ -217,25 +218,46 @@ static uint64_t port_random(void *ctx)
 	return world->hooks.random(world->hooks.ctx);
 }
 
+static void port_released(void *ctx, int slot)
+{
+	struct world *world = ctx;
+
+	CHECK(world->n_released < WORLD_SLOTS);
+	world->released[world->n_released++] = slot;
+}
+
+static void port_fenced(void *ctx, int slot)
+{
+	(void)slot;
+	((struct world *)ctx)->n_fenced++;
+}
+
 static const struct turn_ports ports = {
 	.call = port_call,
 	.load = port_load,
 	.list = port_list,
 	.answer = port_answer,
 	.random = port_random,
+	.released = port_released,
+	.fenced = port_fenced,
 };
 
 void world_boot(struct world *world)
 {
-	struct turn_options options = {.ports = &ports,
-								   .ctx = world,
-								   .slot_count = 4,
-								   .memory_sagas_max = world->memory_sagas_max};
+	struct turn_options options = {
+		.ports = &ports,
+		.ctx = world,
+		.slot_count = WORLD_SLOTS,
+		.memory_sagas_max = world->memory_sagas_max,
+		.many_nodes = world->many_nodes,
+		.poll_every_ms = world->many_nodes ? 1000 : 0,
+	};
 	struct err err;
 
 	must(world->store->ops->settle(world->store, &err), &err);
 	world->turn = turn_new(&options);
-	turn_recover(world->turn);
+	if (!world->many_nodes)
+		turn_recover(world->turn);
 }
 
 struct engine_call *world_start_call(struct world *world, struct saga_def *def, const char *key,
@@ -243,13 +265,13 @@ struct engine_call *world_start_call(struct world *world, struct saga_def *def, 
 {
 	struct engine_call *call = engine_call_new(ENGINE_START);
 	struct buf text;
-	int slot = (int)(random % 4);
+	int slot = (int)(random % WORLD_SLOTS);
 
 	call->ns = xstrdup(WORLD_NS);
 	call->def = saga_def_ref(def);
 	if (key) {
 		call->key = xstrdup(key);
-		slot = saga_slot(WORLD_NS, def->name, key, 4);
+		slot = saga_slot(WORLD_NS, def->name, key, WORLD_SLOTS);
 	}
 	saga_id_make(world->now, slot, (const unsigned char *)&random, call->id);
 	buf_init(&text, 0);

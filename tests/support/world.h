@@ -12,6 +12,7 @@
 #include "coordinator/turn.h"
 
 #define WORLD_NS "default"
+enum { WORLD_SLOTS = 4 };
 
 /* A call that was handed to the HTTP client and has not ended yet. */
 struct world_call {
@@ -61,6 +62,9 @@ struct world {
 	struct saga_def **defs;
 	size_t n_defs;
 	struct turn *turn; /* NULL: the process is down */
+	/* Said before world_boot: the turn is one of many, and gets its slots from the test. */
+	bool many_nodes;
+	int released[WORLD_SLOTS], n_released, n_fenced; /* what it said of its slots */
 	bool dying;
 	struct world_posts mailbox;
 	struct world_posts reads; /* loads and lists that were asked for */

@@ -126,7 +126,13 @@ static uint64_t port_random(void *ctx)
 	return 4;
 }
 
-static const struct turn_ports ports = {port_call, port_load, port_list, port_answer, port_random};
+static const struct turn_ports ports = {
+	.call = port_call,
+	.load = port_load,
+	.list = port_list,
+	.answer = port_answer,
+	.random = port_random,
+};
 
 static int find_definition(void *ctx, const char *ns, const char *name, int64_t version,
 						   struct saga_def **ret_def, struct err *err)
