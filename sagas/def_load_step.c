@@ -478,7 +478,7 @@ static void read_compensate(const struct node *at, void *to)
 	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
-	if (undo.action == ACT_AWAIT && step->def.undo.after.ms >= 0)
+	if (undo.action == ACT_AWAIT && step->def.undo.kind == ACTION_AWAIT_AFTER)
 		not_built(at, "`await` in an undo");
 	if (undo.action == ACT_HTTP) {
 		add_undo_default(&step->def.undo.outcome, 404);
@@ -523,7 +523,6 @@ static void read_step(const struct node *at, struct lstep *step)
 	step->http_safe = true;
 	step->def.max_parallel = 10;
 	step->def.act.kind = ACTION_SET;
-	step->def.undo.after.ms = -1;
 	if (!json_is_object(at->value)) {
 		find_at(at, FINDING_ERROR,
 				"a step must be an object such as {id: charge, http: {...}}, not %s",

@@ -487,6 +487,22 @@ START_TEST(test_def_load__goes_on_behind_what_yaml_swallows)
 }
 END_TEST
 
+START_TEST(test_def_load__undo_cannot_wait_yet)
+{
+	static const char *const waits[] = {"{await: {after: 1h}}", "{await: {after: \"${input.d}\"}}"};
+	CLEANUP(buf_release) struct buf yaml = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+
+	buf_init(&yaml, 0);
+	buf_init(&out, 0);
+	buf_printf(&yaml, "saga: x\nsteps: [{id: a, set: 1, compensate: %s}]\n", waits[_i]);
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_str_eq(buf_str(&out),
+					 "not built /steps/0/compensate: `await` in an undo is known but "
+					 "not built yet in this version\n");
+}
+END_TEST
+
 START_TEST(test_def_load__limits_steps)
 {
 	CLEANUP(buf_release) struct buf yaml = {0};
@@ -603,6 +619,7 @@ int main(void)
 	tcase_add_test(tc, test_def_load__reports_ten_errors_of_ten);
 	tcase_add_loop_test(tc, test_def_load__one_slip_is_one_finding, 0, ARRAY_SIZE(single_slips));
 	tcase_add_test(tc, test_def_load__goes_on_behind_what_yaml_swallows);
+	tcase_add_loop_test(tc, test_def_load__undo_cannot_wait_yet, 0, 2);
 	tcase_add_test(tc, test_def_load__limits_steps);
 	tcase_add_test(tc, test_def_load__limits_expressions_and_rules);
 	tcase_add_test(tc, test_def_load__draws_the_graph);
