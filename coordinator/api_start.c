@@ -1,11 +1,17 @@
 /*
  * POST /v1/sagas: the hot path. Up to the moment when the call is posted to the engine all of it
  * runs on the server's thread, without I/O beside one point read for a known key; only a large body
- * is read elsewhere, so that it does not hold up the others.
+ * is read elsewhere, so that it does not hold up the others. With Redis the point read is a lookup
+ * there, during which the connection is suspended.
  *
  *   body -> definition -> input against its schema -> key -> fingerprint
  *        -> key known?  yes: the saga that has it (read from the store; waited for in the engine)
  *        -> engine      duplicate after all: the same
+ *        -> committed   a pointer is left behind for the next one with this key
+ *
+ * The pointer is left here, where the answer of the engine comes back, and nowhere earlier: that
+ * answer means that the commit has accepted the key for this saga. A start that waits for the end
+ * leaves its pointer with its answer; until then its duplicates meet the commit.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +20,7 @@
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
 #include "coordinator/clock.h"
+#include "coordinator/log.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "sagas/json_text.h"
@@ -29,6 +36,7 @@ struct start {
 	int64_t wait_ms;
 	char existing_id[SAGA_ID_SIZE];
 	bool posted;
+	struct idempotency_lookup lookup;
 };
 
 static void start_free(void *state)
@@ -134,14 +142,15 @@ static bool choose_key(struct exchange *ex, struct start *start)
 }
 
 /* What makes two starts the same; the definition's version is not part of it. */
-static int make_fingerprint(struct start *start, struct err *err)
+static int make_fingerprint(const struct start *start, json_t *input,
+							char ret_fingerprint[SHA256_HEX_SIZE], struct err *err)
 {
 	struct buf out;
 	int r;
 
 	buf_init(&out, 0);
 	buf_add_lit(&out, "{\"input\":");
-	json_write_canonical(start->input, &out);
+	json_write_canonical(input, &out);
 	buf_add_lit(&out, ",\"key\":");
 	json_write_string(start->key, strlen(start->key), &out);
 	buf_add_lit(&out, ",\"saga\":");
@@ -149,7 +158,7 @@ static int make_fingerprint(struct start *start, struct err *err)
 	buf_add_char(&out, '}');
 	r = buf_check(&out, "the input", err);
 	if (r == 0)
-		hash_sha256_hex(out.data, out.len, start->fingerprint);
+		hash_sha256_hex(out.data, out.len, ret_fingerprint);
 	buf_release(&out);
 	return r;
 }
@@ -186,7 +195,7 @@ static bool read_start(struct exchange *ex, struct start *start)
 	}
 	if (!check_input(ex, start) || !choose_key(ex, start))
 		return false;
-	if (start->key && make_fingerprint(start, &err) < 0) {
+	if (start->key && make_fingerprint(start, start->input, start->fingerprint, &err) < 0) {
 		exchange_problem_err(ex, &err);
 		return false;
 	}
@@ -205,17 +214,39 @@ static void add_applied(struct exchange *ex)
 static void post_wait(struct exchange *ex);
 static void post_start(struct exchange *ex);
 
+static void leave_stale_pointer(struct exchange *ex)
+{
+	ex->server->stale_pointers++;
+	post_start(ex);
+}
+
 /* A pointer that led nowhere is no reason to refuse a start; the commit's own word is final. */
 static void not_the_one(struct exchange *ex)
 {
 	const struct start *start = start_of(ex);
 
 	if (!start->posted)
-		ex->next = post_start;
+		ex->next = leave_stale_pointer;
 	else
 		exchange_problem(ex, PROBLEM_UNAVAILABLE,
 						 "saga %s had this key and has just been removed; send the start again",
 						 start->existing_id);
+}
+
+/*
+ * Whether the saga is the one that this start would be a duplicate of. What only a pointer said is
+ * taken from the saga itself: the fingerprint is made anew from the input that it was started with.
+ */
+static bool agrees(const struct start *start, const struct saga_view *view)
+{
+	char fingerprint[SHA256_HEX_SIZE];
+
+	if (strcmp(view->row.definition, start->saga) != 0 || !view->row.key ||
+		strcmp(view->row.key, start->key) != 0)
+		return false;
+	return start->posted ||
+		   (make_fingerprint(start, jval_json(view->state->input), fingerprint, NULL) == 0 &&
+			strcmp(fingerprint, start->fingerprint) == 0);
 }
 
 /* The saga that has the key, as it stands in the store. Thread: read pool. */
@@ -227,14 +258,13 @@ static void read_existing(struct exchange *ex, struct store_reader *reader)
 
 	if (saga_view_read(reader, ex->node->registry, ex->ns, start->existing_id, 0, &view, &err) <
 		0) {
-		if (err.code == ERR_NOT_FOUND)
+		if (err.code == ERR_NOT_FOUND || !start->posted)
 			not_the_one(ex);
 		else
 			exchange_problem_err(ex, &err);
 		return;
 	}
-	if (strcmp(view.row.definition, start->saga) != 0 || !view.row.key ||
-		strcmp(view.row.key, start->key) != 0) {
+	if (!agrees(start, &view)) {
 		not_the_one(ex);
 		return;
 	}
@@ -286,6 +316,19 @@ static void answer_duplicate(struct exchange *ex, const char *id)
 	exchange_read(ex, read_existing);
 }
 
+/* The commit has accepted the key for this saga, or has found it there. */
+static void remember(struct exchange *ex, const char *id)
+{
+	struct idempotency *idempotency = ex->server->idempotency;
+	const struct start *start = start_of(ex);
+	struct err err;
+
+	/* Without a pointer the next duplicate is slower, and that is all. */
+	if (start->key && idempotency->ops->remember(idempotency, ex->ns, start->saga, start->key, id,
+												 start->fingerprint, &err) < 0)
+		log_debug("server", id, "no pointer is kept: %s", err.text);
+}
+
 static void started(struct exchange *ex)
 {
 	struct engine_call *call = exchange_take_call(ex);
@@ -299,8 +342,10 @@ static void started(struct exchange *ex)
 						 "saga %s has this key, and was started with another input",
 						 call->existing_id);
 	} else if (call->duplicate) {
+		remember(ex, call->existing_id);
 		answer_duplicate(ex, call->existing_id);
 	} else {
+		remember(ex, call->id);
 		add_applied(ex);
 		answer_call(ex, call->ended ? 200 : 202, call);
 	}
@@ -342,29 +387,54 @@ static void post_start(struct exchange *ex)
 }
 
 /*
- * The pointer for a known key. Only a hit whose fingerprint agrees is believed, and only when the
- * saga that it names agrees too; everything else goes on to the commit, which decides.
+ * A pointer for the key was found, or none. Only one whose fingerprint agrees is believed, and only
+ * when the saga that it names agrees too; everything else goes on to the commit, which decides.
  */
-static bool find_known(struct exchange *ex, const struct start *start, char id[SAGA_ID_SIZE])
+static void pointer_found(struct exchange *ex)
 {
-	struct idempotency *idempotency = ex->server->idempotency;
-	char fingerprint[SHA256_HEX_SIZE];
-	struct err err;
+	const struct start *start = start_of(ex);
+	const struct idempotency_lookup *lookup = &start->lookup;
 
-	return start->key &&
-		   idempotency->ops->find(idempotency, ex->ns, start->saga, start->key, id, fingerprint,
-								  &err) == 0 &&
-		   strcmp(fingerprint, start->fingerprint) == 0;
+	if (lookup->result == 0 && strcmp(lookup->fingerprint, start->fingerprint) == 0)
+		answer_duplicate(ex, lookup->id);
+	else
+		post_start(ex);
+}
+
+/* Thread: the gate's. */
+static void lookup_done(struct idempotency_lookup *lookup)
+{
+	struct exchange *ex = lookup->ctx;
+
+	ex->next = pointer_found;
+	exchange_resume(ex);
 }
 
 static void find_or_post(struct exchange *ex)
 {
-	char id[SAGA_ID_SIZE];
+	struct idempotency *idempotency = ex->server->idempotency;
+	const struct idempotency_ops *ops = idempotency->ops;
+	struct start *start = start_of(ex);
+	struct idempotency_lookup *lookup = &start->lookup;
+	struct err err;
 
-	if (find_known(ex, start_of(ex), id))
-		answer_duplicate(ex, id);
-	else
+	if (!start->key || (ops->ask && !ops->may_ask(idempotency))) {
 		post_start(ex);
+		return;
+	}
+	lookup->ns = ex->ns;
+	lookup->definition = start->saga;
+	lookup->key = start->key;
+	if (ops->ask) {
+		lookup->done = lookup_done;
+		lookup->ctx = ex;
+		exchange_suspend(ex);
+		ops->ask(idempotency, lookup);
+		return;
+	}
+	lookup->result = ops->find(idempotency, lookup->ns, lookup->definition, lookup->key, lookup->id,
+							   lookup->fingerprint, &err);
+	pointer_found(ex);
 }
 
 /* Thread: read pool. */

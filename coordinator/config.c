@@ -319,6 +319,16 @@ static void print_string(const char *text, FILE *out)
 	buf_release(&quoted);
 }
 
+/* "http://user:password@host" without the password; the caller's. One that is written wrong is
+ * rather masked too far. */
+static char *masked_url(const char *url)
+{
+	const char *host = strstr(url, "://");
+	const char *at = host ? strrchr(host, '@') : NULL;
+
+	return at ? xasprintf("%.*s://***%s", (int)(host - url), url, at) : xstrdup(url);
+}
+
 static void print_value(const struct config *config, const struct config_setting *setting,
 						FILE *out)
 {
@@ -326,9 +336,12 @@ static void print_value(const struct config *config, const struct config_setting
 
 	switch (setting->type) {
 	case CONFIG_TEXT:
-	case CONFIG_CHOICE:
-		print_string(*(char *const *)field, out);
+	case CONFIG_CHOICE: {
+		CLEANUP(free_p) char *text = masked_url(*(char *const *)field);
+
+		print_string(text, out);
 		break;
+	}
 	case CONFIG_INT:
 	case CONFIG_BYTES:
 		fprintf(out, "%lld", (long long)*(const int64_t *)field);
@@ -343,17 +356,6 @@ static void print_value(const struct config *config, const struct config_setting
 		break;
 	}
 	}
-}
-
-/* "http://user:password@host" without the password; the caller's. */
-static char *masked_url(const char *url)
-{
-	const char *host = strstr(url, "://");
-	const char *at = host ? strchr(host, '@') : NULL;
-
-	if (!at || at > host + 3 + strcspn(host + 3, "/?#"))
-		return xstrdup(url);
-	return xasprintf("%.*s://***%s", (int)(host - url), url, at);
 }
 
 void config_print(const struct config *config, FILE *out)
@@ -416,5 +418,11 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.intake_limit = (size_t)config->engine_intake_limit,
 		.memory_sagas_max = (size_t)config->engine_memory_sagas_max,
 		.payload_max = (size_t)config->server_payload_max,
+		.redis_url = strcmp(config->idempotency_redis_url, "none") == 0
+						 ? NULL
+						 : config->idempotency_redis_url,
+		.redis_prefix = config->idempotency_redis_prefix,
+		.idempotency_ttl_ms = config->idempotency_ttl,
+		.idempotency_timeout_ms = config->idempotency_timeout,
 	};
 }

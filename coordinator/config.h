@@ -46,6 +46,15 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "starts that may wait for the engine; past it they are answered 429")                        \
 	X(engine, memory_sagas_max, "memory-sagas-max", INT, "100000", 1, 10000000,                    \
 	  "open sagas that are kept in memory; past it starts are answered 429")                       \
+	X(idempotency, redis_url, "redis-url", TEXT, "none", 0, 0,                                     \
+	  "where pointers to known keys are kept: redis://, redis+sentinel:// or unix://; none: the "  \
+	  "store alone knows keys")                                                                    \
+	X(idempotency, redis_prefix, "redis-prefix", TEXT, "skald:", 0, 0,                             \
+	  "what the names of keys in Redis begin with")                                                \
+	X(idempotency, ttl, "idempotency-ttl", DURATION, "1d", 1000, 31536000000,                      \
+	  "how long a pointer is kept in Redis; the store knows the key as long as the saga")          \
+	X(idempotency, timeout, "redis-timeout", DURATION, "50ms", 1, 10000,                           \
+	  "how long a start waits for Redis at most before it goes on without")                        \
 	X(log, level, "log-level", CHOICE, "info", 0, 0, "off, error, warn, info or debug")            \
 	X(log, format, "log-format", CHOICE, "text", 0, 0, "text or json; the log goes to stderr")
 

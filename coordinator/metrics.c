@@ -168,6 +168,54 @@ static void write_latencies(const struct server *server, struct buf *out)
 	}
 }
 
+/* Of the pointers to known keys. A pointer that led nowhere was a hit until the saga was read. */
+static void write_pointers(const struct server *server, struct buf *out)
+{
+	static const char lookups[] = "skald_idempotency_lookups_total",
+					  took[] = "skald_idempotency_lookup_duration_seconds";
+	static const char *const bounds[] = {
+#define X(us, text) text,
+		IDEMPOTENCY_LATENCY_BUCKETS(X)
+#undef X
+			"+Inf"
+	};
+	struct idempotency_stats s;
+	int64_t sum = 0;
+
+	if (!server->idempotency->ops->stats)
+		return;
+	server->idempotency->ops->stats(server->idempotency, &s);
+	write_head(out, lookups, "counter", "Lookups of keys in Redis, by result.");
+	buf_printf(out, "%s{result=\"hit\"} %lld\n", lookups,
+			   (long long)(s.hits - server->stale_pointers));
+	buf_printf(out, "%s{result=\"stale_hit\"} %lld\n", lookups,
+			   (long long)(s.malformed + server->stale_pointers));
+	buf_printf(out, "%s{result=\"miss\"} %lld\n", lookups, (long long)s.misses);
+	buf_printf(out, "%s{result=\"error\"} %lld\n", lookups, (long long)s.errors);
+	buf_printf(out, "%s{result=\"open_circuit\"} %lld\n", lookups, (long long)s.refused);
+	write_head(out, "skald_idempotency_writes_total", "counter",
+			   "Pointers written to Redis, by result.");
+	buf_printf(out, "skald_idempotency_writes_total{result=\"done\"} %lld\n", (long long)s.writes);
+	buf_printf(out, "skald_idempotency_writes_total{result=\"error\"} %lld\n",
+			   (long long)s.write_errors);
+	write_head(out, "skald_idempotency_writes_dropped_total", "counter",
+			   "Pointers that were not written, because too many waited.");
+	buf_printf(out, "skald_idempotency_writes_dropped_total %lld\n", (long long)s.dropped);
+	write_head(out, "skald_idempotency_connections_total", "counter",
+			   "Connections to Redis that were made and worked.");
+	buf_printf(out, "skald_idempotency_connections_total %lld\n", (long long)s.connects);
+	write_head(out, "skald_idempotency_circuit_state", "gauge",
+			   "0: Redis is asked; 1: it is being tried; 2: it is left alone for a while.");
+	buf_printf(out, "skald_idempotency_circuit_state %d\n", (int)s.circuit);
+	write_head(out, took, "histogram", "Time from the question to Redis to its answer.");
+	for (size_t i = 0; i < IDEMPOTENCY_N_BUCKETS; i++) {
+		sum += s.lookup_us[i];
+		buf_printf(out, "%s_bucket{le=\"%s\"} %lld\n", took, bounds[i], (long long)sum);
+	}
+	buf_printf(out, "%s_sum %.6f\n", took, (double)s.lookup_us_sum / 1e6);
+	buf_printf(out, "%s_count %lld\n", took, (long long)sum);
+}
+
 void server_write_metrics(struct server *server, const int64_t *counts, struct buf *out)
 {
 	struct node *node = server->node;
@@ -179,6 +227,7 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	http_client_stats(node->http, &s.http);
 	write_plain(&s, out);
 	write_sagas(&s, counts, out);
+	write_pointers(server, out);
 	write_answers(server, out);
 	write_latencies(server, out);
 }

@@ -21,6 +21,10 @@ struct node_options {
 	size_t intake_limit;     /* of the engine's mailbox */
 	size_t memory_sagas_max; /* open sagas in memory; past it starts are refused with 429 */
 	size_t payload_max;      /* bytes of a request body */
+	/* Pointers to known keys; see connectors/idempotency_redis.h. */
+	const char *redis_url;    /* NULL: the store alone knows keys */
+	const char *redis_prefix; /* of their names; NULL: its default */
+	int64_t idempotency_ttl_ms, idempotency_timeout_ms;
 };
 
 struct node {

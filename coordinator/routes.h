@@ -29,6 +29,7 @@ enum route_flag {
 	X(cancel_saga, "POST", "/v1/sagas/{id}/cancel", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)       \
 	X(terminate_saga, "POST", "/v1/sagas/{id}/terminate", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON) \
 	X(get_key, "GET", "/v1/idempotency/{definition}/{key}", ROUTE_STORE)                           \
+	X(forget_key, "DELETE", "/v1/idempotency/{definition}/{key}", ROUTE_STORE)                     \
 	X(list_definitions, "GET", "/v1/definitions", ROUTE_STORE)                                     \
 	X(deploy_definition, "POST", "/v1/definitions", ROUTE_STORE | ROUTE_INTAKE | ROUTE_TEXT)       \
 	X(validate_definition, "POST", "/v1/definitions/validate", ROUTE_STORE | ROUTE_TEXT)           \

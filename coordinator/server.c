@@ -24,7 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "connectors/idempotency_redis.h"
 #include "coordinator/clock.h"
+#include "coordinator/log.h"
 #include "coordinator/log.h"
 #include "coordinator/server_priv.h"
 
@@ -405,6 +407,34 @@ static int start_daemon(struct server *server, struct err *err)
 	return 0;
 }
 
+/* Thread: the gate's. */
+static void note_circuit(void *ctx, enum idempotency_circuit circuit, const char *why)
+{
+	(void)ctx;
+	if (circuit == CIRCUIT_OPEN)
+		log_warn("redis", NULL, "duplicates are found by the store alone until it answers: %s",
+				 why);
+	else
+		log_info("redis", NULL, "it answers again");
+}
+
+static int open_idempotency(struct server *server, struct err *err)
+{
+	const struct node_options *options = &server->node->options;
+	struct idempotency_redis_options redis = {
+		.url = options->redis_url,
+		.prefix = options->redis_prefix,
+		.ttl_ms = options->idempotency_ttl_ms,
+		.timeout_ms = options->idempotency_timeout_ms,
+		.changed = note_circuit,
+	};
+
+	if (redis.url)
+		return idempotency_redis_open(&redis, &server->idempotency, err);
+	server->idempotency = idempotency_store_new(server->reader);
+	return 0;
+}
+
 int server_start(struct node *node, struct server **ret_server, struct err *err)
 {
 	struct server *server = xcalloc(1, sizeof(*server));
@@ -422,7 +452,9 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
 		snprintf(server->id_prefix + 2 * i, 3, "%02x", random[i]);
 	r = node->store->ops->reader_open(node->store, &server->reader, err);
 	if (r == 0) {
-		server->idempotency = idempotency_store_new(server->reader);
+		r = open_idempotency(server, err);
+	}
+	if (r == 0) {
 		r = read_pool_start(node->store, &server->pool, err);
 	}
 	if (r == 0)

@@ -45,12 +45,12 @@ struct server {
 	struct read_pool *pool;
 	/* The server thread's own, for the point read before a start. */
 	struct store_reader *reader;
-	struct idempotency *idempotency; /* over it */
+	struct idempotency *idempotency; /* over it, or in Redis */
 	char id_prefix[17];              /* of request ids: random, one for each process */
 	uint64_t n_requests;
 	size_t body_max;
 	struct route_metrics metrics[ROUTE_COUNT + 1]; /* the last: no route */
-	int64_t replays, key_reuses;
+	int64_t replays, key_reuses, stale_pointers;
 
 	/* Shared with whoever stops the server. */
 	pthread_mutex_t lock; /* of these: */

@@ -142,5 +142,7 @@ int cmd_saga_watch(struct cli *cli);
 int cmd_saga_wait(struct cli *cli);
 int cmd_saga_cancel(struct cli *cli);
 int cmd_saga_terminate(struct cli *cli);
+int cmd_idempotency_show(struct cli *cli);
+int cmd_idempotency_expire(struct cli *cli);
 
 #endif

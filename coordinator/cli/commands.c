@@ -7,6 +7,7 @@
 
 const struct cli_group cli_groups[] = {
 	{"def", "definitions: check, deploy and look at them"},
+	{"idempotency", "idempotency keys: what the store and Redis know of one"},
 	{"saga", "sagas: start, watch and steer them"},
 };
 const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
@@ -243,6 +244,23 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga terminate 019a2b3c-... --reason 'settled by hand'\n",
 	 act_options, true, true, false, cmd_saga_terminate},
+	{"idempotency show", "DEFINITION KEY", 2, 2, "shows the saga that has a key",
+	 "Shows what the store knows of the key, which is what counts, and whether the pointer in "
+	 "Redis\n"
+	 "agrees with it: agrees, stale, none, unavailable (Redis does not answer), or off.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald idempotency show payment o-17\n"
+	 "  skald idempotency show payment o-17 -o json | jq -r .saga.id\n",
+	 NULL, true, true, false, cmd_idempotency_show},
+	{"idempotency expire", "DEFINITION KEY", 2, 2, "removes the pointer to a key from Redis",
+	 "Removes the pointer from Redis, and only that. The key stays taken: the store knows it for "
+	 "as\n"
+	 "long as it keeps the saga, and a start with it still gives that saga.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald idempotency expire payment o-17\n",
+	 NULL, true, true, false, cmd_idempotency_expire},
 	{"bench", "", 0, 0, "puts load on a server and measures it",
 	 "Starts sagas of one definition, N at a time, each waited for to its end, and prints how "
 	 "many\n"

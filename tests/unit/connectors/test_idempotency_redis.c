@@ -620,7 +620,9 @@ START_TEST(test_threads__find_only_what_was_remembered_while_redis_comes_and_goe
 	pthread_t threads[3];
 	int wrong[3] = {0};
 
-	rows_id(1); /* made before there are threads */
+	/* Made before there are threads. */
+	for (int n = 1; n <= 50; n++)
+		CHECK(rows_id(n)[0] && rows_fingerprint(n)[0]);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer, &wrong[i]), 0);
 	for (int round = 0; round < 3; round++) {
