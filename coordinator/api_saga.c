@@ -67,13 +67,10 @@ static void add_place(struct exchange *ex, const char *id, int64_t seq)
 
 void answer_view(struct exchange *ex, int status, const struct saga_view *view, bool whole)
 {
-	CLEANUP(json_decref_p) json_t *json = NULL;
-
 	if (whole || saga_status_is_terminal(view->state->status))
-		json = saga_state_json(view->state, clock_wall());
+		saga_state_write(view->state, clock_wall(), &ex->out);
 	else
-		json = saga_state_json_brief(view->state);
-	json_write(json, &ex->out);
+		saga_state_write_brief(view->state, &ex->out);
 	add_place(ex, view->row.id, view->seq);
 	exchange_answer(ex, status);
 }

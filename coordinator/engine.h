@@ -45,10 +45,9 @@ struct engine_call {
 	char existing_id[SAGA_ID_SIZE];
 	char existing_fingerprint[SHA256_HEX_SIZE];
 	enum saga_status status;
-	bool ended;  /* the saga is terminal, and saga_json shows its end */
-	int64_t seq; /* of the last durable history row: the ETag */
-	char *
-		saga_json; /* saga_state_json as text when ended, else saga_state_json_brief; may be NULL */
+	bool ended;      /* the saga is terminal, and saga_json shows its end */
+	int64_t seq;     /* of the last durable history row: the ETag */
+	char *saga_json; /* of saga_state_write when ended, else saga_state_write_brief; may be NULL */
 	size_t saga_json_len;
 };
 

@@ -9,7 +9,6 @@
 
 #include "coordinator/log.h"
 #include "coordinator/turn_priv.h"
-#include "sagas/json_text.h"
 #include "sagas/state_json.h"
 
 struct turn *turn_new(const struct turn_options *options)
@@ -119,12 +118,13 @@ void turn__make_ready(struct turn *turn, struct live_saga *saga)
 /* The saga as JSON text: whole when it has ended, brief otherwise. */
 static void fill_json(struct turn *turn, struct engine_call *call, const struct saga_state *state)
 {
-	json_t *json = call->ended ? saga_state_json(state, turn->now) : saga_state_json_brief(state);
 	struct buf text;
 
 	buf_init(&text, 0);
-	json_write(json, &text);
-	json_decref(json);
+	if (call->ended)
+		saga_state_write(state, turn->now, &text);
+	else
+		saga_state_write_brief(state, &text);
 	if (!text.failed)
 		call->saga_json = buf_take(&text, &call->saga_json_len);
 	buf_release(&text);

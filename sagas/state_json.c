@@ -1,52 +1,77 @@
 #include "sagas/state_json.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
-static void set_text(json_t *to, const char *name, const char *text)
+/* Written as text at once: every caller who waits for the end of a saga is sent this. */
+
+static void name(struct buf *out, const char *text)
 {
-	json_object_set_new_nocheck(to, name, text ? json_string(text) : json_null());
+	char last = out->len > 0 ? out->data[out->len - 1] : '\0';
+
+	if (last != '{' && last != '[')
+		buf_add_char(out, ',');
+	buf_add_char(out, '"');
+	buf_add_str(out, text);
+	buf_add_lit(out, "\":");
 }
 
-static void set_time(json_t *to, const char *name, wall_ms at)
+static void add_text(struct buf *out, const char *field, const char *text)
+{
+	name(out, field);
+	if (text)
+		json_write_string(text, strlen(text), out);
+	else
+		buf_add_lit(out, "null");
+}
+
+static void add_time(struct buf *out, const char *field, wall_ms at)
 {
 	char text[TIME_TEXT_SIZE];
 
-	time_format(at, text);
-	set_text(to, name, at ? text : NULL);
+	if (at)
+		time_format(at, text);
+	add_text(out, field, at ? text : NULL);
 }
 
-static void set_jval(json_t *to, const char *name, struct jval *value)
+static void add_int(struct buf *out, const char *field, int64_t number)
 {
-	json_object_set_new_nocheck(to, name, value ? json_incref(jval_json(value)) : json_null());
+	name(out, field);
+	buf_add_int(out, number);
 }
 
-static json_t *error_json(const char *code, const char *message)
+static void add_bool(struct buf *out, const char *field, bool is)
 {
-	json_t *error;
-
-	if (!code)
-		return json_null();
-	error = json_object();
-	set_text(error, "code", code);
-	set_text(error, "message", message);
-	return error;
+	name(out, field);
+	buf_add_str(out, is ? "true" : "false");
 }
 
-static json_t *request_json(const struct request *request)
+static void add_jval(struct buf *out, const char *field, struct jval *value)
 {
-	CLEANUP(buf_release) struct buf text = {0};
-	json_t *json = NULL;
+	name(out, field);
+	if (value)
+		jval_write(value, out);
+	else
+		buf_add_lit(out, "null");
+}
 
-	if (!request)
-		return json_null();
-	buf_init(&text, 0);
-	request_write(request, &text);
-	if (json_parse_stored(buf_str(&text), text.len, &json, NULL) < 0)
-		return json_null();
-	return json;
+/* step may be NULL: it is then left out. */
+static void add_error(struct buf *out, const char *field, const char *code, const char *message,
+					  const char *step)
+{
+	name(out, field);
+	if (!code) {
+		buf_add_lit(out, "null");
+		return;
+	}
+	buf_add_char(out, '{');
+	add_text(out, "code", code);
+	add_text(out, "message", message);
+	if (step)
+		add_text(out, "step", step);
+	buf_add_char(out, '}');
 }
 
 static enum step_status exec_step_status(const struct exec *exec)
@@ -72,34 +97,37 @@ static enum step_status exec_step_status(const struct exec *exec)
 	return STEP_PENDING;
 }
 
-static void set_exec(json_t *to, const struct exec *exec)
+static void add_exec(struct buf *out, const struct exec *exec)
 {
-	json_object_set_new_nocheck(to, "attempts", json_integer(exec->attempt));
-	set_time(to, "next_at", exec->due_at);
-	json_object_set_new_nocheck(to, "error", error_json(exec->code, exec->message));
-	json_object_set_new_nocheck(to, "request", request_json(exec->request));
+	add_int(out, "attempts", exec->attempt);
+	add_time(out, "next_at", exec->due_at);
+	add_error(out, "error", exec->code, exec->message, NULL);
+	name(out, "request");
+	if (exec->request)
+		request_write(exec->request, out);
+	else
+		buf_add_lit(out, "null");
 }
 
-static json_t *action_json(const struct saga_state *state, int step, int index)
+static void write_action(const struct saga_state *state, int step, int index, struct buf *out)
 {
 	const struct step_def *def = &state->def->steps[step];
 	const struct action_state *action = &state->steps[step].actions[index];
-	enum comp_status comp = saga_state_comp_shown(state, action);
-	json_t *json = json_object();
-	json_t *undo = json_object();
 
+	buf_add_char(out, '{');
 	if (def->for_each || def->repeat_until)
-		json_object_set_new_nocheck(json, "item", json_integer(index));
-	set_text(json, "status", step_status_text(exec_step_status(&action->run)));
-	json_object_set_new_nocheck(json, "parked", json_boolean(action->run.status == EXEC_PARKED));
-	json_object_set_new_nocheck(json, "tolerated", json_boolean(action->tolerated));
-	json_object_set_new_nocheck(json, "ambiguous", json_boolean(action->run.ambiguous));
-	set_exec(json, &action->run);
-	set_jval(json, "output", action->output);
-	set_text(undo, "status", comp_status_text(comp));
-	set_exec(undo, &action->undo);
-	json_object_set_new_nocheck(json, "compensation", undo);
-	return json;
+		add_int(out, "item", index);
+	add_text(out, "status", step_status_text(exec_step_status(&action->run)));
+	add_bool(out, "parked", action->run.status == EXEC_PARKED);
+	add_bool(out, "tolerated", action->tolerated);
+	add_bool(out, "ambiguous", action->run.ambiguous);
+	add_exec(out, &action->run);
+	add_jval(out, "output", action->output);
+	name(out, "compensation");
+	buf_add_char(out, '{');
+	add_text(out, "status", comp_status_text(saga_state_comp_shown(state, action)));
+	add_exec(out, &action->undo);
+	buf_add_lit(out, "}}");
 }
 
 /* A step shows the most telling status of its actions while it runs. */
@@ -130,25 +158,27 @@ static const char *undo_kind_text(enum undo_kind kind)
 	return "?";
 }
 
-static json_t *step_json(const struct saga_state *state, int index)
+static void write_step(const struct saga_state *state, int index, struct buf *out)
 {
 	const struct step_state *step = &state->steps[index];
 	const struct step_def *def = &state->def->steps[index];
-	json_t *json = json_object();
-	json_t *actions = json_array();
 	int i;
 
-	set_text(json, "id", def->id);
-	set_text(json, "status", step_status_text(step_shown(state, index)));
-	json_object_set_new_nocheck(json, "pivot", json_boolean(def->pivot));
-	json_object_set_new_nocheck(json, "on_compensated",
-								json_boolean(index >= state->def->n_forward));
-	set_text(json, "compensation", undo_kind_text(def->undo_kind));
-	set_jval(json, "output", step->output);
-	for (i = 0; i < step->n_actions; i++)
-		json_array_append_new(actions, action_json(state, index, i));
-	json_object_set_new_nocheck(json, "actions", actions);
-	return json;
+	buf_add_char(out, '{');
+	add_text(out, "id", def->id);
+	add_text(out, "status", step_status_text(step_shown(state, index)));
+	add_bool(out, "pivot", def->pivot);
+	add_bool(out, "on_compensated", index >= state->def->n_forward);
+	add_text(out, "compensation", undo_kind_text(def->undo_kind));
+	add_jval(out, "output", step->output);
+	name(out, "actions");
+	buf_add_char(out, '[');
+	for (i = 0; i < step->n_actions; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		write_action(state, index, i, out);
+	}
+	buf_add_lit(out, "]}");
 }
 
 struct tally {
@@ -229,45 +259,65 @@ static void write_summary(const struct saga_state *state, wall_ms now, struct bu
 	buf_add_char(out, '.');
 }
 
-json_t *saga_state_json_brief(const struct saga_state *state)
+/* The short form, without the brace that ends it. */
+static void write_head(const struct saga_state *state, struct buf *out)
 {
-	json_t *json = json_object();
-	json_t *failure;
+	const char *step = state->failing && state->failure_step >= 0
+						   ? state->def->steps[state->failure_step].id
+						   : NULL;
 
-	set_text(json, "id", state->id);
-	set_text(json, "saga", state->def->name);
-	set_text(json, "namespace", state->ns);
-	json_object_set_new_nocheck(json, "version", json_integer(state->def->version));
-	set_text(json, "status", saga_status_text(state->status));
-	set_text(json, "key", state->key);
-	set_time(json, "started_at", state->started_at);
-	set_time(json, "updated_at", state->updated_at);
-	set_time(json, "ended_at", state->ended_at);
-	set_text(json, "attention", state->attention);
-	failure =
-		state->failing ? error_json(state->failure_code, state->failure_message) : json_null();
-	if (state->failing && state->failure_step >= 0)
-		set_text(failure, "step", state->def->steps[state->failure_step].id);
-	json_object_set_new_nocheck(json, "failure", failure);
-	return json;
+	buf_add_char(out, '{');
+	add_text(out, "id", state->id);
+	add_text(out, "saga", state->def->name);
+	add_text(out, "namespace", state->ns);
+	add_int(out, "version", state->def->version);
+	add_text(out, "status", saga_status_text(state->status));
+	add_text(out, "key", state->key);
+	add_time(out, "started_at", state->started_at);
+	add_time(out, "updated_at", state->updated_at);
+	add_time(out, "ended_at", state->ended_at);
+	add_text(out, "attention", state->attention);
+	add_error(out, "failure", state->failing ? state->failure_code : NULL, state->failure_message,
+			  step);
 }
 
-json_t *saga_state_json(const struct saga_state *state, wall_ms now)
+void saga_state_write_brief(const struct saga_state *state, struct buf *out)
+{
+	write_head(state, out);
+	buf_add_char(out, '}');
+}
+
+void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *out)
 {
 	CLEANUP(buf_release) struct buf summary;
-	json_t *json = saga_state_json_brief(state);
-	json_t *steps = json_array();
 	int i;
 
 	buf_init(&summary, 1024);
 	write_summary(state, now, &summary);
-	set_text(json, "summary", buf_str(&summary));
-	set_time(json, "deadline_at", state->deadline_at);
-	set_time(json, "next_due_at", saga_state_next_due(state));
-	set_jval(json, "input", state->input);
-	set_jval(json, "output", state->output);
-	for (i = 0; i < state->def->n_steps; i++)
-		json_array_append_new(steps, step_json(state, i));
-	json_object_set_new_nocheck(json, "steps", steps);
+	write_head(state, out);
+	add_text(out, "summary", buf_str(&summary));
+	add_time(out, "deadline_at", state->deadline_at);
+	add_time(out, "next_due_at", saga_state_next_due(state));
+	add_jval(out, "input", state->input);
+	add_jval(out, "output", state->output);
+	name(out, "steps");
+	buf_add_char(out, '[');
+	for (i = 0; i < state->def->n_steps; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		write_step(state, i, out);
+	}
+	buf_add_lit(out, "]}");
+}
+
+json_t *saga_state_json(const struct saga_state *state, wall_ms now)
+{
+	CLEANUP(buf_release) struct buf text;
+	json_t *json = NULL;
+
+	buf_init(&text, 0);
+	saga_state_write(state, now, &text);
+	if (text.failed || json_parse_stored(buf_str(&text), text.len, &json, NULL) < 0)
+		return json_object(); /* larger than 64 MiB */
 	return json;
 }

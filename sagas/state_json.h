@@ -7,15 +7,20 @@
 #include "sagas/state.h"
 
 /*
- * {id, saga, namespace, version, status, key, summary (a sentence), started_at, updated_at,
- * ended_at, deadline_at, next_due_at, attention, failure: {code, message, step}, input, output,
- *  steps: [{id, status, pivot, attempts, error, output, actions: [{item, status, attempts, next_at,
- *  error, request, output, compensation: {status, attempts, next_at, error, request}}]}]}
- * Times are RFC 3339. The caller's.
+ * Appends
+ * {id, saga, namespace, version, status, key, started_at, updated_at, ended_at, attention,
+ *  failure: {code, message, step}, summary (a sentence), deadline_at, next_due_at, input, output,
+ *  steps: [{id, status, pivot, on_compensated, compensation, output, actions: [{item, status,
+ *  parked, tolerated, ambiguous, attempts, next_at, error, request, output,
+ *  compensation: {status, attempts, next_at, error, request}}]}]}
+ * Times are RFC 3339.
  */
-json_t *saga_state_json(const struct saga_state *state, wall_ms now) MUST_CHECK;
+void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *out);
 
-/* The short form of lists and of 202 answers: without steps, input and output. */
-json_t *saga_state_json_brief(const struct saga_state *state) MUST_CHECK;
+/* The short form of lists and of 202 answers: up to failure. */
+void saga_state_write_brief(const struct saga_state *state, struct buf *out);
+
+/* The same as a value, for those who take it apart. The caller's. */
+json_t *saga_state_json(const struct saga_state *state, wall_ms now) MUST_CHECK;
 
 #endif
