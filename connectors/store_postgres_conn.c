@@ -61,7 +61,10 @@ void pg__disconnect(struct pg_conn *conn)
 	conn->prepared[0] = conn->prepared[1] = 0;
 }
 
-/* WARNINGs matter: a commit that says one may not be on the standby that was promised. */
+/*
+ * WARNINGs matter: a commit that says one may not be on the standby that was promised. What is
+ * FATAL comes here when nothing was asked: the connection was ended while it was idle.
+ */
 static void on_notice(void *ctx, const PGresult *result)
 {
 	struct pg_conn *conn = ctx;
@@ -69,6 +72,8 @@ static void on_notice(void *ctx, const PGresult *result)
 
 	if (severity && strcmp(severity, "WARNING") == 0)
 		conn->warned = true;
+	if (severity && strcmp(severity, "FATAL") == 0)
+		conn->ended = true;
 }
 
 static void trim(char *text)
@@ -140,7 +145,7 @@ int pg__connect(struct pg_conn *conn, struct err *err)
 	PQsetNoticeReceiver(pg, on_notice, conn);
 	PQsetnonblocking(pg, 1);
 	conn->pg = pg;
-	conn->warned = false;
+	conn->warned = conn->ended = false;
 	if (pg__run_sql(conn, settings[conn->kind], NULL, NULL, &failure) < 0) {
 		pg__disconnect(conn);
 		return err_set(err, ERR_UNAVAILABLE, "cannot connect to Postgres: %s", failure.text);
@@ -151,13 +156,16 @@ int pg__connect(struct pg_conn *conn, struct err *err)
 void pg__notice_hangup(struct pg_conn *conn)
 {
 	struct pollfd poll_fd;
+	bool alive = true;
 
 	if (!conn->pg)
 		return;
 	poll_fd = (struct pollfd){.fd = PQsocket(conn->pg), .events = POLLIN};
-	if (poll(&poll_fd, 1, 0) <= 0)
-		return;
-	if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
+	while (alive && poll(&poll_fd, 1, 0) > 0) {
+		alive = PQconsumeInput(conn->pg) && !PQisBusy(conn->pg); /* which parses it */
+		alive = alive && !conn->ended && PQstatus(conn->pg) == CONNECTION_OK;
+	}
+	if (!alive)
 		pg__disconnect(conn);
 }
 
@@ -187,6 +195,7 @@ bool pg__flush(struct pg_conn *conn, int64_t deadline_ms)
 
 bool pg__next_result(struct pg_conn *conn, int64_t deadline_ms, PGresult **ret_result)
 {
+	*ret_result = NULL;
 	while (PQisBusy(conn->pg))
 		if (!wait_for(conn->pg, POLLIN, deadline_ms) || !PQconsumeInput(conn->pg))
 			return false;

@@ -42,6 +42,7 @@ struct pg_conn {
 	unsigned identity;       /* of the store, when it was made */
 	uint64_t prepared[2];    /* bits by statement */
 	bool warned;             /* the server said WARNING since this was cleared */
+	bool ended;              /* the server said goodbye */
 };
 
 struct pg_uuid {

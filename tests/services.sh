@@ -4,6 +4,8 @@
 #   tests/services.sh start FOLDER    starts both, prints SKALD_TEST_POSTGRES=… and SKALD_TEST_REDIS=…
 #   tests/services.sh stop FOLDER     stops what was started there, and removes the folder
 #   tests/services.sh restart-postgres FOLDER   as after a crash (-m immediate), on the same port
+#   tests/services.sh sql FOLDER DATABASE SQL   runs SQL in a database of it, prints bare rows
+#   tests/services.sh cpu FOLDER      CPU seconds that Postgres has used since it was started
 #   tests/services.sh run COMMAND…    runs a command beside them, with the variables set
 #
 # SERVICES="postgres" or "redis" starts only one. Missing packages are installed. Postgres does not
@@ -111,6 +113,16 @@ restart-postgres)
 	postgres_stop "$folder" immediate
 	(cd / && postgres_start "$folder")
 	;;
+sql)
+	port=$(sed -n 4p "$2/postgres/postmaster.pid")
+	"$(postgres_bin)/psql" -h 127.0.0.1 -p "$port" -U skald -d "$3" -qAtX -v ON_ERROR_STOP=1 -c "$4"
+	;;
+cpu)
+	pid=$(head -n 1 "$2/postgres/postmaster.pid")
+	# Of the backends that are there, and of those that ended.
+	cat "/proc/$pid/stat" $(pgrep -P "$pid" | sed 's|.*|/proc/&/stat|') 2> /dev/null |
+		awk -v hz="$(getconf CLK_TCK)" -v parent="$pid" '{sub(/.*\) /, "")} {sum += $12 + $13} NR == 1 {sum += $14 + $15} END {printf "%.2f\n", sum / hz}'
+	;;
 run)
 	shift
 	# They are there already, as when one run starts them for several.
@@ -125,7 +137,7 @@ run)
 	"$@"
 	;;
 *)
-	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

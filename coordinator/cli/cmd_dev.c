@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connectors/store_postgres.h"
 #include "coordinator/cli/children.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/def_file.h"
@@ -328,7 +329,8 @@ static int run(struct dev *dev)
 		r = server_start_node(&dev->config, &dev->node);
 	if (r)
 		return r;
-	if (*dev->config.store_path == '/' || !getcwd(cwd, sizeof(cwd)))
+	if (*dev->config.store_path == '/' || store_postgres_is_url(dev->config.store_path) ||
+		!getcwd(cwd, sizeof(cwd)))
 		cwd[0] = '\0';
 	printf("Skald " SKALD_VERSION " listens on http://%s:%d\ndata: %s%s%s\n",
 		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "",
