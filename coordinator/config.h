@@ -135,6 +135,9 @@ void config_set_participant(struct config *config, const char *name, const char 
 /* The effective values as YAML, each with where it comes from; secrets are masked. */
 void config_print(const struct config *config, FILE *out);
 
+/* The address without its user and password, as it may be shown; the caller's. */
+char *config_masked_url(const char *url) MUST_CHECK;
+
 /* What of it a node takes; borrowed from config. */
 void config_node_options(struct config *config, struct node_options *ret_options);
 

@@ -315,6 +315,7 @@ static int configure(struct dev *dev)
 
 static int run(struct dev *dev)
 {
+	CLEANUP(free_p) char *store = NULL;
 	char cwd[PATH_MAX] = "";
 	int r = 0;
 
@@ -332,9 +333,9 @@ static int run(struct dev *dev)
 	if (*dev->config.store_path == '/' || store_postgres_is_url(dev->config.store_path) ||
 		!getcwd(cwd, sizeof(cwd)))
 		cwd[0] = '\0';
+	store = config_masked_url(dev->config.store_path);
 	printf("Skald " SKALD_VERSION " listens on http://%s:%d\ndata: %s%s%s\n",
-		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "",
-		   dev->config.store_path);
+		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "", store);
 	puts("participants:");
 	for (size_t i = 0; i < dev->config.n_participants; i++)
 		printf("  %s  %s\n", dev->config.participants[i].name, dev->config.participants[i].url);
