@@ -76,24 +76,24 @@ static void on_notice(void *ctx, const PGresult *result)
 		conn->ended = true;
 }
 
-static void trim(char *text)
+void pg__copy_line(const char *from, char *to, size_t size)
 {
-	size_t len = strlen(text);
+	size_t len;
 
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		text[--len] = '\0';
-	for (char *c = text; *c; c++)
-		if (*c == '\n')
+	snprintf(to, size, "%s", from);
+	len = strlen(to);
+	while (len > 0 && (to[len - 1] == '\n' || to[len - 1] == ' '))
+		to[--len] = '\0';
+	for (char *c = to; *c; c++)
+		if (*c == '\n' || *c == '\t')
 			*c = ' ';
 }
 
-static int connect_error(struct pg_conn *conn, PGconn *pg, struct err *err)
+static int connect_error(PGconn *pg, struct err *err)
 {
 	char text[400];
 
-	(void)conn;
-	snprintf(text, sizeof(text), "%s", PQerrorMessage(pg));
-	trim(text);
+	pg__copy_line(PQerrorMessage(pg), text, sizeof(text));
 	return err_set(err, ERR_UNAVAILABLE, "cannot connect to Postgres: %s", text);
 }
 
@@ -138,7 +138,7 @@ int pg__connect(struct pg_conn *conn, struct err *err)
 	name_connection(conn);
 	pg = PQconnectdbParams(keywords, values, 1);
 	if (PQstatus(pg) != CONNECTION_OK) {
-		r = connect_error(conn, pg, err);
+		r = connect_error(pg, err);
 		PQfinish(pg);
 		return r;
 	}
@@ -231,9 +231,8 @@ void pg__judge(const PGresult *result, struct pg_failure *ret_failure)
 		ret_failure->stale = strcmp(state, "25006") == 0 || strcmp(state, "26000") == 0 ||
 							 strcmp(state, "0A000") == 0;
 	}
-	snprintf(ret_failure->text, sizeof(ret_failure->text), "%s",
-			 text ? text : PQresultErrorMessage(result));
-	trim(ret_failure->text);
+	pg__copy_line(text ? text : PQresultErrorMessage(result), ret_failure->text,
+				  sizeof(ret_failure->text));
 }
 
 static void lost(struct pg_conn *conn, struct pg_failure *failure)
@@ -241,9 +240,8 @@ static void lost(struct pg_conn *conn, struct pg_failure *failure)
 	const char *text = conn->pg ? PQerrorMessage(conn->pg) : "";
 
 	*failure = (struct pg_failure){.fault = PG_FAULT_LOST};
-	snprintf(failure->text, sizeof(failure->text), "%s",
-			 *text ? text : "the connection to Postgres broke, or it did not answer in time");
-	trim(failure->text);
+	pg__copy_line(*text ? text : "the connection to Postgres broke, or it did not answer in time",
+				  failure->text, sizeof(failure->text));
 	pg__disconnect(conn);
 }
 

@@ -204,6 +204,8 @@ void pg__judge(const PGresult *result, struct pg_failure *ret_failure);
 /* Fills err from the failure; never 0. LOST becomes ERR_UNKNOWN. */
 int pg__fail(const struct pg_failure *failure, const char *what, struct err *err);
 int64_t pg__mono_ms(void);
+/* libpq's messages have several lines. */
+void pg__copy_line(const char *from, char *to, size_t size);
 
 /* Prepares a statement, and waits for it. */
 int pg__prepare_now(struct pg_conn *conn, enum pg_statement which,

@@ -34,10 +34,12 @@ free_port() {
 	done
 }
 
+data_of() { readlink -f "$1/postgres"; }
+
 postgres_start() { # folder; again with the settings that are there
 	local bin
 	bin=$(postgres_bin)
-	as_postgres "$bin/pg_ctl" -D "$1/postgres" -l "$1/postgres/server.log" -s -w -t 60 start \
+	as_postgres "$bin/pg_ctl" -D "$(data_of "$1")" -l "$(data_of "$1")/server.log" -s -w -t 60 start \
 		> /dev/null 2>&1 || { tail -n 20 "$1/postgres/server.log" >&2; return 1; }
 }
 
@@ -45,12 +47,15 @@ postgres_make() { # folder
 	local bin port
 	bin=$(postgres_bin)
 	port=$(free_port)
-	mkdir -p "$1/postgres"
-	[ "$(id -u)" != 0 ] || chown postgres "$1/postgres"
-	(cd / && as_postgres "$bin/initdb" -D "$1/postgres" -U skald -A trust -E UTF8 --locale=C -N) \
+	# A folder that its user cannot reach gets a link to one elsewhere.
+	if as_postgres test -x "$1"; then mkdir -p "$1/postgres"
+	else ln -s "$(mktemp -d /tmp/skald-postgres.XXXXXX)" "$1/postgres"
+	fi
+	[ "$(id -u)" != 0 ] || chown postgres "$1/postgres/"
+	(cd / && as_postgres "$bin/initdb" -D "$(data_of "$1")" -U skald -A trust -E UTF8 --locale=C -N) \
 		> "$1/initdb.log" 2>&1 || { cat "$1/initdb.log" >&2; return 1; }
 	# No sockets in the file system: a path may be too long for them.
-	as_postgres tee -a "$1/postgres/postgresql.conf" > /dev/null <<- SETTINGS
+	as_postgres tee -a "$(data_of "$1")/postgresql.conf" > /dev/null <<- SETTINGS
 		listen_addresses = '127.0.0.1'
 		port = $port
 		unix_socket_directories = ''
@@ -65,7 +70,7 @@ postgres_make() { # folder
 
 postgres_stop() { # folder mode
 	[ -e "$1/postgres/postmaster.pid" ] || return 0
-	(cd / && as_postgres "$(postgres_bin)/pg_ctl" -D "$1/postgres" -s -w -m "$2" stop) > /dev/null 2>&1 || true
+	(cd / && as_postgres "$(postgres_bin)/pg_ctl" -D "$(data_of "$1")" -s -w -m "$2" stop) > /dev/null 2>&1 || true
 }
 
 redis_start() { # folder
@@ -89,6 +94,7 @@ redis_stop() { # folder
 stop() {
 	postgres_stop "$1" immediate
 	redis_stop "$1"
+	[ ! -L "$1/postgres" ] || rm -rf "$(readlink "$1/postgres")"
 	rm -rf "$1"
 }
 
