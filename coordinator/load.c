@@ -100,7 +100,7 @@ static int fold_history(struct store_reader *reader, struct saga_state *state, i
 	if (fold.seq == 0)
 		return err_set(err, ERR_INVALID, "the history is empty");
 	*ret_seq = fold.seq;
-	return 0;
+	return saga_state_validate(state, err);
 }
 
 static void row_release(struct saga_row *row)

@@ -454,6 +454,9 @@ void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, c
 	struct event event = decide__event(EV_STEP_PARKED, target.step, target.item);
 
 	event.outcome = outcome;
+	/* A turn that was never begun has nothing that could take effect. */
+	if (outcome == OUTCOME_UNKNOWN)
+		event.settle_at = decide__exec(ctx, target)->settle_at;
 	decide__error(&event, code, message);
 	decide__emit(ctx, &event);
 }

@@ -33,7 +33,7 @@ enum { EVENT_VERSION = 1 };
 	X(EV_STEP_SKIPPED, 7, "StepSkipped")                                                           \
 	X(EV_STEP_EXPANDED, 8, "StepExpanded") /* value=list of for_each */                            \
 	X(EV_STEP_SETTLED, 9, "StepSettled")   /* a step of items or turns: value=output */            \
-	X(EV_STEP_PARKED, 10, "StepParked")    /* waits for a person: code message reason */           \
+	X(EV_STEP_PARKED, 10, "StepParked")    /* waits for a person: code message settle_at */        \
 	X(EV_COMPENSATION_ARMED, 11, "CompensationArmed") /* request, unless saga.failure is wanted */ \
 	X(EV_COMPENSATION_STARTED, 12,                                                                 \
 	  "CompensationStarted") /* request if it was not armed with one */                            \

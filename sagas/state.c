@@ -276,6 +276,7 @@ static void apply_step_parked(struct saga_state *state, const struct event *even
 	exec_error(run, event);
 	exec_attempts(run, event);
 	run->parked_unknown = event->outcome == OUTCOME_UNKNOWN;
+	run->settle_at = event->settle_at;
 	step->status = run->parked_unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
 }
 
@@ -297,6 +298,7 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 	switch ((int)event->type) {
 	case EV_COMPENSATION_ARMED:
 		action->comp = COMP_ARMED;
+		request_unref(undo->request);
 		undo->request = request_ref(event->request);
 		break;
 	case EV_COMPENSATION_STARTED:
@@ -332,7 +334,7 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 static void apply_saga_started(struct saga_state *state, const struct event *event)
 {
 	state->status = SAGA_RUNNING;
-	state->started_at = state->updated_at = event->at;
+	state->started_at = state->updated_at = state->updated_before = event->at;
 	state->deadline_at = event->deadline_at;
 	set_string(&state->ns, event->ns);
 	set_string(&state->key, event->key);
@@ -350,6 +352,10 @@ static void step_json_set(struct saga_state *state, int index);
 void saga_state_apply(struct saga_state *state, const struct event *event)
 {
 	state->n_events++;
+	if (event->at > state->last_at) {
+		state->status_before = state->status;
+		state->updated_before = state->updated_at;
+	}
 	state->last_at = event->at;
 	switch (event->type) {
 	case EV_SAGA_STARTED:

@@ -82,6 +82,10 @@ struct saga_state {
 	char *ns, *key;
 	enum saga_status status; /* derived by saga_state_derive, unless terminal */
 	wall_ms started_at, updated_at, ended_at, last_at, deadline_at;
+	/* As of the time before last_at: a transition may pass through several statuses, and only the
+	 * one that it ends with is a change. */
+	enum saga_status status_before;
+	wall_ms updated_before;
 	int64_t n_events;
 	int64_t history_bytes; /* kept by who reads and writes rows */
 	bool failing;          /* SagaCompensating was written */
@@ -147,7 +151,13 @@ json_t *saga_state_steps_json(struct saga_state *state);
 enum comp_status saga_state_comp_shown(const struct saga_state *state,
 									   const struct action_state *action);
 
-/* Aborts when an invariant does not hold; O(actions). */
+/*
+ * Whether the engine can go on with the state: ERR_INVALID says which invariant does not hold. A
+ * history that was changed or damaged may fold, and still leave something that cannot be.
+ * O(actions).
+ */
+int saga_state_validate(const struct saga_state *state, struct err *err) MUST_CHECK;
+/* The same for a state that is ours: aborts. */
 void saga_state_check(const struct saga_state *state);
 
 #endif

@@ -306,8 +306,8 @@ void saga_state_derive(struct saga_state *state)
 							: SAGA_COMPENSATING;
 	else
 		state->status = sum.calls || sum.moving ? SAGA_RUNNING : SAGA_WAITING;
-	if (state->status != before)
-		state->updated_at = state->last_at;
+	state->updated_at =
+		state->status != state->status_before ? state->last_at : state->updated_before;
 }
 
 enum comp_status saga_state_comp_shown(const struct saga_state *state,
@@ -315,54 +315,4 @@ enum comp_status saga_state_comp_shown(const struct saga_state *state,
 {
 	return state->status == SAGA_COMPLETED && action->comp == COMP_ARMED ? COMP_RELEASED
 																		 : action->comp;
-}
-
-static void check_exec(const struct exec *exec, bool is_timer)
-{
-	switch (exec->status) {
-	case EXEC_BACKING_OFF:
-	case EXEC_ONGOING:
-		/* Something wakes it: its due time, or the reply of what is out. */
-		CHECK(exec->due_at || exec->out || exec->probe_out);
-		break;
-	case EXEC_RUNNING:
-		CHECK(exec->attempt >= 1);
-		CHECK(is_timer ? exec->due_at != 0 : exec->request != NULL);
-		break;
-	case EXEC_IDLE:
-	case EXEC_DONE:
-	case EXEC_FAILED:
-	case EXEC_GAVE_UP:
-	case EXEC_PARKED:
-		CHECK(!exec->out && !exec->probe_out);
-		break;
-	}
-}
-
-void saga_state_check(const struct saga_state *state)
-{
-	int i, j, k;
-
-	CHECK(state->n_events == 0 || state->started_at);
-	CHECK(saga_status_is_terminal(state->status) == (state->ended_at != 0));
-	for (i = 0; i < state->def->n_steps; i++) {
-		const struct step_def *def = &state->def->steps[i];
-		const struct step_state *step = &state->steps[i];
-
-		CHECK(!step->settled || step->begun);
-		for (k = 0; k < (int)def->n_needs; k++)
-			CHECK(!step->begun || state->steps[def->needs[k]].settled);
-		for (j = 0; j < step->n_actions; j++) {
-			const struct action_state *action = &step->actions[j];
-
-			if (!saga_status_is_terminal(state->status)) {
-				check_exec(&action->run, def->act.kind == ACTION_AWAIT_AFTER);
-				check_exec(&action->undo, false);
-			}
-			CHECK(action->comp == COMP_NOT_ARMED || def->undo_kind == UNDO_ACTION);
-			/* Only what is over may be undone. */
-			CHECK(action->comp == COMP_NOT_ARMED || action->run.status == EXEC_DONE ||
-				  action->run.status == EXEC_FAILED || action->run.status == EXEC_GAVE_UP);
-		}
-	}
 }
