@@ -431,11 +431,7 @@ static int open_idempotency(struct server *server, struct err *err)
 
 	if (redis.url)
 		return idempotency_redis_open(&redis, &server->idempotency, err);
-	/* A store that nodes share is a round trip away, for which this thread must not wait. */
-	if (server->node->store->ops->node_join)
-		server->idempotency = idempotency_none_new();
-	else
-		server->idempotency = idempotency_store_new(server->reader);
+	server->idempotency = idempotency_store_new(server->reader);
 	return 0;
 }
 

@@ -337,7 +337,9 @@ static void tell_oracle(struct sim *sim, const struct flight *flight)
 		return;
 	if (unknown || (flight->result == CALL_ANSWERED && flight->status == 202)) {
 		action->maybe_sent = true;
-		action->probed = false;
+		/* What the probe said holds for the attempts before it. */
+		if (flight->copy.command.attempt >= action->attempt)
+			action->probed = false;
 	}
 }
 

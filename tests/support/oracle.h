@@ -72,6 +72,10 @@ void oracle_check_stored(struct oracle *oracle, struct oracle_saga *saga);
 /* The whole history is what was read row by row: S6. */
 void oracle_check_history(struct oracle *oracle, struct oracle_saga *saga);
 
+/* What differs between a state in memory and a fold of its history; NULL: nothing that may not. */
+const char *oracle_state_differs(const struct saga_state *memory, const struct saga_state *fold,
+								 int *ret_step);
+
 void oracle_fail(struct oracle *oracle, const char *saga_id, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 

@@ -178,7 +178,7 @@ static const char *action_differs(const struct action_state *a, const struct act
 	return NULL;
 }
 
-static const char *state_differs(const struct saga_state *a, const struct saga_state *b,
+const char *oracle_state_differs(const struct saga_state *a, const struct saga_state *b,
 								 int *ret_step)
 {
 	int i, j;
@@ -233,7 +233,7 @@ static void compare_state(void *ctx, const struct saga_state *state, int64_t seq
 					(long long)saga->seq);
 		return;
 	}
-	what = state_differs(state, saga->fold, &step);
+	what = oracle_state_differs(state, saga->fold, &step);
 	if (what)
 		oracle_fail(oracle, saga->id, "S7 memory and fold differ in %s of %s", what,
 					step >= 0 ? saga->def->steps[step].id : "the saga");
