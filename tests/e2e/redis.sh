@@ -45,6 +45,8 @@ await_skald
 wait_for 10 circuit 0 || fail "Redis is not used"
 printf 'saga: quick\nsteps:\n  - id: a\n    set: {x: 1}\n' > "$dir/quick.yaml"
 expect 0 "$skald" def deploy "$dir/quick.yaml"
+store=$(curl -fs "$SKALD_SERVER/readyz" | jq -r .store)
+[ "$store" = "$([ -n "${STORE:-}" ] && echo postgres || echo sqlite)" ] || fail "the store is $store"
 
 # ---- a duplicate is answered by the pointer, without a write ----
 
