@@ -69,11 +69,11 @@ CREATE TABLE sagas (
 
 -- The order of lists: newest last, by namespace.
 CREATE INDEX sagas_list ON sagas (namespace, id);
-CREATE INDEX sagas_active ON sagas (namespace, id) WHERE ended_at IS NULL;
+CREATE INDEX sagas_active ON sagas (namespace, status, id) WHERE ended_at IS NULL;
 CREATE INDEX sagas_awake ON sagas (slot, id) WHERE ended_at IS NULL AND due_at IS NULL;
 CREATE INDEX sagas_due ON sagas (slot, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX sagas_attention ON sagas (namespace, id) WHERE attention IS NOT NULL;
-CREATE INDEX sagas_not_completed ON sagas (namespace, id)
+CREATE INDEX sagas_not_completed ON sagas (namespace, status, id)
 	WHERE status IN ('compensated', 'failed', 'terminated');
 
 -- Append-only: one row is the events of one transition.
