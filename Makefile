@@ -156,8 +156,9 @@ soak: $(BUILD)/tests/sim/sim ## simulates SEEDS= runs that nobody has seen befor
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%s0000000) --seeds $(SEEDS) --jobs $$(nproc)
 
 .PHONY: mutants
-mutants: ## puts mistakes into a copy of the tree; the simulator has to find each
+mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/sim/mutants.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/redis.sh
 
 .PHONY: bench
 bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CONCURRENCY="1 64" SECONDS=5

@@ -168,14 +168,19 @@ static void launch(struct http_client *client, struct http_peer *peer, struct ht
 	struct http_transfer *transfer;
 	struct err err = {0};
 	int64_t left_ms = request->deadline_ms - now_ms;
+	const char *base_url = request->base_url ? request->base_url : peer->url;
 
+	if (http_is_past(request, now_ms)) {
+		finish_unsent(client, request, HTTP_CANCELLED, "the time to send it has passed");
+		return;
+	}
 	if (left_ms <= 0) {
 		finish_unsent(client, request, HTTP_NOT_CONNECTED,
 					  "the deadline passed while it waited for a connection");
 		return;
 	}
 	transfer = take_idle(client);
-	if (http_transfer_begin(transfer, peer->url, (const char *const *)peer->headers, request,
+	if (http_transfer_begin(transfer, base_url, (const char *const *)peer->headers, request,
 							left_ms, &err) < 0) {
 		give_idle(client, transfer);
 		finish_unsent(client, request, HTTP_NOT_CONNECTED, err.text);
@@ -194,12 +199,13 @@ static void expire_by(struct http_client *client, int64_t deadline_ms)
 
 static void admit(struct http_client *client, struct http_request *request, int64_t now_ms)
 {
-	struct http_peer *peer = find_peer(client, request->participant);
+	/* All that have an address of their own share the first peer, whose name is empty. */
+	struct http_peer *peer = find_peer(client, request->base_url ? "" : request->participant);
 	char text[160];
 
-	if (!peer) {
+	if (!peer || (!request->base_url && !peer->url)) {
 		snprintf(text, sizeof(text), "no address is configured for participant %s",
-				 request->participant);
+				 request->participant ? request->participant : "");
 		finish_unsent(client, request, HTTP_NOT_CONNECTED, text);
 	} else if (peer->in_flight < peer->max_connections && peer->queue.n == 0) {
 		launch(client, peer, request, now_ms);
@@ -364,6 +370,8 @@ void http_client_send(struct http_client *client, struct http_request *request)
 	request->content_type[0] = '\0';
 	request->retry_after_ms = -1;
 	request->error[0] = '\0';
+	for (size_t i = 0; i < request->n_wanted; i++)
+		request->wanted[i].value[0] = '\0';
 	pthread_mutex_lock(&client->mutex);
 	/* Who finds it empty wakes the thread; the others ride along. */
 	wake = client->incoming.n == 0;
@@ -456,13 +464,14 @@ int http_client_start(const struct http_participant *participants, size_t n,
 	client->expire_at_ms = -1;
 	list_init(&client->incoming);
 	pthread_mutex_init(&client->mutex, NULL);
-	client->peers = xcalloc(n, sizeof(*client->peers));
+	client->peers = xcalloc(n + 1, sizeof(*client->peers));
+	client->peers[client->n_peers++] =
+		(struct http_peer){.name = xstrdup(""), .max_connections = HTTP_DEFAULT_CONNECTIONS};
+	connections += HTTP_DEFAULT_CONNECTIONS;
 	for (i = 0; i < n && r == 0; i++) {
-		r = copy_peer(&participants[i], &client->peers[i], err);
-		if (r == 0) {
-			connections += client->peers[i].max_connections;
-			client->n_peers++;
-		}
+		r = copy_peer(&participants[i], &client->peers[client->n_peers], err);
+		if (r == 0)
+			connections += client->peers[client->n_peers++].max_connections;
 	}
 	qsort(client->peers, client->n_peers, sizeof(*client->peers), compare_peers);
 	for (i = 0; i < client->n_peers; i++)

@@ -36,18 +36,32 @@ enum http_result {
 	HTTP_BROKEN,        /* it may have been sent, and no whole answer came */
 	HTTP_TIMED_OUT, /* sent or not, the deadline passed (not connected by then: NOT_CONNECTED) */
 	HTTP_TOO_LARGE, /* a status came, and more body than is read */
-	HTTP_CANCELLED, /* the client was stopped before it was sent */
+	HTTP_CANCELLED, /* the client was stopped, or not_after had passed, before it was sent */
+};
+
+/* A header of the answer that the caller wants to see. */
+struct http_wanted_header {
+	const char *name;
+	char value[256]; /* filled in; "" when it did not come, or was longer */
 };
 
 struct http_request {
 	/* Filled in by the caller, valid until done. */
 	const char *participant;
+	const char *base_url; /* instead of a participant: "http://10.0.0.7:7878"; NULL: none */
 	const char *method;
 	const char *path;           /* "/a/b?c=d", already encoded */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
 	const char *body;           /* NULL: none */
 	size_t body_len;
 	int64_t timeout_ms; /* total, from now on */
+	/*
+	 * Not sent when this, on the monotonic clock in ms, has passed by then; read atomically, just
+	 * before it would be sent, so that it may be moved on meanwhile (a lease). NULL: no such limit.
+	 */
+	const int64_t *not_after_ms;
+	struct http_wanted_header *wanted; /* n_wanted of them; NULL: none */
+	size_t n_wanted;
 	/* Called once, on the client's thread; it takes the request back. */
 	void (*done)(struct http_request *request);
 	void *ctx;

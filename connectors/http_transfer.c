@@ -58,6 +58,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	struct http_request *request = transfer->request;
 	size_t len = size * count, value_len;
 	const char *value;
+	size_t i;
 
 	/* curl keeps what it is sent, so a participant that never stops sending headers is cut off. */
 	transfer->header_bytes += len;
@@ -69,6 +70,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 		/* A new answer begins: what came before was informational (1xx). */
 		request->content_type[0] = '\0';
 		transfer->retry_after = false;
+		for (i = 0; i < request->n_wanted; i++)
+			request->wanted[i].value[0] = '\0';
 		return len;
 	}
 	value = header_value(line, len, "content-type", &value_len);
@@ -77,6 +80,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 				 value);
 	else if (header_value(line, len, "retry-after", &value_len))
 		transfer->retry_after = true;
+	for (i = 0; i < request->n_wanted; i++) {
+		struct http_wanted_header *wanted = &request->wanted[i];
+
+		value = header_value(line, len, wanted->name, &value_len);
+		if (value && value_len < sizeof(wanted->value))
+			snprintf(wanted->value, sizeof(wanted->value), "%.*s", (int)value_len, value);
+	}
 	return len;
 }
 
@@ -89,6 +99,12 @@ static bool was_sent(const struct http_transfer *transfer)
 		   bytes > 0;
 }
 
+bool http_is_past(const struct http_request *request, int64_t now_ms)
+{
+	return request->not_after_ms &&
+		   __atomic_load_n(request->not_after_ms, __ATOMIC_ACQUIRE) <= now_ms;
+}
+
 /* Called when a connection is ready, before the request is written to it. */
 static int on_ready(void *ctx, char *peer_ip, char *local_ip, int peer_port, int local_port)
 {
@@ -99,7 +115,8 @@ static int on_ready(void *ctx, char *peer_ip, char *local_ip, int peer_port, int
 	(void)peer_port;
 	(void)local_port;
 	transfer->second_try = was_sent(transfer);
-	return transfer->second_try ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	transfer->too_late = http_is_past(transfer->request, http_now_ms());
+	return transfer->second_try || transfer->too_late ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 struct http_transfer *http_transfer_new(struct http_sockets *sockets)
@@ -285,7 +302,7 @@ int http_transfer_begin(struct http_transfer *transfer, const char *base_url,
 	transfer->request = request;
 	transfer->header_bytes = 0;
 	transfer->too_large = false;
-	transfer->second_try = false;
+	transfer->second_try = transfer->too_late = false;
 	transfer->retry_after = false;
 	transfer->error[0] = '\0';
 	return 0;
@@ -311,6 +328,8 @@ static enum http_result result_of(const struct http_transfer *transfer, CURLcode
 {
 	if (ended == CURLE_OK)
 		return HTTP_ANSWERED;
+	if (transfer->too_late && !was_sent(transfer))
+		return HTTP_CANCELLED;
 	if (transfer->too_large || ended == CURLE_FILESIZE_EXCEEDED)
 		return HTTP_TOO_LARGE;
 	if (ended_before_request(transfer, ended) && !was_sent(transfer))
@@ -324,7 +343,9 @@ static void say(struct http_transfer *transfer, CURLcode ended)
 	const char *text = transfer->error[0] ? transfer->error : curl_easy_strerror(ended);
 	char *at;
 
-	if (transfer->second_try)
+	if (transfer->too_late)
+		text = "the time to send it has passed";
+	else if (transfer->second_try)
 		text = "the connection ended before an answer came";
 	if (transfer->header_bytes > HTTP_REPLY_HEADERS_MAX_BYTES)
 		snprintf(request->error, sizeof(request->error),

@@ -29,6 +29,7 @@ struct http_transfer {
 	size_t header_bytes;
 	bool too_large;
 	bool second_try; /* of curl's own; it was stopped */
+	bool too_late;   /* its not_after had passed when the connection was ready */
 	bool retry_after;
 	char method[16]; /* what the handle is set to */
 	char error[CURL_ERROR_SIZE];
@@ -46,6 +47,9 @@ void http_transfer_free(struct http_transfer *transfer);
 int http_transfer_begin(struct http_transfer *transfer, const char *base_url,
 						const char *const *peer_headers, struct http_request *request,
 						int64_t left_ms, struct err *err) MUST_CHECK;
+
+/* Whether the request may not be sent any more. */
+bool http_is_past(const struct http_request *request, int64_t now_ms);
 
 /* Fills in the result of the request and lets go of it. `ended` is what curl said. */
 void http_transfer_end(struct http_transfer *transfer, CURLcode ended);

@@ -102,5 +102,7 @@ struct idempotency {
 
 /* Over the store's own table, which knows every key already. Borrows reader. */
 struct idempotency *idempotency_store_new(struct store_reader *reader) MUST_CHECK;
+/* Finds nothing: every start goes as far as the commit. Any thread. */
+struct idempotency *idempotency_none_new(void) MUST_CHECK;
 
 #endif

@@ -252,8 +252,8 @@ static int run_round(struct commit *c, struct err *err)
 		snprintf(c->failure.text, sizeof(c->failure.text),
 				 "Postgres committed with a warning; a standby may not have it");
 	if (!alive || conn->warned || !PQexitPipelineMode(conn->pg)) {
-		if (!c->failure.text[0] && PQerrorMessage(conn->pg)[0])
-			snprintf(c->failure.text, sizeof(c->failure.text), "%s", PQerrorMessage(conn->pg));
+		if (!c->failure.text[0])
+			pg__copy_line(PQerrorMessage(conn->pg), c->failure.text, sizeof(c->failure.text));
 		mark_lost(c, conn->name);
 		return -1;
 	}

@@ -64,7 +64,10 @@ void pg__disconnect(struct pg_conn *conn)
 	conn->prepared[0] = conn->prepared[1] = 0;
 }
 
-/* WARNINGs matter: a commit that says one may not be on the standby that was promised. */
+/*
+ * WARNINGs matter: a commit that says one may not be on the standby that was promised. What is
+ * FATAL comes here when nothing was asked: the connection was ended while it was idle.
+ */
 static void on_notice(void *ctx, const PGresult *result)
 {
 	struct pg_conn *conn = ctx;
@@ -72,26 +75,28 @@ static void on_notice(void *ctx, const PGresult *result)
 
 	if (severity && strcmp(severity, "WARNING") == 0)
 		conn->warned = true;
+	if (severity && strcmp(severity, "FATAL") == 0)
+		conn->ended = true;
 }
 
-static void trim(char *text)
+void pg__copy_line(const char *from, char *to, size_t size)
 {
-	size_t len = strlen(text);
+	size_t len;
 
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		text[--len] = '\0';
-	for (char *c = text; *c; c++)
-		if (*c == '\n')
+	snprintf(to, size, "%s", from);
+	len = strlen(to);
+	while (len > 0 && (to[len - 1] == '\n' || to[len - 1] == ' '))
+		to[--len] = '\0';
+	for (char *c = to; *c; c++)
+		if (*c == '\n' || *c == '\t')
 			*c = ' ';
 }
 
-static int connect_error(struct pg_conn *conn, PGconn *pg, struct err *err)
+static int connect_error(PGconn *pg, struct err *err)
 {
 	char text[400];
 
-	(void)conn;
-	snprintf(text, sizeof(text), "%s", PQerrorMessage(pg));
-	trim(text);
+	pg__copy_line(PQerrorMessage(pg), text, sizeof(text));
 	return err_set(err, ERR_UNAVAILABLE, "cannot connect to Postgres: %s", text);
 }
 
@@ -136,14 +141,14 @@ int pg__connect(struct pg_conn *conn, struct err *err)
 	name_connection(conn);
 	pg = PQconnectdbParams(keywords, values, 1);
 	if (PQstatus(pg) != CONNECTION_OK) {
-		r = connect_error(conn, pg, err);
+		r = connect_error(pg, err);
 		PQfinish(pg);
 		return r;
 	}
 	PQsetNoticeReceiver(pg, on_notice, conn);
 	PQsetnonblocking(pg, 1);
 	conn->pg = pg;
-	conn->warned = false;
+	conn->warned = conn->ended = false;
 	if (pg__run_sql(conn, settings[conn->kind], NULL, NULL, &failure) < 0) {
 		pg__disconnect(conn);
 		return err_set(err, ERR_UNAVAILABLE, "cannot connect to Postgres: %s", failure.text);
@@ -154,13 +159,16 @@ int pg__connect(struct pg_conn *conn, struct err *err)
 void pg__notice_hangup(struct pg_conn *conn)
 {
 	struct pollfd poll_fd;
+	bool alive = true;
 
 	if (!conn->pg)
 		return;
 	poll_fd = (struct pollfd){.fd = PQsocket(conn->pg), .events = POLLIN};
-	if (poll(&poll_fd, 1, 0) <= 0)
-		return;
-	if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
+	while (alive && poll(&poll_fd, 1, 0) > 0) {
+		alive = PQconsumeInput(conn->pg) && !PQisBusy(conn->pg); /* which parses it */
+		alive = alive && !conn->ended && PQstatus(conn->pg) == CONNECTION_OK;
+	}
+	if (!alive)
 		pg__disconnect(conn);
 }
 
@@ -190,6 +198,7 @@ bool pg__flush(struct pg_conn *conn, int64_t deadline_ms)
 
 bool pg__next_result(struct pg_conn *conn, int64_t deadline_ms, PGresult **ret_result)
 {
+	*ret_result = NULL;
 	while (PQisBusy(conn->pg))
 		if (!wait_for(conn->pg, POLLIN, deadline_ms) || !PQconsumeInput(conn->pg))
 			return false;
@@ -225,9 +234,8 @@ void pg__judge(const PGresult *result, struct pg_failure *ret_failure)
 		ret_failure->stale = strcmp(state, "25006") == 0 || strcmp(state, "26000") == 0 ||
 							 strcmp(state, "0A000") == 0;
 	}
-	snprintf(ret_failure->text, sizeof(ret_failure->text), "%s",
-			 text ? text : PQresultErrorMessage(result));
-	trim(ret_failure->text);
+	pg__copy_line(text ? text : PQresultErrorMessage(result), ret_failure->text,
+				  sizeof(ret_failure->text));
 }
 
 static void lost(struct pg_conn *conn, struct pg_failure *failure)
@@ -235,9 +243,8 @@ static void lost(struct pg_conn *conn, struct pg_failure *failure)
 	const char *text = conn->pg ? PQerrorMessage(conn->pg) : "";
 
 	*failure = (struct pg_failure){.fault = PG_FAULT_LOST};
-	snprintf(failure->text, sizeof(failure->text), "%s",
-			 *text ? text : "the connection to Postgres broke, or it did not answer in time");
-	trim(failure->text);
+	pg__copy_line(*text ? text : "the connection to Postgres broke, or it did not answer in time",
+				  failure->text, sizeof(failure->text));
 	pg__disconnect(conn);
 }
 

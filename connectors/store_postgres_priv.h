@@ -42,6 +42,7 @@ struct pg_conn {
 	unsigned identity;       /* of the store, when it was made */
 	uint64_t prepared[2];    /* bits by statement */
 	bool warned;             /* the server said WARNING since this was cleared */
+	bool ended;              /* the server said goodbye */
 };
 
 struct pg_uuid {
@@ -203,6 +204,8 @@ void pg__judge(const PGresult *result, struct pg_failure *ret_failure);
 /* Fills err from the failure; never 0. LOST becomes ERR_UNKNOWN. */
 int pg__fail(const struct pg_failure *failure, const char *what, struct err *err);
 int64_t pg__mono_ms(void);
+/* libpq's messages have several lines. */
+void pg__copy_line(const char *from, char *to, size_t size);
 
 /* Prepares a statement, and waits for it. */
 int pg__prepare_now(struct pg_conn *conn, enum pg_statement which,

@@ -34,7 +34,8 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" $15::int4[], $16::text[], $17::bool[]) AS b (slot, id, namespace, definition, version,"
 		" status, key, started_at, updated_at, ended_at, due_at, attention, key_slot, fingerprint,"
 		" fenced)"
-		" WHERE (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"
+		" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */
+		" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"
 		" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"
 		"), keyed AS ("
 		" INSERT INTO idempotency (slot, namespace, definition, key, saga_id, fingerprint)"

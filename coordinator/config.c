@@ -319,9 +319,8 @@ static void print_string(const char *text, FILE *out)
 	buf_release(&quoted);
 }
 
-/* "http://user:password@host" without the password; the caller's. One that is written wrong is
- * rather masked too far. */
-static char *masked_url(const char *url)
+/* One that is written wrong is rather masked too far. */
+char *config_masked_url(const char *url)
 {
 	const char *host = strstr(url, "://");
 	const char *at = host ? strrchr(host, '@') : NULL;
@@ -337,7 +336,7 @@ static void print_value(const struct config *config, const struct config_setting
 	switch (setting->type) {
 	case CONFIG_TEXT:
 	case CONFIG_CHOICE: {
-		CLEANUP(free_p) char *text = masked_url(*(char *const *)field);
+		CLEANUP(free_p) char *text = config_masked_url(*(char *const *)field);
 
 		print_string(text, out);
 		break;
@@ -375,7 +374,7 @@ void config_print(const struct config *config, FILE *out)
 	fputs(config->n_participants ? "participants:\n" : "participants: {}\n", out);
 	for (size_t i = 0; i < config->n_participants; i++) {
 		const struct config_participant *p = &config->participants[i];
-		CLEANUP(free_p) char *url = masked_url(p->url ? p->url : "");
+		CLEANUP(free_p) char *url = config_masked_url(p->url ? p->url : "");
 
 		fprintf(out, "  %s:\n    url: ", p->name);
 		print_string(url, out);

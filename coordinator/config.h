@@ -39,7 +39,8 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	X(server, drain, "drain", DURATION, "10s", 0, 3600000,                                         \
 	  "how long a stop by SIGTERM waits for calls that are out")                                   \
 	X(store, path, "store", TEXT, "skald-data/skald.db", 0, 0,                                     \
-	  "file of the embedded store (SQLite); its folder is made when missing")                      \
+	  "file of the embedded store (SQLite); its folder is made when missing; or the URL of a "     \
+	  "Postgres")                                                                                  \
 	X(store, retention, "retention", DURATION, "30d", 0, 315360000000,                             \
 	  "how long sagas are kept after their end; 0s: for ever")                                     \
 	X(engine, intake_limit, "intake-limit", INT, "10000", 1, 1000000,                              \
@@ -133,6 +134,9 @@ void config_set_participant(struct config *config, const char *name, const char 
 
 /* The effective values as YAML, each with where it comes from; secrets are masked. */
 void config_print(const struct config *config, FILE *out);
+
+/* The address without its user and password, as it may be shown; the caller's. */
+char *config_masked_url(const char *url) MUST_CHECK;
 
 /* What of it a node takes; borrowed from config. */
 void config_node_options(struct config *config, struct node_options *ret_options);

@@ -6,17 +6,26 @@
 
 #include <stdlib.h>
 
+#include "connectors/store_postgres.h"
 #include "connectors/store_sqlite.h"
 #include "coordinator/clock.h"
 #include "coordinator/log.h"
 #include "coordinator/server.h"
 #include "coordinator/writer.h"
 
+static int open_store(const char *address, struct store **ret_store, struct err *err)
+{
+	struct store_postgres_options postgres = {.url = address, .exclusive = true};
+	struct store_sqlite_options sqlite = {.path = address};
+
+	return store_postgres_is_url(address) ? store_postgres_open(&postgres, ret_store, err)
+										  : store_sqlite_open(&sqlite, ret_store, err);
+}
+
 static int start_store(struct node *node, struct err *err)
 {
-	struct store_sqlite_options store = {.path = node->options.store_path};
 	struct writer_options writer = {.retention_ms = node->options.retention_ms};
-	int r = store_sqlite_open(&store, &node->store, err);
+	int r = open_store(node->options.store_path, &node->store, err);
 
 	if (r < 0)
 		return r;
@@ -64,8 +73,10 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 		node_stop(node);
 		return r;
 	}
+	/* The URL of a server may hold a password. */
 	log_info("node", NULL, "serves %s:%d from store %s", options->listen_address, node->port,
-			 options->store_path);
+			 store_postgres_is_url(options->store_path) ? node->store->ops->name
+														: options->store_path);
 	*ret_node = node;
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include "coordinator/registry.h"
 
 struct node_options {
-	const char *store_path;     /* of the SQLite file */
+	const char *store_path;     /* of the SQLite file, or postgresql://… */
 	const char *listen_address; /* "127.0.0.1" */
 	int listen_port;            /* 0: any free one */
 	const struct http_participant *participants;

@@ -431,7 +431,11 @@ static int open_idempotency(struct server *server, struct err *err)
 
 	if (redis.url)
 		return idempotency_redis_open(&redis, &server->idempotency, err);
-	server->idempotency = idempotency_store_new(server->reader);
+	/* A store that nodes share is a round trip away, for which this thread must not wait. */
+	if (server->node->store->ops->node_join)
+		server->idempotency = idempotency_none_new();
+	else
+		server->idempotency = idempotency_store_new(server->reader);
 	return 0;
 }
 

@@ -358,12 +358,26 @@ static void feed_all(struct turn *turn, struct live_saga *saga, wall_ms now)
 		feed_timer(turn, saga, now);
 }
 
+/*
+ * The fold looks at the status once a row. What it was between two inputs of one row was never to
+ * be seen, so it is no change.
+ */
+static void forget_passing_status(struct saga_state *state, enum saga_status before,
+								  wall_ms updated_before)
+{
+	if (state->status == before)
+		state->updated_at = updated_before;
+}
+
 void turn__decide(struct turn *turn, struct live_saga *saga)
 {
+	bool begun = saga->state != NULL;
+	enum saga_status before = begun ? saga->state->status : SAGA_RUNNING;
+	wall_ms updated_before = begun ? saga->state->updated_at : 0;
 	wall_ms now = turn->now;
 	bool adopted = saga->recover;
 
-	if (saga->state && saga->state->last_at > now)
+	if (begun && saga->state->last_at > now)
 		now = saga->state->last_at;
 	decision_init(&saga->decision);
 	if (saga->recover && saga->state && !saga_status_is_terminal(saga->state->status))
@@ -372,6 +386,8 @@ void turn__decide(struct turn *turn, struct live_saga *saga)
 	feed_all(turn, saga, now);
 	if (adopted)
 		feed_adoption(turn, saga, now);
+	if (begun)
+		forget_passing_status(saga->state, before, updated_before);
 	saga->timer_hit = false;
 	if (saga->decision.n_events > 0)
 		stage(turn, saga, now);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connectors/store_postgres.h"
 #include "coordinator/cli/children.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/def_file.h"
@@ -314,6 +315,7 @@ static int configure(struct dev *dev)
 
 static int run(struct dev *dev)
 {
+	CLEANUP(free_p) char *store = NULL;
 	char cwd[PATH_MAX] = "";
 	int r = 0;
 
@@ -328,11 +330,12 @@ static int run(struct dev *dev)
 		r = server_start_node(&dev->config, &dev->node);
 	if (r)
 		return r;
-	if (*dev->config.store_path == '/' || !getcwd(cwd, sizeof(cwd)))
+	if (*dev->config.store_path == '/' || store_postgres_is_url(dev->config.store_path) ||
+		!getcwd(cwd, sizeof(cwd)))
 		cwd[0] = '\0';
+	store = config_masked_url(dev->config.store_path);
 	printf("Skald " SKALD_VERSION " listens on http://%s:%d\ndata: %s%s%s\n",
-		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "",
-		   dev->config.store_path);
+		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "", store);
 	puts("participants:");
 	for (size_t i = 0; i < dev->config.n_participants; i++)
 		printf("  %s  %s\n", dev->config.participants[i].name, dev->config.participants[i].url);

@@ -1,3 +1,4 @@
+#include "connectors/store_postgres.h"
 #include "coordinator/cli/server_run.h"
 
 #include <errno.h>
@@ -104,7 +105,7 @@ int server_start_node(struct config *config, struct node **ret_node)
 	log_setup((enum log_level)log_level_parse(config->log_level),
 			  strcmp(config->log_format, "json") == 0);
 	config_node_options(config, &options);
-	r = make_folder_of(config->store_path, &err);
+	r = store_postgres_is_url(config->store_path) ? 0 : make_folder_of(config->store_path, &err);
 	if (!r)
 		r = node_start(&options, ret_node, &err);
 	if (r < 0)

@@ -195,24 +195,17 @@ static void end(struct participant *participant, struct in_progress *mine)
 	pthread_mutex_unlock(&participant->mutex);
 }
 
-/* The call as it was meant, or as it was ordered to go wrong. */
-static enum MHD_Result serve_call(struct participant *participant,
-								  struct MHD_Connection *connection, struct call *call,
-								  struct fault fault)
+/* Does what the call asks for, or what it was ordered to do instead. */
+static void carry_out(struct participant *participant, struct MHD_Connection *connection,
+					  struct call *call, struct fault fault)
 {
 	switch (fault.mode) {
 	case FAULT_FAIL:
-		return answer_code(connection, 503, "out_of_order");
-	case FAULT_REDIRECT: {
-		json_t *body = json_object();
-		enum MHD_Result result = answer(connection, 302, body, "Location", "/elsewhere");
-
-		json_decref(body);
-		return result;
-	}
+	case FAULT_REDIRECT:
+		return;
 	case FAULT_HANG:
 		wait_in_vain(participant, connection, -1);
-		return MHD_NO;
+		return;
 	case FAULT_SLOW:
 		wait_in_vain(participant, connection, fault.delay_ms);
 		break;
@@ -224,12 +217,37 @@ static enum MHD_Result serve_call(struct participant *participant,
 		break;
 	}
 	ledger_call(participant->ledger, call, fault.mode == FAULT_DECLINE ? fault.code : NULL);
-	if (call->lose_reply || fault.mode == FAULT_LOSE_REPLY)
+}
+
+/* Answers a call that was carried out, or as it was ordered to go wrong. */
+static enum MHD_Result answer_call(struct MHD_Connection *connection, const struct call *call,
+								   struct fault fault)
+{
+	enum MHD_Result result;
+	json_t *body;
+
+	switch (fault.mode) {
+	case FAULT_FAIL:
+		return answer_code(connection, 503, "out_of_order");
+	case FAULT_REDIRECT:
+		body = json_object();
+		result = answer(connection, 302, body, "Location", "/elsewhere");
+		json_decref(body);
+		return result;
+	case FAULT_GARBAGE:
+		return call->lose_reply ? MHD_NO : answer_garbage(connection);
+	case FAULT_HUGE:
+		return call->lose_reply ? MHD_NO : answer_huge(connection);
+	case FAULT_HANG:
+	case FAULT_LOSE_REPLY:
 		return MHD_NO; /* closes the connection */
-	if (fault.mode == FAULT_GARBAGE)
-		return answer_garbage(connection);
-	if (fault.mode == FAULT_HUGE)
-		return answer_huge(connection);
+	case FAULT_NONE:
+	case FAULT_DECLINE:
+	case FAULT_SLOW:
+		break;
+	}
+	if (call->lose_reply)
+		return MHD_NO;
 	return answer(connection, call->status, call->reply,
 				  call->replayed ? "Idempotent-Replayed" : NULL, "true");
 }
@@ -239,21 +257,24 @@ static enum MHD_Result serve_operation(struct participant *participant,
 									   const char *path)
 {
 	struct in_progress mine;
-	enum MHD_Result result;
+	struct fault fault;
 
 	call->key = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key");
-	if (call->operation->role == ROLE_READ)
-		return serve_call(participant, connection, call,
-						  faults_take(participant->faults, path, call->body));
+	if (call->operation->role == ROLE_READ) {
+		fault = faults_take(participant->faults, path, call->body);
+		carry_out(participant, connection, call, fault);
+		return answer_call(connection, call, fault);
+	}
 	if (!call->key || !*call->key || strlen(call->key) > KEY_MAX)
 		return answer_code(connection, 400, "idempotency_key_required");
 	mine.key = call->key;
 	if (!begin(participant, &mine))
 		return answer_code(connection, 409, "in_progress");
-	result = serve_call(participant, connection, call,
-						faults_take(participant->faults, path, call->body));
+	fault = faults_take(participant->faults, path, call->body);
+	carry_out(participant, connection, call, fault);
+	/* Before the first byte of an answer leaves: who has it may ask again at once. */
 	end(participant, &mine);
-	return result;
+	return answer_call(connection, call, fault);
 }
 
 static enum MHD_Result serve_control(struct participant *participant,

@@ -80,13 +80,13 @@ shop_at() {
 	for name in stock payments shipping mail; do echo "--participant=$name=$url_order_services/$name"; done
 }
 
-# start_skald ARGUMENTS...: `skald serve` with its store in $dir/data, on $port. Sets skald_pid and
-# SKALD_SERVER. SKALD_FAILPOINTS may be set for it.
+# start_skald ARGUMENTS...: `skald serve` with its store in $dir/data, or at $STORE, on $port. Sets
+# skald_pid and SKALD_SERVER. SKALD_FAILPOINTS may be set for it.
 port=$(free_port)
 export SKALD_SERVER=http://127.0.0.1:$port
 start_skald() {
 	: > "$dir/skald.log"
-	"$skald" serve --port "$port" --store "$dir/data/skald.db" "$@" >> "$dir/skald.log" 2>&1 &
+	"$skald" serve --port "$port" --store "${STORE:-$dir/data/skald.db}" "$@" >> "$dir/skald.log" 2>&1 &
 	skald_pid=$!
 	pids+=("$skald_pid")
 }

@@ -171,7 +171,8 @@ done
 wait "${clients[@]}"
 for pid in "${clients[@]}"; do forget "$pid"; done
 for ((i = 0; i < KEYS; i++)); do
-	[ "$(jq -r .id "$dir/acks/$i".? | sort -u | wc -l)" = 1 ] || fail "key load-$i was answered with several sagas"
+	mapfile -t ids < <(jq -r .id "$dir/acks/$i".? | sort -u)
+	[ ${#ids[@]} = 1 ] || fail "key load-$i was answered with ${#ids[@]} sagas: ${ids[*]}"
 done
 expect 0 "$skald" saga list 'key:load-*' --all -o json
 [ "$(jq length <<< "$out")" = "$KEYS" ] || fail "$(jq length <<< "$out") sagas for $KEYS keys"

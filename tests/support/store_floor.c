@@ -28,6 +28,7 @@ struct floor_run {
 	struct store_item *items;
 	int n;
 	int64_t next_key;
+	int slots;
 	uint64_t run; /* makes the keys of one run differ from those of another */
 };
 
@@ -53,7 +54,7 @@ static void begin(struct floor_run *run, struct floor_saga *saga, wall_ms now)
 	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
 	snprintf(saga->key, sizeof(saga->key), "order-%08x-%lld", (unsigned)run->run,
 			 (long long)run->next_key++);
-	saga->slot = saga_slot("default", "http3", saga->key, 16);
+	saga->slot = saga_slot("default", "http3", saga->key, run->slots);
 	saga_id_make(now, saga->slot, random, saga->id);
 	saga->row = (struct saga_row){
 		.slot = saga->slot,
@@ -221,7 +222,10 @@ double store_floor_run(struct store *store, int items_per_commit, double seconds
 					   struct store_floor_result *ret_result)
 {
 	struct store_floor_result result = {0};
-	struct floor_run run = {.n = items_per_commit * 2 + 1}; /* odd: places in life spread out */
+	struct floor_run run = {
+		.n = items_per_commit * 2 + 1, /* odd: places in life spread out */
+		.slots = store->ops->slot_count(store),
+	};
 	double start, took;
 	int pos = 0;
 

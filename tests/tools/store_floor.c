@@ -1,24 +1,27 @@
 /*
- * Measures the store alone: store_floor [FILE [SECONDS [ITEMS…]]]. One JSON line for each size of
- * batch. The file is made for it, and is to be removed by the caller.
+ * Measures the store alone: store_floor [FILE|URL [SECONDS [ITEMS…]]]. One JSON line for each size
+ * of batch. The file is made for it, and is to be removed by the caller.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "connectors/store_postgres.h"
 #include "connectors/store_sqlite.h"
 #include "tests/support/store_floor.h"
 
 int main(int argc, char **argv)
 {
 	static const int sizes[] = {1, 8, 32, 128};
-	struct store_sqlite_options options = {.path = argc > 1 ? argv[1] : "/tmp/store-floor.db"};
+	const char *address = argc > 1 ? argv[1] : "/tmp/store-floor.db";
+	struct store_sqlite_options sqlite = {.path = address, .no_sync = getenv("NO_SYNC") != NULL};
+	struct store_postgres_options postgres = {.url = address, .exclusive = true};
 	double seconds = argc > 2 ? strtod(argv[2], NULL) : 2;
 	int n = argc > 3 ? argc - 3 : (int)(sizeof(sizes) / sizeof(sizes[0]));
 	struct store *store;
 	struct err err;
 
-	options.no_sync = getenv("NO_SYNC") != NULL;
-	if (store_sqlite_open(&options, &store, &err) < 0) {
+	if ((store_postgres_is_url(address) ? store_postgres_open(&postgres, &store, &err)
+										: store_sqlite_open(&sqlite, &store, &err)) < 0) {
 		fprintf(stderr, "store_floor: %s\n", err.text);
 		return 1;
 	}

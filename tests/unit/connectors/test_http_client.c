@@ -168,6 +168,61 @@ START_TEST(test_http_client__sends_a_large_body_without_asking_for_leave)
 }
 END_TEST
 
+START_TEST(test_http_client__sends_to_an_address_of_its_own)
+{
+	struct http_wanted_header wanted[] = {{.name = "content-length"}, {.name = "etag"}};
+	CLEANUP(call_free_p) struct call *call = call_new("POST", "/ok", "{}");
+
+	call->request.participant = NULL;
+	call->request.base_url = http_script_url(script);
+	call->request.wanted = wanted;
+	call->request.n_wanted = 2;
+	http_client_send(client, &call->request);
+	await(call);
+	ck_assert_int_eq(call->request.result, HTTP_ANSWERED);
+	ck_assert_str_eq(wanted[0].value, "11");
+	ck_assert_str_eq(wanted[1].value, "");
+}
+END_TEST
+
+START_TEST(test_http_client__sends_nothing_after_its_time)
+{
+	CLEANUP(call_free_p) struct call *late = call_new("POST", "/ok", "{}");
+	CLEANUP(call_free_p) struct call *soon = call_new("POST", "/ok", "{}");
+	int64_t past = 1, future = INT64_MAX;
+
+	late->request.not_after_ms = &past;
+	soon->request.not_after_ms = &future;
+	http_client_send(client, &late->request);
+	http_client_send(client, &soon->request);
+	await(late);
+	await(soon);
+	ck_assert_int_eq(late->request.result, HTTP_CANCELLED);
+	ck_assert_int_eq(soon->request.result, HTTP_ANSWERED);
+	ck_assert_int_eq(http_script_requests(script), 1);
+}
+END_TEST
+
+START_TEST(test_http_client__looks_at_the_time_again_when_its_turn_comes)
+{
+	CLEANUP(call_free_p) struct call *first = call_new("GET", "/gate", NULL);
+	CLEANUP(call_free_p) struct call *queued = call_new("GET", "/ok", NULL);
+	int64_t until = INT64_MAX;
+
+	restart(1, NULL);
+	queued->request.not_after_ms = &until;
+	http_client_send(client, &first->request);
+	http_script_await_requests(script, 1);
+	http_client_send(client, &queued->request);
+	__atomic_store_n(&until, 1, __ATOMIC_RELEASE); /* the lease is lost */
+	http_script_open_gate(script);
+	await(first);
+	await(queued);
+	ck_assert_int_eq(queued->request.result, HTTP_CANCELLED);
+	ck_assert_int_eq(http_script_requests(script), 1);
+}
+END_TEST
+
 START_TEST(test_http_client__changes_method_and_body_on_one_connection)
 {
 	EXCHANGE(a, "POST", "/echo", "{}");
@@ -642,6 +697,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_http_client__gives_status_body_and_content_type);
 	tcase_add_test(tc, test_http_client__sends_the_request_as_it_is_given);
 	tcase_add_test(tc, test_http_client__sends_a_large_body_without_asking_for_leave);
+	tcase_add_test(tc, test_http_client__sends_to_an_address_of_its_own);
+	tcase_add_test(tc, test_http_client__sends_nothing_after_its_time);
+	tcase_add_test(tc, test_http_client__looks_at_the_time_again_when_its_turn_comes);
 	tcase_add_test(tc, test_http_client__changes_method_and_body_on_one_connection);
 	tcase_add_test(tc, test_http_client__sends_the_participants_headers_before_the_requests);
 	tcase_add_test(tc, test_http_client__does_not_send_what_would_break_out_of_its_place);

@@ -217,6 +217,21 @@ START_TEST(test_store__keeps_the_same_contract)
 }
 END_TEST
 
+START_TEST(test_none__finds_nothing)
+{
+	struct idempotency *none = idempotency_none_new();
+	char id[SAGA_ID_SIZE], fingerprint[SHA256_HEX_SIZE];
+	struct err err;
+
+	ck_assert_int_eq(
+		none->ops->remember(none, "default", "order", "a", rows_id(1), rows_fingerprint(1), &err),
+		0);
+	ck_assert_int_eq(none->ops->find(none, "default", "order", "a", id, fingerprint, &err),
+					 ERR_NOT_FOUND);
+	none->ops->close(none);
+}
+END_TEST
+
 /* ---- what is in Redis ---- */
 
 START_TEST(test_pointer__expires_and_tells_nothing_of_the_key)
@@ -813,6 +828,7 @@ int main(void)
 	tcase_add_test(tcase, test_sentinel__names_the_master_each_time);
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(pure, test_url__is_checked);
+	tcase_add_test(pure, test_none__finds_nothing);
 	suite_add_tcase(suite, pure);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

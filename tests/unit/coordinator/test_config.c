@@ -186,11 +186,15 @@ START_TEST(test_config__print_masks_secrets)
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	read_text("participants:\n  bank:\n    url: https://user:hunter2@bank/api\n"
-			  "    headers: {Authorization: Bearer hunter2}\n");
+			  "    headers: {Authorization: Bearer hunter2}\n"
+			  "store: {path: \"postgresql://skald:hunter2@db/skald?sslmode=require\"}\n"
+			  "idempotency: {redis_url: \"redis://:hunter2@cache:6379/1\"}\n");
 	config_print(&config, out);
 	fclose(out);
 	ck_assert_ptr_null(strstr(text, "hunter2"));
 	ck_assert_ptr_nonnull(strstr(text, "https://***@bank/api"));
+	ck_assert_ptr_nonnull(strstr(text, "postgresql://***@db/skald?sslmode=require"));
+	ck_assert_ptr_nonnull(strstr(text, "redis://***@cache:6379/1"));
 	ck_assert_ptr_nonnull(strstr(text, "Authorization: \"***\""));
 	ck_assert_ptr_nonnull(strstr(text, "port: 7878  # default"));
 }
