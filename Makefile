@@ -152,7 +152,8 @@ sim: $(BUILD)/tests/sim/sim ## simulates SEEDS=5000 runs with faults, from SEED_
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%Y%m%d0000) --seeds 100 --jobs $$(nproc)
 
 .PHONY: soak
-soak: $(BUILD)/tests/sim/sim ## simulates SEEDS= runs that nobody has seen before
+soak: $(BUILD)/tests/sim/sim $(BUILD)/tests/unit/sagas/test_decide ## simulates SEEDS= runs that nobody has seen before
+	$(Q)DAG_STEPS=4 $(BUILD)/tests/unit/sagas/test_decide
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%s0000000) --seeds $(SEEDS) --jobs $$(nproc)
 
 .PHONY: mutants

@@ -146,6 +146,26 @@ static void start_answered(struct sim *sim, struct client *client, const struct 
 		client->at = sim->world.now + rng_below(&sim->rng_client, 15000);
 }
 
+/* What is shown is durable: the status and the end, up to the row that the answer names. */
+static void check_shown(struct sim *sim, const struct engine_call *call)
+{
+	const struct oracle_saga *saga =
+		oracle_saga(&sim->oracle, call->duplicate ? call->existing_id : call->id);
+
+	if (call->result < 0 || call->duplicate)
+		return;
+	if (!saga || call->seq > saga->seq)
+		sim_fail(sim, call->id, "S1 an answer shows what is not stored");
+	if (call->seq == saga->seq && call->status != saga->fold->status)
+		sim_fail(sim, call->id, "S7 an answer shows another status than the history");
+	if (call->ended && (!saga->ended || saga->end != call->status))
+		sim_fail(sim, call->id, "S1 an answer shows an end that is not stored");
+	if (call->act == ENGINE_TERMINATE && saga->end != SAGA_TERMINATED)
+		sim_fail(sim, call->id, "S1 a terminate is acknowledged before it is stored");
+	if (call->act == ENGINE_CANCEL && !saga->seen[EV_SAGA_CANCEL_REQUESTED])
+		sim_fail(sim, call->id, "S1 a cancel is acknowledged before it is stored");
+}
+
 void client_answered(struct sim *sim, struct engine_call *call, bool lost)
 {
 	struct client *client = call->ctx;
@@ -155,6 +175,8 @@ void client_answered(struct sim *sim, struct engine_call *call, bool lost)
 			  : call->result == 0 ? "ok"
 								  : call->err.text,
 			  call->duplicate ? ", a duplicate of " : "", call->existing_id);
+	if (!lost)
+		check_shown(sim, call);
 	if (call->act == ENGINE_START)
 		start_answered(sim, client, call, lost);
 	else if (!lost && call->result == 0) {
