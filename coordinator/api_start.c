@@ -97,7 +97,7 @@ static bool evaluate_key(struct exchange *ex, struct start *start)
 	int r;
 
 	buf_init(&out, 64 * 1024);
-	r = tmpl_write_text(start->def->key, &env, false, &out, &present, &err);
+	r = tmpl_write_text(start->def->key, &env, TMPL_TEXT_PLAIN, &out, &present, &err);
 	if (r == 0 && !present)
 		r = err_set(&err, ERR_INVALID, "it gives nothing");
 	if (r == 0)

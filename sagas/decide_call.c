@@ -48,7 +48,8 @@ static int write_query(const struct http_action *http, struct env *env, struct b
 	buf_init(&value, 64 * 1024);
 	for (i = 0; i < http->n_query; i++) {
 		buf_clear(&value);
-		r = tmpl_write_text(http->query[i].value, &env->expr, true, &value, &present, err);
+		r = tmpl_write_text(http->query[i].value, &env->expr, TMPL_TEXT_QUERY, &value, &present,
+							err);
 		if (r < 0) {
 			err_prefix(err, "query `%s`", http->query[i].name);
 			return r;
@@ -72,7 +73,7 @@ static int make_path(const struct http_action *http, struct env *env, struct req
 	int r;
 
 	buf_init(&path, 64 * 1024);
-	r = tmpl_write_text(http->path, &env->expr, true, &path, &present, err);
+	r = tmpl_write_text(http->path, &env->expr, TMPL_TEXT_PATH, &path, &present, err);
 	if (r == 0 && !present)
 		r = err_set(err, ERR_INVALID, "it gives nothing");
 	if (r < 0) {
@@ -103,7 +104,8 @@ static int make_headers(const struct http_action *http, struct env *env, struct 
 	for (i = 0; i < http->n_headers; i++) {
 		buf_clear(&line);
 		buf_printf(&line, "%s: ", http->headers[i].name);
-		r = tmpl_write_text(http->headers[i].value, &env->expr, false, &line, &present, err);
+		r = tmpl_write_text(http->headers[i].value, &env->expr, TMPL_TEXT_PLAIN, &line, &present,
+							err);
 		if (r == 0)
 			r = buf_check(&line, "a header", err);
 		if (r == 0 && present && strpbrk(line.data, "\r\n"))
@@ -209,7 +211,7 @@ static int make_key(const struct action_def *act, struct env *env, const char *w
 		return 0;
 	}
 	buf_init(&text, KEY_MAX_BYTES);
-	r = tmpl_write_text(act->idempotency_key, &env->expr, false, &text, &present, err);
+	r = tmpl_write_text(act->idempotency_key, &env->expr, TMPL_TEXT_PLAIN, &text, &present, err);
 	if (r == 0)
 		r = buf_check(&text, "the key", err);
 	if (r == 0 && !present)

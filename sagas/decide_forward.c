@@ -140,9 +140,10 @@ static int do_fail(struct ctx *ctx, int step, int item, struct env *env, struct 
 
 	buf_init(&code, 128);
 	buf_init(&message, 4096);
-	r = tmpl_write_text(act->fail_code, &env->expr, false, &code, &present, err);
+	r = tmpl_write_text(act->fail_code, &env->expr, TMPL_TEXT_PLAIN, &code, &present, err);
 	if (r == 0 && act->fail_message)
-		r = tmpl_write_text(act->fail_message, &env->expr, false, &message, &present, err);
+		r = tmpl_write_text(act->fail_message, &env->expr, TMPL_TEXT_PLAIN, &message, &present,
+							err);
 	if (r < 0)
 		return r;
 	decide__failed(ctx, step, item, OUTCOME_FAILURE, false, 0, buf_str(&code), buf_str(&message),

@@ -337,19 +337,21 @@ static void add_percent_encoded(const char *s, size_t len, struct buf *out)
 	}
 }
 
-static int write_encoded_expr(const struct tmpl *tmpl, const struct expr *expr,
-							  const struct expr_env *env, struct buf *out, bool *ret_present,
-							  struct err *err)
+static int write_used_expr(const struct tmpl *tmpl, const struct expr *expr,
+						   const struct expr_env *env, enum tmpl_text_use use, struct buf *out,
+						   bool *ret_present, struct err *err)
 {
 	struct buf text;
 	int r;
 
+	if (use == TMPL_TEXT_PLAIN)
+		return write_text_expr(tmpl, expr, env, out, ret_present, err);
 	buf_init(&text, out->max);
 	r = write_text_expr(tmpl, expr, env, &text, ret_present, err);
 	if (r == 0)
 		r = buf_check(&text, "the text of a template", err);
-	if (r == 0 && *ret_present && text.len == 0) {
-		r = err_set(err, ERR_INVALID, "it is empty, and cannot be part of a URL");
+	if (r == 0 && *ret_present && text.len == 0 && use == TMPL_TEXT_PATH) {
+		r = err_set(err, ERR_INVALID, "it is empty, and cannot be part of a path");
 		r = place_error(tmpl, expr, r, err);
 	}
 	if (r == 0 && *ret_present)
@@ -371,7 +373,7 @@ static int write_constant_text(const struct tmpl *tmpl, struct buf *out, struct 
 	return 0;
 }
 
-int tmpl_write_text(const struct tmpl *tmpl, const struct expr_env *env, bool percent_encode,
+int tmpl_write_text(const struct tmpl *tmpl, const struct expr_env *env, enum tmpl_text_use use,
 					struct buf *out, bool *ret_present, struct err *err)
 {
 	bool present = true;
@@ -382,10 +384,7 @@ int tmpl_write_text(const struct tmpl *tmpl, const struct expr_env *env, bool pe
 		r = write_constant_text(tmpl, out, err);
 		break;
 	case T_EXPR:
-		if (percent_encode)
-			r = write_encoded_expr(tmpl, tmpl->expr, env, out, &present, err);
-		else
-			r = write_text_expr(tmpl, tmpl->expr, env, out, &present, err);
+		r = write_used_expr(tmpl, tmpl->expr, env, use, out, &present, err);
 		break;
 	case T_TEXT:
 		for (size_t i = 0; i < tmpl->n && r == 0; i++) {
@@ -393,12 +392,10 @@ int tmpl_write_text(const struct tmpl *tmpl, const struct expr_env *env, bool pe
 
 			if (!segment->expr)
 				buf_add(out, segment->raw, segment->raw_len);
-			else if (!percent_encode)
-				r = write_text_expr(tmpl, segment->expr, env, out, &present, err);
 			else
-				r = write_encoded_expr(tmpl, segment->expr, env, out, &present, err);
-			if (r == 0 && !present && percent_encode) {
-				r = err_set(err, ERR_INVALID, "it gives nothing, and cannot be part of a URL");
+				r = write_used_expr(tmpl, segment->expr, env, use, out, &present, err);
+			if (r == 0 && !present && use == TMPL_TEXT_PATH) {
+				r = err_set(err, ERR_INVALID, "it gives nothing, and cannot be part of a path");
 				r = place_error(tmpl, segment->expr, r, err);
 			}
 			present = true;

@@ -49,13 +49,19 @@ int tmpl_eval(const struct tmpl *tmpl, const struct expr_env *env, json_t **ret_
 int tmpl_write(const struct tmpl *tmpl, const struct expr_env *env, struct buf *out,
 			   bool *ret_present, struct err *err) MUST_CHECK;
 
+/* What a text is for. In both parts of a URL what comes from expressions is percent-encoded (RFC
+ * 3986 unreserved stay), and literal text stays as written. */
+enum tmpl_text_use {
+	TMPL_TEXT_PLAIN,
+	TMPL_TEXT_PATH, /* of a URL: empty or nothing is ERR_INVALID, for it would name another thing */
+	TMPL_TEXT_QUERY /* a value in a URL's query; may be empty */
+};
+
 /*
- * A string template as plain text (strings unquoted, numbers and bools as JSON prints them; null,
- * lists and maps are ERR_INVALID). With percent_encode, what comes from expressions is encoded as
- * one URL path segment or query value (RFC 3986 unreserved stay), and null or empty there is
- * ERR_INVALID; literal text stays as written. *ret_present as in tmpl_write.
+ * A string template as text (strings unquoted, numbers and bools as JSON prints them; null, lists
+ * and maps are ERR_INVALID). *ret_present as in tmpl_write.
  */
-int tmpl_write_text(const struct tmpl *tmpl, const struct expr_env *env, bool percent_encode,
+int tmpl_write_text(const struct tmpl *tmpl, const struct expr_env *env, enum tmpl_text_use use,
 					struct buf *out, bool *ret_present, struct err *err) MUST_CHECK;
 
 #endif

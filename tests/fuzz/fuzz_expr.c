@@ -95,7 +95,9 @@ static void fuzz_tmpl(const char *text, size_t size)
 		CHECK(out.len == expected.len && memcmp(buf_str(&out), buf_str(&expected), out.len) == 0);
 	}
 	buf_clear(&out);
-	(void)!tmpl_write_text(tmpl, &env, true, &out, &present, NULL);
+	(void)!tmpl_write_text(tmpl, &env, TMPL_TEXT_PATH, &out, &present, NULL);
+	buf_clear(&out);
+	(void)!tmpl_write_text(tmpl, &env, TMPL_TEXT_QUERY, &out, &present, NULL);
 	buf_release(&out);
 	buf_release(&expected);
 }

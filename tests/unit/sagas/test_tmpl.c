@@ -147,30 +147,36 @@ END_TEST
 
 static const struct {
 	const char *text;
-	bool encode;
+	enum tmpl_text_use use;
 	const char *result; /* NULL: nothing; begins with !: an error that says the rest */
 } texts[] = {
-	{"\"/orders/${input.id}/x\"", true, "/orders/o%2F1%20%C3%A9/x"},
-	{"\"/orders/${input.id}/x\"", false, "/orders/o/1 \xc3\xa9/x"},
-	{"\"/a/${input.n}/${input.price}/${input.ok}\"", true, "/a/3/19.99/true"},
-	{"\"/plain path\"", true, "/plain path"},
-	{"\"${'-._~aZ09'}\"", true, "-._~aZ09"},
-	{"\"${input.?missing}\"", true, NULL},
-	{"\"${input.?missing}\"", false, NULL},
-	{"\"a${input.?missing}\"", false, "a"},
-	{"\"a${input.?missing}\"", true, "!gives nothing"},
-	{"\"a${input.empty}\"", true, "!empty"},
-	{"\"${input.empty}\"", true, "!empty"},
-	{"\"a${input.empty}\"", false, "a"},
-	{"\"a${input.note}\"", true, "!null"},
-	{"\"a${input.note}\"", false, "!null"},
-	{"\"${input.lines}\"", false, "!list"},
-	{"\"${input.nope}\"", false, "!${input.nope}: `input` has no field `nope`"},
-	{"5", true, "5"},
-	{"true", true, "true"},
-	{"null", true, "!null"},
-	{"[1]", false, "!list"},
-	{"{\"a\":\"${input.n}\"}", false, "!map"},
+	{"\"/orders/${input.id}/x\"", TMPL_TEXT_PATH, "/orders/o%2F1%20%C3%A9/x"},
+	{"\"/orders/${input.id}/x\"", TMPL_TEXT_PLAIN, "/orders/o/1 \xc3\xa9/x"},
+	{"\"/a/${input.n}/${input.price}/${input.ok}\"", TMPL_TEXT_PATH, "/a/3/19.99/true"},
+	{"\"/plain path\"", TMPL_TEXT_PATH, "/plain path"},
+	{"\"${'-._~aZ09'}\"", TMPL_TEXT_PATH, "-._~aZ09"},
+	{"\"${input.?missing}\"", TMPL_TEXT_PATH, NULL},
+	{"\"${input.?missing}\"", TMPL_TEXT_PLAIN, NULL},
+	{"\"a${input.?missing}\"", TMPL_TEXT_PLAIN, "a"},
+	{"\"a${input.?missing}\"", TMPL_TEXT_PATH, "!gives nothing"},
+	{"\"a${input.empty}\"", TMPL_TEXT_PATH, "!empty"},
+	{"\"${input.empty}\"", TMPL_TEXT_PATH, "!empty"},
+	{"\"a${input.empty}\"", TMPL_TEXT_PLAIN, "a"},
+	{"\"a${input.note}\"", TMPL_TEXT_PATH, "!null"},
+	{"\"${input.id}\"", TMPL_TEXT_QUERY, "o%2F1%20%C3%A9"},
+	{"\"${input.empty}\"", TMPL_TEXT_QUERY, ""},
+	{"\"a${input.empty}\"", TMPL_TEXT_QUERY, "a"},
+	{"\"${input.?missing}\"", TMPL_TEXT_QUERY, NULL},
+	{"\"a${input.?missing}\"", TMPL_TEXT_QUERY, "a"},
+	{"\"a${input.note}\"", TMPL_TEXT_QUERY, "!null"},
+	{"\"a${input.note}\"", TMPL_TEXT_PLAIN, "!null"},
+	{"\"${input.lines}\"", TMPL_TEXT_PLAIN, "!list"},
+	{"\"${input.nope}\"", TMPL_TEXT_PLAIN, "!${input.nope}: `input` has no field `nope`"},
+	{"5", TMPL_TEXT_PATH, "5"},
+	{"true", TMPL_TEXT_PATH, "true"},
+	{"null", TMPL_TEXT_PATH, "!null"},
+	{"[1]", TMPL_TEXT_PLAIN, "!list"},
+	{"{\"a\":\"${input.n}\"}", TMPL_TEXT_PLAIN, "!map"},
 };
 
 START_TEST(test_tmpl__writes_text)
@@ -183,7 +189,7 @@ START_TEST(test_tmpl__writes_text)
 	int r;
 
 	buf_init(&out, 0);
-	r = tmpl_write_text(tmpl, &env, texts[_i].encode, &out, &present, &err);
+	r = tmpl_write_text(tmpl, &env, texts[_i].use, &out, &present, &err);
 	if (result && *result == '!') {
 		ck_assert_int_eq(r, ERR_INVALID);
 		ck_assert_msg(strstr(err.text, result + 1), "%s", err.text);
