@@ -53,7 +53,7 @@ mutant undo-has-the-key-of-do sagas/decide_call.c 's/step_key\(env->state, env->
 mutant items-share-a-key sagas/env.c 's/if \(item < 0\)/if (item < 9999)/'
 mutant undo-computed-again sagas/decide_undo.c 's/if \(!action->undo\.request\)/if (action)/'
 # What is undone, when, and in which order.
-mutant undo-in-any-order sagas/decide_undo.c 's/if \(dependants_are_undone\(state, i\)\)/if (dependants_are_undone(state, i) || true)/'
+mutant undo-in-any-order sagas/decide_undo.c 's/if \(saga_state_dependants_undone\(state, i\)\)/if (i >= 0)/'
 mutant ambiguous-is-not-done sagas/decide_reply.c 's/bool ambiguous = !from_probe[^;]*;/bool ambiguous = false;/'
 mutant ambiguous-is-not-armed sagas/decide_forward.c 's/if \(ambiguous\)(\s+decide__arm)/if (false)\1/'
 mutant undo-before-it-settled sagas/decide_undo.c 's/action->run\.settle_at <= ctx->now \&\&/true \&\&/'
@@ -67,9 +67,9 @@ mutant late-replies-accepted sagas/decide_reply.c 's/return exec->out \&\& in->a
 mutant timers-early sagas/decide.c 's/exec->due_at \&\& exec->due_at <= now\)/exec->due_at \&\& exec->due_at <= now + 300)/'
 # Recovery, sleep, and rows.
 mutant recovery-sends-nothing sagas/decide.c 's/if \(def->probe\)(\s+)decide__probe\(ctx, target\);(\s+)else(\s+)decide__send\(ctx, target\);/(void)settles;/'
-mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = true;/exec->sent_before = false;/'
+mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = exec->ambiguous = true;/(void)settles;/'
 mutant due-at-not-cleared coordinator/turn_decide.c 's/row->due_at = saga->next_due_at;/row->due_at = saga->next_due_at ? saga->next_due_at : saga->row_due_at;/'
-mutant sleepers-forgotten coordinator/turn_load.c 's/turn->poll_at = turn->now \+ POLL_EVERY_MS;/turn->poll_at = 0;/'
+mutant sleepers-forgotten coordinator/turn_load.c 's/turn->poll_at = turn->now \+ turn->poll_every_ms;/turn->poll_at = 0;/'
 mutant attention-not-stored coordinator/turn_decide.c 's/row->attention = copy_text\([^;]*;/row->attention = NULL;/'
 mutant event-loses-a-field sagas/event.c 's/\tX\("settle_at", settle_at\)//; s/(X\("deadline_at", deadline_at\)) +\\\n/\1\n/'
 

@@ -331,14 +331,16 @@ static void tell_oracle(struct sim *sim, const struct flight *flight)
 	bool unknown = is_unknown(flight, action);
 
 	if (flight->copy.command.kind == CALL_PROBE_DO && flight->result == CALL_ANSWERED &&
-		flight->status < 500 && flight->status != 202)
+		flight->status < 500 && flight->status != 202) {
 		action->probed = true;
+		action->probed_at = sim->world.now;
+	}
 	if (flight->copy.command.kind != CALL_DO)
 		return;
 	if (unknown || (flight->result == CALL_ANSWERED && flight->status == 202)) {
 		action->maybe_sent = true;
-		/* What the probe said holds for the attempts before it. */
-		if (flight->copy.command.attempt >= action->attempt)
+		/* What the probe said holds for what was sent before. */
+		if (flight->copy.sent_at > action->probed_at)
 			action->probed = false;
 	}
 }

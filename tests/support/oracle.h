@@ -17,7 +17,7 @@ struct oracle_action {
 	bool armed, started, undone, undo_failed, undo_skipped;
 	bool maybe_sent; /* some attempt ended unknown, or an owner died while it was out */
 	bool probed;     /* a probe has spoken about it */
-	wall_ms due_at, settle_at, next_at, undo_next_at;
+	wall_ms due_at, settle_at, next_at, undo_next_at, probed_at;
 	char *key, *undo_key;         /* of the requests */
 	char *request, *undo_request; /* as text */
 	int64_t attempt;              /* the latest sent */
