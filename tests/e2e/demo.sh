@@ -46,10 +46,10 @@ await_end "$dev" 20
 gone || fail "dev left its participants behind"
 
 # Killed, it takes its participants with it; started again, it knows what it knew.
-"$skald" dev --data "$dir/dev data" --port "$port" > "$dir/dev.log" 2>&1 &
+"$skald" dev --data "$dir/dev data" --port "$port" > "$dir/dev again.log" 2>&1 &
 dev=$!
 pids+=("$dev")
-wait_for 10 grep -q '^Ctrl-C' "$dir/dev.log" || fail "dev does not start again"
+wait_for 10 grep -q '^Ctrl-C' "$dir/dev again.log" || fail "dev does not start again"
 expect 0 "$skald" saga list key:p-1 -o json
 [ "$(jq -r '.[0].status' <<< "$out")" = completed ] || fail "the payment is gone: $out"
 children=$(pgrep -P "$dev")

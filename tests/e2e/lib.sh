@@ -67,6 +67,7 @@ forget() { # pid: it was waited for
 start_participant() {
 	local program
 	program=$(echo "$build"/examples/*/participants/"$1")
+	: > "$dir/$1.log" # now, and not when the program is there: an older one may have said the word
 	"$program" --port 0 --data "$dir/$1" > "$dir/$1.log" 2>&1 &
 	pids+=($!)
 	printf -v "pid_$1" %s $!
