@@ -198,6 +198,10 @@ install: all ## installs the binary and the example participants below $(DESTDIR
 	install -d "$(DESTDIR)$(libexecdir)/skald"
 	install -m 755 $(EXAMPLE_BIN) "$(DESTDIR)$(libexecdir)/skald/"
 
+.PHONY: dist
+dist: ## packs what is committed into skald-VERSION.tar.gz
+	git archive --prefix="skald-$(VERSION)/" -o "skald-$(VERSION).tar.gz" HEAD
+
 .PHONY: clean
 clean: ## removes what was built
 	rm -rf build
