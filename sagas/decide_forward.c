@@ -38,6 +38,19 @@ static void settle(struct ctx *ctx, int step, enum outcome outcome, json_t *outp
 	decide__emit(ctx, &event);
 }
 
+/* Another item or turn of the pivot has taken effect, or may yet. */
+static bool pivot_may_be_done(const struct saga_state *state, int item)
+{
+	const struct step_state *pivot = &state->steps[state->def->pivot];
+	int i;
+
+	for (i = 0; i < pivot->n_actions; i++)
+		if (i != (item < 0 ? 0 : item) && pivot->actions[i].run.status != EXEC_IDLE &&
+			(pivot->actions[i].run.status != EXEC_FAILED || pivot->actions[i].run.ambiguous))
+			return true;
+	return false;
+}
+
 void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, bool ambiguous,
 					wall_ms settle_at, const char *code_said, const char *message_said,
 					struct env *env)
@@ -54,7 +67,8 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 	env->failure_message = message;
 	tolerated = (after || !state->failing) && decide__tolerates(ctx, step, env);
 	if (!tolerated &&
-		(decide__forward_only(state, step) || (step == state->def->pivot && ambiguous))) {
+		(decide__forward_only(state, step) ||
+		 (step == state->def->pivot && (ambiguous || pivot_may_be_done(state, item))))) {
 		decide__park(ctx, (struct target){step, item, SIDE_DO},
 					 ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
 		env->failure_code = env->failure_message = NULL;
@@ -321,7 +335,7 @@ static void continue_turns(struct ctx *ctx, int step)
 			   action->output ? json_incref(jval_json(action->output)) : NULL);
 	} else if (r == 0 && turn + 1 < def->repeat_max) {
 		begin_action(ctx, step, turn + 1);
-	} else if (decide__forward_only(ctx->state, step)) {
+	} else if (decide__forward_only(ctx->state, step) || step == ctx->state->def->pivot) {
 		decide__park(ctx, (struct target){step, turn + 1, SIDE_DO}, OUTCOME_FAILURE,
 					 r < 0 ? "expression_error" : "repeat_limit",
 					 r < 0 ? err.text : "`until` did not become true");

@@ -228,7 +228,7 @@ static void apply_step_failed(struct saga_state *state, const struct event *even
 	action->run.settle_at = event->settle_at;
 	action->tolerated = event->tolerated;
 	step->status = unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
-	if (event->step == state->def->pivot && !unknown && !event->ambiguous)
+	if (event->step == state->def->pivot && !unknown && !event->ambiguous && !event->tolerated)
 		state->pivot_scheduled = false;
 }
 
