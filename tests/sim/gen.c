@@ -81,6 +81,10 @@ static json_t *gen_undo(struct gen *gen, const char *to)
 		gen_times(gen, undo);
 	if (rng_percent(gen->rng, 60))
 		set(undo, "retry", gen_retry(gen, false));
+	if (rng_percent(gen->rng, 15))
+		set(undo, "probe",
+			json_pack("{s:o, s:s, s:{s:[i]}}", "http", gen_http(to, "GET"), "every", "1s",
+					  "outcome", "absent", 404));
 	if (rng_percent(gen->rng, 20))
 		set(undo, "output", json_pack("{s:s}", "id", "${reply.body.id}"));
 	return undo;
@@ -183,7 +187,7 @@ static void gen_step(struct gen *gen, int i)
 	json_array_append_new(gen->steps, step);
 	gen_needs(gen, step, i);
 	gen_when(gen, step, i);
-	many = kind < 75 && i != gen->pivot && rng_percent(gen->rng, 25);
+	many = rng_percent(gen->rng, i == gen->pivot ? 10 : 25);
 	if (i == gen->pivot)
 		set(step, "pivot", json_true());
 	if (many)

@@ -69,7 +69,7 @@ static struct entry *find_key(struct sim *sim, const char *key)
 	return NULL;
 }
 
-static struct entry *find_forward(struct sim *sim, const char *path)
+static struct entry *find_thing(struct sim *sim, const char *path, bool undo)
 {
 	char id[40], other[40];
 	struct entry *entry;
@@ -77,7 +77,7 @@ static struct entry *find_forward(struct sim *sim, const char *path)
 	resource_id(path, id);
 	for (entry = sim->entries; entry; entry = entry->next) {
 		resource_id(entry->path, other);
-		if (!entry->is_undo && strcmp(id, other) == 0)
+		if (entry->is_undo == undo && strcmp(id, other) == 0)
 			return entry;
 	}
 	return NULL;
@@ -215,12 +215,14 @@ static void decide(struct sim *sim, struct flight *flight)
 
 static void serve_probe(struct sim *sim, struct flight *flight)
 {
-	struct entry *entry = find_forward(sim, flight->copy.command.request->path);
+	bool of_undo = flight->copy.command.kind == CALL_PROBE_UNDO;
+	struct entry *entry = find_thing(sim, flight->copy.command.request->path, of_undo);
+	bool forgets = of_undo || (entry && strncmp(entry->path, "/r/", 3) != 0);
 
 	if (draw(sim, FAULT_PROBE_FAILS, 20))
 		answer(flight, 503, NULL);
-	/* The examples' participants keep nothing of what they declined. */
-	else if (!entry || (entry->status != 200 && strncmp(entry->path, "/r/", 3) != 0))
+	/* The examples' participants keep nothing of what they declined, nor does an undo. */
+	else if (!entry || (entry->status != 200 && entry->done_at <= sim->world.now && forgets))
 		answer(flight, 404, json_pack("{s:s}", "code", "absent"));
 	else if (entry->done_at > sim->world.now)
 		answer(flight, 202, json_pack("{s:s}", "state", "busy"));

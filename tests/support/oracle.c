@@ -236,6 +236,7 @@ static void look_step_completed(struct look *look)
 static void look_step_failed(struct look *look)
 {
 	struct oracle_action *action = look->action;
+	int i;
 
 	if (!action->scheduled)
 		look_begins(look);
@@ -252,8 +253,12 @@ static void look_step_failed(struct look *look)
 		EXPECT(look, action->ambiguous, "S12 an ambiguous failure is taken as definite");
 	if (action->ambiguous && look->event->code && strcmp(look->event->code, "output_error") != 0)
 		EXPECT(look, action->maybe_sent || action->probed, "S12 ambiguous without a reason");
-	if (look->event->step == look->saga->def->pivot && !action->ambiguous)
+	if (look->event->step == look->saga->def->pivot && !action->ambiguous && !action->tolerated) {
 		look->saga->pivot_closed = false;
+		for (i = 0; i < look->step->n; i++)
+			EXPECT(look, !look->step->actions[i].completed && !look->step->actions[i].ambiguous,
+				   "S15 the way back opens while a part of the pivot may be done");
+	}
 }
 
 static void look_compensating(struct look *look)
