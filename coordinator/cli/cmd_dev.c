@@ -14,6 +14,7 @@
 #include "coordinator/cli/children.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/def_file.h"
+#include "coordinator/cli/print.h"
 #include "coordinator/cli/server_run.h"
 #include "sagas/base/buf.h"
 #include "schemas/embedded.h"
@@ -262,7 +263,7 @@ static void print_next(const struct dev *dev)
 	char *server = dev->node->port == 7878
 					   ? xstrdup("")
 					   : xasprintf(" --server http://127.0.0.1:%d", dev->node->port);
-	const char *program = dev->cli->program;
+	CLEANUP(free_p) char *program = shell_text(dev->cli->program);
 
 	puts("\nNow, in another terminal:");
 	if (dev->builtin) {

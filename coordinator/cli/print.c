@@ -22,6 +22,26 @@ char *shown_text(const char *text)
 	return copy;
 }
 
+char *shell_text(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+								"_@%+=:,./-";
+	struct buf out;
+
+	if (*text && text[strspn(text, plain)] == '\0')
+		return xstrdup(text);
+	buf_init(&out, 0);
+	buf_add_char(&out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			buf_add_str(&out, "'\\''");
+		else
+			buf_add_char(&out, *text);
+	}
+	buf_add_char(&out, '\'');
+	return buf_take(&out, NULL);
+}
+
 void table_init(struct table *table, ...)
 {
 	va_list args;

@@ -37,6 +37,11 @@ void yaml_write(const json_t *value, FILE *out);
  * caller said must not steer the terminal. The caller's.
  */
 char *shown_text(const char *text) MUST_CHECK;
+/*
+ * A copy that a shell reads as one word, quoted where it must be: for commands that are shown to be
+ * typed. The caller's.
+ */
+char *shell_text(const char *text) MUST_CHECK;
 
 /* "" when colors are off, or the text means nothing: else the escape that begins its color. */
 const char *status_color(const char *status, bool color);

@@ -216,6 +216,21 @@ START_TEST(test_print__what_a_participant_says_cannot_steer_the_terminal)
 }
 END_TEST
 
+START_TEST(test_print__a_word_is_quoted_for_the_shell_where_it_must_be)
+{
+	static const char *const words[][2] = {
+		{"skald", "skald"},   {"/opt/a-b_1.2/skald", "/opt/a-b_1.2/skald"},
+		{"", "''"},           {"/a b/skald", "'/a b/skald'"},
+		{"a'b", "'a'\\''b'"}, {"$(x);~*", "'$(x);~*'"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		CLEANUP(free_p) char *word = shell_text(words[i][0]);
+
+		ck_assert_str_eq(word, words[i][1]);
+	}
+}
+END_TEST
+
 START_TEST(test_print__history_rows_become_flat_events)
 {
 	CLEANUP(json_decref_p)
@@ -246,6 +261,7 @@ int main(void)
 	tcase_add_test(tc, test_print__ledger_says_what_is_owed);
 	tcase_add_test(tc, test_print__events_are_one_line_each);
 	tcase_add_test(tc, test_print__what_a_participant_says_cannot_steer_the_terminal);
+	tcase_add_test(tc, test_print__a_word_is_quoted_for_the_shell_where_it_must_be);
 	tcase_add_test(tc, test_print__history_rows_become_flat_events);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
