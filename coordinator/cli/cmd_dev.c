@@ -17,6 +17,7 @@
 #include "coordinator/cli/print.h"
 #include "coordinator/cli/server_run.h"
 #include "sagas/base/buf.h"
+#include "sagas/base/map.h"
 #include "schemas/embedded.h"
 
 enum { DEV_MAX_DEFS = 64 };
@@ -208,21 +209,32 @@ static int start_participants(struct dev *dev)
 	return r;
 }
 
-static void warn_address(const struct dev *dev, const struct action_def *act, const char *def)
+/* Once for each participant of a definition; `told` keeps those that were told of. */
+static void warn_address(const struct dev *dev, const struct action_def *act, const char *def,
+						 struct map *told)
 {
-	if (act->kind == ACTION_HTTP && !has_address(&dev->config, act->http.to))
-		cli_note("skald: warning: %s calls `%s`, which has no address; give it with "
-				 "--participant %s=URL",
-				 def, act->http.to, act->http.to);
+	if (act->kind != ACTION_HTTP || has_address(&dev->config, act->http.to) ||
+		map_put(told, act->http.to, told))
+		return;
+	cli_note("skald: warning: %s calls `%s`, which has no address; give it with "
+			 "--participant %s=URL",
+			 def, act->http.to, act->http.to);
 }
 
 static void warn_addresses(const struct dev *dev)
 {
 	for (int d = 0; d < dev->n_defs; d++) {
 		const struct saga_def *def = dev->defs[d].def;
+		struct map told = {0};
 
-		for (int i = 0; def && i < def->n_steps; i++)
-			warn_address(dev, &def->steps[i].act, def->name);
+		for (int i = 0; def && i < def->n_steps; i++) {
+			const struct step_def *step = &def->steps[i];
+
+			warn_address(dev, &step->act, def->name, &told);
+			if (step->undo_kind == UNDO_ACTION)
+				warn_address(dev, &step->undo, def->name, &told);
+		}
+		map_release(&told);
 	}
 }
 
