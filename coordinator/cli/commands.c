@@ -191,6 +191,7 @@ const struct cli_command cli_commands[] = {
 	 "  status:running,compensating   one of these statuses\n"
 	 "  saga:order-*                  the definition; * and ? as in a shell\n"
 	 "  key:o-17*                     the business key\n"
+	 "  attention:true                those that need a person\n"
 	 "  started>2026-01-01            also < for before\n"
 	 "\n"
 	 "Examples:\n"
