@@ -121,7 +121,7 @@ restart-postgres)
 	;;
 sql)
 	port=$(sed -n 4p "$2/postgres/postmaster.pid")
-	"$(postgres_bin)/psql" -h 127.0.0.1 -p "$port" -U skald -d "$3" -qAtX -v ON_ERROR_STOP=1 -c "$4"
+	PGOPTIONS='-c client_min_messages=warning' "$(postgres_bin)/psql" -h 127.0.0.1 -p "$port" -U skald -d "$3" -qAtX -v ON_ERROR_STOP=1 -c "$4"
 	;;
 cpu)
 	pid=$(head -n 1 "$2/postgres/postmaster.pid")
