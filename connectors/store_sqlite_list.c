@@ -2,7 +2,8 @@
  * Lists of sagas: a filter becomes one statement, newest first. The table is ordered by (namespace,
  * id), and an id begins with its time, so a page is a walk down from where the last one ended. What
  * is rare (active, in need of a person, ended otherwise than completed) has small indexes of its
- * own; the statement names the one to use, because SQLite cannot know how rare each is.
+ * own; the statement names the one to use, because SQLite cannot know how rare each is. What is
+ * active is awake or asleep, each with an index; the two walks are merged.
  *
  * A walk that finds too little ends with an error instead of holding up its thread.
  */
@@ -44,17 +45,20 @@ static char *to_sqlite_glob(const char *glob)
 	return buf_take(&text, &len);
 }
 
+/* Only what has not ended is asked for. */
+static bool wants_active(const struct saga_filter *filter)
+{
+	return filter->status_mask && !filter->attention_only &&
+		   !(filter->status_mask & (MASK(SAGA_COMPLETED) | ended_otherwise));
+}
+
 static const char *choose_index(const struct saga_filter *filter)
 {
 	unsigned mask = filter->status_mask;
 
 	if (filter->attention_only)
 		return " INDEXED BY sagas_attention";
-	if (mask == 0 || mask & MASK(SAGA_COMPLETED))
-		return "";
-	if (!(mask & ended_otherwise))
-		return " INDEXED BY sagas_active";
-	if (!(mask & ~ended_otherwise))
+	if (mask && !(mask & ~ended_otherwise))
 		return " INDEXED BY sagas_not_completed";
 	return "";
 }
@@ -78,10 +82,10 @@ static void add_statuses(unsigned mask, struct buf *sql)
 	buf_add_char(sql, ')');
 }
 
-static void build(const struct saga_filter *filter, struct buf *sql)
+static void add_select(const struct saga_filter *filter, const char *index, struct buf *sql)
 {
 	buf_add_lit(sql, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas");
-	buf_add_str(sql, choose_index(filter));
+	buf_add_str(sql, index);
 	buf_add_lit(sql, " WHERE namespace = ?1");
 	if (filter->after_id[0])
 		buf_add_lit(sql, " AND id < ?2");
@@ -106,6 +110,18 @@ static void build(const struct saga_filter *filter, struct buf *sql)
 		buf_add_lit(sql, " AND started_at >= ?5");
 	if (filter->started_before)
 		buf_add_lit(sql, " AND started_at < ?6");
+}
+
+static void build(const struct saga_filter *filter, struct buf *sql)
+{
+	if (wants_active(filter)) {
+		add_select(filter, " INDEXED BY sagas_open", sql);
+		buf_add_lit(sql, " AND due_at IS NULL UNION ALL ");
+		add_select(filter, " INDEXED BY sagas_asleep", sql);
+		buf_add_lit(sql, " AND due_at IS NOT NULL");
+	} else {
+		add_select(filter, choose_index(filter), sql);
+	}
 	buf_add_lit(sql, " ORDER BY id DESC LIMIT ?7");
 }
 

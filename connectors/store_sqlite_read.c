@@ -18,11 +18,12 @@
 				 " ORDER BY seq LIMIT ?3")                                                         \
 	X(R_COMPENSATIONS, "SELECT step, item, action, status, request, attempts, last_error,"         \
 					   " updated_at FROM compensations WHERE saga_id = ?1 ORDER BY rowid")         \
-	X(R_AWAKE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_active"           \
+	X(R_AWAKE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_open"             \
 			   " WHERE ended_at IS NULL AND due_at IS NULL AND slot BETWEEN ?1 AND ?2"             \
 			   " ORDER BY namespace, id LIMIT ?3")                                                 \
-	X(R_DUE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_due"                \
-			 " WHERE due_at < ?4 AND slot BETWEEN ?1 AND ?2 ORDER BY due_at LIMIT ?3")             \
+	X(R_DUE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_open"               \
+			 " WHERE ended_at IS NULL AND due_at < ?4 AND slot BETWEEN ?1 AND ?2 ORDER BY due_at " \
+			 "LIMIT ?3")                                                                           \
 	X(R_KEY, "SELECT saga_id, fingerprint FROM idempotency"                                        \
 			 " WHERE namespace = ?1 AND definition = ?2 AND key = ?3")                             \
 	X(R_DEF_GET, "SELECT namespace, name, version, hash, deployed_at, doc, source"                 \
