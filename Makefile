@@ -166,6 +166,10 @@ bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CON
 	$(Q)tests/bench/run "$(BUILD)" "$(or $(SCENARIO),http3 http3-undo)" "$(or $(STORE),sqlite)" \
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)"
 
+.PHONY: bench-sleepers
+bench-sleepers: all $(TOOL_BIN) ## measures a store full of sleeping sagas: N=1000000 STORE="sqlite postgres"
+	$(Q)tests/bench/sleepers "$(BUILD)" "$(or $(N),1000000)" "$(or $(STORE),sqlite postgres)"
+
 .PHONY: lint
 lint: $(BUILD)/libsagas.a ## layers, purity, format and the like (tests/lint)
 	$(Q)BUILD="$(BUILD)" tests/run $(sort $(wildcard tests/lint/*.sh))
