@@ -31,6 +31,7 @@ static void saga_free(struct oracle_saga *saga)
 	saga_state_free(saga->fold);
 	saga_def_unref(saga->def);
 	json_decref(saga->rows);
+	json_decref(saga->times);
 	json_decref(saga->trail);
 	free(saga);
 }
@@ -441,6 +442,7 @@ static int read_row(void *ctx, const struct history_row *row)
 					err.text);
 	saga_state_check(saga->fold);
 	json_array_append_new(saga->rows, json_stringn(row->events, row->events_len));
+	json_array_append_new(saga->times, json_integer(row->at));
 	saga->seq = row->seq;
 	return 0;
 }
@@ -475,6 +477,7 @@ static struct oracle_saga *saga_new(struct oracle *oracle, const char *id)
 	saga->steps = xcalloc((size_t)def->n_steps, sizeof(*saga->steps));
 	saga->seen = xcalloc(64, 1);
 	saga->rows = json_array();
+	saga->times = json_array();
 	saga->trail = json_array();
 	*oracle->last = saga;
 	oracle->last = &saga->next;

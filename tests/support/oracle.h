@@ -40,6 +40,7 @@ struct oracle_saga {
 	bool compensating, pivot_closed, ended;
 	enum saga_status end;
 	json_t *rows;        /* of text, as first read */
+	json_t *times;       /* of the rows */
 	json_t *trail;       /* "Type step[item]" of every event */
 	unsigned char *seen; /* by event number: how often, at most 255 */
 };

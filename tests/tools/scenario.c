@@ -5,6 +5,7 @@
  * watches.
  *
  *   scenario [-v] file...
+ *   scenario --record FOLDER file...    also writes each history there (tests/golden)
  */
 #include <fnmatch.h>
 #include <stdio.h>
@@ -521,7 +522,24 @@ static void begin(struct scenario *s, json_t *definition)
 	world_post(&s->world, POST_CALL, call);
 }
 
-static bool run(const char *file, bool verbose)
+/* The history, and what it folds into, for later versions to read. */
+static void record(const struct scenario *s, const char *folder, const json_t *definition,
+				   const struct oracle_saga *saga)
+{
+	json_t *shown = saga_state_json(saga->fold, STARTS_AT);
+	const char *name = strrchr(s->file, '/') ? strrchr(s->file, '/') + 1 : s->file;
+	CLEANUP(free_p) char *path = xasprintf("%s/%.*s.json", folder, (int)strcspn(name, "."), name);
+	CLEANUP(json_decref_p) json_t *golden = NULL;
+
+	json_object_del(shown, "summary"); /* words for people, which may change */
+	golden = json_pack("{s:O?, s:O, s:O, s:O, s:o}", "about", json_object_get(s->doc, "about"),
+					   "definition", definition, "times", saga->times, "rows", saga->rows, "shown",
+					   shown);
+	if (json_dump_file(golden, path, JSON_INDENT(1)) < 0)
+		printf("%s cannot be written\n", path);
+}
+
+static bool run(const char *file, bool verbose, const char *folder)
 {
 	struct scenario s = {.file = file, .doc = read_yaml(file)};
 	json_t *definition = json_incref(json_object_get(s.doc, "definition"));
@@ -548,6 +566,8 @@ static bool run(const char *file, bool verbose)
 	expect_end(&s);
 	if (s.failures || verbose)
 		print_run(&s, oracle_saga(&s.oracle, s.id));
+	if (s.failures == 0 && folder)
+		record(&s, folder, definition, oracle_saga(&s.oracle, s.id));
 	if (s.failures == 0)
 		printf("ok    %s: %s\n", file, text_of(s.doc, "about"));
 	oracle_release(&s.oracle);
@@ -569,11 +589,12 @@ static bool run(const char *file, bool verbose)
 int main(int argc, char **argv)
 {
 	bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
+	const char *folder = argc > 2 && strcmp(argv[1], "--record") == 0 ? argv[2] : NULL;
 	int i, failed = 0, passed = 0;
 
 	log_setup(LOG_OFF, false);
-	for (i = verbose ? 2 : 1; i < argc; i++) {
-		if (run(argv[i], verbose))
+	for (i = folder ? 3 : verbose ? 2 : 1; i < argc; i++) {
+		if (run(argv[i], verbose, folder))
 			passed++;
 		else
 			failed++;
