@@ -10,6 +10,7 @@
 #include "coordinator/api_saga.h"
 #include "coordinator/clock.h"
 #include "coordinator/dry_run.h"
+#include "coordinator/forward.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "sagas/json_text.h"
@@ -39,11 +40,38 @@ static void moved_on(struct exchange *ex, int64_t seq, int64_t expected)
 					 (long long)seq, (long long)expected);
 }
 
+static void owner_failed(struct exchange *ex, enum forward_failure failure)
+{
+	exchange_problem(ex, PROBLEM_UNAVAILABLE,
+					 failure == FORWARD_REFUSED
+						 ? "the node that has this saga cannot be reached; try again"
+						 : "the node that has this saga did not answer: look at the saga before "
+						   "you try again");
+}
+
+/* The slot is another node's, which alone can act. */
+static void act_elsewhere(struct exchange *ex)
+{
+	char owner[NODE_ADDRESS_SIZE] = "", path[64 + SAGA_ID_SIZE];
+	struct forward forward = {.address = owner, .path = path, .failed = owner_failed};
+	const struct act *act = ex->state;
+
+	snprintf(path, sizeof(path), "/v1/sagas/%s/%s", ex->params[0],
+			 act->act == ENGINE_CANCEL ? "cancel" : "terminate");
+	if (!exchange_was_forwarded(ex) && ex->node->member &&
+		member_slot(ex->node->member, saga_id_slot(ex->params[0]), owner) == SLOT_THERE)
+		exchange_forward(ex, &forward);
+	else
+		owner_failed(ex, FORWARD_REFUSED);
+}
+
 static void acted(struct exchange *ex)
 {
 	struct engine_call *call = exchange_take_call(ex);
 
-	if (call->result == 0)
+	if (call->result == ERR_FENCED)
+		act_elsewhere(ex);
+	else if (call->result == 0)
 		answer_call(ex, call->ended ? 200 : 202, call);
 	else if (call->result == ERR_CONFLICT && call->if_match >= 0 && call->seq != call->if_match)
 		moved_on(ex, call->seq, call->if_match);

@@ -20,10 +20,13 @@
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
 #include "coordinator/clock.h"
+#include "coordinator/create.h"
+#include "coordinator/forward.h"
 #include "coordinator/log.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "sagas/json_text.h"
+#include "sagas/state_json.h"
 
 /* Parsing and validating more than this takes milliseconds, and is done on another thread. */
 enum { LARGE_BYTES = 64 * 1024 };
@@ -36,6 +39,8 @@ struct start {
 	int64_t wait_ms;
 	char existing_id[SAGA_ID_SIZE];
 	bool posted;
+	char id[SAGA_ID_SIZE]; /* of the new saga */
+	struct creation *creation;
 	struct idempotency_lookup lookup;
 };
 
@@ -47,6 +52,7 @@ static void start_free(void *state)
 	free(start->key);
 	saga_def_unref(start->def);
 	json_decref(start->input);
+	creation_free(start->creation);
 	free(start);
 }
 
@@ -290,6 +296,10 @@ static void waited(struct exchange *ex)
 		/* It ended meanwhile, and has left the memory. */
 		start->wait_ms = 0;
 		exchange_read(ex, read_existing);
+	} else if (call->result == ERR_FENCED) {
+		/* Another node has it: what the store says now has to do. */
+		start->wait_ms = 0;
+		exchange_read(ex, read_existing);
 	} else {
 		exchange_problem_err(ex, &call->err);
 	}
@@ -355,26 +365,147 @@ static void started(struct exchange *ex)
 static void make_id(struct exchange *ex, const struct start *start, char id[SAGA_ID_SIZE])
 {
 	struct store *store = ex->node->store;
+	const char *forwarded = exchange_forwarded_id(ex);
 	unsigned char random[8];
 	char nameless[2 * sizeof(random) + 1];
+	int slots = store->ops->slot_count(store);
 
+	/* The node that sends it on may have to ask again, and must mean the same saga. */
+	if (forwarded && saga_id_slot(forwarded) >= 0 && saga_id_slot(forwarded) < slots &&
+		(!start->key ||
+		 saga_id_slot(forwarded) == saga_slot(ex->ns, start->saga, start->key, slots))) {
+		memcpy(id, forwarded, SAGA_ID_SIZE);
+		return;
+	}
 	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
 	for (size_t i = 0; !start->key && i < sizeof(random); i++)
 		snprintf(nameless + 2 * i, 3, "%02x", random[i]);
 	saga_id_make(clock_wall(),
-				 saga_slot(ex->ns, start->saga, start->key ? start->key : nameless,
-						   store->ops->slot_count(store)),
-				 random, id);
+				 saga_slot(ex->ns, start->saga, start->key ? start->key : nameless, slots), random,
+				 id);
+}
+
+/* The owner could not be reached, and this node has written the saga for it. */
+static void created(struct exchange *ex)
+{
+	struct start *start = start_of(ex);
+	const struct creation *creation = start->creation;
+	char owner[NODE_ADDRESS_SIZE];
+
+	if (creation->result < 0) {
+		exchange_problem_err(ex, &creation->err);
+	} else if (creation->duplicate &&
+			   strcmp(creation->item.existing_fingerprint, start->fingerprint) != 0) {
+		ex->server->key_reuses++;
+		exchange_problem(ex, PROBLEM_KEY_REUSED,
+						 "saga %s has this key, and was started with another input",
+						 creation->item.existing_id);
+	} else if (creation->duplicate) {
+		remember(ex, creation->item.existing_id);
+		start->wait_ms = 0; /* its owner is out of reach */
+		answer_duplicate(ex, creation->item.existing_id);
+	} else {
+		if (member_slot(ex->node->member, creation->row.slot, owner) == SLOT_THERE)
+			node_poke(ex->node->http, owner);
+		remember(ex, start->id);
+		saga_state_write_brief(creation->state, &ex->out);
+		exchange_add_header(ex, "Location", "/v1/sagas/%s", start->id);
+		exchange_answer(ex, 202);
+	}
+}
+
+/* Thread: writer. */
+static void creation_done(struct creation *creation)
+{
+	struct exchange *ex = creation->ctx;
+
+	ex->next = created;
+	exchange_resume(ex);
+}
+
+static void create_here(struct exchange *ex)
+{
+	struct start *start = start_of(ex);
+	struct jval *input = jval_from_json(TAKE(start->input));
+	struct creation_request request = {
+		.ns = ex->ns,
+		.id = start->id,
+		.key = start->key,
+		.fingerprint = start->fingerprint,
+		.def = start->def,
+		.input = input,
+		.now = clock_wall(),
+	};
+	struct err err;
+	int r = creation_new(&request, &start->creation, &err);
+
+	jval_unref(input);
+	if (r < 0) {
+		exchange_problem_err(ex, &err);
+		return;
+	}
+	start->creation->done = creation_done;
+	start->creation->ctx = ex;
+	exchange_suspend(ex);
+	if (!creation_post(start->creation, ex->node->writer)) {
+		exchange_problem(ex, PROBLEM_OVERLOADED, "too many writes are waiting");
+		exchange_resume(ex);
+	}
+}
+
+/* Whether the owner has it or not: the key and the id tell, when it is written here too. */
+static void owner_failed(struct exchange *ex, enum forward_failure failure)
+{
+	(void)failure;
+	if (__atomic_load_n(&ex->node->draining, __ATOMIC_RELAXED))
+		exchange_problem(ex, PROBLEM_DRAINING, "the server stops; send the start again");
+	else
+		create_here(ex);
+}
+
+/* The slot is another node's, or nobody knows whose. True: it is seen to. */
+static bool start_elsewhere(struct exchange *ex)
+{
+	struct start *start = start_of(ex);
+	char owner[NODE_ADDRESS_SIZE] = "";
+	struct forward forward = {
+		.address = owner,
+		.path = "/v1/sagas",
+		.saga_id = start->id,
+		.wait_ms = start->wait_ms,
+		.failed = owner_failed,
+	};
+
+	if (!ex->node->member)
+		return false;
+	switch (member_slot(ex->node->member, saga_id_slot(start->id), owner)) {
+	case SLOT_HERE:
+		return false;
+	case SLOT_THERE:
+	case SLOT_UNKNOWN:
+		break;
+	}
+	if (exchange_was_forwarded(ex))
+		exchange_problem(ex, PROBLEM_UNAVAILABLE, "this node does not own the saga's slot");
+	else if (*owner)
+		exchange_forward(ex, &forward);
+	else
+		create_here(ex);
+	return true;
 }
 
 static void post_start(struct exchange *ex)
 {
 	struct start *start = start_of(ex);
-	struct engine_call *call = engine_call_new(ENGINE_START);
+	struct engine_call *call;
 
 	CHECK(!start->posted);
 	start->posted = true;
-	make_id(ex, start, call->id);
+	make_id(ex, start, start->id);
+	if (start_elsewhere(ex))
+		return;
+	call = engine_call_new(ENGINE_START);
+	memcpy(call->id, start->id, sizeof(call->id));
 	call->def = TAKE(start->def);
 	if (start->key) {
 		call->key = xstrdup(start->key);

@@ -1,8 +1,12 @@
 #include "coordinator/clock.h"
 
+#include <stdbool.h>
 #include <time.h>
 
-static int64_t wall_minus_mono_us;
+enum { FOLLOW_MAX_US = 10 * 1000 };
+
+static int64_t wall_minus_mono_us; /* atomic */
+static bool follows;               /* thread: the one that calls clock_follow */
 
 static int64_t read_us(clockid_t clock)
 {
@@ -14,16 +18,31 @@ static int64_t read_us(clockid_t clock)
 
 void clock_start(void)
 {
-	if (wall_minus_mono_us == 0)
-		wall_minus_mono_us = read_us(CLOCK_REALTIME) - read_us(CLOCK_MONOTONIC);
+	if (__atomic_load_n(&wall_minus_mono_us, __ATOMIC_RELAXED) == 0)
+		__atomic_store_n(&wall_minus_mono_us, read_us(CLOCK_REALTIME) - read_us(CLOCK_MONOTONIC),
+						 __ATOMIC_RELAXED);
 }
 
 wall_ms clock_wall(void)
 {
-	return (wall_minus_mono_us + read_us(CLOCK_MONOTONIC)) / 1000;
+	return (__atomic_load_n(&wall_minus_mono_us, __ATOMIC_RELAXED) + read_us(CLOCK_MONOTONIC)) /
+		   1000;
 }
 
 int64_t clock_mono_us(void)
 {
 	return read_us(CLOCK_MONOTONIC);
+}
+
+void clock_follow(wall_ms store, int64_t mono_ms)
+{
+	int64_t now = __atomic_load_n(&wall_minus_mono_us, __ATOMIC_RELAXED);
+	int64_t by = (store - mono_ms) * 1000 - now;
+
+	if (follows && by > FOLLOW_MAX_US)
+		by = FOLLOW_MAX_US;
+	if (follows && by < -FOLLOW_MAX_US)
+		by = -FOLLOW_MAX_US;
+	follows = true;
+	__atomic_store_n(&wall_minus_mono_us, now + by, __ATOMIC_RELAXED);
 }

@@ -56,6 +56,11 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "how long a pointer is kept in Redis; the store knows the key as long as the saga")          \
 	X(idempotency, timeout, "redis-timeout", DURATION, "50ms", 1, 10000,                           \
 	  "how long a start waits for Redis at most before it goes on without")                        \
+	X(node, advertise, "advertise", TEXT, "auto", 0, 0,                                            \
+	  "with a store of many nodes: URL under which the others reach this one's API; auto: the "    \
+	  "address and port it listens on")                                                            \
+	X(node, lease, "node-lease", DURATION, "10s", 1000, 600000,                                    \
+	  "with a store of many nodes: how long a node that says nothing keeps its slots")             \
 	X(log, level, "log-level", CHOICE, "info", 0, 0, "off, error, warn, info or debug")            \
 	X(log, format, "log-format", CHOICE, "text", 0, 0, "text or json; the log goes to stderr")
 

@@ -22,7 +22,11 @@
 #include "coordinator/turn.h"
 #include "coordinator/writer.h"
 
-enum { SLICE = 256, INTAKE_DEFAULT = 10000 };
+enum {
+	SLICE = 256,
+	INTAKE_DEFAULT = 10000,
+	MANY_POLL_MS = 1000, /* for what other nodes created here */
+};
 
 enum engine_mail {
 	ENGINE_MAIL_CALL = 1,
@@ -30,8 +34,19 @@ enum engine_mail {
 	ENGINE_MAIL_BATCH,
 	ENGINE_MAIL_LOADED,
 	ENGINE_MAIL_LISTED,
+	ENGINE_MAIL_SLOTS,
+	ENGINE_MAIL_POKE,
 	ENGINE_MAIL_DRAIN,
 	ENGINE_MAIL_STOP,
+};
+
+/* What membership says. */
+struct slots_mail {
+	struct mail mail;
+	enum { SLOTS_GAINED, SLOTS_LOST, SLOTS_RELEASE } what;
+	const int64_t *lease_until_ms;
+	size_t n;
+	int slots[];
 };
 
 struct engine {
@@ -39,7 +54,8 @@ struct engine {
 	struct mailbox *box;
 	struct engine_options options;
 	struct loader *loader;
-	struct mail drain, stop;
+	struct mail drain, stop, poke;
+	bool poked; /* atomic: the mail is under way */
 
 	/* The thread's own. */
 	struct turn *turn;
@@ -48,6 +64,7 @@ struct engine {
 	bool batch_out;
 	bool draining;
 	bool stopping;
+	const int64_t *lease; /* NULL: a store of one process, or none is held now */
 
 	/* For others. */
 	pthread_mutex_t mutex;
@@ -129,6 +146,45 @@ static void post_listed(void *ctx, struct saga_list *list)
 	mailbox_post_reserved(engine->box, &list->mail);
 }
 
+/* Thread: membership. */
+static void post_slots(struct engine *engine, int what, const int *slots, size_t n,
+					   const int64_t *lease_until_ms)
+{
+	struct slots_mail *mail = xcalloc(1, sizeof(*mail) + n * sizeof(mail->slots[0]));
+
+	mail->mail.type = ENGINE_MAIL_SLOTS;
+	mail->what = what;
+	mail->lease_until_ms = lease_until_ms;
+	mail->n = n;
+	if (n > 0)
+		memcpy(mail->slots, slots, n * sizeof(mail->slots[0]));
+	mailbox_post_reserved(engine->box, &mail->mail);
+}
+
+void engine_slots_gained(struct engine *engine, const int *slots, size_t n,
+						 const int64_t *lease_until_ms)
+{
+	post_slots(engine, SLOTS_GAINED, slots, n, lease_until_ms);
+}
+
+void engine_slots_lost(struct engine *engine, const int *slots, size_t n)
+{
+	post_slots(engine, SLOTS_LOST, slots, n, NULL);
+}
+
+void engine_slots_release(struct engine *engine, const int *slots, size_t n)
+{
+	post_slots(engine, SLOTS_RELEASE, slots, n, NULL);
+}
+
+void engine_poke(struct engine *engine)
+{
+	if (__atomic_exchange_n(&engine->poked, true, __ATOMIC_ACQ_REL))
+		return;
+	engine->poke.type = ENGINE_MAIL_POKE;
+	mailbox_post_reserved(engine->box, &engine->poke);
+}
+
 /* The turn's ports. Thread: engine, as all that follows. */
 
 static void port_call(void *ctx, const char *saga_id, const struct command *command)
@@ -136,7 +192,8 @@ static void port_call(void *ctx, const char *saga_id, const struct command *comm
 	struct engine *engine = ctx;
 
 	failpoint(FP_SEND_BEFORE);
-	participant_call_send(engine->options.http, saga_id, command, post_reply, engine);
+	participant_call_send(engine->options.http, saga_id, command, engine->lease, post_reply,
+						  engine);
 	failpoint(FP_SEND_AFTER);
 }
 
@@ -175,12 +232,28 @@ static uint64_t port_random(void *ctx)
 	return x * 0x2545f4914f6cdd1dU;
 }
 
+static void port_released(void *ctx, int slot)
+{
+	struct engine *engine = ctx;
+
+	engine->options.slot_released(engine->options.slots_ctx, slot);
+}
+
+static void port_fenced(void *ctx, int slot)
+{
+	struct engine *engine = ctx;
+
+	engine->options.slot_fenced(engine->options.slots_ctx, slot);
+}
+
 static const struct turn_ports ports = {
 	.call = port_call,
 	.load = port_load,
 	.list = port_list,
 	.answer = port_answer,
 	.random = port_random,
+	.released = port_released,
+	.fenced = port_fenced,
 };
 
 /* The loop. */
@@ -192,6 +265,45 @@ static void begin_drain(struct engine *engine)
 	turn_drain(engine->turn);
 }
 
+static int64_t mono_ms(void)
+{
+	return clock_mono_us() / 1000;
+}
+
+static bool lease_holds(const struct engine *engine)
+{
+	return engine->lease && __atomic_load_n(engine->lease, __ATOMIC_ACQUIRE) > mono_ms();
+}
+
+static void take_slots(struct engine *engine, struct slots_mail *mail)
+{
+	switch (mail->what) {
+	case SLOTS_GAINED:
+		engine->lease = mail->lease_until_ms;
+		turn_slots_gained(engine->turn, mail->slots, mail->n);
+		break;
+	case SLOTS_LOST:
+		turn_slots_lost(engine->turn, mail->slots, mail->n);
+		break;
+	case SLOTS_RELEASE:
+		turn_slots_release(engine->turn, mail->slots, mail->n);
+		break;
+	}
+	free(mail);
+}
+
+/* Whatever membership is busy with: past the lease nothing is ours. */
+static void check_lease(struct engine *engine)
+{
+	const int64_t *lease = engine->lease;
+
+	if (!lease || lease_holds(engine))
+		return;
+	engine->lease = NULL;
+	turn_slots_lost_all(engine->turn);
+	engine->options.lease_ended(engine->options.slots_ctx, lease);
+}
+
 /*
  * When the HTTP client is stopped, what it did not send or had to break off says nothing about the
  * participant. It is left out: the history still says that the call is owed, and the next start
@@ -199,8 +311,11 @@ static void begin_drain(struct engine *engine)
  */
 static bool reply_counts(const struct engine *engine, const struct call_reply *reply)
 {
+	/* Nor does a call that was held back because its lease had ended: under the next one it was
+	 * recovered. Under the same one it has to be made again, as one that never connected. */
 	if (participant_call_was_cancelled(reply))
-		return false;
+		return !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE) && engine->lease &&
+			   participant_call_not_after(reply) == engine->lease;
 	return reply->result != CALL_BROKEN || !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE);
 }
 
@@ -218,7 +333,7 @@ static void take_mail(struct engine *engine, struct mail *mail)
 		if (reply_counts(engine, reply))
 			turn_reply(turn, reply);
 		else
-			call_reply_free(reply);
+			turn_reply_void(turn, reply);
 		break;
 	case ENGINE_MAIL_BATCH:
 		engine->batch_out = false;
@@ -229,6 +344,13 @@ static void take_mail(struct engine *engine, struct mail *mail)
 		break;
 	case ENGINE_MAIL_LISTED:
 		turn_listed(turn, CONTAINER_OF(mail, struct saga_list, mail));
+		break;
+	case ENGINE_MAIL_SLOTS:
+		take_slots(engine, CONTAINER_OF(mail, struct slots_mail, mail));
+		break;
+	case ENGINE_MAIL_POKE:
+		__atomic_store_n(&engine->poked, false, __ATOMIC_RELEASE);
+		turn_poke(turn);
 		break;
 	case ENGINE_MAIL_DRAIN:
 		begin_drain(engine);
@@ -245,7 +367,10 @@ static struct mail *run_turn(struct engine *engine, struct mail *mail)
 	struct batch *batch;
 	int n = 0;
 
-	turn_begin(engine->turn, clock_wall());
+	/* Of many nodes the clock is the store's, and not known before the node has joined. */
+	if (!engine->options.many_nodes || engine->lease)
+		turn_begin(engine->turn, clock_wall());
+	check_lease(engine);
 	while (mail && n++ < SLICE) {
 		struct mail *next = mail->next;
 
@@ -266,7 +391,8 @@ static struct mail *run_turn(struct engine *engine, struct mail *mail)
 
 static void publish(struct engine *engine)
 {
-	bool ready = turn_recovered(engine->turn) && turn_store_answers(engine->turn);
+	bool ready = turn_recovered(engine->turn) && turn_store_answers(engine->turn) &&
+				 (!engine->options.many_nodes || lease_holds(engine));
 
 	__atomic_store_n(engine->options.ready, ready, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&engine->mutex);
@@ -282,11 +408,18 @@ static void publish(struct engine *engine)
 static int64_t patience_ms(const struct engine *engine)
 {
 	wall_ms at = turn_next_at(engine->turn);
-	int64_t left;
+	int64_t left = INT64_MAX;
 
-	if (at == 0)
+	if (at != 0)
+		left = at - clock_wall();
+	if (engine->lease) {
+		int64_t lease_left = __atomic_load_n(engine->lease, __ATOMIC_ACQUIRE) - mono_ms();
+
+		if (lease_left < left)
+			left = lease_left;
+	}
+	if (left == INT64_MAX)
 		return -1;
-	left = at - clock_wall();
 	/* Never 0: the mailbox would then not be waited on at all. */
 	return left > 0 ? left : 1;
 }
@@ -295,8 +428,10 @@ static void *engine_main(void *arg)
 {
 	struct engine *engine = arg;
 
-	turn_begin(engine->turn, clock_wall());
-	turn_recover(engine->turn);
+	if (!engine->options.many_nodes) {
+		turn_begin(engine->turn, clock_wall());
+		turn_recover(engine->turn);
+	}
 	/* A batch that is out is waited for: its memory is ours. */
 	while (!engine->stopping || engine->batch_out) {
 		struct mail *mail = mailbox_drain(engine->box, patience_ms(engine));
@@ -336,6 +471,8 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 		.ctx = engine,
 		.slot_count = options->store->ops->slot_count(options->store),
 		.memory_sagas_max = options->memory_sagas_max,
+		.many_nodes = options->many_nodes,
+		.poll_every_ms = options->many_nodes ? MANY_POLL_MS : 0,
 	};
 	int r;
 
@@ -405,8 +542,12 @@ static void throw_away(struct mail *mail)
 	case ENGINE_MAIL_LISTED:
 		saga_list_free(CONTAINER_OF(mail, struct saga_list, mail));
 		break;
+	case ENGINE_MAIL_SLOTS:
+		free(CONTAINER_OF(mail, struct slots_mail, mail));
+		break;
 	case ENGINE_MAIL_CALL:
 	case ENGINE_MAIL_BATCH:
+	case ENGINE_MAIL_POKE:
 	case ENGINE_MAIL_DRAIN:
 	case ENGINE_MAIL_STOP:
 		break;

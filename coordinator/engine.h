@@ -68,6 +68,16 @@ struct engine_options {
 	size_t intake_limit;     /* calls that may wait for it; 0: 10,000 */
 	size_t memory_sagas_max; /* 0: 100,000 */
 	bool *ready; /* atomic, written by the engine: recovery is done, and the store takes commits */
+	/*
+	 * One of many nodes: it owns no slot until engine_slots_gained says so. On the engine's thread,
+	 * not blocking: a slot that was to be released is quiet; the store refused a slot; the lease
+	 * ran out, and all slots were dropped.
+	 */
+	bool many_nodes;
+	void (*slot_released)(void *ctx, int slot);
+	void (*slot_fenced)(void *ctx, int slot);
+	void (*lease_ended)(void *ctx, const int64_t *lease_until_ms);
+	void *slots_ctx;
 };
 
 /* Starts the engine's and the loader's threads; they begin with recovery. */
@@ -91,6 +101,18 @@ void engine_free(struct engine *engine);
  * drains; the call is then still the caller's. Thread: any.
  */
 int engine_post(struct engine *engine, struct engine_call *call, struct err *err) MUST_CHECK;
+
+/*
+ * What the node's membership says; see turn_slots_gained and the like. No call leaves, and no slot
+ * is held, past the lease: a number on the monotonic clock that is read atomically, and stays valid
+ * until the engine is freed. Thread: any.
+ */
+void engine_slots_gained(struct engine *engine, const int *slots, size_t n,
+						 const int64_t *lease_until_ms);
+void engine_slots_lost(struct engine *engine, const int *slots, size_t n);
+void engine_slots_release(struct engine *engine, const int *slots, size_t n);
+/* Looks now for sagas that are due, perhaps created by another node. Thread: any. */
+void engine_poke(struct engine *engine);
 
 struct engine_stats {
 	int64_t sagas_in_memory, sagas_started, sagas_completed, sagas_compensated, sagas_failed,

@@ -20,6 +20,7 @@ void exchange_free(struct exchange *ex)
 		engine_call_free(ex->call);
 	if (ex->free_state)
 		ex->free_state(ex->state);
+	free(ex->forwarding);
 	buf_release(&ex->body);
 	buf_release(&ex->out);
 	free(ex->target);

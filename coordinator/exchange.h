@@ -76,6 +76,7 @@ struct exchange {
 	struct read_job job;
 	void (*read)(struct exchange *ex, struct store_reader *reader); /* see exchange_read */
 	struct engine_call *call;                                       /* see exchange_post */
+	struct forwarding *forwarding;                                  /* see forward.h */
 	void *state;
 	void (*free_state)(void *state);
 

@@ -13,6 +13,7 @@ struct sources {
 	struct http_client_stats http;
 	const struct server *server;
 	const struct node *node;
+	struct member_stats member; /* zeros in a store of one process */
 };
 
 /* X(name, type, help, expression over `s`) */
@@ -68,6 +69,22 @@ struct sources {
 	  s->server->replays)                                                                          \
 	X("skald_idempotency_key_reuses_total", "counter",                                             \
 	  "Starts refused because their key has another payload.", s->server->key_reuses)              \
+	X("skald_slots_owned", "gauge", "Slots that this node owns.",                                  \
+	  s->node->member ? s->member.slots_owned : s->node->store->ops->slot_count(s->node->store))   \
+	X("skald_slots_taken_over_total", "counter", "Slots taken from nodes whose lease had ended.",  \
+	  s->member.slots_taken_over)                                                                  \
+	X("skald_slots_gained_total", "counter", "Slots that this node has gained.",                   \
+	  s->member.slots_gained)                                                                      \
+	X("skald_slots_lost_total", "counter", "Slots lost with a lease or to another owner.",         \
+	  s->member.slots_lost)                                                                        \
+	X("skald_slots_released_total", "counter", "Slots given up to other nodes.",                   \
+	  s->member.slots_released)                                                                    \
+	X("skald_lease_renewal_failures_total", "counter", "Renewals of the lease that failed.",       \
+	  s->member.renewal_failures)                                                                  \
+	X("skald_lease_left_milliseconds", "gauge", "What is left of this node's lease.",              \
+	  s->member.lease_left_ms)                                                                     \
+	X("skald_nodes_alive", "gauge", "Nodes whose lease holds.",                                    \
+	  s->node->member ? s->member.nodes_alive : 1)                                                 \
 	X("skald_ready", "gauge", "1 when the server takes work.",                                     \
 	  __atomic_load_n(&s->node->ready, __ATOMIC_RELAXED) &&                                        \
 		  !__atomic_load_n(&s->node->draining, __ATOMIC_RELAXED))
@@ -225,6 +242,8 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	node->store->ops->stats(node->store, &s.store);
 	writer_stats(node->writer, &s.writer);
 	http_client_stats(node->http, &s.http);
+	if (node->member)
+		member_stats(node->member, &s.member);
 	write_plain(&s, out);
 	write_sagas(&s, counts, out);
 	write_pointers(server, out);

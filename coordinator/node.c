@@ -5,17 +5,21 @@
 #include "coordinator/node.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "connectors/store_postgres.h"
 #include "connectors/store_sqlite.h"
 #include "coordinator/clock.h"
+#include "coordinator/forward.h"
 #include "coordinator/log.h"
 #include "coordinator/server.h"
 #include "coordinator/writer.h"
 
+enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000 };
+
 static int open_store(const char *address, struct store **ret_store, struct err *err)
 {
-	struct store_postgres_options postgres = {.url = address, .exclusive = true};
+	struct store_postgres_options postgres = {.url = address};
 	struct store_sqlite_options sqlite = {.path = address};
 
 	return store_postgres_is_url(address) ? store_postgres_open(&postgres, ret_store, err)
@@ -31,6 +35,111 @@ static int start_store(struct node *node, struct err *err)
 		return r;
 	writer.store = node->store;
 	return writer_start(&writer, &node->writer, err);
+}
+
+/* What membership says to the engine, and the engine to membership. */
+
+static int64_t mono_ms(void *ctx)
+{
+	(void)ctx;
+	return clock_mono_us() / 1000;
+}
+
+static void slots_gained(void *ctx, const int *slots, size_t n, const int64_t *lease_until_ms)
+{
+	engine_slots_gained(((struct node *)ctx)->engine, slots, n, lease_until_ms);
+}
+
+static void slots_lost(void *ctx, const int *slots, size_t n)
+{
+	engine_slots_lost(((struct node *)ctx)->engine, slots, n);
+}
+
+static void slots_release(void *ctx, const int *slots, size_t n)
+{
+	engine_slots_release(((struct node *)ctx)->engine, slots, n);
+}
+
+static void slot_released(void *ctx, int slot)
+{
+	member_released(((struct node *)ctx)->member, slot);
+}
+
+static void slot_fenced(void *ctx, int slot)
+{
+	member_fenced(((struct node *)ctx)->member, slot);
+}
+
+static void lease_ended(void *ctx, const int64_t *lease_until_ms)
+{
+	member_lapsed(((struct node *)ctx)->member, lease_until_ms);
+}
+
+static void poke(void *ctx, const char *address)
+{
+	node_poke(((struct node *)ctx)->http, address);
+}
+
+static void store_clock(void *ctx, wall_ms at, int64_t mono)
+{
+	(void)ctx;
+	clock_follow(at, mono);
+}
+
+static const struct member_ports member_ports = {
+	.mono_ms = mono_ms,
+	.gained = slots_gained,
+	.lost = slots_lost,
+	.release = slots_release,
+	.poke = poke,
+	.store_clock = store_clock,
+};
+
+static void make_member(struct node *node, struct engine_options *engine)
+{
+	struct member_options options = {
+		.store = node->store,
+		.lease_ms = node->options.lease_ms > 0 ? node->options.lease_ms : LEASE_DEFAULT_MS,
+		.ports = &member_ports,
+		.ctx = node,
+	};
+
+	if (!node->store->ops->node_join)
+		return;
+	node->member = member_new(&options);
+	engine->many_nodes = true;
+	engine->slot_released = slot_released;
+	engine->slot_fenced = slot_fenced;
+	engine->lease_ended = lease_ended;
+	engine->slots_ctx = node;
+}
+
+/* The port is known only now. */
+static int start_member(struct node *node, struct err *err)
+{
+	const struct node_options *options = &node->options;
+	const char *host = options->listen_address;
+	CLEANUP(free_p) char *address = NULL;
+	size_t len;
+
+	if (!node->member)
+		return 0;
+	if (options->advertise)
+		address = xstrdup(options->advertise);
+	else
+		address =
+			xasprintf(strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d", host, node->port);
+	len = strlen(address);
+	while (len > 0 && address[len - 1] == '/')
+		address[--len] = '\0';
+	if (len >= NODE_ADDRESS_SIZE ||
+		(strncmp(address, "http://", 7) != 0 && strncmp(address, "https://", 8) != 0))
+		return err_set(err, ERR_INVALID,
+					   "node.advertise: a URL as http://10.0.0.7:7878 of less than %d characters, "
+					   "not %.100s",
+					   NODE_ADDRESS_SIZE, address);
+	member_set_address(node->member, address);
+	return member_start(node->member, err);
 }
 
 static int start_all(struct node *node, struct err *err)
@@ -55,10 +164,14 @@ static int start_all(struct node *node, struct err *err)
 	engine.registry = node->registry;
 	engine.http = node->http;
 	engine.ready = &node->ready;
+	make_member(node, &engine);
 	r = engine_start(&engine, &node->engine, err);
 	if (r < 0)
 		return r;
-	return server_start(node, &node->server, err);
+	r = server_start(node, &node->server, err);
+	if (r < 0)
+		return r;
+	return start_member(node, err);
 }
 
 int node_start(const struct node_options *options, struct node **ret_node, struct err *err)
@@ -86,8 +199,12 @@ void node_stop(struct node *node)
 	if (!node)
 		return;
 	__atomic_store_n(&node->draining, true, __ATOMIC_RELAXED);
+	if (node->member)
+		member_announce_drain(node->member);
 	if (node->engine)
 		engine_drain(node->engine, node->options.drain_ms);
+	if (node->member)
+		member_stop(node->member, HAND_OVER_MS);
 	if (node->server)
 		server_stop(node->server);
 	if (node->http)
@@ -96,6 +213,7 @@ void node_stop(struct node *node)
 		engine_stop(node->engine);
 	writer_stop(node->writer);
 	engine_free(node->engine);
+	member_free(node->member);
 	registry_free(node->registry);
 	if (node->store)
 		node->store->ops->close(node->store);

@@ -8,6 +8,7 @@
 #include "connectors/http_client.h"
 #include "connectors/store.h"
 #include "coordinator/engine.h"
+#include "coordinator/membership.h"
 #include "coordinator/registry.h"
 
 struct node_options {
@@ -25,6 +26,9 @@ struct node_options {
 	const char *redis_url;    /* NULL: the store alone knows keys */
 	const char *redis_prefix; /* of their names; NULL: its default */
 	int64_t idempotency_ttl_ms, idempotency_timeout_ms;
+	/* With a store of many nodes. */
+	const char *advertise; /* where the others reach the API; NULL: where it listens */
+	int64_t lease_ms;      /* 0: 10 s */
 };
 
 struct node {
@@ -35,9 +39,10 @@ struct node {
 	struct http_client *http;
 	struct registry *registry;
 	struct server *server;
-	int port;      /* on which it listens */
-	bool draining; /* atomic: intake is closed */
-	bool ready;    /* atomic: recovery is done and the store answers */
+	struct member *member; /* NULL: the store is of one process */
+	int port;              /* on which it listens */
+	bool draining;         /* atomic: intake is closed */
+	bool ready;            /* atomic: recovery is done and the store answers */
 };
 
 int node_start(const struct node_options *options, struct node **ret_node,

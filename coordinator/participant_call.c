@@ -96,6 +96,11 @@ bool participant_call_was_cancelled(const struct call_reply *reply)
 	return CONTAINER_OF(reply, struct participant_call, reply)->http.result == HTTP_CANCELLED;
 }
 
+const int64_t *participant_call_not_after(const struct call_reply *reply)
+{
+	return CONTAINER_OF(reply, struct participant_call, reply)->http.not_after_ms;
+}
+
 /* Fills call->headers; text has room for our own, whose lengths were counted before. */
 static void fill_headers(struct participant_call *call, size_t n, char *text, size_t size)
 {
@@ -138,7 +143,7 @@ static struct participant_call *make(const char *saga_id, const struct command *
 }
 
 void participant_call_send(struct http_client *client, const char *saga_id,
-						   const struct command *command,
+						   const struct command *command, const int64_t *not_after_ms,
 						   void (*replied)(void *ctx, struct call_reply *reply), void *ctx)
 {
 	struct participant_call *call = make(saga_id, command);
@@ -154,6 +159,7 @@ void participant_call_send(struct http_client *client, const char *saga_id,
 		.body = request->body,
 		.body_len = request->body_len,
 		.timeout_ms = command->timeout_ms,
+		.not_after_ms = not_after_ms,
 		.done = done,
 		.ctx = call,
 		.retry_after_ms = -1,

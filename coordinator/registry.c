@@ -20,6 +20,7 @@
 #include "sagas/json_text.h"
 
 enum {
+	NEWEST_MS = 1000, /* with many nodes: for so long the newest version is believed to be that */
 	ENTRIES_MAX = 10000, /* definitions in memory; past it all are read again when wanted */
 	KEY_SIZE = NAMESPACE_MAX_BYTES + DEF_MAX_NAME + 32,
 	NAMES_OFFERED = 1000,
@@ -28,6 +29,7 @@ enum {
 struct entry {
 	char key[KEY_SIZE];
 	struct saga_def *def;
+	int64_t read_us; /* of the newest version: when it was known to be that */
 };
 
 struct registry {
@@ -105,10 +107,12 @@ static void remember(struct registry *registry, const char *ns, const char *name
 		entry = xcalloc(1, sizeof(*entry));
 		memcpy(entry->key, key, sizeof(key));
 		entry->def = saga_def_ref(def);
+		entry->read_us = clock_mono_us();
 		map_put(&registry->entries, entry->key, entry);
-	} else if (version == 0 && entry->def->version < def->version) {
+	} else if (version == 0 && entry->def->version <= def->version) {
 		saga_def_unref(entry->def);
 		entry->def = saga_def_ref(def);
+		entry->read_us = clock_mono_us();
 	}
 	pthread_mutex_unlock(&registry->mutex);
 }
@@ -191,6 +195,13 @@ static int read_row(struct registry *registry, const char *ns, const char *name,
 	return r;
 }
 
+/* With a store of many nodes, others deploy newer versions. */
+static bool is_fresh(const struct registry *registry, const struct entry *entry)
+{
+	return !registry->store->ops->node_join ||
+		   clock_mono_us() - entry->read_us < NEWEST_MS * INT64_C(1000);
+}
+
 int registry_get(struct registry *registry, const char *ns, const char *name, int64_t version,
 				 struct saga_def **ret_def, struct err *err)
 {
@@ -204,7 +215,7 @@ int registry_get(struct registry *registry, const char *ns, const char *name, in
 		return err_set(err, ERR_NOT_FOUND, "there is no saga of this name");
 	pthread_mutex_lock(&registry->mutex);
 	entry = map_get(&registry->entries, key);
-	if (entry)
+	if (entry && (version > 0 || is_fresh(registry, entry)))
 		def = saga_def_ref(entry->def);
 	pthread_mutex_unlock(&registry->mutex);
 	if (!def) {

@@ -37,6 +37,8 @@ enum route_flag {
 	X(put_definition, "PUT", "/v1/definitions/{name}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_TEXT)    \
 	X(list_versions, "GET", "/v1/definitions/{name}/versions", ROUTE_STORE)                        \
 	X(get_version, "GET", "/v1/definitions/{name}/versions/{version}", ROUTE_STORE)                \
+	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
+	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \
 	X(livez, "GET", "/livez", 0)                                                                   \
 	X(readyz, "GET", "/readyz", 0)                                                                 \
 	X(metrics, "GET", "/metrics", 0)                                                               \

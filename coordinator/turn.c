@@ -378,6 +378,12 @@ void turn_reply(struct turn *turn, struct call_reply *reply)
 	turn__make_ready(turn, saga);
 }
 
+void turn_reply_void(struct turn *turn, struct call_reply *reply)
+{
+	turn->stats.calls_in_flight--;
+	call_reply_free(reply);
+}
+
 /* The turn itself. */
 
 static void fire_timers(struct turn *turn)

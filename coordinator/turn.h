@@ -161,6 +161,7 @@ void turn_slots_gained(struct turn *turn, const int *slots, size_t n);
  * have been committed. Results of batches, loads and replies that were under way are ignored.
  */
 void turn_slots_lost(struct turn *turn, const int *slots, size_t n);
+void turn_slots_lost_all(struct turn *turn);
 /* They are to be given up: as lost, but what is uncommitted may end first; then ports->released. */
 void turn_slots_release(struct turn *turn, const int *slots, size_t n);
 bool turn_owns_slot(const struct turn *turn, int slot);
@@ -171,6 +172,10 @@ void turn_begin(struct turn *turn, wall_ms now);
 /* All of these take over what they are given. */
 void turn_call(struct turn *turn, struct engine_call *call);
 void turn_reply(struct turn *turn, struct call_reply *reply);
+/* The call has ended without saying anything: it was not sent, or nobody knows. */
+void turn_reply_void(struct turn *turn, struct call_reply *reply);
+/* Lists what is due without waiting for the next poll. */
+void turn_poke(struct turn *turn);
 void turn_committed(struct turn *turn, struct batch *batch);
 void turn_loaded(struct turn *turn, struct loaded_saga *loaded);
 void turn_listed(struct turn *turn, struct saga_list *list);

@@ -127,6 +127,12 @@ static void no_longer_fresh(struct turn *turn, const struct saga_list *list)
 		turn->poll_at = 1; /* slots came while the list was out */
 }
 
+void turn_poke(struct turn *turn)
+{
+	if (turn->poll_at != 0)
+		turn->poll_at = 1;
+}
+
 void turn_listed(struct turn *turn, struct saga_list *list)
 {
 	turn->list_out = false;

@@ -240,6 +240,16 @@ void turn_slots_lost(struct turn *turn, const int *slots, size_t n)
 	unmark(turn);
 }
 
+void turn_slots_lost_all(struct turn *turn)
+{
+	int *all = xcalloc((size_t)turn->slot_count, sizeof(*all));
+
+	for (int i = 0; i < turn->slot_count; i++)
+		all[i] = i;
+	turn_slots_lost(turn, all, (size_t)turn->slot_count);
+	free(all);
+}
+
 /* Slots to be released of which nothing is uncommitted any more. */
 static void report_quiet(struct turn *turn)
 {

@@ -1,0 +1,133 @@
+#include "coordinator/create.h"
+
+#include <string.h>
+
+#include "coordinator/turn.h"
+#include "sagas/decide.h"
+
+static void write_events(struct creation *creation, const struct decision *decision)
+{
+	buf_init(&creation->events, 0);
+	buf_add_char(&creation->events, '[');
+	for (size_t i = 0; i < decision->n_events; i++) {
+		if (i > 0)
+			buf_add_char(&creation->events, ',');
+		event_write(&decision->events[i], creation->state->def, &creation->events);
+	}
+	buf_add_char(&creation->events, ']');
+}
+
+static void fill_rows(struct creation *creation, const struct creation_request *request)
+{
+	const struct saga_state *state = creation->state;
+	struct saga_row *row = &creation->row;
+	struct store_item *item = &creation->item;
+
+	row->slot = item->slot = saga_id_slot(request->id);
+	memcpy(row->id, request->id, SAGA_ID_SIZE);
+	memcpy(item->saga_id, request->id, SAGA_ID_SIZE);
+	row->ns = state->ns;
+	row->definition = state->def->name;
+	row->version = state->def->version;
+	row->status = state->status;
+	row->key = state->key;
+	row->started_at = state->started_at;
+	row->updated_at = state->updated_at;
+	row->ended_at = state->ended_at;
+	row->due_at = state->ended_at ? 0 : state->started_at;
+	item->seq = 1;
+	item->at = state->started_at;
+	item->events = buf_str(&creation->events);
+	item->events_len = creation->events.len;
+	item->create = row;
+	if (request->key) {
+		memcpy(creation->fingerprint, request->fingerprint, sizeof(creation->fingerprint));
+		item->fingerprint = creation->fingerprint;
+	}
+}
+
+int creation_new(const struct creation_request *request, struct creation **ret_creation,
+				 struct err *err)
+{
+	struct creation *creation = xcalloc(1, sizeof(*creation));
+	struct input in = {
+		.type = INPUT_START,
+		.random = request->random,
+		.ns = request->ns,
+		.key = request->key,
+		.value = request->input,
+		.create_only = true,
+	};
+	struct decision decision;
+	int r;
+
+	creation->state = saga_state_new(request->def, request->id);
+	decision_init(&decision);
+	r = saga_decide(creation->state, &in, request->now, &decision, err);
+	if (r == 0) {
+		write_events(creation, &decision);
+		fill_rows(creation, request);
+	}
+	decision_release(&decision);
+	if (r < 0) {
+		creation_free(creation);
+		return r;
+	}
+	*ret_creation = creation;
+	return 0;
+}
+
+void creation_free(struct creation *creation)
+{
+	if (!creation)
+		return;
+	saga_state_free(creation->state);
+	buf_release(&creation->events);
+	free(creation);
+}
+
+/*
+ * The id was made for this saga alone: whatever has it already is this saga, committed by a try of
+ * unknown outcome, or by the owner who was thought to be out of reach.
+ */
+static void judge(struct creation *creation)
+{
+	const struct store_item *item = &creation->item;
+
+	switch (item->verdict) {
+	case STORE_ACCEPTED:
+	case STORE_CONFLICT:
+		break;
+	case STORE_DUPLICATE:
+		creation->duplicate = strcmp(item->existing_id, item->saga_id) != 0;
+		break;
+	case STORE_FENCED:
+		creation->result = err_set(&creation->err, ERR_UNAVAILABLE,
+								   "the owner of the saga's slot cannot be reached");
+		break;
+	case STORE_UNSTORABLE:
+		creation->result = err_set(&creation->err, ERR_INVALID, "the store cannot take the saga");
+		break;
+	}
+}
+
+/* Thread: writer. */
+static int run(struct writer_job *job, struct store *store)
+{
+	struct creation *creation = CONTAINER_OF(job, struct creation, job);
+	int r = store->ops->commit(store, &creation->item, 1, &creation->err);
+
+	if (r == ERR_UNKNOWN && job->tries + 1 < WRITER_JOB_TRIES)
+		return r;
+	creation->result = r;
+	if (r == 0)
+		judge(creation);
+	creation->done(creation);
+	return 0;
+}
+
+bool creation_post(struct creation *creation, struct writer *writer)
+{
+	creation->job.run = run;
+	return writer_post(writer, &creation->job);
+}

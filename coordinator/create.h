@@ -1,0 +1,46 @@
+/*
+ * Creating a saga on a node that does not own its slot, because the owner cannot be reached: its
+ * row, its key and SagaStarted are committed, and nothing is scheduled. The row is due at once, so
+ * whoever owns the slot, now or next, finds it by that and advances it.
+ */
+#ifndef COORDINATOR_CREATE_H
+#define COORDINATOR_CREATE_H
+
+#include "coordinator/writer.h"
+#include "sagas/def.h"
+#include "sagas/jval.h"
+#include "sagas/state.h"
+
+struct creation {
+	struct writer_job job;
+	struct store_item item; /* with the store's verdict */
+	struct saga_row row;
+	struct saga_state *state;
+	struct buf events;
+	char fingerprint[SHA256_HEX_SIZE];
+	/* Called on the writer's thread when result is there. */
+	void (*done)(struct creation *creation);
+	void *ctx;
+	int result; /* 0: it is there, by this or by an earlier try; or it is a duplicate */
+	struct err err;
+	bool duplicate; /* the key belongs to item.existing_id */
+};
+
+struct creation_request {
+	const char *ns, *id;
+	const char *key, *fingerprint; /* NULL: none */
+	struct saga_def *def;          /* a reference is taken */
+	struct jval *input;            /* a reference is taken */
+	wall_ms now;
+	uint64_t random;
+};
+
+/* Makes what is to be committed. The input's references are counted on this thread only. */
+int creation_new(const struct creation_request *request, struct creation **ret_creation,
+				 struct err *err) MUST_CHECK;
+/* On the thread that made it. Takes NULL. */
+void creation_free(struct creation *creation);
+/* Hands it to the writer; false when it takes no more. */
+bool creation_post(struct creation *creation, struct writer *writer) MUST_CHECK;
+
+#endif
