@@ -134,6 +134,7 @@ int cmd_def_lint(struct cli *cli);
 int cmd_def_deploy(struct cli *cli);
 int cmd_def_list(struct cli *cli);
 int cmd_def_graph(struct cli *cli);
+int cmd_node_list(struct cli *cli);
 int cmd_saga_start(struct cli *cli);
 int cmd_saga_list(struct cli *cli);
 int cmd_saga_show(struct cli *cli);

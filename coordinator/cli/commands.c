@@ -8,6 +8,7 @@
 const struct cli_group cli_groups[] = {
 	{"def", "definitions: check, deploy and look at them"},
 	{"idempotency", "idempotency keys: what the store and Redis know of one"},
+	{"node", "nodes: who is there, and who has which share"},
 	{"saga", "sagas: start, watch and steer them"},
 };
 const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
@@ -262,6 +263,15 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald idempotency expire payment o-17\n",
 	 NULL, true, true, false, cmd_idempotency_expire},
+	{"node list", "", 0, 0, "lists the nodes and their slots",
+	 "Each saga belongs to a slot, and each slot to one node at a time. A node that stops hands "
+	 "its\n"
+	 "slots over at once; those of one that died are taken when its lease has ended.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald node list\n"
+	 "  skald node list -o json | jq '.nodes[] | select(.alive) | .slots'\n",
+	 NULL, true, true, false, cmd_node_list},
 	{"bench", "", 0, 0, "puts load on a server and measures it",
 	 "Starts sagas of one definition, N at a time, each waited for to its end, and prints how "
 	 "many\n"

@@ -87,7 +87,8 @@ port=$(free_port)
 export SKALD_SERVER=http://127.0.0.1:$port
 start_skald() {
 	: > "$dir/skald.log"
-	"$skald" serve --port "$port" --store "${STORE:-$dir/data/skald.db}" "$@" >> "$dir/skald.log" 2>&1 &
+	"$skald" serve --port "$port" --store "${STORE:-$dir/data/skald.db}" \
+		--node-lease 2s "$@" >> "$dir/skald.log" 2>&1 &
 	skald_pid=$!
 	pids+=("$skald_pid")
 }

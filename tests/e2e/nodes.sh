@@ -90,6 +90,9 @@ wait_for 30 all_ended || fail "$(completed) of $orders ended"
 curl -fs "$(at 1)/v1/nodes" > "$dir/answer"
 [ "$(grep -o '"alive":true' "$dir/answer" | wc -l)" = 3 ] || fail "nodes: $(cat "$dir/answer")"
 
+"$skald" node list --server "$(at 2)" > "$dir/answer"
+[ "$(grep -c ' alive ' "$dir/answer")" = 3 ] || fail "node list: $(cat "$dir/answer")"
+
 # A node dies: starts go on, for its slots too, and it is replaced after its lease.
 kill -9 "${node_pids[2]}"
 wait "${node_pids[2]}" 2> /dev/null || true
