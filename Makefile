@@ -156,6 +156,10 @@ soak: $(BUILD)/tests/sim/sim $(BUILD)/tests/unit/sagas/test_decide ## simulates 
 	$(Q)DAG_STEPS=4 $(BUILD)/tests/unit/sagas/test_decide
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%s0000000) --seeds $(SEEDS) --jobs $$(nproc)
 
+.PHONY: campaign
+campaign: all $(TOOL_BIN) ## breaks Postgres, Redis and nodes under load: SAGAS=5000 FAULTS=120 SEED=
+	$(Q)SAGAS=$(or $(SAGAS),5000) FAULTS=$(or $(FAULTS),120) CLIENTS=12 BUILD="$(BUILD)" tests/e2e/faults.sh
+
 .PHONY: mutants
 mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/sim/mutants.sh
