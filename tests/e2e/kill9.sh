@@ -32,10 +32,6 @@ client() { # order card
 	echo "order $1 was never acknowledged" > "$dir/acks/$1.refused"
 }
 
-# Of a store of many nodes the slots of who was killed come back with the end of its lease. Until
-# then starts are only created, and the failpoints of what follows are met less often.
-owns_all() { curl -fs "$SKALD_SERVER/metrics" | grep -qx 'skald_slots_owned 256'; }
-
 clients=()
 load() { # number
 	local i card
