@@ -11,7 +11,7 @@
 #include "connectors/store_postgres_batch.h"
 #include "sagas/base/macros.h"
 
-enum { DEFAULT_SLOTS = 256, SIZE_EVERY_MS = 60 * 1000 };
+enum { SIZE_EVERY_MS = 60 * 1000 };
 
 bool store_postgres_is_url(const char *address)
 {
@@ -123,10 +123,10 @@ static const struct store_ops shared_ops = {
 int store_postgres_open(const struct store_postgres_options *options, struct store **ret_store,
 						struct err *err)
 {
-	int slots = options->slot_count > 0 ? options->slot_count : DEFAULT_SLOTS, r;
 	CLEANUP(store_postgres_close_p) struct store_postgres *s = NULL;
+	int r;
 
-	if (slots > SLOTS_MAX)
+	if (options->slot_count > SLOTS_MAX)
 		return err_set(err, ERR_INVALID, "a store has at most %d slots", SLOTS_MAX);
 	if (!PQisthreadsafe())
 		return err_set(err, ERR_INTERNAL, "this libpq is not made for threads");
@@ -140,7 +140,7 @@ int store_postgres_open(const struct store_postgres_options *options, struct sto
 	pg__new_identity(s);
 	pg__conn_init(&s->writer, s, PG_WRITER);
 	pg__conn_init(&s->member, s, PG_MEMBER);
-	r = pg__open_schema(s, slots, err);
+	r = pg__open_schema(s, options->slot_count, err);
 	if (r < 0)
 		return r;
 	s->tokens = xcalloc((size_t)s->slot_count, sizeof(*s->tokens));

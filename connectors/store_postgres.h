@@ -20,7 +20,8 @@ struct store_postgres_options {
 
 /*
  * Connects and checks the schema; an empty database gets one. ERR_INVALID when the schema is older
- * or newer than this version's, ERR_UNAVAILABLE when the server cannot be reached.
+ * than this version's, or newer and does not allow it, ERR_UNAVAILABLE when the server cannot be
+ * reached.
  */
 int store_postgres_open(const struct store_postgres_options *options, struct store **ret_store,
 						struct err *err) MUST_CHECK;
@@ -29,15 +30,16 @@ int store_postgres_open(const struct store_postgres_options *options, struct sto
 bool store_postgres_is_url(const char *address);
 
 struct store_postgres_schema {
-	int64_t version; /* of the database; 0: empty */
-	int64_t newest;  /* that this program knows */
+	int64_t version;    /* of the database; 0: empty */
+	int64_t newest;     /* that this program knows */
+	int64_t works_with; /* the oldest schema whose programs may work with the database */
 };
 
 /* What the database has, for `skald migrate status`. */
 int store_postgres_migrate_status(const char *url, struct store_postgres_schema *ret_schema,
 								  struct err *err) MUST_CHECK;
-/* Calls step for each migration that is missing, with its text, and runs none. */
-int store_postgres_migrate_plan(const char *url,
+/* Calls step for each migration that is missing, with what `up` would run, and runs none. */
+int store_postgres_migrate_plan(const char *url, int slot_count,
 								int (*step)(void *ctx, const char *path, const char *sql),
 								void *ctx, struct err *err) MUST_CHECK;
 /* Runs what is missing, each in a transaction, while no other node does; slot_count as above. */

@@ -3,8 +3,12 @@
  * schemas/postgres/NNNN_….sql, compiled in; each runs once, in a transaction that also notes its
  * number. An advisory lock lets one node at a time do so; the others wait, and then find it done.
  *
- * A server starts on its own schema only. An empty database gets one; what is older is left to
- * `skald migrate up`, because nodes of the version before may still run on it.
+ * An empty database gets its schema when a server starts on it; what is older is left to `skald
+ * migrate up`, because nodes of the version before may still run on it.
+ *
+ * A migration that only expands says so in a line `-- works with: N`: programs that know schema N
+ * or newer may go on with it, and start on it. Without that line only programs that know the
+ * migration itself may start. So a release expands, and a later one contracts.
  */
 #include <stdlib.h>
 
@@ -15,6 +19,8 @@
 
 /* "Skald", as a number: of the advisory lock. */
 #define MIGRATION_LOCK "358485159012"
+
+enum { DEFAULT_SLOTS = 256 };
 
 static const char folder[] = "schemas/postgres/";
 
@@ -68,29 +74,42 @@ static int run_text(struct pg_conn *conn, const char *sql, const char *what, str
 	return pg__fail(&failure, what, err);
 }
 
-static int run_migration(struct pg_conn *conn, const struct embedded_file *file, int64_t number,
-						 int slot_count, struct err *err)
+/* The oldest schema whose programs can work with what the migration leaves behind. */
+static int64_t works_with(const struct embedded_file *file, int64_t number)
+{
+	static const char mark[] = "\n-- works with: ";
+	const char *line = strstr(file->data, mark);
+
+	return line ? strtol(line + sizeof(mark) - 1, NULL, 10) : number;
+}
+
+/* What runs, to the letter: the same for `plan` and for `up`. The caller's. */
+static char *migration_text(const struct embedded_file *file, int slot_count)
+{
+	int64_t number = migration_number(file);
+	int slots = slot_count > 0 ? slot_count : DEFAULT_SLOTS;
+	CLEANUP(free_p)
+	char *first =
+		xasprintf("INSERT INTO meta (name, value) VALUES ('slot_count', '%d');\n"
+				  "INSERT INTO slots (slot, token, epoch)"
+				  " SELECT s, gen_random_uuid(), 0 FROM generate_series(0, %d) AS g (s);\n",
+				  slots, slots - 1);
+
+	return xasprintf("BEGIN;\n%s\n"
+					 "INSERT INTO meta (name, value) VALUES ('schema_version', '%lld'),"
+					 " ('schema_works_with', '%lld')"
+					 " ON CONFLICT (name) DO UPDATE SET value = excluded.value;\n%sCOMMIT;\n",
+					 file->data, (long long)number, (long long)works_with(file, number),
+					 number == 1 ? first : "");
+}
+
+static int run_migration(struct pg_conn *conn, const struct embedded_file *file, int slot_count,
+						 struct err *err)
 {
 	CLEANUP(free_p) char *what = xasprintf("migration %s failed", file->path);
-	CLEANUP(free_p)
-	char *note = xasprintf("INSERT INTO meta (name, value) VALUES ('schema_version', '%lld')"
-						   " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-						   (long long)number);
-	CLEANUP(free_p)
-	char *first = xasprintf("INSERT INTO meta (name, value) VALUES ('slot_count', '%d');"
-							"INSERT INTO slots (slot, token, epoch)"
-							" SELECT s, gen_random_uuid(), 0 FROM generate_series(0, %d) AS g (s)",
-							slot_count, slot_count - 1);
-	int r = run_text(conn, "BEGIN", what, err);
+	CLEANUP(free_p) char *text = migration_text(file, slot_count);
+	int r = run_text(conn, text, what, err);
 
-	if (r == 0)
-		r = run_text(conn, file->data, what, err);
-	if (r == 0)
-		r = run_text(conn, note, what, err);
-	if (r == 0 && number == 1)
-		r = run_text(conn, first, what, err);
-	if (r == 0)
-		r = run_text(conn, "COMMIT", what, err);
 	if (r < 0)
 		pg__disconnect(conn); /* which rolls back, and gives the lock up */
 	return r;
@@ -106,7 +125,7 @@ static int migrate_locked(struct pg_conn *conn, int slot_count, struct err *err)
 		int64_t number = migration_number(&embedded_files[i]);
 
 		if (number > version)
-			r = run_migration(conn, &embedded_files[i], number, slot_count, err);
+			r = run_migration(conn, &embedded_files[i], slot_count, err);
 	}
 	return r;
 }
@@ -128,34 +147,57 @@ static int migrate(struct pg_conn *conn, int slot_count, struct err *err)
 	return r;
 }
 
-static int too_new(int64_t version, int64_t newest, struct err *err)
+/* Whether a program of this version may work with a schema that is newer than it. */
+static int check_newer(const struct store_postgres_schema *schema, struct err *err)
 {
+	if (schema->version <= schema->newest || schema->works_with <= schema->newest)
+		return 0;
 	return err_set(err, ERR_INVALID,
 				   "the database was written by a newer Skald (schema %lld, this one knows %lld); "
 				   "start that version, or name another database",
-				   (long long)version, (long long)newest);
+				   (long long)schema->version, (long long)schema->newest);
+}
+
+static int read_schema(struct pg_conn *conn, struct store_postgres_schema *ret_schema,
+					   struct err *err)
+{
+	CLEANUP(PQclear_p) PGresult *value = NULL;
+	struct store_postgres_schema schema = {.newest = newest_number()};
+	int r = read_version(conn, &schema.version, err);
+
+	schema.works_with = schema.version;
+	if (r == 0 && schema.version > schema.newest)
+		r = pg__ask_sql(conn, "SELECT value FROM meta WHERE name = 'schema_works_with'", NULL,
+						&value, err);
+	if (r < 0)
+		return r;
+	if (value && PQntuples(value) == 1)
+		schema.works_with = pg__int(value, 0, 0);
+	*ret_schema = schema;
+	return 0;
 }
 
 int pg__open_schema(struct store_postgres *s, int slot_count, struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *value = NULL;
-	int64_t newest = newest_number(), version = 0, slots;
-	int r = read_version(&s->member, &version, err);
+	struct store_postgres_schema schema;
+	int64_t slots;
+	int r = read_schema(&s->member, &schema, err);
 
-	if (r == 0 && version == 0) {
+	if (r == 0 && schema.version == 0) {
 		r = migrate(&s->member, slot_count, err);
 		if (r == 0)
-			r = read_version(&s->member, &version, err);
+			r = read_schema(&s->member, &schema, err);
 	}
+	if (r == 0)
+		r = check_newer(&schema, err);
 	if (r < 0)
 		return r;
-	if (version > newest)
-		return too_new(version, newest, err);
-	if (version < newest)
+	if (schema.version < schema.newest)
 		return err_set(err, ERR_INVALID,
 					   "the database has schema %lld, this Skald needs %lld; run `skald migrate "
 					   "plan` and `skald migrate up`",
-					   (long long)version, (long long)newest);
+					   (long long)schema.version, (long long)schema.newest);
 	r = pg__ask_sql(&s->member, "SELECT value FROM meta WHERE name = 'slot_count'", NULL, &value,
 					err);
 	if (r < 0)
@@ -194,22 +236,26 @@ int store_postgres_migrate_status(const char *url, struct store_postgres_schema 
 {
 	CLEANUP(bare_free_p) struct store_postgres *s = bare(url);
 
-	ret_schema->newest = newest_number();
-	return read_version(&s->member, &ret_schema->version, err);
+	return read_schema(&s->member, ret_schema, err);
 }
 
-int store_postgres_migrate_plan(const char *url,
+int store_postgres_migrate_plan(const char *url, int slot_count,
 								int (*step)(void *ctx, const char *path, const char *sql),
 								void *ctx, struct err *err)
 {
 	struct store_postgres_schema schema;
 	int r = store_postgres_migrate_status(url, &schema, err);
 
-	if (r == 0 && schema.version > schema.newest)
-		r = too_new(schema.version, schema.newest, err);
-	for (size_t i = 0; r == 0 && i < embedded_file_count; i++)
-		if (migration_number(&embedded_files[i]) > schema.version)
-			r = step(ctx, embedded_files[i].path, embedded_files[i].data);
+	if (r == 0)
+		r = check_newer(&schema, err);
+	for (size_t i = 0; r == 0 && i < embedded_file_count; i++) {
+		CLEANUP(free_p) char *text = NULL;
+
+		if (migration_number(&embedded_files[i]) <= schema.version)
+			continue;
+		text = migration_text(&embedded_files[i], slot_count);
+		r = step(ctx, embedded_files[i].path, text);
+	}
 	return r;
 }
 
@@ -217,12 +263,11 @@ int store_postgres_migrate_up(const char *url, int slot_count,
 							  struct store_postgres_schema *ret_schema, struct err *err)
 {
 	CLEANUP(bare_free_p) struct store_postgres *s = bare(url);
-	int r = migrate(&s->member, slot_count > 0 ? slot_count : 256, err);
+	int r = migrate(&s->member, slot_count, err);
 
-	ret_schema->newest = newest_number();
 	if (r == 0)
-		r = read_version(&s->member, &ret_schema->version, err);
-	if (r == 0 && ret_schema->version > ret_schema->newest)
-		r = too_new(ret_schema->version, ret_schema->newest, err);
+		r = read_schema(&s->member, ret_schema, err);
+	if (r == 0)
+		r = check_newer(ret_schema, err);
 	return r;
 }

@@ -143,6 +143,9 @@ int cmd_saga_watch(struct cli *cli);
 int cmd_saga_wait(struct cli *cli);
 int cmd_saga_cancel(struct cli *cli);
 int cmd_saga_terminate(struct cli *cli);
+int cmd_migrate_status(struct cli *cli);
+int cmd_migrate_plan(struct cli *cli);
+int cmd_migrate_up(struct cli *cli);
 int cmd_idempotency_show(struct cli *cli);
 int cmd_idempotency_expire(struct cli *cli);
 

@@ -8,6 +8,7 @@
 const struct cli_group cli_groups[] = {
 	{"def", "definitions: check, deploy and look at them"},
 	{"idempotency", "idempotency keys: what the store and Redis know of one"},
+	{"migrate", "migrations: bring the schema of a Postgres up to date"},
 	{"node", "nodes: who is there, and who has which share"},
 	{"saga", "sagas: start, watch and steer them"},
 };
@@ -98,6 +99,19 @@ static const struct cli_option wait_options[] = {
 static const struct cli_option act_options[] = {
 	{"reason", 'r', "TEXT", "why; it is kept in the history"},
 	{"if-match", 0, "SEQ", "only if the history still ends at this row"},
+	{NULL},
+};
+
+static const struct cli_option schema_options[] = {
+	{"store", 0, "URL", "the store; default store.path of the configuration"},
+	{"config", 0, "FILE", "configuration file (YAML); default $SKALD_CONFIG"},
+	{NULL},
+};
+
+static const struct cli_option migrate_options[] = {
+	{"store", 0, "URL", "the store; default store.path of the configuration"},
+	{"config", 0, "FILE", "configuration file (YAML); default $SKALD_CONFIG"},
+	{"slots", 0, "N", "slots of an empty database, fixed from then on; default 256"},
 	{NULL},
 };
 
@@ -272,6 +286,33 @@ const struct cli_command cli_commands[] = {
 	 "  skald node list\n"
 	 "  skald node list -o json | jq '.nodes[] | select(.alive) | .slots'\n",
 	 NULL, true, true, false, cmd_node_list},
+	{"migrate status", "", 0, 0, "compares the schema of a database with that of this program",
+	 "Says which schema the database has and which one this program brings. Exits with 0 when a\n"
+	 "server of this version can start on the database, with 1 when it cannot (the schema is\n"
+	 "older: `skald migrate up`; or newer, and closed to this version), and with 6 when the\n"
+	 "database is out of reach. An empty database gets its schema from the first server or from\n"
+	 "`skald migrate up`. The embedded store migrates itself when it is opened.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald migrate status --store postgresql://skald@db/skald\n"
+	 "  skald migrate status --config skald.yaml -o json | jq -r .state\n",
+	 schema_options, true, false, false, cmd_migrate_status},
+	{"migrate plan", "", 0, 0, "prints the SQL that `skald migrate up` would run",
+	 "Prints, to the letter, what would run, and changes nothing; prints nothing when there is\n"
+	 "nothing to do. Each migration is a transaction, so it may be given to psql instead.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald migrate plan --store postgresql://skald@db/skald\n"
+	 "  skald migrate plan | psql -v ON_ERROR_STOP=1 postgresql://owner@db/skald\n",
+	 migrate_options, false, false, false, cmd_migrate_plan},
+	{"migrate up", "", 0, 0, "brings the schema of a database up to date",
+	 "Runs the migrations that are missing, each in a transaction. Several may run at once: one\n"
+	 "does it, the others wait and find it done. Nodes of the version before may go on running.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald migrate up --store postgresql://skald@db/skald\n"
+	 "  SKALD_STORE__PATH=postgresql://skald@db/skald skald migrate up --slots 512\n",
+	 migrate_options, false, false, false, cmd_migrate_up},
 	{"bench", "", 0, 0, "puts load on a server and measures it",
 	 "Starts sagas of one definition, N at a time, each waited for to its end, and prints how "
 	 "many\n"
