@@ -148,8 +148,8 @@ SEEDS ?= 5000
 SEED_BASE ?= 1
 .PHONY: sim
 sim: $(BUILD)/tests/sim/sim ## simulates SEEDS=5000 runs with faults, from SEED_BASE=1 on
-	$(Q)$(BUILD)/tests/sim/sim --first $(SEED_BASE) --seeds $(SEEDS) --jobs $$(nproc)
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%Y%m%d0000) --seeds 100 --jobs $$(nproc)
+	$(Q)$(BUILD)/tests/sim/sim --first $(SEED_BASE) --seeds $(SEEDS) --jobs $$(nproc)
 
 .PHONY: soak
 soak: $(BUILD)/tests/sim/sim $(BUILD)/tests/unit/sagas/test_decide ## simulates SEEDS= runs that nobody has seen before
