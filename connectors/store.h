@@ -139,6 +139,8 @@ struct membership {
 };
 void membership_release(struct membership *membership);
 
+enum { STORE_RETAIN_LOOKS = 4000 };
+
 struct store_stats {
 	int64_t commits;
 	int64_t items;
@@ -163,7 +165,11 @@ struct store_ops {
 	int (*settle)(struct store *store, struct err *err);
 	/* Adds a version, or finds the one with the same hash. */
 	int (*definition_put)(struct store *store, struct definition_row *row, struct err *err);
-	/* Removes up to limit terminal sagas that ended before `before`, whole; *ret_n: how many. */
+	/*
+	 * Removes up to limit terminal sagas that ended before `before`, whole; *ret_n: how many. Looks
+	 * at no more than STORE_RETAIN_LOOKS sagas, however many there are that have not ended; 1: when
+	 * that was not all, the next call goes on there. 0: it has come to the limit or to the end.
+	 */
 	int (*retain)(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
 	/* What is best done when idle (a WAL checkpoint). */
 	int (*idle)(struct store *store, struct err *err);

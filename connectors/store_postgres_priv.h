@@ -77,6 +77,7 @@ struct store_postgres {
 	int64_t sized_at_ms;     /* when the bytes were last asked for; monotonic */
 	char *retain_ns;         /* where the next retain goes on; NULL: from the start */
 	char retain_id[SAGA_ID_SIZE];
+	bool retain_dense; /* the last look found as many as it wanted */
 
 	/* Thread: membership. */
 	struct pg_conn member;

@@ -105,9 +105,14 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		") SELECT version, 1 FROM found UNION ALL SELECT version, 0 FROM added",
 
 	[PG_RETAIN_NAMESPACE] = "SELECT min(namespace) FROM sagas WHERE namespace > $1",
-	[PG_RETAIN_FIND] = "SELECT slot, id, definition, key FROM sagas"
-					   " WHERE namespace = $1 AND id > $2::uuid AND id < $3::uuid"
-					   " AND ended_at < $4::int8 ORDER BY namespace, id LIMIT $5::int8",
+	/* First a row that says how many were looked at and which was the last; then what is to go. */
+	[PG_RETAIN_FIND] =
+		"WITH seen AS MATERIALIZED (SELECT slot, id, definition, key, ended_at FROM sagas"
+		" WHERE namespace = $1 AND id > $2::uuid AND id < $3::uuid ORDER BY namespace, id"
+		" LIMIT $6::int8"
+		") SELECT count(*), (array_agg(id ORDER BY id DESC))[1], NULL, NULL FROM seen"
+		" UNION ALL (SELECT slot, id, definition, key FROM seen WHERE ended_at < $4::int8"
+		" ORDER BY id LIMIT $5::int8)",
 	/* Another node may remove the same ones: what it was faster with is not counted again. */
 	[PG_RETAIN_DELETE] =
 		"WITH doomed AS MATERIALIZED ("

@@ -84,7 +84,7 @@ static int delete_found(struct store_postgres *s, const PGresult *found, struct 
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		pg__array_reset(&s->arrays[i], types[i]);
-	for (int row = 0; row < PQntuples(found); row++) {
+	for (int row = 1; row < PQntuples(found); row++) {
 		const char *definition = PQgetvalue(found, row, 2), *key = pg__text(found, row, 3);
 
 		if (!pg__uuid_parse(PQgetvalue(found, row, 1), &id))
@@ -104,16 +104,21 @@ static int delete_found(struct store_postgres *s, const PGresult *found, struct 
 	return write_once(s, PG_RETAIN_DELETE, &args, NULL, "cannot remove old sagas", err);
 }
 
-/* One turn: at most max sagas of one namespace, in one transaction. */
-static int retain_some(struct store_postgres *s, wall_ms before, int max, int *ret_n,
-					   struct err *err)
+/*
+ * One turn: at most max sagas of one namespace, in one transaction. The server looks at all that it
+ * may before it answers, so it may look at few where the last turn has found enough.
+ */
+static int retain_some(struct store_postgres *s, wall_ms before, int max, int *looks, int *ret_n,
+					   bool *ret_end, struct err *err)
 {
 	static const unsigned char zeros[8] = {0};
 	CLEANUP(PQclear_p) PGresult *found = NULL;
 	struct pg_args args = {0};
 	char first_id[SAGA_ID_SIZE], end_id[SAGA_ID_SIZE];
-	int r, n;
+	int r, n, seen, may_see = *looks;
 
+	if (s->retain_dense && may_see > 4 * max)
+		may_see = 4 * max;
 	saga_id_make(0, 0, zeros, first_id);
 	/* What ended before that time began before it too, and ids begin with the time. */
 	saga_id_make(before, 0, zeros, end_id);
@@ -122,28 +127,38 @@ static int retain_some(struct store_postgres *s, wall_ms before, int max, int *r
 	pg__arg_text(&args, end_id);
 	pg__arg_int(&args, before);
 	pg__arg_int(&args, max);
+	pg__arg_int(&args, may_see);
 	r = write_once(s, PG_RETAIN_FIND, &args, &found, "cannot look for old sagas", err);
 	if (r < 0)
 		return r;
-	n = PQntuples(found);
-	if (n > 0) {
+	n = PQntuples(found) - 1;
+	if (n > 0)
 		r = delete_found(s, found, err);
-		PG_COPY(found, n - 1, 1, s->retain_id);
-	}
+	/* Where it goes on: after the last that goes, when there may be more of them. */
+	if (n == max)
+		PG_COPY(found, n, 1, s->retain_id);
+	else if (!PQgetisnull(found, 0, 1))
+		PG_COPY(found, 0, 1, s->retain_id);
+	seen = (int)pg__int(found, 0, 0);
+	s->retain_dense = n == max;
+	*looks -= seen;
+	*ret_end = n < max && seen < may_see;
 	*ret_n = n;
 	return r;
 }
 
-static int retain(struct store_postgres *s, wall_ms before, int limit, int *ret_n, struct err *err)
+static int retain(struct store_postgres *s, wall_ms before, int limit, int *looks, int *ret_n,
+				  struct err *err)
 {
 	int r = s->retain_ns ? 0 : next_namespace(s, err), some = 0;
+	bool end = false;
 
-	while (r == 0 && s->retain_ns && *ret_n < limit) {
-		r = retain_some(s, before, limit - *ret_n, &some, err);
+	while (r == 0 && s->retain_ns && *looks > 0 && *ret_n < limit) {
+		r = retain_some(s, before, limit - *ret_n, looks, &some, &end, err);
 		if (r < 0)
 			return r;
 		*ret_n += some;
-		if (*ret_n < limit)
+		if (end)
 			r = next_namespace(s, err);
 	}
 	return r;
@@ -152,17 +167,17 @@ static int retain(struct store_postgres *s, wall_ms before, int limit, int *ret_
 int pg__retain(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err)
 {
 	struct store_postgres *s = pg__from(store);
-	int n = 0, r;
+	int n = 0, looks = STORE_RETAIN_LOOKS, r;
 
 	if (limit < 1 || limit > PG_MAX_RETAIN)
 		return err_set(err, ERR_INVALID, "retention removes 1 to %d sagas at a time",
 					   PG_MAX_RETAIN);
-	r = retain(s, before, limit, &n, err);
+	r = retain(s, before, limit, &looks, &n, err);
 	if (r < 0) { /* what was passed over is still there */
 		free(TAKE(s->retain_ns));
 		s->retain_id[0] = '\0';
 		return r;
 	}
 	*ret_n = n;
-	return 0;
+	return n < limit && looks == 0;
 }

@@ -3,7 +3,7 @@
  * id), and an id begins with its time, so a page is a walk down from where the last one ended. What
  * is rare (active, in need of a person, ended otherwise than completed) has small indexes of its
  * own; the statement names the one to use, because SQLite cannot know how rare each is. What is
- * active is awake or asleep, each with an index; the two walks are merged.
+ * active is awake or asleep, of one status or another; these walks are merged.
  *
  * A walk that finds too little ends with an error instead of holding up its thread.
  */
@@ -82,7 +82,8 @@ static void add_statuses(unsigned mask, struct buf *sql)
 	buf_add_char(sql, ')');
 }
 
-static void add_select(const struct saga_filter *filter, const char *index, struct buf *sql)
+static void add_select(const struct saga_filter *filter, unsigned mask, const char *index,
+					   struct buf *sql)
 {
 	buf_add_lit(sql, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas");
 	buf_add_str(sql, index);
@@ -91,8 +92,8 @@ static void add_select(const struct saga_filter *filter, const char *index, stru
 		buf_add_lit(sql, " AND id < ?2");
 	if (filter->attention_only)
 		buf_add_lit(sql, " AND attention IS NOT NULL");
-	if (filter->status_mask)
-		add_statuses(filter->status_mask, sql);
+	if (mask)
+		add_statuses(mask, sql);
 	if (filter->definition)
 		buf_add_str(sql, has_wildcard(filter->definition) ? " AND definition GLOB ?3"
 														  : " AND definition = ?3");
@@ -114,13 +115,20 @@ static void add_select(const struct saga_filter *filter, const char *index, stru
 
 static void build(const struct saga_filter *filter, struct buf *sql)
 {
-	if (wants_active(filter)) {
-		add_select(filter, " INDEXED BY sagas_open", sql);
-		buf_add_lit(sql, " AND due_at IS NULL UNION ALL ");
-		add_select(filter, " INDEXED BY sagas_asleep", sql);
-		buf_add_lit(sql, " AND due_at IS NOT NULL");
+	unsigned mask = filter->status_mask;
+
+	if (!wants_active(filter)) {
+		add_select(filter, mask, choose_index(filter), sql);
 	} else {
-		add_select(filter, choose_index(filter), sql);
+		add_select(filter, mask, " INDEXED BY sagas_open", sql);
+		buf_add_lit(sql, " AND due_at IS NULL");
+		for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
+			if (!(mask & MASK(status)))
+				continue;
+			buf_add_lit(sql, " UNION ALL ");
+			add_select(filter, MASK(status), " INDEXED BY sagas_asleep", sql);
+			buf_add_lit(sql, " AND due_at IS NOT NULL");
+		}
 	}
 	buf_add_lit(sql, " ORDER BY id DESC LIMIT ?7");
 }

@@ -67,8 +67,8 @@ enum {
 					" SELECT ?1, ?2, coalesce(max(version), 0) + 1, ?3, ?4, ?5, ?6"                \
 					" FROM definitions WHERE namespace = ?1 AND name = ?2 RETURNING version")      \
 	X(W_RETAIN_NAMESPACE, "SELECT min(namespace) FROM saga_counts WHERE namespace > ?1")           \
-	X(W_RETAIN_FIND, "SELECT id, definition, key, status FROM sagas WHERE namespace = ?1"          \
-					 " AND id > ?2 AND id < ?3 AND ended_at < ?4 ORDER BY id LIMIT ?5")
+	X(W_RETAIN_FIND, "SELECT id, definition, key, status, ended_at < ?4 FROM sagas"                \
+					 " WHERE namespace = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?5")
 
 enum store_sqlite_write {
 #define X(name, sql) name,

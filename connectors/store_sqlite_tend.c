@@ -110,9 +110,9 @@ static int next_namespace(struct store_sqlite *s)
 	return rc;
 }
 
-/* Finds up to max sagas after the cursor, which moves along. */
+/* Finds up to max sagas after the cursor, which moves along with what is looked at. */
 static int find_doomed(struct store_sqlite *s, wall_ms before, struct doomed *sagas, int max,
-					   int *ret_n)
+					   int *looks, int *ret_n)
 {
 	static const unsigned char zeros[8] = {0};
 	sqlite3_stmt *stmt = s->stmts[W_RETAIN_FIND];
@@ -125,36 +125,39 @@ static int find_doomed(struct store_sqlite *s, wall_ms before, struct doomed *sa
 	store_sqlite__bind_text(stmt, 2, s->retain_id);
 	store_sqlite__bind_text(stmt, 3, end_id);
 	sqlite3_bind_int64(stmt, 4, before);
-	sqlite3_bind_int(stmt, 5, max);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+	sqlite3_bind_int(stmt, 5, *looks);
+	rc = SQLITE_DONE;
+	while (n < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct doomed *saga = &sagas[n];
 		const char *key = store_sqlite__text(stmt, 2);
 
+		--*looks;
+		STORE_SQLITE_COPY(stmt, 0, s->retain_id);
+		if (!sqlite3_column_int(stmt, 4))
+			continue;
 		status = saga_status_parse(store_sqlite__text(stmt, 3));
 		if (status < 0)
 			continue; /* not a row of ours; nobody is harmed when it stays */
 		n++;
-		STORE_SQLITE_COPY(stmt, 0, saga->id);
+		memcpy(saga->id, s->retain_id, sizeof(saga->id));
 		saga->definition = xstrdup(store_sqlite__text(stmt, 1));
 		saga->key = key ? xstrdup(key) : NULL;
 		saga->status = (enum saga_status)status;
 	}
 	sqlite3_reset(stmt);
 	*ret_n = n;
-	return rc;
+	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 /* One turn: at most max sagas of one namespace. */
 static int retain_some(struct store_sqlite *s, wall_ms before, struct doomed *sagas, int max,
-					   int *ret_n)
+					   int *looks, int *ret_n)
 {
 	int n = 0;
-	int rc = find_doomed(s, before, sagas, max, &n);
+	int rc = find_doomed(s, before, sagas, max, looks, &n);
 
 	for (int i = 0; i < n && rc == SQLITE_DONE; i++)
 		rc = delete_saga(s, s->retain_ns, &sagas[i]);
-	if (n > 0)
-		memcpy(s->retain_id, sagas[n - 1].id, sizeof(s->retain_id));
 	for (int i = 0; i < n; i++) {
 		free(sagas[i].definition);
 		free(sagas[i].key);
@@ -163,15 +166,16 @@ static int retain_some(struct store_sqlite *s, wall_ms before, struct doomed *sa
 	return rc;
 }
 
-static int retain_in_transaction(struct store_sqlite *s, wall_ms before, int limit, int *ret_n)
+static int retain_in_transaction(struct store_sqlite *s, wall_ms before, int limit, int *looks,
+								 int *ret_n)
 {
 	CLEANUP(free_p) struct doomed *sagas = xcalloc((size_t)limit, sizeof(*sagas));
 	int rc = s->retain_ns ? SQLITE_DONE : next_namespace(s), some;
 
-	while (rc == SQLITE_DONE && s->retain_ns && *ret_n < limit) {
-		rc = retain_some(s, before, sagas, limit - *ret_n, &some);
+	while (rc == SQLITE_DONE && s->retain_ns && *looks > 0 && *ret_n < limit) {
+		rc = retain_some(s, before, sagas, limit - *ret_n, looks, &some);
 		*ret_n += some;
-		if (rc == SQLITE_DONE && *ret_n < limit)
+		if (rc == SQLITE_DONE && *looks > 0 && *ret_n < limit)
 			rc = next_namespace(s);
 	}
 	return rc == SQLITE_DONE ? store_sqlite__write_counts(s) : rc;
@@ -182,7 +186,7 @@ int store_sqlite__retain(struct store *store, wall_ms before, int limit, int *re
 {
 	struct store_sqlite *s = store_sqlite__from(store);
 	STORE_SQLITE_GUARD(s);
-	int rc, r, n = 0;
+	int rc, r, n = 0, looks = STORE_RETAIN_LOOKS;
 
 	if (limit < 1 || limit > STORE_SQLITE_MAX_RETAIN)
 		return err_set(err, ERR_INVALID, "retention removes 1 to %d sagas at a time",
@@ -190,7 +194,7 @@ int store_sqlite__retain(struct store *store, wall_ms before, int limit, int *re
 	r = store_sqlite__begin(s, err);
 	if (r < 0)
 		return r;
-	rc = retain_in_transaction(s, before, limit, &n);
+	rc = retain_in_transaction(s, before, limit, &looks, &n);
 	if (rc == SQLITE_DONE) {
 		r = store_sqlite__end(s, err);
 	} else {
@@ -203,5 +207,5 @@ int store_sqlite__retain(struct store *store, wall_ms before, int limit, int *re
 		return r;
 	}
 	*ret_n = n;
-	return 0;
+	return n < limit && looks == 0;
 }

@@ -14,6 +14,7 @@ enum {
 	RETAIN_LIMIT = 100,          /* sagas removed in one go */
 	RETAIN_EVERY_MS = 60 * 1000, /* when there was nothing more to remove */
 	RETAIN_AGAIN_MS = 20,        /* when there was */
+	RETAIN_LOOK_MS = 1000,       /* when only a part was looked at */
 	RETAIN_FIRST_MS = 2000,      /* after the start: a process that lives shortly removes, too */
 	SETTLE_EVERY_MS = 200,
 };
@@ -135,6 +136,8 @@ static void retain(struct writer *writer)
 		writer->untended = true;
 	if (n >= RETAIN_LIMIT)
 		writer->retain_at_ms = mono_ms_now() + RETAIN_AGAIN_MS;
+	else if (r > 0)
+		writer->retain_at_ms = mono_ms_now() + RETAIN_LOOK_MS;
 	pthread_mutex_lock(&writer->mutex);
 	writer->stats.retained += n;
 	pthread_mutex_unlock(&writer->mutex);

@@ -6,7 +6,6 @@
 DROP INDEX sagas_active;
 DROP INDEX sagas_due;
 CREATE INDEX sagas_open ON sagas (due_at, namespace, id) WHERE ended_at IS NULL;
--- For lists, which go by namespace and id. The status is in it because most of those that a list
--- passes over have another.
-CREATE INDEX sagas_asleep ON sagas (namespace, id, status)
+-- For lists, which go by status, namespace and id.
+CREATE INDEX sagas_asleep ON sagas (namespace, status, id)
 	WHERE ended_at IS NULL AND due_at IS NOT NULL;

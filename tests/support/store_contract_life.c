@@ -239,6 +239,31 @@ START_TEST(test_retain__goes_on_where_its_limit_stopped_it)
 }
 END_TEST
 
+START_TEST(test_retain__looks_at_so_many_at_a_time)
+{
+	enum { OPEN = STORE_RETAIN_LOOKS + 10 };
+	static struct saga_row rows[OPEN];
+	static struct store_item items[OPEN];
+	struct store *store = store_contract__kinds[_i].open();
+	struct err err;
+	int n;
+
+	for (int i = 0; i < OPEN; i++) {
+		rows[i] = rows_saga(i);
+		items[i] = rows_create(i, &rows[i]);
+	}
+	ck_assert_int_eq(store->ops->commit(store, items, OPEN, &err), 0);
+	put_ended(store, "default", OPEN, SAGA_COMPLETED);
+	ck_assert_int_eq(store->ops->retain(store, rows_time(OPEN + 10), 100, &n, &err), 1);
+	ck_assert_int_eq(n, 0);
+	ck_assert_int_eq(store->ops->retain(store, rows_time(OPEN + 10), 100, &n, &err), 0);
+	ck_assert_int_eq(n, 1);
+	ck_assert_int_eq(rows_of(store, "default", OPEN), 0);
+	ck_assert_int_eq(rows_of(store, "default", 0), 2); /* itself and its history */
+	store->ops->close(store);
+}
+END_TEST
+
 START_TEST(test_reopen__keeps_what_was_committed)
 {
 	const struct store_kind *kind = &store_contract__kinds[_i];
@@ -372,6 +397,7 @@ void store_contract__add_life(TCase *tcase, int n)
 	tcase_add_loop_test(tcase, test_definition__is_read_by_version_and_listed, 0, n);
 	tcase_add_loop_test(tcase, test_retain__removes_old_ends_whole_and_nothing_else, 0, n);
 	tcase_add_loop_test(tcase, test_retain__goes_on_where_its_limit_stopped_it, 0, n);
+	tcase_add_loop_test(tcase, test_retain__looks_at_so_many_at_a_time, 0, n);
 	tcase_add_loop_test(tcase, test_reopen__keeps_what_was_committed, 0, n);
 	tcase_add_loop_test(tcase, test_kill__loses_nothing_that_was_reported_and_halves_no_batch, 0,
 						n);
