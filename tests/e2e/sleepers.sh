@@ -21,7 +21,7 @@ metric() { curl -fs "$SKALD_SERVER/metrics" | awk -v name="$1" '$1 == name {prin
 completed() { [ "$(metric 'skald_sagas{status="completed"}')" = $((ended + due)) ]; }
 
 check_on() { # address
-	export STORE=$1
+	[ "$1" != "$postgres" ] || export STORE=$1
 	"$build/tests/tools/fill_sleepers" "$1" $sleeping $due $ended 1 3
 	[ "$1" != "$postgres" ] || query 'SELECT pg_stat_reset()' > "$dir/reset"
 	start_skald
