@@ -82,6 +82,11 @@ static uint64_t engine_random(void *ctx)
 	return rng_next(&((struct sim *)ctx)->rng_engine);
 }
 
+static bool store_is_away(const struct sim *sim)
+{
+	return sim->world.now >= sim->outage_from && sim->world.now < sim->outage_until;
+}
+
 static enum store_fault commit_fault(void *ctx)
 {
 	static const struct {
@@ -94,7 +99,7 @@ static enum store_fault commit_fault(void *ctx)
 		{FAULT_COMMIT_LATE, STORE_FAULT_UNKNOWN_LATE},
 	};
 	struct sim *sim = ctx;
-	bool fails = rng_percent(&sim->rng_store, sim->commit_faults);
+	bool fails = rng_percent(&sim->rng_store, sim->commit_faults) || store_is_away(sim);
 	size_t i = (size_t)rng_below(&sim->rng_store, ARRAY_SIZE(faults));
 
 	return sim_fault(sim, faults[i].fault, fails) ? faults[i].store : STORE_FAULT_NONE;
@@ -104,7 +109,9 @@ static bool read_fault(void *ctx)
 {
 	struct sim *sim = ctx;
 
-	return sim_fault(sim, FAULT_READ, rng_percent(&sim->rng_store, sim->commit_faults / 2));
+	bool fails = rng_percent(&sim->rng_store, sim->commit_faults / 2) || store_is_away(sim);
+
+	return sim_fault(sim, FAULT_READ, fails);
 }
 
 static void violation(void *ctx, const char *saga_id, const char *text)
@@ -319,6 +326,10 @@ static void begin(struct sim *sim)
 	sim->trace_hash = 0xcbf29ce484222325ULL;
 	sim->start = EPOCH;
 	sim->commit_faults = (int)rng_below(&sim->rng_store, 4) * 6;
+	if (rng_percent(&sim->rng_store, 15)) {
+		sim->outage_from = EPOCH + rng_below(&sim->rng_store, 8000);
+		sim->outage_until = sim->outage_from + rng_below(&sim->rng_store, 60000);
+	}
 	sim->crash_rate = (int)rng_below(&sim->rng_sched, 3) * 4;
 	sim->faults_on = true;
 	world_init(&sim->world, &hooks, EPOCH);

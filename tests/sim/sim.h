@@ -53,7 +53,7 @@ enum sim_fault {
 };
 extern const char *const sim_fault_names[];
 
-enum { SAGAS_MAX = 6, EVENT_NUMBERS = 32 };
+enum { SAGAS_MAX = 8, EVENT_NUMBERS = 32 };
 
 /* Counted over all runs, in memory that all workers share. */
 struct coverage {
@@ -153,6 +153,7 @@ struct sim {
 	int commit_faults, crash_rate; /* how wild this run is, in percent or per mille */
 	wall_ms up_at;                 /* the process is down until then */
 	wall_ms drain_until;
+	wall_ms outage_from, outage_until; /* the store is away all the while */
 	wall_ms start;
 	uint64_t happenings, undo_order;
 	uint64_t trace_hash;
