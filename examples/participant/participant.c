@@ -371,27 +371,38 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **co
 	*connection_ctx = NULL;
 }
 
-static int run(struct participant *participant, const char *name, int port, const sigset_t *signals)
+struct options {
+	int port;              /* 0: any free one */
+	struct in_addr listen; /* loopback unless said */
+	const char *data;
+};
+
+static int run(struct participant *participant, const char *name, const struct options *options,
+			   const sigset_t *signals)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
-								  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-								  .sin_port = htons((uint16_t)port)};
+								  .sin_addr = options->listen,
+								  .sin_port = htons((uint16_t)options->port)};
+	char host[INET_ADDRSTRLEN] = "";
 	const union MHD_DaemonInfo *info;
 	struct MHD_Daemon *daemon;
 	uint64_t one = 1;
 	int number;
 
-	daemon = MHD_start_daemon(
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
-		(uint16_t)port, NULL, NULL, on_request, participant, MHD_OPTION_SOCK_ADDR, &address,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_END);
+	daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+								  MHD_USE_POLL,
+							  (uint16_t)options->port, NULL, NULL, on_request, participant,
+							  MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED,
+							  on_completed, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
+							  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_END);
+	inet_ntop(AF_INET, &options->listen, host, sizeof(host));
 	if (!daemon) {
-		fprintf(stderr, "%s: cannot listen on 127.0.0.1:%d: %s\n", name, port, strerror(errno));
+		fprintf(stderr, "%s: cannot listen on %s:%d: %s\n", name, host, options->port,
+				strerror(errno));
 		return 1;
 	}
 	info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-	printf("%s listening on http://127.0.0.1:%d\n", name, info->port);
+	printf("%s listening on http://%s:%d\n", name, host, info->port);
 	fflush(stdout);
 	sigwait(signals, &number);
 	(void)!write(participant->stop_fd, &one, sizeof(one));
@@ -399,22 +410,25 @@ static int run(struct participant *participant, const char *name, int port, cons
 	return 0;
 }
 
-static bool parse_options(int argc, char **argv, int *ret_port, const char **ret_data)
+static bool parse_options(int argc, char **argv, struct options *options)
 {
-	static const struct option known[] = {
-		{"port", required_argument, NULL, 'p'}, {"data", required_argument, NULL, 'd'}, {0}};
+	static const struct option known[] = {{"port", required_argument, NULL, 'p'},
+										  {"data", required_argument, NULL, 'd'},
+										  {"listen", required_argument, NULL, 'l'},
+										  {0}};
 	char *rest = NULL;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", known, NULL)) >= 0) {
 		if (c == 'p')
-			*ret_port = (int)strtol(optarg, &rest, 10);
+			options->port = (int)strtol(optarg, &rest, 10);
 		else if (c == 'd')
-			*ret_data = optarg;
-		else
+			options->data = optarg;
+		else if (c != 'l' || inet_pton(AF_INET, optarg, &options->listen) != 1)
 			return false;
 	}
-	return optind == argc && *ret_data && *ret_port >= 0 && *ret_port <= 65535 && (!rest || !*rest);
+	return optind == argc && options->data && options->port >= 0 && options->port <= 65535 &&
+		   (!rest || !*rest);
 }
 
 int participant_main(int argc, char **argv, const char *name, const struct operation *operations,
@@ -422,12 +436,12 @@ int participant_main(int argc, char **argv, const char *name, const struct opera
 {
 	struct participant participant = {
 		.operations = operations, .n = n, .mutex = PTHREAD_MUTEX_INITIALIZER};
-	const char *data = NULL;
+	struct options options = {.listen.s_addr = htonl(INADDR_LOOPBACK)};
 	sigset_t signals;
-	int port = 0, code = 1;
+	int code = 1;
 
-	if (!parse_options(argc, argv, &port, &data)) {
-		fprintf(stderr, "usage: %s --data DIR [--port N]\n", name);
+	if (!parse_options(argc, argv, &options)) {
+		fprintf(stderr, "usage: %s --data DIR [--port N] [--listen IPV4]\n", name);
 		return 2;
 	}
 	/* Before any thread starts, so that the signals wait for sigwait. */
@@ -438,9 +452,9 @@ int participant_main(int argc, char **argv, const char *name, const struct opera
 	signal(SIGPIPE, SIG_IGN);
 	participant.stop_fd = eventfd(0, EFD_CLOEXEC);
 	participant.faults = faults_new();
-	participant.ledger = ledger_open(data);
+	participant.ledger = ledger_open(options.data);
 	if (participant.ledger)
-		code = run(&participant, name, port, &signals);
+		code = run(&participant, name, &options, &signals);
 	ledger_close(participant.ledger);
 	faults_free(participant.faults);
 	close(participant.stop_fd);

@@ -59,9 +59,9 @@ const char *call_string(const struct call *call, const char *name);
 bool text_ends_with(const char *text, const char *end);
 
 /*
- * A whole program: parses `--port N` (0: a free one) and `--data DIR`, serves on 127.0.0.1, prints
- * "NAME listening on http://127.0.0.1:PORT", and stops on SIGTERM and SIGINT. Returns the exit
- * code. Beside the operations it serves GET /ledger, POST /control and GET /livez.
+ * A whole program: parses `--port N` (0: a free one), `--data DIR` and `--listen IPV4` (127.0.0.1
+ * unless said), prints "NAME listening on http://ADDRESS:PORT", and stops on SIGTERM and SIGINT.
+ * Returns the exit code. Beside the operations it serves GET /ledger, POST /control and GET /livez.
  */
 int participant_main(int argc, char **argv, const char *name, const struct operation *operations,
 					 size_t n);
