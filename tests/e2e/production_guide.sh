@@ -24,14 +24,14 @@ swap '--port 9000' "--port ${ports[0]}"
 # shellcheck disable=SC2016
 {
 	swap '788\$n' '${nodes[n - 1]}'
-	swap '\$PWD/examples/production/skald.yaml' '$RUN/skald.yaml'
+	swap '\$PWD/examples/production/skald.yml' '$RUN/skald.yml'
 }
 for n in 1 2 3 4; do swap "788$n" "${ports[n]}"; done
 swap 'RUN=/tmp/skald-production' "RUN='$dir/run'"
 swap "build/release" "${build#"$PWD/"}"
 
 mkdir "$dir/run"
-sed "${swaps[@]}" examples/production/skald.yaml > "$dir/run/skald.yaml"
+sed "${swaps[@]}" examples/production/skald.yml > "$dir/run/skald.yml"
 {
 	echo "set -euo pipefail; nodes=($nodes)"
 	awk '/^```sh$/ {on = 1; next} /^```$/ {on = 0} on' examples/production/README.md | sed "${swaps[@]}"
@@ -63,10 +63,10 @@ for n in 1 2 4; do
 done
 
 # The compose file names the settings that there are, and is YAML.
-grep -oE '^ +SKALD_[A-Z_0-9]+' examples/production/compose.yaml | sort -u | while read -r name; do
+grep -oE '^ +SKALD_[A-Z_0-9]+' examples/production/compose.yml | sort -u | while read -r name; do
 	case $name in
 	SKALD_PARTICIPANTS__*) continue ;;
 	esac
 	setting=$(tr 'A-Z' 'a-z' <<< "${name#SKALD_}" | sed 's/__/./')
-	grep -q "^| \`$setting\`" docs/configuration.md || fail "compose.yaml: there is no setting $setting"
+	grep -q "^| \`$setting\`" docs/configuration.md || fail "compose.yml: there is no setting $setting"
 done
