@@ -187,9 +187,9 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 		return r;
 	}
 	/* The URL of a server may hold a password. */
-	log_info("node", NULL, "serves %s:%d from store %s", options->listen_address, node->port,
-			 store_postgres_is_url(options->store_path) ? node->store->ops->name
-														: options->store_path);
+	log_info(
+		"node", NULL, "listening on http://%s:%d, store %s", options->listen_address, node->port,
+		store_postgres_is_url(options->store_path) ? node->store->ops->name : options->store_path);
 	*ret_node = node;
 	return 0;
 }
