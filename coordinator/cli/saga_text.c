@@ -136,6 +136,7 @@ void saga_text_ledger(const json_t *saga, bool color, FILE *out)
 	const char *status = text_of(saga, "status"),
 			   *paint = status_color(status ? status : "", color);
 	json_t *step, *action;
+	bool is_undoing = status && strncmp(status, "compensat", strlen("compensat")) == 0;
 	struct table table;
 	size_t i, j;
 
@@ -153,7 +154,9 @@ void saga_text_ledger(const json_t *saga, bool color, FILE *out)
 	json_array_foreach (json_object_get(saga, "steps"), i, step) {
 		json_t *actions = json_object_get(step, "actions");
 
-		if (json_array_size(actions) == 0)
+		/* What only follows an undo is no unfinished business of a saga that is not undone. */
+		if (json_array_size(actions) == 0 &&
+			(is_undoing || !json_is_true(json_object_get(step, "on_compensated"))))
 			add_step(&table, step);
 		json_array_foreach (actions, j, action)
 			add_action(&table, saga, step, action);
