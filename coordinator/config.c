@@ -85,6 +85,7 @@ static const char *type_text(enum config_type type)
 }
 
 static const char *const choices[CONFIG_SETTING_COUNT] = {
+	[CONFIG_store_batch_by] = "node slot",
 	[CONFIG_log_level] = "off error warn info debug",
 	[CONFIG_log_format] = "text json",
 };
@@ -408,6 +409,7 @@ void config_node_options(struct config *config, struct node_options *ret_options
 	}
 	*ret_options = (struct node_options){
 		.store_path = config->store_path,
+		.single_slot_batches = strcmp(config->store_batch_by, "slot") == 0,
 		.listen_address = config->server_listen,
 		.listen_port = (int)config->server_port,
 		.participants = config->view,

@@ -43,6 +43,9 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "Postgres")                                                                                  \
 	X(store, retention, "retention", DURATION, "30d", 0, 315360000000,                             \
 	  "how long sagas are kept after their end; 0s: for ever")                                     \
+	X(store, batch_by, "batch-by", CHOICE, "node", 0, 0,                                           \
+	  "with Postgres, what one commit carries: all that a node has (node), or one slot's (slot), " \
+	  "for a Postgres that is distributed by slot")                                                \
 	X(engine, intake_limit, "intake-limit", INT, "10000", 1, 1000000,                              \
 	  "starts that may wait for the engine; past it they are answered 429")                        \
 	X(engine, memory_sagas_max, "memory-sagas-max", INT, "100000", 1, 10000000,                    \

@@ -17,9 +17,11 @@
 
 enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000 };
 
-static int open_store(const char *address, struct store **ret_store, struct err *err)
+static int open_store(const struct node_options *options, struct store **ret_store, struct err *err)
 {
-	struct store_postgres_options postgres = {.url = address};
+	const char *address = options->store_path;
+	struct store_postgres_options postgres = {.url = address,
+											  .single_slot_batches = options->single_slot_batches};
 	struct store_sqlite_options sqlite = {.path = address};
 
 	return store_postgres_is_url(address) ? store_postgres_open(&postgres, ret_store, err)
@@ -29,7 +31,7 @@ static int open_store(const char *address, struct store **ret_store, struct err 
 static int start_store(struct node *node, struct err *err)
 {
 	struct writer_options writer = {.retention_ms = node->options.retention_ms};
-	int r = open_store(node->options.store_path, &node->store, err);
+	int r = open_store(&node->options, &node->store, err);
 
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
 
 struct node_options {
 	const char *store_path;     /* of the SQLite file, or postgresql://… */
+	bool single_slot_batches;   /* Postgres: a commit for each slot */
 	const char *listen_address; /* "127.0.0.1" */
 	int listen_port;            /* 0: any free one */
 	const struct http_participant *participants;

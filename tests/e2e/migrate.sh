@@ -66,7 +66,7 @@ expect 1 "$skald" migrate status --store "$url" -o json; says '"closed"'
 expect 1 "$skald" migrate up --store "$url"; complains 'newer Skald'
 query "UPDATE meta SET value = '$newest' WHERE name = 'schema_works_with'"
 expect 0 "$skald" migrate status --store "$url" -o json; says '"newer"'
-STORE=$url start_skald
+STORE=$url start_skald --batch-by slot
 await_skald
 stop_skald
 # Of somebody else's table it keeps its hands.
