@@ -166,6 +166,23 @@ static void check_shown(struct sim *sim, const struct engine_call *call)
 		sim_fail(sim, call->id, "S1 a cancel is acknowledged before it is stored");
 }
 
+/* S1, the other way round: an end that its call brought about is not refused to its caller. */
+static void check_refused(struct sim *sim, const struct client *client,
+						  const struct engine_call *call)
+{
+	const struct oracle_saga *saga = oracle_saga(&sim->oracle, call->id);
+	int i;
+
+	if (call->act != ENGINE_TERMINATE || call->result != ERR_CONFLICT || !saga || !saga->ended ||
+		saga->end != SAGA_TERMINATED)
+		return;
+	for (i = 0; i < sim->n_clients; i++)
+		if (&sim->clients[i] != client && sim->clients[i].maybe_terminated &&
+			strcmp(sim->clients[i].acked, call->id) == 0)
+			return;
+	sim_fail(sim, call->id, "S1 a terminate is refused that took effect");
+}
+
 void client_answered(struct sim *sim, struct engine_call *call, bool lost)
 {
 	struct client *client = call->ctx;
@@ -175,8 +192,10 @@ void client_answered(struct sim *sim, struct engine_call *call, bool lost)
 			  : call->result == 0 ? "ok"
 								  : call->err.text,
 			  call->duplicate ? ", a duplicate of " : "", call->existing_id);
-	if (!lost)
+	if (!lost) {
 		check_shown(sim, call);
+		check_refused(sim, client, call);
+	}
 	if (call->act == ENGINE_START)
 		start_answered(sim, client, call, lost);
 	else if (!lost && call->result == 0) {
