@@ -162,7 +162,8 @@ campaign: all $(TOOL_BIN) ## breaks Postgres, Redis and nodes under load: SAGAS=
 
 .PHONY: mutants
 mutants: ## puts mistakes into a copy of the tree; tests have to find each
-	$(Q)MAKE="$(MAKE)" tests/sim/mutants.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/sim.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/postgres.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/redis.sh
 
 .PHONY: bench
