@@ -81,8 +81,6 @@ struct sources {
 	  s->member.slots_released)                                                                    \
 	X("skald_lease_renewal_failures_total", "counter", "Renewals of the lease that failed.",       \
 	  s->member.renewal_failures)                                                                  \
-	X("skald_lease_left_milliseconds", "gauge", "What is left of this node's lease.",              \
-	  s->member.lease_left_ms)                                                                     \
 	X("skald_nodes_alive", "gauge", "Nodes whose lease holds.",                                    \
 	  s->node->member ? s->member.nodes_alive : 1)                                                 \
 	X("skald_ready", "gauge", "1 when the server takes work.",                                     \
@@ -121,6 +119,8 @@ static void write_sagas(const struct sources *s, const int64_t *counts, struct b
 			   "By how much a timer was late at most.");
 	buf_printf(out, "skald_timer_lateness_seconds_max %.3f\n",
 			   (double)s->engine.timer_lateness_ms_max / 1000);
+	write_head(out, "skald_lease_left_seconds", "gauge", "What is left of this node's lease.");
+	buf_printf(out, "skald_lease_left_seconds %.3f\n", (double)s->member.lease_left_ms / 1000);
 	write_head(out, "skald_writer_commit_seconds_total", "counter", "Time spent in commits.");
 	buf_printf(out, "skald_writer_commit_seconds_total %.6f\n",
 			   (double)s->writer.commit_us_total / 1e6);

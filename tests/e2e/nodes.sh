@@ -65,6 +65,8 @@ all_ended() { [ "$(completed)" = "$orders" ]; }
 start_node 0
 "$skald" def deploy --server "$(at 0)" examples/order-fulfilment/order-fulfilment.yaml > /dev/null
 wait_for 10 owns 0 256 || fail "one node does not own all"
+awk -v left="$(metric 0 skald_lease_left_seconds)" -v most="${LEASE%s}" \
+	'BEGIN { exit !(left > 0 && left <= most) }' || fail "what is left of the lease: $(metric 0 skald_lease_left_seconds)"
 start_node 1
 start_node 2
 wait_for 15 shares 0 1 2 || fail "the slots are not shared: $(metric 0 skald_slots_owned) $(metric 1 skald_slots_owned) $(metric 2 skald_slots_owned)"
