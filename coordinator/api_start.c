@@ -19,8 +19,8 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
+#include "coordinator/api_start_priv.h"
 #include "coordinator/clock.h"
-#include "coordinator/create.h"
 #include "coordinator/forward.h"
 #include "coordinator/log.h"
 #include "coordinator/routes.h"
@@ -30,19 +30,6 @@
 
 /* Parsing and validating more than this takes milliseconds, and is done on another thread. */
 enum { LARGE_BYTES = 64 * 1024 };
-
-struct start {
-	char *saga, *key;
-	struct saga_def *def;
-	json_t *input;
-	char fingerprint[SHA256_HEX_SIZE];
-	int64_t wait_ms;
-	char existing_id[SAGA_ID_SIZE];
-	bool posted;
-	char id[SAGA_ID_SIZE]; /* of the new saga */
-	struct creation *creation;
-	struct idempotency_lookup lookup;
-};
 
 static void start_free(void *state)
 {
@@ -54,11 +41,6 @@ static void start_free(void *state)
 	json_decref(start->input);
 	creation_free(start->creation);
 	free(start);
-}
-
-static struct start *start_of(struct exchange *ex)
-{
-	return ex->state;
 }
 
 static void report_violation(void *ctx, const struct err *err)
@@ -191,6 +173,7 @@ static bool read_start(struct exchange *ex, struct start *start)
 	input = json_object_get(body, "input");
 	start->input = input ? json_incref(input) : json_object();
 	start->wait_ms = prefer_wait_ms(ex);
+	start->wait_until_us = clock_mono_us() + start->wait_ms * 1000;
 	if (registry_get(ex->node->registry, ex->ns, start->saga,
 					 json_integer_value(json_object_get(body, "version")), &start->def, &err) < 0) {
 		if (err.code == ERR_NOT_FOUND)
@@ -208,9 +191,9 @@ static bool read_start(struct exchange *ex, struct start *start)
 	return true;
 }
 
-static void add_applied(struct exchange *ex)
+void start__add_applied(struct exchange *ex)
 {
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 
 	if (start->wait_ms > 0)
 		exchange_add_header(ex, "Preference-Applied", "wait=%lld",
@@ -229,7 +212,7 @@ static void leave_stale_pointer(struct exchange *ex)
 /* A pointer that led nowhere is no reason to refuse a start; the commit's own word is final. */
 static void not_the_one(struct exchange *ex)
 {
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 
 	if (!start->posted)
 		ex->next = leave_stale_pointer;
@@ -256,50 +239,53 @@ static bool agrees(const struct start *start, const struct saga_view *view)
 }
 
 /* The saga that has the key, as it stands in the store. Thread: read pool. */
-static void read_existing(struct exchange *ex, struct store_reader *reader)
+void start__read_existing(struct exchange *ex, struct store_reader *reader)
 {
 	CLEANUP(saga_view_release) struct saga_view view = {0};
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 	struct err err;
 
 	if (saga_view_read(reader, ex->node->registry, ex->ns, start->existing_id, 0, &view, &err) <
 		0) {
-		if (err.code == ERR_NOT_FOUND || !start->posted)
+		if (start->created)
+			start__answer_created(ex);
+		else if (err.code == ERR_NOT_FOUND || !start->posted)
 			not_the_one(ex);
 		else
 			exchange_problem_err(ex, &err);
 		return;
 	}
-	if (!agrees(start, &view)) {
+	if (!start->created && !agrees(start, &view)) {
 		not_the_one(ex);
 		return;
 	}
-	if (!saga_status_is_terminal(view.state->status) && start->wait_ms > 0) {
-		ex->next = post_wait;
+	if (!saga_status_is_terminal(view.state->status) && start->wait_ms > 0 && !start->waited) {
+		ex->next = start->in_store ? start__wait_in_store : post_wait;
 		return;
 	}
-	exchange_add_header(ex, "Idempotent-Replayed", "true");
-	add_applied(ex);
+	if (!start->created)
+		exchange_add_header(ex, "Idempotent-Replayed", "true");
+	start__add_applied(ex);
 	answer_view(ex, saga_status_is_terminal(view.state->status) ? 200 : 202, &view, false);
 }
 
 static void waited(struct exchange *ex)
 {
 	struct engine_call *call = exchange_take_call(ex);
-	struct start *start = start_of(ex);
+	struct start *start = start__of(ex);
 
 	if (call->result == 0) {
 		exchange_add_header(ex, "Idempotent-Replayed", "true");
-		add_applied(ex);
+		start__add_applied(ex);
 		answer_call(ex, call->ended ? 200 : 202, call);
 	} else if (call->result == ERR_NOT_FOUND) {
 		/* It ended meanwhile, and has left the memory. */
-		start->wait_ms = 0;
-		exchange_read(ex, read_existing);
+		start->waited = true;
+		exchange_read(ex, start__read_existing);
 	} else if (call->result == ERR_FENCED) {
-		/* Another node has it: what the store says now has to do. */
-		start->wait_ms = 0;
-		exchange_read(ex, read_existing);
+		/* Another node has it. */
+		start->in_store = true;
+		start__wait_in_store(ex);
 	} else {
 		exchange_problem_err(ex, &call->err);
 	}
@@ -308,7 +294,7 @@ static void waited(struct exchange *ex)
 
 static void post_wait(struct exchange *ex)
 {
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 	struct engine_call *call = engine_call_new(ENGINE_WAIT);
 
 	snprintf(call->id, sizeof(call->id), "%s", start->existing_id);
@@ -317,20 +303,20 @@ static void post_wait(struct exchange *ex)
 	exchange_post(ex, call, waited);
 }
 
-static void answer_duplicate(struct exchange *ex, const char *id)
+void start__answer_duplicate(struct exchange *ex, const char *id)
 {
-	struct start *start = start_of(ex);
+	struct start *start = start__of(ex);
 
 	ex->server->replays++;
 	snprintf(start->existing_id, sizeof(start->existing_id), "%s", id);
-	exchange_read(ex, read_existing);
+	exchange_read(ex, start__read_existing);
 }
 
 /* The commit has accepted the key for this saga, or has found it there. */
-static void remember(struct exchange *ex, const char *id)
+void start__remember(struct exchange *ex, const char *id)
 {
 	struct idempotency *idempotency = ex->server->idempotency;
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 	struct err err;
 
 	/* Without a pointer the next duplicate is slower, and that is all. */
@@ -342,9 +328,11 @@ static void remember(struct exchange *ex, const char *id)
 static void started(struct exchange *ex)
 {
 	struct engine_call *call = exchange_take_call(ex);
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 
-	if (call->result < 0) {
+	if (call->result == ERR_FENCED) {
+		start__reroute(ex, call);
+	} else if (call->result < 0) {
 		exchange_problem_err(ex, &call->err);
 	} else if (call->duplicate && strcmp(call->existing_fingerprint, start->fingerprint) != 0) {
 		ex->server->key_reuses++;
@@ -352,11 +340,11 @@ static void started(struct exchange *ex)
 						 "saga %s has this key, and was started with another input",
 						 call->existing_id);
 	} else if (call->duplicate) {
-		remember(ex, call->existing_id);
-		answer_duplicate(ex, call->existing_id);
+		start__remember(ex, call->existing_id);
+		start__answer_duplicate(ex, call->existing_id);
 	} else {
-		remember(ex, call->id);
-		add_applied(ex);
+		start__remember(ex, call->id);
+		start__add_applied(ex);
 		answer_call(ex, call->ended ? 200 : 202, call);
 	}
 	engine_call_free(call);
@@ -385,124 +373,15 @@ static void make_id(struct exchange *ex, const struct start *start, char id[SAGA
 				 id);
 }
 
-/* The owner could not be reached, and this node has written the saga for it. */
-static void created(struct exchange *ex)
-{
-	struct start *start = start_of(ex);
-	const struct creation *creation = start->creation;
-	char owner[NODE_ADDRESS_SIZE];
-
-	if (creation->result < 0) {
-		exchange_problem_err(ex, &creation->err);
-	} else if (creation->duplicate &&
-			   strcmp(creation->item.existing_fingerprint, start->fingerprint) != 0) {
-		ex->server->key_reuses++;
-		exchange_problem(ex, PROBLEM_KEY_REUSED,
-						 "saga %s has this key, and was started with another input",
-						 creation->item.existing_id);
-	} else if (creation->duplicate) {
-		remember(ex, creation->item.existing_id);
-		start->wait_ms = 0; /* its owner is out of reach */
-		answer_duplicate(ex, creation->item.existing_id);
-	} else {
-		if (member_slot(ex->node->member, creation->row.slot, owner) == SLOT_THERE)
-			node_poke(ex->node->http, owner);
-		remember(ex, start->id);
-		saga_state_write_brief(creation->state, &ex->out);
-		exchange_add_header(ex, "Location", "/v1/sagas/%s", start->id);
-		exchange_answer(ex, 202);
-	}
-}
-
-/* Thread: writer. */
-static void creation_done(struct creation *creation)
-{
-	struct exchange *ex = creation->ctx;
-
-	ex->next = created;
-	exchange_resume(ex);
-}
-
-static void create_here(struct exchange *ex)
-{
-	struct start *start = start_of(ex);
-	struct jval *input = jval_from_json(TAKE(start->input));
-	struct creation_request request = {
-		.ns = ex->ns,
-		.id = start->id,
-		.key = start->key,
-		.fingerprint = start->fingerprint,
-		.def = start->def,
-		.input = input,
-		.now = clock_wall(),
-	};
-	struct err err;
-	int r = creation_new(&request, &start->creation, &err);
-
-	jval_unref(input);
-	if (r < 0) {
-		exchange_problem_err(ex, &err);
-		return;
-	}
-	start->creation->done = creation_done;
-	start->creation->ctx = ex;
-	exchange_suspend(ex);
-	if (!creation_post(start->creation, ex->node->writer)) {
-		exchange_problem(ex, PROBLEM_OVERLOADED, "too many writes are waiting");
-		exchange_resume(ex);
-	}
-}
-
-/* Whether the owner has it or not: the key and the id tell, when it is written here too. */
-static void owner_failed(struct exchange *ex, enum forward_failure failure)
-{
-	(void)failure;
-	if (__atomic_load_n(&ex->node->draining, __ATOMIC_RELAXED))
-		exchange_problem(ex, PROBLEM_DRAINING, "the server stops; send the start again");
-	else
-		create_here(ex);
-}
-
-/* The slot is another node's, or nobody knows whose. True: it is seen to. */
-static bool start_elsewhere(struct exchange *ex)
-{
-	struct start *start = start_of(ex);
-	char owner[NODE_ADDRESS_SIZE] = "";
-	struct forward forward = {
-		.address = owner,
-		.path = "/v1/sagas",
-		.saga_id = start->id,
-		.wait_ms = start->wait_ms,
-		.failed = owner_failed,
-	};
-
-	if (!ex->node->member)
-		return false;
-	switch (member_slot(ex->node->member, saga_id_slot(start->id), owner)) {
-	case SLOT_HERE:
-		return false;
-	case SLOT_THERE:
-	case SLOT_UNKNOWN:
-		break;
-	}
-	if (exchange_was_forwarded(ex))
-		exchange_problem(ex, PROBLEM_UNAVAILABLE, "this node does not own the saga's slot");
-	else if (*owner)
-		exchange_forward(ex, &forward);
-	else
-		create_here(ex);
-	return true;
-}
-
 static void post_start(struct exchange *ex)
 {
-	struct start *start = start_of(ex);
+	struct start *start = start__of(ex);
 	struct engine_call *call;
 
 	CHECK(!start->posted);
 	start->posted = true;
 	make_id(ex, start, start->id);
-	if (start_elsewhere(ex))
+	if (start__elsewhere(ex))
 		return;
 	call = engine_call_new(ENGINE_START);
 	memcpy(call->id, start->id, sizeof(call->id));
@@ -523,11 +402,11 @@ static void post_start(struct exchange *ex)
  */
 static void pointer_found(struct exchange *ex)
 {
-	const struct start *start = start_of(ex);
+	const struct start *start = start__of(ex);
 	const struct idempotency_lookup *lookup = &start->lookup;
 
 	if (lookup->result == 0 && strcmp(lookup->fingerprint, start->fingerprint) == 0)
-		answer_duplicate(ex, lookup->id);
+		start__answer_duplicate(ex, lookup->id);
 	else
 		post_start(ex);
 }
@@ -545,7 +424,7 @@ static void find_or_post(struct exchange *ex)
 {
 	struct idempotency *idempotency = ex->server->idempotency;
 	const struct idempotency_ops *ops = idempotency->ops;
-	struct start *start = start_of(ex);
+	struct start *start = start__of(ex);
 	struct idempotency_lookup *lookup = &start->lookup;
 	struct err err;
 
@@ -572,7 +451,7 @@ static void find_or_post(struct exchange *ex)
 static void read_large(struct exchange *ex, struct store_reader *reader)
 {
 	(void)reader;
-	if (read_start(ex, start_of(ex)))
+	if (read_start(ex, start__of(ex)))
 		ex->next = find_or_post;
 }
 
@@ -580,6 +459,7 @@ void api_start_saga(struct exchange *ex)
 {
 	struct start *start = xcalloc(1, sizeof(*start));
 
+	start->ex = ex;
 	ex->state = start;
 	ex->free_state = start_free;
 	if (!exchange_args_done(ex, NULL, 0))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/node.h"
+#include "coordinator/waits.h"
 
 enum { ANSWER_MS = 5000, POKE_MS = 1000, HEADERS_MAX = 9, HEADER_SIZE = 640 };
 
@@ -14,6 +15,10 @@ static const char *const relayed[] = {"Location", "ETag", "Idempotent-Replayed",
 
 struct forwarding {
 	struct http_request http;
+	struct waits *waits;
+	struct wait wait; /* taken out by who ends it: the answer, or the end of all waits */
+	int holders;      /* atomic; when the answer is no longer waited for */
+	struct buf body;
 	struct exchange *ex;
 	void (*failed)(struct exchange *ex, enum forward_failure failure);
 	enum forward_failure failure;
@@ -65,13 +70,19 @@ static void fill_headers(struct forwarding *f, const char *saga_id)
 	}
 }
 
+static void forwarding_free(struct forwarding *f)
+{
+	buf_release(&f->body);
+	free(f);
+}
+
 static void run_failed(struct exchange *ex)
 {
 	struct forwarding *f = TAKE(ex->forwarding);
 	void (*failed)(struct exchange * ex, enum forward_failure failure) = f->failed;
 	enum forward_failure failure = f->failure;
 
-	free(f);
+	forwarding_free(f);
 	failed(ex, failure);
 }
 
@@ -90,16 +101,50 @@ static void relay(struct forwarding *f)
 	exchange_answer(ex, http->status);
 }
 
+static void let_go(struct forwarding *f)
+{
+	if (__atomic_sub_fetch(&f->holders, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	free(f->http.reply);
+	forwarding_free(f);
+}
+
+/* Nobody is to wait for the answer any more; the request goes on without the exchange. */
+static void fail_early(struct forwarding *f)
+{
+	struct exchange *ex = f->ex;
+	struct forwarding *failed = xcalloc(1, sizeof(*failed));
+
+	failed->failed = f->failed;
+	failed->failure = FORWARD_UNKNOWN;
+	ex->forwarding = failed;
+	ex->next = run_failed;
+	exchange_resume(ex);
+}
+
+/* Thread: who ends all waits. */
+static void broken_off(struct wait *wait)
+{
+	struct forwarding *f = CONTAINER_OF(wait, struct forwarding, wait);
+
+	fail_early(f);
+	let_go(f);
+}
+
 /* Thread: HTTP client. */
 static void answered(struct http_request *http)
 {
 	struct forwarding *f = http->ctx;
 	struct exchange *ex = f->ex;
 
+	if (!waits_remove(f->waits, &f->wait)) {
+		let_go(f);
+		return;
+	}
 	if (http->result == HTTP_ANSWERED && http->status != 503 && http->status >= 200) {
 		relay(f);
 		free(http->reply);
-		free(f);
+		forwarding_free(f);
 	} else {
 		f->failure = http->result == HTTP_ANSWERED || http->result == HTTP_NOT_CONNECTED ||
 							 http->result == HTTP_CANCELLED
@@ -115,8 +160,15 @@ static void answered(struct http_request *http)
 void exchange_forward(struct exchange *ex, const struct forward *forward)
 {
 	struct forwarding *f = xcalloc(1, sizeof(*f));
+	struct http_client *client = ex->node->http;
 
 	f->ex = ex;
+	f->waits = ex->node->waits;
+	f->wait.over = broken_off;
+	f->holders = 2;
+	/* The request may outlive the exchange. */
+	f->body = ex->body;
+	buf_init(&ex->body, 0);
 	f->failed = forward->failed;
 	snprintf(f->address, sizeof(f->address), "%s", forward->address);
 	snprintf(f->path, sizeof(f->path), "%s", forward->path);
@@ -128,8 +180,8 @@ void exchange_forward(struct exchange *ex, const struct forward *forward)
 		.method = "POST",
 		.path = f->path,
 		.headers = f->headers,
-		.body = buf_str(&ex->body),
-		.body_len = ex->body.len,
+		.body = buf_str(&f->body),
+		.body_len = f->body.len,
 		.timeout_ms = forward->wait_ms + ANSWER_MS,
 		.wanted = f->wanted,
 		.n_wanted = ARRAY_SIZE(f->wanted),
@@ -137,7 +189,15 @@ void exchange_forward(struct exchange *ex, const struct forward *forward)
 		.ctx = f,
 	};
 	exchange_suspend(ex);
-	http_client_send(ex->node->http, &f->http);
+	if (waits_add(f->waits, &f->wait)) {
+		http_client_send(client, &f->http);
+	} else {
+		/* The process stops, and nothing was sent. */
+		f->failure = FORWARD_REFUSED;
+		ex->forwarding = f;
+		ex->next = run_failed;
+		exchange_resume(ex);
+	}
 }
 
 /* Poking. */

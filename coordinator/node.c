@@ -161,6 +161,9 @@ static int start_all(struct node *node, struct err *err)
 	r = http_client_start(options->participants, options->n_participants, &node->http, err);
 	if (r < 0)
 		return r;
+	r = waits_start(&node->waits, err);
+	if (r < 0)
+		return r;
 	engine.store = node->store;
 	engine.writer = node->writer;
 	engine.registry = node->registry;
@@ -205,12 +208,14 @@ void node_stop(struct node *node)
 		member_announce_drain(node->member);
 	if (node->engine)
 		engine_drain(node->engine, node->options.drain_ms);
+	waits_end(node->waits);
 	if (node->member)
 		member_stop(node->member, HAND_OVER_MS);
 	if (node->server)
 		server_stop(node->server);
 	if (node->http)
 		http_client_stop(node->http, 0);
+	waits_stop(node->waits);
 	if (node->engine)
 		engine_stop(node->engine);
 	writer_stop(node->writer);

@@ -10,6 +10,7 @@
 #include "coordinator/engine.h"
 #include "coordinator/membership.h"
 #include "coordinator/registry.h"
+#include "coordinator/waits.h"
 
 struct node_options {
 	const char *store_path;     /* of the SQLite file, or postgresql://… */
@@ -38,6 +39,7 @@ struct node {
 	struct writer *writer;
 	struct engine *engine;
 	struct http_client *http;
+	struct waits *waits;
 	struct registry *registry;
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */

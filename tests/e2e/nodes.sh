@@ -35,10 +35,25 @@ shares() { # numbers: each has its fair share
 	[ $total = 256 ]
 }
 
+order_body() { # number
+	echo '{"saga": "order-fulfilment", "input": {"order_id": "o'"$1"'", "customer_id": "c", "lines": [{"sku": "TEA", "quantity": 1}], "amount_minor": 5, "card": "ok", "ship_to": "Oslo"}}'
+}
 order() { # number of the order, of the node
-	echo '{"saga": "order-fulfilment", "input": {"order_id": "o'"$1"'", "customer_id": "c", "lines": [{"sku": "TEA", "quantity": 1}], "amount_minor": 5, "card": "ok", "ship_to": "Oslo"}}' |
+	order_body "$1" |
 		curl -s -o "$dir/answer" -w '%{http_code}' -m 20 -H 'Content-Type: application/json' \
 			"${@:3}" -d @- "$(at "$2")/v1/sagas"
+}
+# Many at once, each of which waits for its end; answers in waited*, their codes in code*.
+waiting_orders() { # node, seconds, how many
+	local i
+	waiting=()
+	for ((i = 0; i < $3; i++)); do
+		orders=$((orders + 1))
+		order_body "$orders" | curl -s -o "$dir/waited$i" -w '%{http_code}' -m 70 \
+			-H 'Content-Type: application/json' -H "Prefer: wait=$2" -d @- "$(at "$1")/v1/sagas" \
+			> "$dir/code$i" &
+		waiting+=($!)
+	done
 }
 # Round robin over the nodes given; each start is repeated until it is acknowledged.
 orders=0
@@ -99,6 +114,13 @@ curl -fs "$(at 1)/v1/nodes" > "$dir/answer"
 kill -9 "${node_pids[2]}"
 wait "${node_pids[2]}" 2> /dev/null || true
 forget "${node_pids[2]}"
+# Who waits at another node for what was written for the dead one is told the end as well.
+waiting_orders 0 20 8
+for ((i = 0; i < 8; i++)); do
+	wait "${waiting[i]}" 2> /dev/null || true
+	[ "$(cat "$dir/code$i")" = 200 ] || fail "waiting while a node is dead: $(cat "$dir/code$i" "$dir/waited$i")"
+	grep -q '"status":"completed"' "$dir/waited$i" || fail "not completed: $(cat "$dir/waited$i")"
+done
 load "$PER_PHASE" 0 1
 wait_for 20 shares 0 1 || fail "the dead node's slots did not move"
 [ "$(($(metric 0 skald_slots_taken_over_total) + $(metric 1 skald_slots_taken_over_total)))" -gt 0 ] ||
@@ -116,6 +138,27 @@ kill -CONT "${node_pids[1]}"
 load 10 0 1 2
 wait_for 20 shares 0 1 2 || fail "the paused node did not come back"
 wait_for 30 all_ended || fail "$(completed) of $orders ended after a pause"
+
+# A stop does not wait for who waits for another node, which here does not answer.
+kill -STOP "${node_pids[1]}"
+waiting_orders 0 60 8
+sleep 0.5
+began=$SECONDS
+kill "${node_pids[0]}"
+await_end "${node_pids[0]}" 20
+[ "$ended_with" = 0 ] || fail "the node ended with $ended_with while others waited at it"
+[ $((SECONDS - began)) -le 12 ] || fail "the stop took $((SECONDS - began)) s"
+for ((i = 0; i < 8; i++)); do
+	wait "${waiting[i]}" 2> /dev/null || true
+	case $(cat "$dir/code$i") in
+	200 | 202) grep -q '"id":' "$dir/waited$i" || fail "no saga: $(cat "$dir/waited$i")" ;;
+	*) fail "waiting at a node that stopped: $(cat "$dir/code$i" "$dir/waited$i")" ;;
+	esac
+done
+kill -CONT "${node_pids[1]}"
+start_node 0
+wait_for 20 shares 0 1 2 || fail "the slots are not shared after a stop"
+wait_for 30 all_ended || fail "$(completed) of $orders ended after a stop"
 
 # One drains: its slots move at once, long before its lease has ended.
 began=${EPOCHREALTIME/./}
