@@ -30,7 +30,7 @@ mapfile -t shop < <(shop_at)
 start_skald "${shop[@]}"
 await_skald
 expect 0 "$skald" def deploy examples/order-fulfilment/order-fulfilment.yaml
-grep -q "from store postgres" "$dir/skald.log" || fail "the log does not name the store"
+grep -q "store postgres" "$dir/skald.log" || fail "the log does not name the store"
 
 mkdir "$dir/acks"
 client() { # order
