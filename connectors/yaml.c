@@ -309,14 +309,7 @@ static void read_key(struct reader *reader, const yaml_event_t *event)
 
 	pointer_truncate(reader, frame->pointer_len);
 	buf_add_char(&reader->pointer, '/');
-	for (const char *c = key; *c; c++) {
-		if (*c == '~')
-			buf_add_lit(&reader->pointer, "~0");
-		else if (*c == '/')
-			buf_add_lit(&reader->pointer, "~1");
-		else
-			buf_add_char(&reader->pointer, *c);
-	}
+	json_write_pointer_key(key, &reader->pointer);
 	doc_places_add(reader->places, buf_str(&reader->pointer), (int)mark->line + 1,
 				   (int)mark->column + 1);
 	frame->key = xstrdup(key);

@@ -10,6 +10,7 @@
 #include "sagas/base/suggest.h"
 #include "sagas/base/time.h"
 #include "sagas/def_priv.h"
+#include "sagas/json_text.h"
 
 static const int64_t MAX_DURATION_MS = INT64_C(3660) * 24 * 3600 * 1000;
 
@@ -50,14 +51,7 @@ static void add_pointer(const struct node *at, struct buf *out)
 		buf_add_int(out, (int64_t)at->index);
 		return;
 	}
-	for (const char *c = at->key; *c; c++) {
-		if (*c == '~')
-			buf_add_lit(out, "~0");
-		else if (*c == '/')
-			buf_add_lit(out, "~1");
-		else
-			buf_add_char(out, *c);
-	}
+	json_write_pointer_key(at->key, out);
 }
 
 void node_pointer(const struct node *at, char *text, size_t size)

@@ -177,14 +177,7 @@ static const char *skip_string(struct scan *scan, size_t *ret_len)
 static void add_pointer_part(struct buf *pointer, const char *key)
 {
 	buf_add_char(pointer, '/');
-	for (; *key; key++) {
-		if (*key == '~')
-			buf_add_lit(pointer, "~0");
-		else if (*key == '/')
-			buf_add_lit(pointer, "~1");
-		else
-			buf_add_char(pointer, *key);
-	}
+	json_write_pointer_key(key, pointer);
 }
 
 static void truncate_buf(struct buf *buf, size_t len)

@@ -220,3 +220,15 @@ int json_depth(const json_t *value)
 	}
 	return 0;
 }
+
+void json_write_pointer_key(const char *key, struct buf *out)
+{
+	for (const char *c = key; *c; c++) {
+		if (*c == '~')
+			buf_add_lit(out, "~0");
+		else if (*c == '/')
+			buf_add_lit(out, "~1");
+		else
+			buf_add_char(out, *c);
+	}
+}

@@ -29,6 +29,8 @@ void json_write_real(double number, struct buf *out);
 /* The same text into an array; returns its length. number is finite. */
 enum { JSON_REAL_SIZE = 32 };
 size_t json_format_real(double number, char text[JSON_REAL_SIZE]);
+/* Appends a key as a part of a JSON pointer: ~ and / are escaped. */
+void json_write_pointer_key(const char *key, struct buf *out);
 
 /*
  * Checks without building: syntax, UTF-8, depth, numbers (an integer fits int64; a decimal keeps

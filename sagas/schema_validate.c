@@ -44,14 +44,7 @@ static void path_write(const struct path *path, struct buf *out)
 		buf_add_int(out, (int64_t)path->index);
 		return;
 	}
-	for (const char *c = path->key; *c; c++) {
-		if (*c == '~')
-			buf_add_lit(out, "~0");
-		else if (*c == '/')
-			buf_add_lit(out, "~1");
-		else
-			buf_add_char(out, *c);
-	}
+	json_write_pointer_key(path->key, out);
 }
 
 static void violation(struct run *run, const struct path *path, const char *fmt, ...)

@@ -40,14 +40,7 @@ static char *pointer_join(const char *pointer, const char *key)
 	buf_init(&out, 0);
 	buf_add_str(&out, pointer);
 	buf_add_char(&out, '/');
-	for (; *key; key++) {
-		if (*key == '~')
-			buf_add_lit(&out, "~0");
-		else if (*key == '/')
-			buf_add_lit(&out, "~1");
-		else
-			buf_add_char(&out, *key);
-	}
+	json_write_pointer_key(key, &out);
 	return buf_take(&out, NULL);
 }
 
