@@ -19,10 +19,10 @@ space := $(empty) $(empty)
 BUILD ?= build/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 Q := $(if $(V),,@)
 
-PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis libpq
+PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis libpq rdkafka
 # What has to be there before anything can be compiled; `make deps` installs it.
 DEBIAN_PACKAGES := gcc libc6-dev pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
-	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev libpq-dev check
+	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev libpq-dev librdkafka-dev check
 # What `make check` needs beside them; formatter and linter are pinned.
 DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql
 
@@ -40,7 +40,7 @@ endif
 
 SAGAS_SRC := $(wildcard sagas/*.c sagas/base/*.c)
 CONNECTORS_SRC := $(wildcard connectors/*.c)
-COORDINATOR_SRC := $(filter-out coordinator/main.c,$(wildcard coordinator/*.c coordinator/cli/*.c))
+COORDINATOR_SRC := $(filter-out coordinator/main.c,$(wildcard coordinator/*.c coordinator/*/*.c))
 # Compiled in as data: what the server serves and migrates, and the examples for `skald dev`.
 SCHEMA_FILES := $(wildcard schemas/*.json schemas/*/*.sql) \
 	$(filter-out %.test.yaml,$(wildcard examples/*/*.yaml))
