@@ -179,7 +179,12 @@ static const char *action_text(enum action_kind kind)
 		return "set";
 	case ACTION_FAIL:
 		return "fail";
+	case ACTION_COMMAND:
+		return "command";
+	case ACTION_EMIT:
+		return "emit";
 	case ACTION_AWAIT_AFTER:
+	case ACTION_AWAIT_KAFKA:
 		return "await";
 	}
 	return "";

@@ -185,6 +185,11 @@ static void begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_AWAIT_AFTER:
 		r = begin_timer(ctx, step, item, &env, &err);
 		break;
+	case ACTION_COMMAND:
+	case ACTION_EMIT:
+	case ACTION_AWAIT_KAFKA:
+		r = err_set(&err, ERR_NOT_BUILT, "this action is not run yet");
+		break;
 	}
 	if (r < 0)
 		expression_error(ctx, step, item, &err, &env);

@@ -52,6 +52,53 @@ static void http_action_release(struct http_action *http)
 	http_fields_free(http->headers, http->n_headers);
 }
 
+static void command_action_release(struct command_action *command)
+{
+	free(command->to);
+	free(command->type);
+	tmpl_free(command->key);
+	tmpl_free(command->data);
+	tmpl_free(command->headers);
+}
+
+static void emit_action_release(struct emit_action *emit)
+{
+	free(emit->cluster);
+	free(emit->topic);
+	free(emit->type);
+	tmpl_free(emit->key);
+	tmpl_free(emit->data);
+	tmpl_free(emit->headers);
+}
+
+static void correlate_def_release(struct correlate_def *correlate)
+{
+	free(correlate->cluster);
+	free(correlate->topic);
+	tmpl_free(correlate->from);
+	tmpl_free(correlate->expect);
+	tmpl_free(correlate->when);
+}
+
+static void retry_policy_release(struct retry_policy *retry)
+{
+	for (size_t i = 0; i < retry->n_non_retryable; i++)
+		free(retry->non_retryable[i]);
+	free(retry->non_retryable);
+}
+
+static void trigger_def_release(struct trigger_def *trigger)
+{
+	free(trigger->cluster);
+	free(trigger->topic);
+	free(trigger->group);
+	free(trigger->dead_letter_topic);
+	tmpl_free(trigger->when);
+	tmpl_free(trigger->input);
+	tmpl_free(trigger->key);
+	retry_policy_release(&trigger->retry);
+}
+
 void action_def__release(struct action_def *act)
 {
 	tmpl_free(act->when);
@@ -62,9 +109,10 @@ void action_def__release(struct action_def *act)
 	limit_release(&act->after);
 	limit_release(&act->timeout);
 	limit_release(&act->deadline);
-	for (size_t i = 0; i < act->retry.n_non_retryable; i++)
-		free(act->retry.non_retryable[i]);
-	free(act->retry.non_retryable);
+	command_action_release(&act->command);
+	emit_action_release(&act->emit);
+	correlate_def_release(&act->await_kafka);
+	retry_policy_release(&act->retry);
 	outcome_rules__release(&act->outcome);
 	tmpl_free(act->output);
 	tmpl_free(act->idempotency_key);
@@ -94,6 +142,12 @@ static void saga_def_free(struct saga_def *def)
 	for (int i = 0; i < def->n_steps; i++)
 		step_def__release(&def->steps[i]);
 	free(def->steps);
+	for (size_t i = 0; i < def->n_triggers; i++)
+		trigger_def_release(&def->triggers[i]);
+	free(def->triggers);
+	for (size_t i = 0; i < def->n_cancel_on; i++)
+		correlate_def_release(&def->cancel_on[i]);
+	free(def->cancel_on);
 	free(def->name);
 	json_decref(def->doc);
 	tmpl_free(def->key);

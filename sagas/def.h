@@ -78,7 +78,18 @@ struct outcome_rules {
 	struct tmpl *code; /* gives the error code of a reply; NULL: none */
 };
 
-enum action_kind { ACTION_HTTP, ACTION_SET, ACTION_FAIL, ACTION_AWAIT_AFTER };
+enum action_kind {
+	ACTION_HTTP,
+	ACTION_SET,
+	ACTION_FAIL,
+	ACTION_AWAIT_AFTER,
+	ACTION_COMMAND,
+	ACTION_EMIT,
+	ACTION_AWAIT_KAFKA,
+};
+
+/* 128 bits of a SHA-256 in hex, and the NUL. */
+enum { CHANNEL_SIZE = 33 };
 
 struct http_field {
 	char *name;
@@ -96,6 +107,34 @@ struct http_action {
 	char *content_type; /* NULL: what `form` says */
 };
 
+/* A Kafka record that a participant answers with another; its topic is configuration. */
+struct command_action {
+	char *to;             /* participant */
+	char *type;           /* of the command, constant */
+	struct tmpl *key;     /* of the record, a scalar; NULL: the saga's id */
+	struct tmpl *data;    /* NULL: none */
+	struct tmpl *headers; /* gives an object of names and scalars; NULL: none */
+};
+
+/* A Kafka record that nobody answers; written through the outbox. */
+struct emit_action {
+	char *cluster, *topic, *type; /* constant */
+	struct tmpl *key, *data, *headers;
+};
+
+/*
+ * Which records of a topic are meant: those where `from` gives the text that `expect` gave, and for
+ * which `when` holds. All that have the same channel give the same `from` for a record, so that it
+ * is worked out once for a channel, whoever waits in it.
+ */
+struct correlate_def {
+	char channel[CHANNEL_SIZE]; /* of cluster, topic and the source of `from` */
+	char *cluster, *topic;      /* constant */
+	struct tmpl *from;          /* over event, env */
+	struct tmpl *expect;        /* over the saga, when it begins to wait */
+	struct tmpl *when;          /* over event and the saga; NULL: always */
+};
+
 struct probe_def;
 
 /* Something that is done: a step's forward action, or its undo. */
@@ -106,18 +145,21 @@ struct action_def {
 	struct tmpl *set;                      /* ACTION_SET */
 	struct tmpl *fail_code, *fail_message; /* ACTION_FAIL */
 	struct limit after;                    /* ACTION_AWAIT_AFTER */
+	struct command_action command;         /* ACTION_COMMAND */
+	struct emit_action emit;               /* ACTION_EMIT */
+	struct correlate_def await_kafka;      /* ACTION_AWAIT_KAFKA */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
 	struct retry_policy retry;
 	struct outcome_rules outcome;
 	struct probe_def *probe; /* NULL: none */
-	struct tmpl *output;     /* NULL: the reply's body */
+	struct tmpl *output;     /* NULL: the reply's body, the event's data */
 	struct tmpl *idempotency_key;
 	bool reads_failure; /* the request reads saga.failure, so it is completed when undo begins */
 };
 
 struct probe_def {
-	struct action_def act; /* http, with its own outcome (absent allowed) and output */
+	struct action_def act; /* http or command, with its own outcome (absent allowed) and output */
 	int64_t every_ms;
 };
 
@@ -143,6 +185,22 @@ struct step_def {
 	bool after_pivot; /* the pivot is an ancestor: retries and parks, cannot fail the saga */
 };
 
+/* What becomes of a record that gives no saga, when its attempts are used up. */
+enum poison_then { POISON_DEAD_LETTER, POISON_PAUSE, POISON_SKIP };
+
+/* An entry of start_on: each record of a topic starts a saga. One a topic in a definition. */
+struct trigger_def {
+	char *cluster, *topic;     /* constant */
+	char *group;               /* NULL: the one that follows from namespace and definition */
+	char *dead_letter_topic;   /* said, or made of the topic */
+	bool from_latest;          /* where a new group begins; else at the earliest */
+	struct tmpl *when;         /* over event, env; NULL: always */
+	struct tmpl *input;        /* NULL: the event's data */
+	struct tmpl *key;          /* NULL: the definition's, else the record's place */
+	struct retry_policy retry; /* of a poison record; maximum_attempts is at least 1 */
+	enum poison_then then;
+};
+
 struct saga_def {
 	int refs; /* atomic */
 	char *name;
@@ -158,6 +216,10 @@ struct saga_def {
 	int n_forward; /* the first n_forward are the forward path */
 	int pivot;     /* index, or -1 */
 	struct tmpl *output;
+	struct trigger_def *triggers;
+	size_t n_triggers;
+	struct correlate_def *cancel_on;
+	size_t n_cancel_on;
 };
 
 static inline bool step_def_has_ancestor(const struct step_def *step, int index)

@@ -17,6 +17,15 @@ static void write_action(const struct action_def *act, struct buf *out)
 	case ACTION_AWAIT_AFTER:
 		buf_add_lit(out, "await");
 		return;
+	case ACTION_COMMAND:
+		buf_printf(out, "command %s", act->command.to);
+		return;
+	case ACTION_EMIT:
+		buf_printf(out, "emit %s", act->emit.topic);
+		return;
+	case ACTION_AWAIT_KAFKA:
+		buf_printf(out, "await %s", act->await_kafka.topic);
+		return;
 	}
 }
 

@@ -17,6 +17,12 @@ static const char *action_text(const struct step_def *step)
 		return "fail";
 	case ACTION_AWAIT_AFTER:
 		return "wait";
+	case ACTION_COMMAND:
+		return step->act.command.to;
+	case ACTION_EMIT:
+		return "emit";
+	case ACTION_AWAIT_KAFKA:
+		return step->act.await_kafka.topic;
 	}
 	return "";
 }
@@ -29,6 +35,8 @@ static const char *undo_text(const struct step_def *step)
 	case UNDO_NONE:
 		return "none";
 	case UNDO_ACTION:
+		if (step->undo.kind == ACTION_COMMAND)
+			return step->undo.command.to;
 		return step->undo.kind == ACTION_HTTP ? step->undo.http.to : "yes";
 	}
 	return NULL;
