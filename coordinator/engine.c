@@ -313,9 +313,9 @@ static bool reply_counts(const struct engine *engine, const struct call_reply *r
 {
 	/* Nor does a call that was held back because its lease had ended: under the next one it was
 	 * recovered. Under the same one it has to be made again, as one that never connected. */
-	if (participant_call_was_cancelled(reply))
+	if (reply->cancelled)
 		return !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE) && engine->lease &&
-			   participant_call_not_after(reply) == engine->lease;
+			   reply->not_after_ms == engine->lease;
 	return reply->result != CALL_BROKEN || !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE);
 }
 

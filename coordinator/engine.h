@@ -54,6 +54,9 @@ struct engine_call {
 struct engine_call *engine_call_new(enum engine_act act) MUST_CHECK;
 void engine_call_free(struct engine_call *call);
 
+struct call_reply;
+struct command;
+struct delivery;
 struct engine;
 struct http_client;
 struct registry;
@@ -78,6 +81,27 @@ struct engine_options {
 	void (*slot_fenced)(void *ctx, int slot);
 	void (*lease_ended)(void *ctx, const int64_t *lease_until_ms);
 	void *slots_ctx;
+	/*
+	 * Sends a command (a request of REQUEST_COMMAND) to the topic of its participant; NULL: there
+	 * is no Kafka, and commands end as not connected. It is called on the engine's thread when the
+	 * row that schedules the command is durable; it must not block, and borrows what it is given.
+	 * The end of sending is told once, on any thread, by replied(reply_ctx, reply) with a reply of
+	 * call_reply_new(saga_id, command):
+	 *
+	 *   CALL_PUBLISHED      the broker has it
+	 *   CALL_NOT_CONNECTED  it was certainly not sent; with `cancelled`, because the producer stops
+	 *                       or not_after_ms (monotonic, read atomically; NULL: none) has passed
+	 *   CALL_BROKEN         it may have been sent
+	 */
+	void (*send_command)(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
+						 const struct command *command, const int64_t *not_after_ms,
+						 void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx);
+	/* A commit with rows for the outbox is through. Thread: engine; not blocking. May be NULL. */
+	void (*outbox_written)(void *ctx, size_t rows);
+	void *kafka_ctx; /* of the two */
+	/* Where lifecycle events go, by way of the outbox; NULL: they are not published. Both outlive
+	 * the engine. */
+	const char *events_cluster, *events_topic;
 };
 
 /* Starts the engine's and the loader's threads; they begin with recovery. */
@@ -103,6 +127,21 @@ void engine_free(struct engine *engine);
 int engine_post(struct engine *engine, struct engine_call *call, struct err *err) MUST_CHECK;
 
 /*
+ * Hands over what came through a queue (delivery.h); delivery->done is called once when it has
+ * taken effect or never will. ERR_UNAVAILABLE when the mailbox is full or the engine drains: the
+ * delivery is then still the caller's, done is not called, and it may be offered again. Thread:
+ * any.
+ */
+int engine_deliver(struct engine *engine, struct delivery *delivery, struct err *err) MUST_CHECK;
+/*
+ * All that stood in the topics of replies and events at `until` has been processed: it is in a
+ * history, or in the inbox. The engine reads the inbox once more before it believes it; then the
+ * time-outs of commands and of awaited events that were due by `until` take effect. A time that is
+ * not later than the one before says nothing. Thread: any.
+ */
+void engine_queues_read(struct engine *engine, wall_ms until);
+
+/*
  * What the node's membership says; see turn_slots_gained and the like. No call leaves, and no slot
  * is held, past the lease: a number on the monotonic clock that is read atomically, and stays valid
  * until the engine is freed. Thread: any.
@@ -111,7 +150,8 @@ void engine_slots_gained(struct engine *engine, const int *slots, size_t n,
 						 const int64_t *lease_until_ms);
 void engine_slots_lost(struct engine *engine, const int *slots, size_t n);
 void engine_slots_release(struct engine *engine, const int *slots, size_t n);
-/* Looks now for sagas that are due, perhaps created by another node. Thread: any. */
+/* Looks now for sagas that are due, perhaps created by another node, and into the inbox. Thread:
+ * any. */
 void engine_poke(struct engine *engine);
 
 struct engine_stats {

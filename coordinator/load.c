@@ -48,6 +48,24 @@ void saga_list_add_range(struct saga_list *list, int first, int last)
 	list->ranges[list->n_ranges++] = (struct slot_range){first, last};
 }
 
+struct call_reply *call_reply_new(const char *saga_id, const struct command *command)
+{
+	struct call_reply *reply = xcalloc(1, sizeof(*reply));
+
+	call_reply_name(reply, saga_id, command);
+	return reply;
+}
+
+void call_reply_name(struct call_reply *reply, const char *saga_id, const struct command *command)
+{
+	memcpy(reply->saga_id, saga_id, SAGA_ID_SIZE);
+	reply->step = command->step;
+	reply->item = command->item;
+	reply->kind = command->kind;
+	reply->attempt = command->attempt;
+	reply->retry_after_ms = -1;
+}
+
 void call_reply_free(struct call_reply *reply)
 {
 	if (!reply)

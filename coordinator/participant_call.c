@@ -77,6 +77,8 @@ static void done(struct http_request *http)
 	struct call_reply *reply = &call->reply;
 
 	reply->result = result_of(http->result);
+	reply->cancelled = http->result == HTTP_CANCELLED;
+	reply->not_after_ms = http->not_after_ms;
 	if (http->result == HTTP_ANSWERED || http->result == HTTP_TOO_LARGE)
 		reply->http_status = http->status;
 	reply->retry_after_ms = http->retry_after_ms;
@@ -89,16 +91,6 @@ static void done(struct http_request *http)
 	failpoint(FP_REPLY_BEFORE);
 	call->replied(call->ctx, reply);
 	failpoint(FP_REPLY_POSTED);
-}
-
-bool participant_call_was_cancelled(const struct call_reply *reply)
-{
-	return CONTAINER_OF(reply, struct participant_call, reply)->http.result == HTTP_CANCELLED;
-}
-
-const int64_t *participant_call_not_after(const struct call_reply *reply)
-{
-	return CONTAINER_OF(reply, struct participant_call, reply)->http.not_after_ms;
 }
 
 /* Fills call->headers; text has room for our own, whose lengths were counted before. */
@@ -133,11 +125,7 @@ static struct participant_call *make(const char *saga_id, const struct command *
 	call = xcalloc(1, sizeof(*call) + (n + OWN_HEADERS) * sizeof(call->headers[0]) + text_size);
 	call->request = request_ref(command->request);
 	fill_headers(call, n, (char *)&call->headers[n + OWN_HEADERS], text_size);
-	memcpy(call->reply.saga_id, saga_id, SAGA_ID_SIZE);
-	call->reply.step = command->step;
-	call->reply.item = command->item;
-	call->reply.kind = command->kind;
-	call->reply.attempt = command->attempt;
+	call_reply_name(&call->reply, saga_id, command);
 	call->reply.release = release;
 	return call;
 }

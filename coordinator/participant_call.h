@@ -19,10 +19,5 @@ struct participant_call;
 void participant_call_send(struct http_client *client, const char *saga_id,
 						   const struct command *command, const int64_t *not_after_ms,
 						   void (*replied)(void *ctx, struct call_reply *reply), void *ctx);
-/* The client was stopped, or not_after had passed, before the call was sent: the reply says nothing
- * about the participant. */
-bool participant_call_was_cancelled(const struct call_reply *reply);
-/* What the call was sent with. */
-const int64_t *participant_call_not_after(const struct call_reply *reply);
 
 #endif

@@ -32,8 +32,9 @@
 #include "sagas/decide.h"
 
 /*
- * A participant's reply to a call, as the HTTP client (or the simulator) says it. Owned by whoever
- * holds it; release frees it, when it is part of something larger.
+ * A participant's reply to a call, as the HTTP client (or the simulator) says it; or the end of
+ * publishing a command. Owned by whoever holds it; release frees it, when it is part of something
+ * larger.
  */
 struct call_reply {
 	struct mail mail;
@@ -46,8 +47,16 @@ struct call_reply {
 	struct jval *body; /* owned; NULL: none */
 	const char *error; /* for people; NULL: none; lives as long as the reply */
 	int64_t retry_after_ms;
+	/* It was not sent, because who sends stops, or not_after_ms had passed (what the call was sent
+	 * with): this says nothing about the participant. */
+	bool cancelled;
+	const int64_t *not_after_ms;
 	void (*release)(struct call_reply *reply); /* frees it, but not body; NULL: free() */
 };
+/* Names the command it is for; result and the like are to be filled in. */
+struct call_reply *call_reply_new(const char *saga_id, const struct command *command) MUST_CHECK;
+/* The same for one that is part of something larger, all zeros. */
+void call_reply_name(struct call_reply *reply, const char *saga_id, const struct command *command);
 void call_reply_free(struct call_reply *reply); /* with its body; takes NULL */
 
 /* A saga read from the store and folded; see load_saga. */
