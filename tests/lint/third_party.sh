@@ -12,6 +12,7 @@ libpq-fe\.h         connectors/store_postgres* tests/*
 yaml\.h              connectors/yaml*
 microhttpd\.h        coordinator/server*.c coordinator/server_priv.h examples/participant/participant.c tests/*
 check\.h             tests/*
+librdkafka/.*        connectors/kafka* examples/*/participants/* tests/*
 zlib\.h|uuid/.*|glib.*  -
 '
 # What the C library and the system bring; everything else must stand in the table.
