@@ -165,6 +165,7 @@ static bool is_compensation_event(const struct event *event)
 	case EV_REPLY_IGNORED:
 	case EV_SAGA_ATTENTION:
 	case EV_STEP_ABSENT:
+	case EV_COMMAND_PUBLISHED:
 		return false;
 	}
 	return false;

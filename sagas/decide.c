@@ -22,8 +22,14 @@ void decision_release(struct decision *decision)
 		event_release(&decision->events[i]);
 	for (i = 0; i < decision->n_commands; i++)
 		request_unref(decision->commands[i].request);
+	for (i = 0; i < decision->n_emissions; i++)
+		request_unref(decision->emissions[i].request);
+	for (i = 0; i < decision->n_subscriptions; i++)
+		free(decision->subscriptions[i].value);
 	free(decision->events);
 	free(decision->commands);
+	free(decision->emissions);
+	free(decision->subscriptions);
 	decision_init(decision);
 }
 
@@ -281,6 +287,8 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		break;
 	case INPUT_TIMER:
 		timers(&ctx);
+		break;
+	case INPUT_EVENT:
 		break;
 	case INPUT_CANCEL:
 	case INPUT_TERMINATE:

@@ -10,6 +10,7 @@
 #ifndef SAGAS_DECIDE_H
 #define SAGAS_DECIDE_H
 
+#include "sagas/call_kind.h"
 #include "sagas/event.h"
 #include "sagas/state.h"
 
@@ -19,18 +20,22 @@ enum input_type {
 	INPUT_TIMER, /* look what is due */
 	INPUT_CANCEL,
 	INPUT_TERMINATE,
+	INPUT_EVENT, /* a record of Kafka that the saga subscribed to */
 };
 
-/* How a call ended, as the HTTP client says it. */
+/*
+ * How a call ended, as the HTTP client says it; or how the publishing of a command did, as the
+ * producer says it: PUBLISHED, NOT_CONNECTED or BROKEN. The reply to a command is ANSWERED, and is
+ * an input of its own, which may come before the other.
+ */
 enum call_result {
 	CALL_ANSWERED,
 	CALL_NOT_CONNECTED, /* nothing was sent */
 	CALL_BROKEN,        /* it may have been sent */
 	CALL_TIMED_OUT,
 	CALL_TOO_LARGE, /* a status came, but too much body */
+	CALL_PUBLISHED, /* the broker has the command */
 };
-
-enum call_kind { CALL_DO, CALL_UNDO, CALL_PROBE_DO, CALL_PROBE_UNDO };
 
 struct input {
 	enum input_type type;
@@ -48,11 +53,28 @@ struct input {
 	struct jval *body;      /* borrowed; NULL: none. What is not JSON arrives as a JSON string */
 	const char *error;      /* for people; may be NULL */
 	int64_t retry_after_ms; /* -1: none */
+	/* REPLY, ANSWERED, of a command: it is for the action, whichever attempt caused it, so attempt
+	 * and http_status are 0, and error is the message that it gives. */
+	enum outcome said;      /* OUTCOME_DEFAULT: it does not say */
+	const char *code;       /* error code; may be NULL */
+	const char *reply_type; /* its ce_type; may be NULL */
+	int64_t ask;            /* of a probe: the number in its correlation */
+	/* TIMER: all that stood in the topics of replies and events at this time has been fed, or
+	 * recorded by whoever read it; 0: not known. Time-outs of what is answered through Kafka that
+	 * are due later wait. */
+	wall_ms queues_read_until;
+	/* EVENT. step -1: for cancel_on. */
+	struct jval *event;   /* borrowed; as cloudevent_read gives it */
+	const char *event_id; /* "<cluster>/<topic>/<partition>/<offset>" */
 	/* CANCEL, TERMINATE */
 	const char *by, *reason;
 };
 
-/* A call to make once the events are durable. */
+/*
+ * A call to make once the events are durable; what kind of call, request->kind says: REQUEST_HTTP,
+ * or REQUEST_COMMAND. The time-out of a command over Kafka is kept by the core: timeout_ms limits
+ * how long the producer may try to publish it.
+ */
 struct command {
 	int step, item;
 	enum call_kind kind;
@@ -61,11 +83,38 @@ struct command {
 	struct request *request; /* the command holds a reference */
 };
 
+/* A record to be written through the outbox, in the commit of the events. */
+struct emission {
+	int step, item;
+	enum side side;
+	struct request *request; /* REQUEST_EMIT; the emission holds a reference */
+};
+
+/*
+ * What the saga waits for in Kafka from now on, or no longer, with the commit of the events. One
+ * step and item has at most one entry of a decision; so has one place of step -1.
+ */
+struct subscription {
+	int step, item; /* step -1: cancel_on */
+	int place;      /* of cancel_on: which of its entries; else 0 */
+	bool remove;
+	const struct correlate_def *on; /* borrowed from the definition */
+	char *value;                    /* what `expect` gave; NULL when it is removed */
+};
+
 struct decision {
 	struct event *events;
 	size_t n_events, cap_events;
 	struct command *commands;
 	size_t n_commands, cap_commands;
+	struct emission *emissions;
+	size_t n_emissions, cap_emissions;
+	struct subscription *subscriptions;
+	size_t n_subscriptions, cap_subscriptions;
+	bool unsubscribe_all; /* the saga has ended: none of its subscriptions is wanted any more */
+	/* Replies that nobody waited for and that the history does not tell, since it tells enough of
+	 * them already. */
+	int64_t unrecorded_replies;
 };
 
 void decision_init(struct decision *decision);
@@ -75,15 +124,16 @@ void decision_release(struct decision *decision);
  * Adds to decision, which may hold what earlier inputs of the same transition gave.
  *
  * 0: decision holds what follows, which may be nothing. ERR_CONFLICT: the act is refused in this
- * state; nothing changed. Inputs that no longer matter (a late reply, a terminal saga) are no
- * error.
+ * state; nothing changed. Inputs that no longer matter are no error. A late or duplicate reply to a
+ * command is recorded, also by a saga that has ended: this alone adds events after its end.
  */
 int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 				struct decision *decision, struct err *err) MUST_CHECK;
 
 /*
  * After a fold: what has to be sent again, since nobody knows whether it was. Marks these calls as
- * perhaps sent, so that a later failure is not taken as proof that nothing happened.
+ * perhaps sent, so that a later failure is not taken as proof that nothing happened. A command that
+ * the history tells to be published is not sent again before it is due.
  */
 void saga_recover(struct saga_state *state, wall_ms now, struct decision *decision);
 

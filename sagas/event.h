@@ -24,8 +24,9 @@ enum { EVENT_VERSION = 1 };
 /* X(constant, number, name) */
 #define EVENT_TYPES(X)                                                                             \
 	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */        \
-	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request, or due_at of a timer */                   \
-	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output */                                    \
+	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await      \
+												value={cluster, topic, expect} */                  \
+	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited */          \
 	X(EV_STEP_FAILED, 4, "StepFailed") /* code message outcome ambiguous tolerated settle_at */    \
 	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                   \
 	  "StepAttemptFailed")               /* outcome code message due_at of the next */             \
@@ -46,11 +47,13 @@ enum { EVENT_VERSION = 1 };
 	X(EV_SAGA_COMPLETED, 19, "SagaCompleted")       /* value=output */                             \
 	X(EV_SAGA_COMPENSATED, 20, "SagaCompensated")                                                  \
 	X(EV_SAGA_TERMINATED, 21, "SagaTerminated")            /* by reason */                         \
-	X(EV_SAGA_CANCEL_REQUESTED, 22, "SagaCancelRequested") /* by reason */                         \
+	X(EV_SAGA_CANCEL_REQUESTED, 22, "SagaCancelRequested") /* by reason id */                      \
 	X(EV_SAGA_DEADLINE_PASSED, 23, "SagaDeadlinePassed")   /* past the pivot: an alert */          \
 	X(EV_REPLY_IGNORED, 24, "ReplyIgnored")                /* late or duplicate: outcome status */ \
 	X(EV_SAGA_ATTENTION, 25, "SagaAttention")              /* reason: a person should look */      \
-	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */
+	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */            \
+	X(EV_COMMAND_PUBLISHED, 27,                                                                    \
+	  "CommandPublished") /* side attempt due_at: only what waits long is told */
 
 enum event_type {
 #define X(name, number, text) name = (number),
@@ -68,7 +71,7 @@ struct event {
 	enum event_type type;
 	int step;       /* -1: none */
 	int item;       /* -1: none */
-	enum side side; /* of EV_REPLY_IGNORED */
+	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED */
 	bool ambiguous;
 	bool tolerated;
 	enum outcome outcome; /* OUTCOME_DEFAULT: not said */

@@ -112,6 +112,9 @@ void outcome_judge(const struct input *in, const struct action_def *act, struct 
 	case CALL_TIMED_OUT:
 		code = "timeout";
 		break;
+	case CALL_PUBLISHED: /* says nothing of what will come of it */
+		code = "published";
+		break;
 	case CALL_TOO_LARGE:
 		code = "reply_too_large";
 		break;

@@ -1,6 +1,7 @@
 /*
- * A call to a participant, materialised: the bytes that every attempt sends. It is made once,
- * stored in the history with the event that schedules it, and never computed again.
+ * What is sent for an action, materialised: a call to a participant, a command to one over Kafka,
+ * or a record that is published. These bytes are what every attempt sends. It is made once, stored
+ * in the history with the event that schedules it, and never computed again.
  *
  * Immutable after it was made; counted with atomics, because the thread that sends it holds a
  * reference while the engine goes on.
@@ -14,16 +15,31 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/err.h"
 
+enum request_kind {
+	REQUEST_HTTP,
+	REQUEST_COMMAND, /* a Kafka record that the participant answers with another */
+	REQUEST_EMIT,    /* a Kafka record that nobody answers */
+};
+
 struct request {
 	int refs;
-	char *to;       /* participant */
-	char *method;   /* "POST" */
-	char *path;     /* with the query, encoded: "/a/b?c=d" */
-	char *key;      /* idempotency key */
+	enum request_kind kind;
+	char *to;       /* participant; EMIT: NULL */
+	char *key;      /* idempotency key; EMIT: NULL */
 	char **headers; /* "Name: value", NULL-terminated; NULL: none. Without the key */
-	char *body;     /* NULL: none */
+	char *body;     /* NULL: none; COMMAND, EMIT: the data, as JSON */
 	size_t body_len;
 	char *content_type; /* of the body */
+	/* HTTP */
+	char *method; /* "POST" */
+	char *path;   /* with the query, encoded: "/a/b?c=d" */
+	/* COMMAND, EMIT */
+	char *type;       /* of the command or event */
+	char *record_key; /* of the record; the saga's id where the definition says none */
+	/* COMMAND: "<ns>/<saga>/<step>[<item>]/<do|undo|probe-do.N|probe-undo.N>" */
+	char *correlation;
+	/* EMIT */
+	char *cluster, *topic;
 };
 
 struct request *request_new(void) MUST_CHECK;
@@ -31,7 +47,11 @@ struct request *request_ref(struct request *request);
 void request_unref(struct request *request);
 DEFINE_CLEANUP(struct request *, request_unref)
 
-/* {"to","method","path","key","headers":[…],"body":…|"body_text":"…","content_type"} */
+/*
+ * HTTP: {"to","method","path","key","headers":[…],"body":…|"body_text":"…","content_type"}
+ * {"kind":"command","to","type","record_key","key","correlation","headers","body"}
+ * {"kind":"emit","cluster","topic","type","record_key","headers","body"}
+ */
 void request_write(const struct request *request, struct buf *out);
 int request_from_json(const json_t *json, struct request **ret_request, struct err *err) MUST_CHECK;
 

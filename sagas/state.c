@@ -425,6 +425,7 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_SAGA_CANCEL_REQUESTED:
 	case EV_REPLY_IGNORED:
+	case EV_COMMAND_PUBLISHED:
 		break;
 	}
 	if (state->steps_json && event->step >= 0)

@@ -375,6 +375,7 @@ static void look_event(struct look *look)
 	case EV_SAGA_CANCEL_REQUESTED:
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_REPLY_IGNORED:
+	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_ATTENTION:
 		break;
 	}
