@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "coordinator/failpoint.h"
 #include "coordinator/turn.h"
 #include "sagas/decide.h"
 
@@ -111,6 +112,16 @@ static void judge(struct creation *creation)
 	}
 }
 
+/* What the commit said, in its creation: 0, or an error that concerns it alone or all. */
+static void conclude(struct creation *creation, int r, const struct err *err)
+{
+	creation->result = r;
+	if (r == 0)
+		judge(creation);
+	else if (err != &creation->err)
+		creation->err = *err;
+}
+
 /* Thread: writer. */
 static int run(struct writer_job *job, struct store *store)
 {
@@ -119,9 +130,7 @@ static int run(struct writer_job *job, struct store *store)
 
 	if (r == ERR_UNKNOWN && job->tries + 1 < WRITER_JOB_TRIES)
 		return r;
-	creation->result = r;
-	if (r == 0)
-		judge(creation);
+	conclude(creation, r, &creation->err);
 	creation->done(creation);
 	return 0;
 }
@@ -130,4 +139,64 @@ bool creation_post(struct creation *creation, struct writer *writer)
 {
 	creation->job.run = run;
 	return writer_post(writer, &creation->job);
+}
+
+/* Many in one commit. */
+
+struct creations *creations_new(void)
+{
+	return xcalloc(1, sizeof(struct creations));
+}
+
+void creations_free(struct creations *creations)
+{
+	if (!creations)
+		return;
+	for (size_t i = 0; i < creations->n; i++)
+		creation_free(creations->list[i]);
+	free(creations->items);
+	free(creations);
+}
+
+bool creations_add(struct creations *creations, struct creation *creation)
+{
+	size_t bytes = creation->events.len;
+
+	if (creations->n == CREATIONS_MAX ||
+		(creations->n > 0 && creations->bytes + bytes > CREATIONS_MAX_BYTES))
+		return false;
+	creations->list[creations->n++] = creation;
+	creations->bytes += bytes;
+	return true;
+}
+
+/* Thread: writer. */
+static int run_many(struct writer_job *job, struct store *store)
+{
+	struct creations *creations = CONTAINER_OF(job, struct creations, job);
+	struct err err;
+	int r;
+
+	if (!creations->items)
+		creations->items = xcalloc(creations->n, sizeof(*creations->items));
+	for (size_t i = 0; i < creations->n; i++)
+		creations->items[i] = creations->list[i]->item;
+	failpoint(FP_CREATE_BEFORE);
+	r = store->ops->commit(store, creations->items, creations->n, &err);
+	failpoint(FP_CREATE_AFTER);
+	if (r == ERR_UNKNOWN && job->tries + 1 < WRITER_JOB_TRIES)
+		return r;
+	for (size_t i = 0; i < creations->n; i++) {
+		creations->list[i]->item = creations->items[i];
+		conclude(creations->list[i], r, &err);
+	}
+	creations->done(creations);
+	return 0;
+}
+
+bool creations_post(struct creations *creations, struct writer *writer)
+{
+	CHECK(creations->n > 0);
+	creations->job.run = run_many;
+	return writer_post(writer, &creations->job);
 }

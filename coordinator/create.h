@@ -2,6 +2,9 @@
  * Creating a saga on a node that does not own its slot, because the owner cannot be reached: its
  * row, its key and SagaStarted are committed, and nothing is scheduled. The row is due at once, so
  * whoever owns the slot, now or next, finds it by that and advances it.
+ *
+ * One creation is a job of the writer; many can be one together, and so one commit, which judges
+ * each of them alone.
  */
 #ifndef COORDINATOR_CREATE_H
 #define COORDINATOR_CREATE_H
@@ -42,5 +45,34 @@ int creation_new(const struct creation_request *request, struct creation **ret_c
 void creation_free(struct creation *creation);
 /* Hands it to the writer; false when it takes no more. */
 bool creation_post(struct creation *creation, struct writer *writer) MUST_CHECK;
+
+/* A batch of creations. Two of the same key may be in it: the first has it. */
+enum { CREATIONS_MAX = 500, CREATIONS_MAX_BYTES = 8 * 1024 * 1024 };
+
+struct creations {
+	struct writer_job job;
+	/* In the order in which they were added, each with its result when done is called; they are
+	 * the batch's, and `done` of each is not called. */
+	struct creation *list[CREATIONS_MAX];
+	size_t n, bytes;
+	/* Called once on the writer's thread, and takes the batch back. */
+	void (*done)(struct creations *creations);
+	void *ctx;
+	/* The writer's. */
+	struct store_item *items;
+};
+
+struct creations *creations_new(void) MUST_CHECK;
+/* With all that was added, on the thread that made them. Takes NULL. */
+void creations_free(struct creations *creations);
+/* Takes over the creation; false when there is no room, and it is still the caller's. One alone
+ * has room, however large. */
+bool creations_add(struct creations *creations, struct creation *creation) MUST_CHECK;
+/*
+ * Hands it to the writer; false when it takes no more. When the commit fails as a whole, result
+ * and err of every creation say how; ERR_UNKNOWN: some may be there, and the same ids may be
+ * handed over again.
+ */
+bool creations_post(struct creations *creations, struct writer *writer) MUST_CHECK;
 
 #endif

@@ -37,7 +37,13 @@
 	X(FP_DEPLOY_BEFORE, "deploy_before")         /* writer: before a definition is written */      \
 	X(FP_DEPLOY_AFTER, "deploy_after")           /* writer: after it */                            \
 	X(FP_RETAIN_BEFORE, "retain_before")         /* writer: before ended sagas are removed */      \
-	X(FP_DRAIN, "drain")                         /* engine: a graceful stop has begun */
+	X(FP_DRAIN, "drain")                         /* engine: a graceful stop has begun */           \
+	FAILPOINTS_KAFKA(X)
+
+/* Those that nothing reaches without Kafka: lists are made of each of the two. K(constant, name) */
+#define FAILPOINTS_KAFKA(K)                                                                        \
+	K(FP_CREATE_BEFORE, "create_before") /* writer: many sagas are to be created for others */     \
+	K(FP_CREATE_AFTER, "create_after")   /* writer: they are there, their offsets have not moved */
 
 enum failpoint {
 #define X(name, text) name,
