@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connectors/store_messages.h"
 #include "sagas/base/err.h"
 #include "sagas/base/time.h"
 #include "sagas/hash.h"
@@ -75,6 +76,18 @@ struct store_item {
 									  ns (never NULL) names the row with saga_id; or NULL */
 	const struct compensation_row *compensations; /* inserted, or updated when the row exists */
 	size_t n_compensations;
+	/*
+	 * What follows may be empty, and is written or removed only if the item is accepted; a refused
+	 * item leaves nothing of it. Subscriptions take effect in their order, unsubscribe_all before
+	 * them. The outbox rows' slot, saga_id and seq are the item's.
+	 */
+	const struct subscription_row *subscriptions;
+	size_t n_subscriptions;
+	bool unsubscribe_all; /* of the saga, at its end */
+	const struct outbox_row *outbox;
+	size_t n_outbox;
+	const char (*inbox)[UUID_SIZE]; /* rows of this slot that the transition took in: removed */
+	size_t n_inbox;                 /* what is gone already is no reason to refuse */
 	/* Filled in by commit. */
 	enum store_verdict verdict;
 	char existing_id[SAGA_ID_SIZE];
@@ -169,8 +182,72 @@ struct store_ops {
 	 * Removes up to limit terminal sagas that ended before `before`, whole; *ret_n: how many. Looks
 	 * at no more than STORE_RETAIN_LOOKS sagas, however many there are that have not ended; 1: when
 	 * that was not all, the next call goes on there. 0: it has come to the limit or to the end.
+	 * What belongs to a saga goes with it (subscriptions, inbox, outbox); and up to limit dead
+	 * letters go that wait for nobody, and whose status was set before `before`.
 	 */
 	int (*retain)(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
+
+	/*
+	 * Messages. Each of these takes effect whole or not at all unless it says otherwise; errors are
+	 * as of commit, and after ERR_UNKNOWN and settle it may be called again with the same rows:
+	 * what took effect already is found and changes nothing. At most STORE_PUT_MAX rows a call; a
+	 * row past its limits makes the call fail with ERR_LIMIT or ERR_INVALID, says which
+	 * (err->place: "row 3"), and nothing takes effect. No slot is asked for but where it says so:
+	 * what arrives may be written by any node.
+	 */
+
+	/*
+	 * Keeps events, and puts each into the inbox of every saga that waits for it. A row that is
+	 * there under (ns, channel, value, id) stays as it is, but who waits for it is looked for
+	 * again.
+	 *
+	 * First the events are committed, then subscriptions are looked for, and what matches is
+	 * committed, in parts where there is much. Who waits does it the other way round (commits the
+	 * subscription, then looks with early_events), so one of both sees the other; both may, and
+	 * then the saga is told twice. When a later part fails the events are there; the caller has to
+	 * call again, or inboxes are missing what was announced.
+	 *
+	 * touched[slot] is set to true where an inbox got something or had it already, so that their
+	 * owners can be woken; it has slot_count entries, and other entries are left as they are.
+	 */
+	int (*events_put)(struct store *store, const struct event_row *rows, size_t n, bool *touched,
+					  struct err *err);
+	/* Removes up to limit events with expires_at < before; *ret_n: how many. */
+	int (*events_expire)(struct store *store, wall_ms before, int limit, int *ret_n,
+						 struct err *err);
+	/* Adds rows; one whose id is there in this slot stays as it was. */
+	int (*inbox_put)(struct store *store, const struct inbox_row *rows, size_t n, struct err *err);
+	/*
+	 * Removes rows by slot and id, where their slot is this process's: another owner decides by
+	 * what it knows. What is missing or not ours is passed over.
+	 */
+	int (*inbox_remove)(struct store *store, const struct inbox_row *rows, size_t n,
+						struct err *err);
+	/* Removes rows by slot, saga_id, seq and place: a broker has acknowledged them. */
+	int (*outbox_remove)(struct store *store, const struct outbox_row *rows, size_t n,
+						 struct err *err);
+	/*
+	 * Removes rows with created_at < before, of all slots, oldest first: up to limit; *ret_n: how
+	 * many. For stores whose outbox is read by others (change data capture).
+	 */
+	int (*outbox_expire)(struct store *store, wall_ms before, int limit, int *ret_n,
+						 struct err *err);
+	/* Adds a dead letter; when its id is there the row stays as it was. */
+	int (*dead_letter_put)(struct store *store, const struct dead_letter_row *row, struct err *err);
+	/*
+	 * Sets status, saga_id (NULL: none) and updated_at of a dead letter, whatever they were.
+	 * ERR_NOT_FOUND.
+	 */
+	int (*dead_letter_update)(struct store *store, const char *ns, const char *id,
+							  enum dead_letter_status status, const char *saga_id, wall_ms at,
+							  struct err *err);
+	/*
+	 * Writes the row as a whole if nobody has since row->revision was read, and sets row->revision
+	 * to its new one; the row that is there already with the content and the next revision is taken
+	 * for this call's own. ERR_CONFLICT: somebody has; read it again.
+	 */
+	int (*trigger_put)(struct store *store, struct trigger_row *row, struct err *err);
+
 	/* What is best done when idle (a WAL checkpoint). */
 	int (*idle)(struct store *store, struct err *err);
 	/* Thread: any. */
@@ -235,6 +312,34 @@ struct store_ops {
 	int (*definition_list)(struct store_reader *reader, const char *ns, const char *name,
 						   int (*row)(void *ctx, const struct definition_row *row), void *ctx,
 						   struct err *err);
+
+	/* Messages: rows are borrowed until the callback returns, as above. */
+
+	/* ERR_LIMIT, ERR_INVALID: the page's limit, or a slot that is none. */
+	int (*inbox_list)(struct store_reader *reader, const struct inbox_page *page,
+					  int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+					  struct err *err);
+	/*
+	 * Events that are kept and that the saga's subscriptions of now match, as the inbox rows that
+	 * they would be (id: the same; at: when the event came), oldest first, up to limit.
+	 */
+	int (*early_events)(struct store_reader *reader, int slot, const char *saga_id, int limit,
+						int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+						struct err *err);
+	int (*outbox_list)(struct store_reader *reader, const struct outbox_page *page,
+					   int (*row)(void *ctx, const struct outbox_row *row), void *ctx,
+					   struct err *err);
+	/* Released with dead_letter_row_release. ERR_NOT_FOUND. */
+	int (*dead_letter_get)(struct store_reader *reader, const char *ns, const char *id,
+						   struct dead_letter_row *ret_row, struct err *err);
+	/* ERR_LIMIT: it had to look at too many rows; the filter is to be narrowed. */
+	int (*dead_letter_list)(struct store_reader *reader, const struct dead_letter_filter *filter,
+							int (*row)(void *ctx, const struct dead_letter_row *row), void *ctx,
+							struct err *err);
+	/* All rows of a namespace (NULL: of all), by namespace and name. */
+	int (*trigger_list)(struct store_reader *reader, const char *ns,
+						int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
+						struct err *err);
 	/* How many sagas have each status, from an index or kept counters, not from a full scan.
 	 * ns NULL: of all namespaces. */
 	int (*counts)(struct store_reader *reader, const char *ns, int64_t counts[SAGA_STATUS_COUNT],
