@@ -308,7 +308,8 @@ struct store_ops {
 	/* version 0: the newest. */
 	int (*definition_get)(struct store_reader *reader, const char *ns, const char *name,
 						  int64_t version, struct definition_row *ret_row, struct err *err);
-	/* Without docs and sources. name NULL: the newest version of each; else all of that name. */
+	/* Without docs and sources. name NULL: the newest version of each; else all of that name.
+	 * ns NULL, with name NULL: of all namespaces. */
 	int (*definition_list)(struct store_reader *reader, const char *ns, const char *name,
 						   int (*row)(void *ctx, const struct definition_row *row), void *ctx,
 						   struct err *err);

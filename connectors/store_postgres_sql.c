@@ -160,7 +160,7 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	[PG_DEF_VERSIONS] = "SELECT namespace, name, version, hash, deployed_at FROM definitions"
 						" WHERE namespace = $1 AND name = $2 ORDER BY version DESC",
 	[PG_DEF_NEWEST] = "SELECT DISTINCT ON (namespace, name) namespace, name, version, hash,"
-					  " deployed_at FROM definitions WHERE namespace = $1"
+					  " deployed_at FROM definitions WHERE $1::text IS NULL OR namespace = $1"
 					  " ORDER BY namespace, name, version DESC",
 	[PG_COUNTS] = "SELECT status, sum(n)::int8 FROM saga_counts"
 				  " WHERE $1::text IS NULL OR namespace = $1 GROUP BY status",

@@ -32,8 +32,9 @@
 	X(R_DEF_VERSIONS, "SELECT namespace, name, version, hash, deployed_at FROM definitions"        \
 					  " WHERE namespace = ?1 AND name = ?2 ORDER BY version DESC")                 \
 	X(R_DEF_NEWEST, "SELECT namespace, name, version, hash, deployed_at FROM definitions AS d"     \
-					" WHERE namespace = ?1 AND version = (SELECT max(version) FROM definitions"    \
-					" WHERE namespace = d.namespace AND name = d.name) ORDER BY name")             \
+					" WHERE (?1 IS NULL OR namespace = ?1) AND version = (SELECT max(version)"     \
+					" FROM definitions WHERE namespace = d.namespace AND name = d.name)"           \
+					" ORDER BY namespace, name")                                                   \
 	X(R_COUNTS, "SELECT status, sum(n) FROM saga_counts"                                           \
 				" WHERE ?1 IS NULL OR namespace = ?1 GROUP BY status")
 

@@ -15,7 +15,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
@@ -25,6 +24,7 @@
 #include "coordinator/log.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
+#include "coordinator/start_identity.h"
 #include "sagas/json_text.h"
 #include "sagas/state_json.h"
 
@@ -129,28 +129,6 @@ static bool choose_key(struct exchange *ex, struct start *start)
 	return true;
 }
 
-/* What makes two starts the same; the definition's version is not part of it. */
-static int make_fingerprint(const struct start *start, json_t *input,
-							char ret_fingerprint[SHA256_HEX_SIZE], struct err *err)
-{
-	struct buf out;
-	int r;
-
-	buf_init(&out, 0);
-	buf_add_lit(&out, "{\"input\":");
-	json_write_canonical(input, &out);
-	buf_add_lit(&out, ",\"key\":");
-	json_write_string(start->key, strlen(start->key), &out);
-	buf_add_lit(&out, ",\"saga\":");
-	json_write_string(start->saga, strlen(start->saga), &out);
-	buf_add_char(&out, '}');
-	r = buf_check(&out, "the input", err);
-	if (r == 0)
-		hash_sha256_hex(out.data, out.len, ret_fingerprint);
-	buf_release(&out);
-	return r;
-}
-
 static bool read_start(struct exchange *ex, struct start *start)
 {
 	static const struct body_member members[] = {
@@ -184,7 +162,8 @@ static bool read_start(struct exchange *ex, struct start *start)
 	}
 	if (!check_input(ex, start) || !choose_key(ex, start))
 		return false;
-	if (start->key && make_fingerprint(start, start->input, start->fingerprint, &err) < 0) {
+	if (start->key &&
+		start_fingerprint(start->saga, start->key, start->input, start->fingerprint, &err) < 0) {
 		exchange_problem_err(ex, &err);
 		return false;
 	}
@@ -234,7 +213,8 @@ static bool agrees(const struct start *start, const struct saga_view *view)
 		strcmp(view->row.key, start->key) != 0)
 		return false;
 	return start->posted ||
-		   (make_fingerprint(start, jval_json(view->state->input), fingerprint, NULL) == 0 &&
+		   (start_fingerprint(start->saga, start->key, jval_json(view->state->input), fingerprint,
+							  NULL) == 0 &&
 			strcmp(fingerprint, start->fingerprint) == 0);
 }
 
@@ -354,8 +334,6 @@ static void make_id(struct exchange *ex, const struct start *start, char id[SAGA
 {
 	struct store *store = ex->node->store;
 	const char *forwarded = exchange_forwarded_id(ex);
-	unsigned char random[8];
-	char nameless[2 * sizeof(random) + 1];
 	int slots = store->ops->slot_count(store);
 
 	/* The node that sends it on may have to ask again, and must mean the same saga. */
@@ -365,12 +343,7 @@ static void make_id(struct exchange *ex, const struct start *start, char id[SAGA
 		memcpy(id, forwarded, SAGA_ID_SIZE);
 		return;
 	}
-	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
-	for (size_t i = 0; !start->key && i < sizeof(random); i++)
-		snprintf(nameless + 2 * i, 3, "%02x", random[i]);
-	saga_id_make(clock_wall(),
-				 saga_slot(ex->ns, start->saga, start->key ? start->key : nameless, slots), random,
-				 id);
+	start_make_id(ex->ns, start->saga, start->key, slots, id);
 }
 
 static void post_start(struct exchange *ex)

@@ -36,7 +36,7 @@
 struct dead_letter_row;
 struct engine;
 struct http_client;
-struct kafka_cluster_options;
+struct kafka_cluster;
 struct kafka_producer;
 struct member;
 struct registry;
@@ -56,9 +56,9 @@ struct triggers_options {
 	struct engine *engine;
 	struct member *member;    /* NULL: the store is of one process */
 	struct http_client *http; /* to poke the owners of sagas that were created here for them */
-	/* A configured cluster, or NULL: there is none of this name. "default" is one too. */
-	const struct kafka_cluster_options *(*cluster)(void *ctx, const char *name);
-	/* Its producer, for dead letters; NULL as above. It stays valid until triggers_free. */
+	/* A configured cluster, or NULL: there is none of this name. It outlives triggers_free. */
+	struct kafka_cluster *(*cluster)(void *ctx, const char *name);
+	/* Its producer, for dead letters; NULL as above. It works until triggers_stop has returned. */
 	struct kafka_producer *(*producer)(void *ctx, const char *cluster);
 	/*
 	 * The commit has accepted the key for this saga (or found it there); a pointer may be left for
@@ -126,21 +126,21 @@ enum trigger_state {
 };
 const char *trigger_state_text(enum trigger_state state);
 
-/* How records ended, for counters: X(constant, text) */
-#define TRIGGER_RESULTS(X)                                                                         \
+/* How records are over, for counters: X(constant, text) */
+#define TRIGGER_ENDS(X)                                                                            \
 	X(TRIGGER_STARTED, "started")                                                                  \
 	X(TRIGGER_DEDUPLICATED, "deduplicated")                                                        \
 	X(TRIGGER_FILTERED, "filtered")           /* `when` was false */                               \
 	X(TRIGGER_DEAD_LETTERED, "dead_lettered") /* poison */                                         \
 	X(TRIGGER_SKIPPED, "skipped")             /* poison, by policy */
 
-enum trigger_result {
+enum trigger_end {
 #define X(name, text) name,
-	TRIGGER_RESULTS(X)
+	TRIGGER_ENDS(X)
 #undef X
-		TRIGGER_RESULT_COUNT
+		TRIGGER_END_COUNT
 };
-const char *trigger_result_text(enum trigger_result result);
+const char *trigger_end_text(enum trigger_end end);
 
 struct trigger_partition {
 	int partition;
@@ -160,7 +160,7 @@ struct trigger_info {
 	const char *pause_reason; /* "" */
 	const char *paused_by;    /* "" */
 	wall_ms paused_at;        /* 0: not paused */
-	int64_t results[TRIGGER_RESULT_COUNT];
+	int64_t ends[TRIGGER_END_COUNT];
 	int64_t retrying;                           /* poison that waits for its next attempt */
 	int64_t retries;                            /* attempts at poison, all in all */
 	int64_t waiting;                            /* records behind one with the same key */

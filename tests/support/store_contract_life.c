@@ -113,6 +113,13 @@ START_TEST(test_definition__is_read_by_version_and_listed)
 	ck_assert_int_eq(versions[1], 2);
 	ck_assert_int_eq(versions[2], 1);
 	versions[0] = 0;
+	ck_assert_int_eq(ops->definition_list(reader, NULL, NULL, count_definitions, versions, &err),
+					 0);
+	ck_assert_int_eq(versions[0], 3); /* and then that of the other namespace */
+	ck_assert_int_eq(versions[1], 2);
+	ck_assert_int_eq(versions[2], 1);
+	ck_assert_int_eq(versions[3], 1);
+	versions[0] = 0;
 	ck_assert_int_eq(
 		ops->definition_list(reader, "default", "order", count_definitions, versions, &err), 0);
 	ck_assert_int_eq(versions[0], 2);
