@@ -322,9 +322,13 @@ struct store_ops {
 					  struct err *err);
 	/*
 	 * Events that are kept and that the saga's subscriptions of now match, as the inbox rows that
-	 * they would be (id: the same; at: when the event came), oldest first, up to limit.
+	 * they would be (id: the same; at: when the event came), oldest first by (at, event_id), after
+	 * the row with after_at and after_event_id ("": from the oldest). limit is 1 to STORE_PUT_MAX;
+	 * a page ends with the last row of an event that several subscriptions match, so it may have a
+	 * few rows more; one with fewer rows is the last.
 	 */
-	int (*early_events)(struct store_reader *reader, int slot, const char *saga_id, int limit,
+	int (*early_events)(struct store_reader *reader, int slot, const char *saga_id,
+						wall_ms after_at, const char *after_event_id, int limit,
 						int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
 						struct err *err);
 	int (*outbox_list)(struct store_reader *reader, const struct outbox_page *page,

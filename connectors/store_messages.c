@@ -33,12 +33,14 @@ void inbox_row_copy(const struct inbox_row *from, struct inbox_row *ret_row)
 	*ret_row = *from;
 	ret_row->ns = copy_text(from->ns);
 	ret_row->message = copy_bytes(from->message, from->message_len);
+	ret_row->event_id = copy_text(from->event_id);
 }
 
 void inbox_row_release(struct inbox_row *row)
 {
 	free((char *)row->ns);
 	free((char *)row->message);
+	free((char *)row->event_id);
 	*row = (struct inbox_row){0};
 }
 
@@ -358,6 +360,7 @@ bool store_messages_fit(const struct subscription_row *subscriptions, size_t n_s
 		const struct subscription_row *row = &subscriptions[i];
 		const struct part parts[] = {
 			{"step", row->step, STORE_NAME_MAX_BYTES, false},
+			{"namespace", row->ns, NAMESPACE_MAX_BYTES, row->remove},
 			{"channel", row->channel, STORE_CHANNEL_MAX_BYTES, row->remove},
 			{"value", row->value, STORE_VALUE_MAX_BYTES, row->remove},
 		};

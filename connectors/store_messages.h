@@ -66,6 +66,7 @@ struct inbox_row {
 	wall_ms at;
 	const char *message; /* a delivery as JSON */
 	size_t message_len;
+	const char *event_id; /* only when it comes from early_events: for its next page; else NULL */
 };
 
 /*
