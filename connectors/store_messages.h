@@ -40,11 +40,12 @@ enum {
  * the saga where the event goes; each has one subscription, and another one takes its place.
  */
 struct subscription_row {
-	const char *step;            /* "": the saga as a whole (cancel_on) */
-	int item;                    /* -1: the step's only action */
-	int place;                   /* with step "": which entry of cancel_on; else 0 */
-	const char *channel, *value; /* NULL with remove */
-	bool remove;                 /* waits no more */
+	const char *step; /* "": the saga as a whole (cancel_on) */
+	int item;         /* -1: the step's only action */
+	int place;        /* with step "": which entry of cancel_on; else 0 */
+	bool remove;      /* it waits no more: what follows is NULL */
+	const char *ns;   /* the saga's */
+	const char *channel, *value;
 };
 
 /* An event that arrived, under one of the channels that it was looked at through. */
