@@ -24,7 +24,8 @@ PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis lib
 DEBIAN_PACKAGES := gcc libc6-dev pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
 	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev libpq-dev librdkafka-dev check
 # What `make check` needs beside them; formatter and linter are pinned.
-DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql
+DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql \
+	openjdk-17-jre-headless maven
 
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \

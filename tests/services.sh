@@ -1,18 +1,23 @@
 #!/bin/bash
-# Private Postgres and Redis for tests, on free ports, in a folder of their own:
+# Private Postgres, Redis and Kafka for tests, on free ports, in a folder of their own:
 #
-#   tests/services.sh start FOLDER    starts both, prints SKALD_TEST_POSTGRES=… and SKALD_TEST_REDIS=…
+#   tests/services.sh start FOLDER    starts them, prints SKALD_TEST_POSTGRES=…, SKALD_TEST_REDIS=…, SKALD_TEST_KAFKA=…
 #   tests/services.sh stop FOLDER     stops what was started there, and removes the folder
 #   tests/services.sh restart-postgres FOLDER   as after a crash (-m immediate), on the same port
+#   tests/services.sh restart-kafka FOLDER      kill -9, and again on the same port with the same data
+#   tests/services.sh stop-kafka FOLDER         kill -9; start-kafka FOLDER starts it again
 #   tests/services.sh sql FOLDER DATABASE SQL   runs SQL in a database of it, prints bare rows
 #   tests/services.sh cpu FOLDER      CPU seconds that Postgres has used since it was started
 #   tests/services.sh run COMMAND…    runs a command beside them, with the variables set
 #
-# SERVICES="postgres" or "redis" starts only one. Missing packages are installed. Postgres does not
+# SERVICES="postgres redis kafka" says which; the first two by default. Missing packages are
+# installed, and Kafka's jars are fetched once (tests/kafka/broker.sh). Postgres does not
 # run as root; then it runs as the user postgres that its package brings.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 services=${SERVICES:-postgres redis}
+# shellcheck source=tests/kafka/broker.sh
+. "$here/kafka/broker.sh"
 
 wants() { [[ " $services " == *" $1 "* ]]; }
 
@@ -94,6 +99,7 @@ redis_stop() { # folder
 stop() {
 	postgres_stop "$1" immediate
 	redis_stop "$1"
+	kafka_stop "$1"
 	[ ! -L "$1/postgres" ] || rm -rf "$(readlink "$1/postgres")"
 	rm -rf "$1"
 }
@@ -102,11 +108,13 @@ start() {
 	local packages=()
 	wants postgres && packages+=(postgresql)
 	wants redis && packages+=(redis-server)
+	wants kafka && packages+=(openjdk-17-jre-headless maven)
 	"$here/install-deps" "${packages[@]}" >&2
 	mkdir -p "$1"
 	chmod 755 "$1" # the user postgres passes through
 	if wants postgres; then postgres_make "$1"; fi
 	if wants redis; then redis_start "$1"; fi
+	if wants kafka; then kafka_make "$1"; fi
 }
 
 absolute() { mkdir -p "$1" && (cd "$1" && pwd); }
@@ -119,6 +127,12 @@ restart-postgres)
 	postgres_stop "$folder" immediate
 	(cd / && postgres_start "$folder")
 	;;
+restart-kafka)
+	kafka_stop "$(absolute "$2")"
+	kafka_start "$(absolute "$2")"
+	;;
+stop-kafka) kafka_stop "$(absolute "$2")" ;;
+start-kafka) kafka_start "$(absolute "$2")" ;;
 sql)
 	port=$(sed -n 4p "$2/postgres/postmaster.pid")
 	PGOPTIONS='-c client_min_messages=warning' "$(postgres_bin)/psql" -h 127.0.0.1 -p "$port" -U skald -d "$3" -qAtX -v ON_ERROR_STOP=1 -c "$4"
@@ -133,7 +147,8 @@ run)
 	shift
 	# They are there already, as when one run starts them for several.
 	if { ! wants postgres || [ -n "${SKALD_TEST_POSTGRES:-}" ]; } &&
-		{ ! wants redis || [ -n "${SKALD_TEST_REDIS:-}" ]; }; then exec "$@"; fi
+		{ ! wants redis || [ -n "${SKALD_TEST_REDIS:-}" ]; } &&
+		{ ! wants kafka || [ -n "${SKALD_TEST_KAFKA:-}" ]; }; then exec "$@"; fi
 	folder=$(mktemp -d)
 	trap 'stop "$folder"' EXIT
 	trap 'exit 130' INT TERM
@@ -143,7 +158,7 @@ run)
 	"$@"
 	;;
 *)
-	sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac
