@@ -1,8 +1,10 @@
 #include "sagas/base/text.h"
 
-#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
-/* The length of the UTF-8 sequence at s, or 0 when there is none. */
+/* The length of the UTF-8 sequence at s, or 0 when there is none. What follows is read only as far
+ * as it belongs to the sequence, so a NUL behind the text is enough to stop at. */
 static size_t sequence(const unsigned char *s)
 {
 	size_t len = s[0] < 0x80                   ? 1
@@ -35,4 +37,35 @@ void text_clean_utf8(char *text)
 		}
 		at += len;
 	}
+}
+
+bool text_is_utf8(const char *text, size_t len)
+{
+	const unsigned char *at = (const unsigned char *)text, *end = at + len;
+	unsigned char tail[8] = {0};
+	size_t n;
+
+	while (at < end) {
+		uint64_t word;
+
+		if (end - at >= 8) {
+			memcpy(&word, at, 8);
+			/* All ASCII, and no NUL among it. */
+			if (!(word & 0x8080808080808080u) &&
+				!((word - 0x0101010101010101u) & ~word & 0x8080808080808080u)) {
+				at += 8;
+				continue;
+			}
+			n = sequence(at);
+		} else {
+			/* The bytes need not be followed by anything. */
+			memcpy(tail, at, (size_t)(end - at));
+			tail[end - at] = 0;
+			n = sequence(tail);
+		}
+		if (n == 0 || *at == 0 || n > (size_t)(end - at))
+			return false;
+		at += n;
+	}
+	return true;
 }
