@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "sagas/base/buf.h"
-#include "sagas/decide.h"
+#include "sagas/call_kind.h"
 #include "sagas/def.h"
 #include "sagas/id.h"
 
