@@ -62,6 +62,44 @@ static void free_saga(const struct saga_row *row)
 	free((void *)row);
 }
 
+static void copy_messages(const struct store_item *from_item, struct store_item *item)
+{
+	struct subscription_row *subscriptions =
+		xcalloc(from_item->n_subscriptions, sizeof(*subscriptions));
+	struct outbox_row *outbox = xcalloc(from_item->n_outbox, sizeof(*outbox));
+	char(*inbox)[UUID_SIZE] = xcalloc(from_item->n_inbox, sizeof(*inbox));
+
+	for (size_t i = 0; i < item->n_subscriptions; i++) {
+		subscriptions[i] = from_item->subscriptions[i];
+		subscriptions[i].step = copy_text(subscriptions[i].step);
+		subscriptions[i].ns = copy_text(subscriptions[i].ns);
+		subscriptions[i].channel = copy_text(subscriptions[i].channel);
+		subscriptions[i].value = copy_text(subscriptions[i].value);
+	}
+	for (size_t i = 0; i < item->n_outbox; i++)
+		outbox_row_copy(&from_item->outbox[i], &outbox[i]);
+	for (size_t i = 0; i < item->n_inbox; i++)
+		memcpy(inbox[i], from_item->inbox[i], sizeof(inbox[i]));
+	item->subscriptions = subscriptions;
+	item->outbox = outbox;
+	item->inbox = (const char(*)[UUID_SIZE])inbox;
+}
+
+static void release_messages(struct store_item *item)
+{
+	for (size_t i = 0; i < item->n_subscriptions; i++) {
+		free((char *)item->subscriptions[i].step);
+		free((char *)item->subscriptions[i].ns);
+		free((char *)item->subscriptions[i].channel);
+		free((char *)item->subscriptions[i].value);
+	}
+	for (size_t i = 0; i < item->n_outbox; i++)
+		outbox_row_release((struct outbox_row *)&item->outbox[i]);
+	free((void *)item->subscriptions);
+	free((void *)item->outbox);
+	free((void *)item->inbox);
+}
+
 static void copy_item(const struct store_item *from_item, struct store_item *item)
 {
 	struct compensation_row *comps =
@@ -80,6 +118,7 @@ static void copy_item(const struct store_item *from_item, struct store_item *ite
 		comps[i].last_error = copy_text(comps[i].last_error);
 	}
 	item->compensations = comps;
+	copy_messages(from_item, item);
 }
 
 static void release_item(struct store_item *item)
@@ -95,6 +134,7 @@ static void release_item(struct store_item *item)
 		free((char *)item->compensations[i].last_error);
 	}
 	free((void *)item->compensations);
+	release_messages(item);
 }
 
 static void late_release(struct late_batch *late)
@@ -123,6 +163,11 @@ static int unknown(struct err *err)
 	return err_set(err, ERR_UNKNOWN, "injected: the outcome of the commit is unknown");
 }
 
+static int unavailable(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "injected: the store is away");
+}
+
 static int commit(struct store *store, struct store_item *items, size_t n, struct err *err)
 {
 	struct store_fault_store *fault = from(store);
@@ -134,7 +179,7 @@ static int commit(struct store *store, struct store_item *items, size_t n, struc
 	case STORE_FAULT_NONE:
 		return fault->inner->ops->commit(fault->inner, items, n, err);
 	case STORE_FAULT_BEFORE:
-		return err_set(err, ERR_UNAVAILABLE, "injected: the store is away");
+		return unavailable(err);
 	case STORE_FAULT_UNKNOWN_DROPPED:
 		return unknown(err);
 	case STORE_FAULT_UNKNOWN_LANDED:
@@ -165,6 +210,94 @@ static int definition_put(struct store *store, struct definition_row *row, struc
 static int retain(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err)
 {
 	return from(store)->inner->ops->retain(from(store)->inner, before, limit, ret_n, err);
+}
+
+/*
+ * A function of messages: the same one inside, with the arguments, and the fault that is chosen.
+ * What lands late is not kept for settle: until then nobody can tell it from what landed at once.
+ */
+#define WRITE(store, function, ...)                                                                \
+	do {                                                                                           \
+		struct store_fault_store *fault_ = from(store);                                            \
+		int r_ = land_late(fault_, err);                                                           \
+		if (r_ < 0)                                                                                \
+			return r_;                                                                             \
+		switch (fault_->choose(fault_->ctx)) {                                                     \
+		case STORE_FAULT_NONE:                                                                     \
+			break;                                                                                 \
+		case STORE_FAULT_BEFORE:                                                                   \
+			return unavailable(err);                                                               \
+		case STORE_FAULT_UNKNOWN_DROPPED:                                                          \
+			return unknown(err);                                                                   \
+		case STORE_FAULT_UNKNOWN_LANDED:                                                           \
+		case STORE_FAULT_UNKNOWN_LATE:                                                             \
+			r_ = fault_->inner->ops->function(fault_->inner, __VA_ARGS__, err);                    \
+			return r_ < 0 ? r_ : unknown(err);                                                     \
+		}                                                                                          \
+		return fault_->inner->ops->function(fault_->inner, __VA_ARGS__, err);                      \
+	} while (0)
+
+static int events_put(struct store *store, const struct event_row *rows, size_t n, bool *touched,
+					  struct err *err)
+{
+	WRITE(store, events_put, rows, n, touched);
+}
+
+static int events_expire(struct store *store, wall_ms before, int limit, int *ret_n,
+						 struct err *err)
+{
+	WRITE(store, events_expire, before, limit, ret_n);
+}
+
+static int inbox_put(struct store *store, const struct inbox_row *rows, size_t n, struct err *err)
+{
+	WRITE(store, inbox_put, rows, n);
+}
+
+static int inbox_remove(struct store *store, const struct inbox_row *rows, size_t n,
+						struct err *err)
+{
+	WRITE(store, inbox_remove, rows, n);
+}
+
+static int outbox_remove(struct store *store, const struct outbox_row *rows, size_t n,
+						 struct err *err)
+{
+	WRITE(store, outbox_remove, rows, n);
+}
+
+static int outbox_expire(struct store *store, wall_ms before, int limit, int *ret_n,
+						 struct err *err)
+{
+	WRITE(store, outbox_expire, before, limit, ret_n);
+}
+
+static int dead_letter_put(struct store *store, const struct dead_letter_row *row, struct err *err)
+{
+	WRITE(store, dead_letter_put, row);
+}
+
+static int dead_letter_update(struct store *store, const char *ns, const char *id,
+							  enum dead_letter_status status, const char *saga_id, wall_ms at,
+							  struct err *err)
+{
+	WRITE(store, dead_letter_update, ns, id, status, saga_id, at);
+}
+
+static int put_trigger(struct store *store, struct trigger_row *row, struct err *err)
+{
+	WRITE(store, trigger_put, row);
+}
+
+/* The caller's row keeps the revision that it read, as it would when the answer was lost. */
+static int trigger_put(struct store *store, struct trigger_row *row, struct err *err)
+{
+	int64_t revision = row->revision;
+	int r = put_trigger(store, row, err);
+
+	if (r < 0)
+		row->revision = revision;
+	return r;
 }
 
 static int idle(struct store *store, struct err *err)
@@ -295,6 +428,48 @@ static int counts(struct store_reader *reader, const char *ns, int64_t numbers[S
 	PASS(reader, counts, ns, numbers);
 }
 
+static int inbox_list(struct store_reader *reader, const struct inbox_page *page,
+					  int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+					  struct err *err)
+{
+	PASS(reader, inbox_list, page, row, ctx);
+}
+
+static int early_events(struct store_reader *reader, int slot, const char *saga_id,
+						wall_ms after_at, const char *after_event_id, int limit,
+						int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+						struct err *err)
+{
+	PASS(reader, early_events, slot, saga_id, after_at, after_event_id, limit, row, ctx);
+}
+
+static int outbox_list(struct store_reader *reader, const struct outbox_page *page,
+					   int (*row)(void *ctx, const struct outbox_row *row), void *ctx,
+					   struct err *err)
+{
+	PASS(reader, outbox_list, page, row, ctx);
+}
+
+static int dead_letter_get(struct store_reader *reader, const char *ns, const char *id,
+						   struct dead_letter_row *ret_row, struct err *err)
+{
+	PASS(reader, dead_letter_get, ns, id, ret_row);
+}
+
+static int dead_letter_list(struct store_reader *reader, const struct dead_letter_filter *filter,
+							int (*row)(void *ctx, const struct dead_letter_row *row), void *ctx,
+							struct err *err)
+{
+	PASS(reader, dead_letter_list, filter, row, ctx);
+}
+
+static int trigger_list(struct store_reader *reader, const char *ns,
+						int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
+						struct err *err)
+{
+	PASS(reader, trigger_list, ns, row, ctx);
+}
+
 static const struct store_ops ops = {
 	.name = "fault",
 	.commit = commit,
@@ -316,6 +491,21 @@ static const struct store_ops ops = {
 	.definition_get = definition_get,
 	.definition_list = definition_list,
 	.counts = counts,
+	.events_put = events_put,
+	.events_expire = events_expire,
+	.inbox_put = inbox_put,
+	.inbox_remove = inbox_remove,
+	.outbox_remove = outbox_remove,
+	.outbox_expire = outbox_expire,
+	.dead_letter_put = dead_letter_put,
+	.dead_letter_update = dead_letter_update,
+	.trigger_put = trigger_put,
+	.inbox_list = inbox_list,
+	.early_events = early_events,
+	.outbox_list = outbox_list,
+	.dead_letter_get = dead_letter_get,
+	.dead_letter_list = dead_letter_list,
+	.trigger_list = trigger_list,
 };
 
 struct store *store_fault_new(struct store *inner, enum store_fault (*choose)(void *ctx),

@@ -16,8 +16,9 @@ enum store_fault {
 };
 
 /*
- * Takes over inner. choose is asked at each commit; reads pass through, unless choose_read (which
- * may be NULL) says that one fails.
+ * Takes over inner. choose is asked at each commit, and at each function that writes messages,
+ * where what lands late lands at once. Reads pass through, unless choose_read (which may be NULL)
+ * says that one fails.
  */
 struct store *store_fault_new(struct store *inner, enum store_fault (*choose)(void *ctx),
 							  bool (*choose_read)(void *ctx), void *ctx) MUST_CHECK;

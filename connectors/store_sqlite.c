@@ -314,6 +314,21 @@ static const struct store_ops ops = {
 	.definition_get = store_sqlite__definition_get,
 	.definition_list = store_sqlite__definition_list,
 	.counts = store_sqlite__counts,
+	.events_put = store_sqlite__events_put,
+	.events_expire = store_sqlite__events_expire,
+	.inbox_put = store_sqlite__inbox_put,
+	.inbox_remove = store_sqlite__inbox_remove,
+	.outbox_remove = store_sqlite__outbox_remove,
+	.outbox_expire = store_sqlite__outbox_expire,
+	.dead_letter_put = store_sqlite__dead_letter_put,
+	.dead_letter_update = store_sqlite__dead_letter_update,
+	.trigger_put = store_sqlite__trigger_put,
+	.inbox_list = store_sqlite__inbox_list,
+	.early_events = store_sqlite__early_events,
+	.outbox_list = store_sqlite__outbox_list,
+	.dead_letter_get = store_sqlite__dead_letter_get,
+	.dead_letter_list = store_sqlite__dead_letter_list,
+	.trigger_list = store_sqlite__trigger_list,
 };
 
 static const char *const statement_texts[] = {

@@ -13,11 +13,7 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/macros.h"
 
-enum {
-	MAX_LIST = 1000,
-	BUDGET_UNIT = 100000, /* instructions of SQLite's machine between two looks at the budget */
-	BUDGET_UNITS = 2000,  /* about ten million rows */
-};
+enum { MAX_LIST = 1000 };
 
 #define MASK(status) (1U << (status))
 
@@ -133,7 +129,7 @@ static void build(const struct saga_filter *filter, struct buf *sql)
 	buf_add_lit(sql, " ORDER BY id DESC LIMIT ?7");
 }
 
-static int spend_budget(void *ctx)
+int store_sqlite__spend_budget(void *ctx)
 {
 	int *units = ctx;
 
@@ -152,7 +148,7 @@ int store_sqlite__list_on(sqlite3 *db, const struct saga_filter *filter,
 	CLEANUP(free_p) char *definition = NULL, *key = NULL;
 	CLEANUP(finalize_p) sqlite3_stmt *stmt = NULL;
 	CLEANUP(buf_release) struct buf sql;
-	int units = BUDGET_UNITS, r;
+	int units = STORE_SQLITE_BUDGET_UNITS, r;
 
 	buf_init(&sql, 0);
 	if (filter->limit < 1 || filter->limit > MAX_LIST)
@@ -173,7 +169,7 @@ int store_sqlite__list_on(sqlite3 *db, const struct saga_filter *filter,
 	sqlite3_bind_int64(stmt, 5, filter->started_from);
 	sqlite3_bind_int64(stmt, 6, filter->started_before);
 	sqlite3_bind_int(stmt, 7, filter->limit);
-	sqlite3_progress_handler(db, BUDGET_UNIT, spend_budget, &units);
+	sqlite3_progress_handler(db, STORE_SQLITE_BUDGET_UNIT, store_sqlite__spend_budget, &units);
 	r = store_sqlite__each_saga(db, stmt, row, ctx, NULL, err);
 	sqlite3_progress_handler(db, 0, NULL, NULL);
 	if (r < 0 && units <= 0)

@@ -16,8 +16,19 @@ enum {
 	STORE_SQLITE_APPLICATION_ID = 0x536b6c64, /* "Skld", in the header of the file */
 	STORE_SQLITE_MAX_ROW = 64 * 1024 * 1024,
 	STORE_SQLITE_MAX_RETAIN = 10000,
+	/* Lists: instructions of SQLite's machine between two looks at the budget, and the budget. */
+	STORE_SQLITE_BUDGET_UNIT = 100000,
+	STORE_SQLITE_BUDGET_UNITS = 2000, /* about ten million rows */
 	STORE_SQLITE_BUSY_MS = 5000, /* only a foreign process (a shell, a backup) can be in the way */
 };
+
+/* The columns of a row of sagas and of dead letters, as they are read. */
+#define STORE_SQLITE_SAGA_COLUMNS                                                                  \
+	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
+	" due_at, attention"
+#define STORE_SQLITE_LETTER_COLUMNS                                                                \
+	"id, namespace, trigger_name, cluster, topic, partition_no, record_offset, at, failed_at,"     \
+	" record_key, record_value, headers, reason, message, attempts, status, saga_id, updated_at"
 
 /*
  * The statements of the writer, prepared once.
@@ -68,7 +79,50 @@ enum {
 					" FROM definitions WHERE namespace = ?1 AND name = ?2 RETURNING version")      \
 	X(W_RETAIN_NAMESPACE, "SELECT min(namespace) FROM saga_counts WHERE namespace > ?1")           \
 	X(W_RETAIN_FIND, "SELECT id, definition, key, status, ended_at < ?4 FROM sagas"                \
-					 " WHERE namespace = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?5")
+					 " WHERE namespace = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?5")         \
+	X(W_SUBSCRIBE, "INSERT INTO subscriptions"                                                     \
+				   " (saga_id, step, item, place, slot, namespace, channel, value)"                \
+				   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET"            \
+				   " namespace = excluded.namespace, channel = excluded.channel,"                  \
+				   " value = excluded.value")                                                      \
+	X(W_UNSUBSCRIBE, "DELETE FROM subscriptions WHERE saga_id = ?1 AND step = ?2 AND item = ?3"    \
+					 " AND place = ?4")                                                            \
+	X(W_UNSUBSCRIBE_ALL, "DELETE FROM subscriptions WHERE saga_id = ?1")                           \
+	X(W_SUBSCRIBERS, "SELECT saga_id, step, item, place, slot FROM subscriptions"                  \
+					 " WHERE namespace = ?1 AND channel = ?2 AND value = ?3"                       \
+					 " AND (saga_id, step, item, place) > (?4, ?5, ?6, ?7)"                        \
+					 " ORDER BY saga_id, step, item, place LIMIT ?8")                              \
+	X(W_EVENT_INSERT, "INSERT INTO events (namespace, channel, value, id, at, expires_at, event)"  \
+					  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")               \
+	X(W_EVENTS_EXPIRE, "DELETE FROM events WHERE rowid IN (SELECT rowid FROM events"               \
+					   " WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)")                     \
+	X(W_INBOX_INSERT, "INSERT INTO inbox (id, slot, namespace, saga_id, at, message)"              \
+					  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")                   \
+	X(W_INBOX_DELETE, "DELETE FROM inbox WHERE id = ?1 AND slot = ?2")                             \
+	X(W_INBOX_DELETE_ALL, "DELETE FROM inbox WHERE saga_id = ?1")                                  \
+	X(W_OUTBOX_INSERT, "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload,"        \
+					   " headers, cluster, slot, saga_id, seq, place, created_at)"                 \
+					   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")              \
+	X(W_OUTBOX_DELETE, "DELETE FROM outbox WHERE saga_id = ?1 AND seq = ?2 AND place = ?3"         \
+					   " AND slot = ?4")                                                           \
+	X(W_OUTBOX_DELETE_ALL, "DELETE FROM outbox WHERE saga_id = ?1")                                \
+	X(W_OUTBOX_EXPIRE, "DELETE FROM outbox WHERE rowid IN"                                         \
+					   " (SELECT rowid FROM outbox ORDER BY rowid LIMIT ?2) AND created_at < ?1")  \
+	X(W_LETTER_INSERT, "INSERT INTO dead_letters (" STORE_SQLITE_LETTER_COLUMNS ") VALUES (?1,"    \
+					   " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"  \
+					   " ?18) ON CONFLICT DO NOTHING")                                             \
+	X(W_LETTER_UPDATE, "UPDATE dead_letters SET status = ?3, saga_id = ?4, updated_at = ?5"        \
+					   " WHERE id = ?2 AND namespace = ?1")                                        \
+	X(W_LETTERS_EXPIRE, "DELETE FROM dead_letters WHERE rowid IN (SELECT rowid FROM dead_letters"  \
+						" WHERE status <> 'waiting' AND updated_at < ?1 LIMIT ?2)")                \
+	X(W_TRIGGER_FIND, "SELECT paused, reason, seeks, author, updated_at, revision FROM triggers"   \
+					  " WHERE namespace = ?1 AND name = ?2")                                       \
+	X(W_TRIGGER_PUT,                                                                               \
+	  "INSERT INTO triggers (namespace, name, paused, reason, seeks, author,"                      \
+	  " updated_at, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                             \
+	  " ON CONFLICT DO UPDATE SET paused = excluded.paused,"                                       \
+	  " reason = excluded.reason, seeks = excluded.seeks, author = excluded.author,"               \
+	  " updated_at = excluded.updated_at, revision = excluded.revision")
 
 enum store_sqlite_write {
 #define X(name, sql) name,
@@ -135,6 +189,75 @@ static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
 #define STORE_SQLITE_GUARD(s)                                                                      \
 	CLEANUP(store_sqlite__unlock) UNUSED pthread_mutex_t *guard_ = store_sqlite__lock(s)
 
+/* The statements of the readers, prepared when they are first needed, and kept. */
+#define STORE_SQLITE_READS(X)                                                                      \
+	X(R_SAGA_GET,                                                                                  \
+	  "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas WHERE namespace = ?1 AND id = ?2")          \
+	X(R_HISTORY, "SELECT seq, at, events FROM history WHERE saga_id = ?1 AND seq > ?2"             \
+				 " ORDER BY seq LIMIT ?3")                                                         \
+	X(R_COMPENSATIONS, "SELECT step, item, action, status, request, attempts, last_error,"         \
+					   " updated_at FROM compensations WHERE saga_id = ?1 ORDER BY rowid")         \
+	X(R_AWAKE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_open"             \
+			   " WHERE ended_at IS NULL AND due_at IS NULL AND slot BETWEEN ?1 AND ?2"             \
+			   " ORDER BY namespace, id LIMIT ?3")                                                 \
+	X(R_DUE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_open"               \
+			 " WHERE ended_at IS NULL AND due_at < ?4 AND slot BETWEEN ?1 AND ?2 ORDER BY due_at " \
+			 "LIMIT ?3")                                                                           \
+	X(R_KEY, "SELECT saga_id, fingerprint FROM idempotency"                                        \
+			 " WHERE namespace = ?1 AND definition = ?2 AND key = ?3")                             \
+	X(R_DEF_GET, "SELECT namespace, name, version, hash, deployed_at, doc, source"                 \
+				 " FROM definitions WHERE namespace = ?1 AND name = ?2"                            \
+				 " AND (?3 = 0 OR version = ?3) ORDER BY version DESC LIMIT 1")                    \
+	X(R_DEF_VERSIONS, "SELECT namespace, name, version, hash, deployed_at FROM definitions"        \
+					  " WHERE namespace = ?1 AND name = ?2 ORDER BY version DESC")                 \
+	X(R_DEF_NEWEST, "SELECT namespace, name, version, hash, deployed_at FROM definitions AS d"     \
+					" WHERE (?1 IS NULL OR namespace = ?1) AND version = (SELECT max(version)"     \
+					" FROM definitions WHERE namespace = d.namespace AND name = d.name)"           \
+					" ORDER BY namespace, name")                                                   \
+	X(R_COUNTS, "SELECT status, sum(n) FROM saga_counts"                                           \
+				" WHERE ?1 IS NULL OR namespace = ?1 GROUP BY status")                             \
+	X(R_INBOX, "SELECT id, slot, namespace, saga_id, at, message FROM inbox"                       \
+			   " WHERE (at, id) > (?1, ?2) ORDER BY at, id")                                       \
+	X(R_EARLY, "SELECT s.step, s.item, s.place, s.slot, e.namespace, e.id, e.at, e.event"          \
+			   " FROM subscriptions AS s CROSS JOIN events AS e"                                   \
+			   " ON e.namespace = s.namespace AND e.channel = s.channel AND e.value = s.value"     \
+			   " WHERE s.saga_id = ?1 AND (e.at, e.id) > (?2, ?3) ORDER BY e.at, e.id")            \
+	X(R_OUTBOX, "SELECT slot, saga_id, seq, place, id, cluster, aggregatetype, aggregateid, type," \
+				" headers, payload, created_at FROM outbox"                                        \
+				" WHERE (saga_id, seq, place) > (?1, ?2, ?3) ORDER BY saga_id, seq, place")        \
+	X(R_LETTER_GET, "SELECT " STORE_SQLITE_LETTER_COLUMNS " FROM dead_letters"                     \
+					" WHERE id = ?2 AND namespace = ?1")                                           \
+	X(R_TRIGGERS, "SELECT namespace, name, paused, reason, seeks, author, updated_at, revision"    \
+				  " FROM triggers WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name")
+
+enum store_sqlite_read {
+#define X(name, sql) name,
+	STORE_SQLITE_READS(X)
+#undef X
+		R_STATEMENT_COUNT
+};
+
+struct store_sqlite_reader {
+	struct store_reader reader;
+	sqlite3 *db; /* the writer's, when the store is in memory */
+	sqlite3_stmt *stmts[R_STATEMENT_COUNT];
+};
+
+static inline struct store_sqlite_reader *store_sqlite__reader(struct store_reader *reader)
+{
+	return (struct store_sqlite_reader *)reader;
+}
+
+static inline void store_sqlite__reset_p(sqlite3_stmt **stmt)
+{
+	sqlite3_reset(*stmt);
+}
+
+/* The statement, ready to bind. A callback must not enter the function that called it again. */
+int store_sqlite__get(struct store_sqlite_reader *reader, enum store_sqlite_read which,
+					  sqlite3_stmt **ret_stmt, struct err *err) MUST_CHECK;
+int store_sqlite__read_error(struct store_sqlite_reader *reader, int rc, struct err *err);
+
 /* Opens a connection with all settings of ours; flags are SQLite's. */
 int store_sqlite__connect(struct store_sqlite *s, int flags, sqlite3 **ret_db,
 						  struct err *err) MUST_CHECK;
@@ -154,6 +277,24 @@ int store_sqlite__definition_put(struct store *store, struct definition_row *row
 int store_sqlite__retain(struct store *store, wall_ms before, int limit, int *ret_n,
 						 struct err *err);
 int store_sqlite__idle(struct store *store, struct err *err);
+int store_sqlite__events_put(struct store *store, const struct event_row *rows, size_t n,
+							 bool *touched, struct err *err);
+int store_sqlite__events_expire(struct store *store, wall_ms before, int limit, int *ret_n,
+								struct err *err);
+int store_sqlite__inbox_put(struct store *store, const struct inbox_row *rows, size_t n,
+							struct err *err);
+int store_sqlite__inbox_remove(struct store *store, const struct inbox_row *rows, size_t n,
+							   struct err *err);
+int store_sqlite__outbox_remove(struct store *store, const struct outbox_row *rows, size_t n,
+								struct err *err);
+int store_sqlite__outbox_expire(struct store *store, wall_ms before, int limit, int *ret_n,
+								struct err *err);
+int store_sqlite__dead_letter_put(struct store *store, const struct dead_letter_row *row,
+								  struct err *err);
+int store_sqlite__dead_letter_update(struct store *store, const char *ns, const char *id,
+									 enum dead_letter_status status, const char *saga_id,
+									 wall_ms at, struct err *err);
+int store_sqlite__trigger_put(struct store *store, struct trigger_row *row, struct err *err);
 
 int store_sqlite__reader_open(struct store *store, struct store_reader **ret_reader,
 							  struct err *err);
@@ -183,11 +324,27 @@ int store_sqlite__definition_list(struct store_reader *reader, const char *ns, c
 								  void *ctx, struct err *err);
 int store_sqlite__counts(struct store_reader *reader, const char *ns,
 						 int64_t counts[SAGA_STATUS_COUNT], struct err *err);
+int store_sqlite__inbox_list(struct store_reader *reader, const struct inbox_page *page,
+							 int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+							 struct err *err);
+int store_sqlite__early_events(struct store_reader *reader, int slot, const char *saga_id,
+							   wall_ms after_at, const char *after_event_id, int limit,
+							   int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+							   struct err *err);
+int store_sqlite__outbox_list(struct store_reader *reader, const struct outbox_page *page,
+							  int (*row)(void *ctx, const struct outbox_row *row), void *ctx,
+							  struct err *err);
+int store_sqlite__dead_letter_get(struct store_reader *reader, const char *ns, const char *id,
+								  struct dead_letter_row *ret_row, struct err *err);
+int store_sqlite__dead_letter_list(struct store_reader *reader,
+								   const struct dead_letter_filter *filter,
+								   int (*row)(void *ctx, const struct dead_letter_row *row),
+								   void *ctx, struct err *err);
+int store_sqlite__trigger_list(struct store_reader *reader, const char *ns,
+							   int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
+							   struct err *err);
 
-/* A row of sagas, and how it is read; texts are borrowed from the statement. */
-#define STORE_SQLITE_SAGA_COLUMNS                                                                  \
-	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
-	" due_at, attention"
+/* A row of sagas; texts are borrowed from the statement. */
 int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row,
 							struct err *err) MUST_CHECK;
 /* Steps to the end. 0, an error, or what the callback returned; *n counts rows, and may be NULL. */
@@ -197,6 +354,17 @@ int store_sqlite__each_saga(sqlite3 *db, sqlite3_stmt *stmt,
 int store_sqlite__list_on(sqlite3 *db, const struct saga_filter *filter,
 						  int (*row)(void *ctx, const struct saga_row *row), void *ctx,
 						  struct err *err) MUST_CHECK;
+
+/* A progress handler: stops the statement when the int that ctx points to comes to 0. */
+int store_sqlite__spend_budget(void *ctx);
+
+/*
+ * Within a transaction: what an accepted item carries beside its saga. SQLITE_DONE, or SQLite's
+ * error.
+ */
+int store_sqlite__write_messages(struct store_sqlite *s, const struct store_item *item);
+/* What belongs to a saga that goes. */
+int store_sqlite__delete_messages(struct store_sqlite *s, const char *saga_id);
 
 /* Transactions of the writer. A failed one has been rolled back when these return. */
 int store_sqlite__begin(struct store_sqlite *s, struct err *err) MUST_CHECK;

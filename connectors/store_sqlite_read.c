@@ -11,62 +11,17 @@
 #include "connectors/store_sqlite_priv.h"
 #include "sagas/base/macros.h"
 
-#define READS(X)                                                                                   \
-	X(R_SAGA_GET,                                                                                  \
-	  "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas WHERE namespace = ?1 AND id = ?2")          \
-	X(R_HISTORY, "SELECT seq, at, events FROM history WHERE saga_id = ?1 AND seq > ?2"             \
-				 " ORDER BY seq LIMIT ?3")                                                         \
-	X(R_COMPENSATIONS, "SELECT step, item, action, status, request, attempts, last_error,"         \
-					   " updated_at FROM compensations WHERE saga_id = ?1 ORDER BY rowid")         \
-	X(R_AWAKE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_open"             \
-			   " WHERE ended_at IS NULL AND due_at IS NULL AND slot BETWEEN ?1 AND ?2"             \
-			   " ORDER BY namespace, id LIMIT ?3")                                                 \
-	X(R_DUE, "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas INDEXED BY sagas_open"               \
-			 " WHERE ended_at IS NULL AND due_at < ?4 AND slot BETWEEN ?1 AND ?2 ORDER BY due_at " \
-			 "LIMIT ?3")                                                                           \
-	X(R_KEY, "SELECT saga_id, fingerprint FROM idempotency"                                        \
-			 " WHERE namespace = ?1 AND definition = ?2 AND key = ?3")                             \
-	X(R_DEF_GET, "SELECT namespace, name, version, hash, deployed_at, doc, source"                 \
-				 " FROM definitions WHERE namespace = ?1 AND name = ?2"                            \
-				 " AND (?3 = 0 OR version = ?3) ORDER BY version DESC LIMIT 1")                    \
-	X(R_DEF_VERSIONS, "SELECT namespace, name, version, hash, deployed_at FROM definitions"        \
-					  " WHERE namespace = ?1 AND name = ?2 ORDER BY version DESC")                 \
-	X(R_DEF_NEWEST, "SELECT namespace, name, version, hash, deployed_at FROM definitions AS d"     \
-					" WHERE (?1 IS NULL OR namespace = ?1) AND version = (SELECT max(version)"     \
-					" FROM definitions WHERE namespace = d.namespace AND name = d.name)"           \
-					" ORDER BY namespace, name")                                                   \
-	X(R_COUNTS, "SELECT status, sum(n) FROM saga_counts"                                           \
-				" WHERE ?1 IS NULL OR namespace = ?1 GROUP BY status")
-
-enum read_statement {
-#define X(name, sql) name,
-	READS(X)
-#undef X
-		R_STATEMENT_COUNT
-};
-
 static const char *const statement_texts[] = {
 #define X(name, sql) sql,
-	READS(X)
+	STORE_SQLITE_READS(X)
 #undef X
 };
-
-struct reader {
-	struct store_reader reader;
-	sqlite3 *db; /* the writer's, when the store is in memory */
-	sqlite3_stmt *stmts[R_STATEMENT_COUNT];
-};
-
-static struct reader *from(struct store_reader *reader)
-{
-	return (struct reader *)reader;
-}
 
 int store_sqlite__reader_open(struct store *store, struct store_reader **ret_reader,
 							  struct err *err)
 {
 	struct store_sqlite *s = store_sqlite__from(store);
-	struct reader *reader = xcalloc(1, sizeof(*reader));
+	struct store_sqlite_reader *reader = xcalloc(1, sizeof(*reader));
 	int r = 0;
 
 	reader->reader.store = store;
@@ -84,7 +39,7 @@ int store_sqlite__reader_open(struct store *store, struct store_reader **ret_rea
 
 void store_sqlite__reader_close(struct store_reader *store_reader)
 {
-	struct reader *reader = from(store_reader);
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
 	struct store_sqlite *s;
 
 	if (!reader)
@@ -97,9 +52,8 @@ void store_sqlite__reader_close(struct store_reader *store_reader)
 	free(reader);
 }
 
-/* The statement, ready to bind. A callback must not enter the function that called it again. */
-static int get(struct reader *reader, enum read_statement which, sqlite3_stmt **ret_stmt,
-			   struct err *err)
+int store_sqlite__get(struct store_sqlite_reader *reader, enum store_sqlite_read which,
+					  sqlite3_stmt **ret_stmt, struct err *err)
 {
 	sqlite3_stmt **stmt = &reader->stmts[which];
 	int r;
@@ -114,12 +68,7 @@ static int get(struct reader *reader, enum read_statement which, sqlite3_stmt **
 	return 0;
 }
 
-static void reset_p(sqlite3_stmt **stmt)
-{
-	sqlite3_reset(*stmt);
-}
-
-static int read_error(struct reader *reader, int rc, struct err *err)
+int store_sqlite__read_error(struct store_sqlite_reader *reader, int rc, struct err *err)
 {
 	return store_sqlite__error(reader->db, rc, "cannot read the store", err);
 }
@@ -173,12 +122,12 @@ int store_sqlite__saga_get(struct store_reader *store_reader, const char *ns, co
 						   struct saga_row *ret_row, struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	struct saga_row row;
 	int rc, r;
 
-	r = get(reader, R_SAGA_GET, &stmt, err);
+	r = store_sqlite__get(reader, R_SAGA_GET, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, ns);
@@ -187,7 +136,7 @@ int store_sqlite__saga_get(struct store_reader *store_reader, const char *ns, co
 	if (rc == SQLITE_DONE)
 		return err_set(err, ERR_NOT_FOUND, "there is no saga %s in namespace %s", id, ns);
 	if (rc != SQLITE_ROW)
-		return read_error(reader, rc, err);
+		return store_sqlite__read_error(reader, rc, err);
 	r = store_sqlite__read_saga(stmt, &row, err);
 	if (r == 0)
 		saga_row_copy(&row, ret_row);
@@ -199,12 +148,12 @@ int store_sqlite__history(struct store_reader *store_reader, const char *id, int
 						  void *ctx, struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	struct history_row history;
 	int rc, r;
 
-	r = get(reader, R_HISTORY, &stmt, err);
+	r = store_sqlite__get(reader, R_HISTORY, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, id);
@@ -219,7 +168,7 @@ int store_sqlite__history(struct store_reader *store_reader, const char *id, int
 		if (r != 0)
 			return r;
 	}
-	return rc == SQLITE_DONE ? 0 : read_error(reader, rc, err);
+	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }
 
 static int read_compensation(sqlite3_stmt *stmt, struct compensation_row *ret_row, struct err *err)
@@ -249,12 +198,12 @@ int store_sqlite__compensations(struct store_reader *store_reader, const char *i
 								void *ctx, struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	struct compensation_row comp;
 	int rc, r;
 
-	r = get(reader, R_COMPENSATIONS, &stmt, err);
+	r = store_sqlite__get(reader, R_COMPENSATIONS, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, id);
@@ -265,7 +214,7 @@ int store_sqlite__compensations(struct store_reader *store_reader, const char *i
 		if (r != 0)
 			return r;
 	}
-	return rc == SQLITE_DONE ? 0 : read_error(reader, rc, err);
+	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }
 
 int store_sqlite__list(struct store_reader *store_reader, const struct saga_filter *filter,
@@ -274,15 +223,15 @@ int store_sqlite__list(struct store_reader *store_reader, const struct saga_filt
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
 
-	return store_sqlite__list_on(from(store_reader)->db, filter, row, ctx, err);
+	return store_sqlite__list_on(store_sqlite__reader(store_reader)->db, filter, row, ctx, err);
 }
 
-static int load(struct reader *reader, enum read_statement which, int first_slot, int last_slot,
-				wall_ms due_before, int limit, int *n,
+static int load(struct store_sqlite_reader *reader, enum store_sqlite_read which, int first_slot,
+				int last_slot, wall_ms due_before, int limit, int *n,
 				int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
 {
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
-	int r = get(reader, which, &stmt, err);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
+	int r = store_sqlite__get(reader, which, &stmt, err);
 
 	if (r < 0)
 		return r;
@@ -300,7 +249,7 @@ int store_sqlite__load_due(struct store_reader *store_reader, int first_slot, in
 						   struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
 	int n = 0, r = 0;
 
 	if (awake_too)
@@ -315,11 +264,11 @@ int store_sqlite__find_key(struct store_reader *store_reader, const char *ns,
 						   char ret_fingerprint[SHA256_HEX_SIZE], struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	int rc, r;
 
-	r = get(reader, R_KEY, &stmt, err);
+	r = store_sqlite__get(reader, R_KEY, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, ns);
@@ -329,7 +278,7 @@ int store_sqlite__find_key(struct store_reader *store_reader, const char *ns,
 	if (rc == SQLITE_DONE)
 		return err_set(err, ERR_NOT_FOUND, "no saga of %s has this key", definition);
 	if (rc != SQLITE_ROW)
-		return read_error(reader, rc, err);
+		return store_sqlite__read_error(reader, rc, err);
 	store_sqlite__copy(stmt, 0, ret_id, SAGA_ID_SIZE);
 	store_sqlite__copy(stmt, 1, ret_fingerprint, SHA256_HEX_SIZE);
 	return 0;
@@ -359,12 +308,12 @@ int store_sqlite__definition_get(struct store_reader *store_reader, const char *
 								 struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	struct definition_row row;
 	int rc, r;
 
-	r = get(reader, R_DEF_GET, &stmt, err);
+	r = store_sqlite__get(reader, R_DEF_GET, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, ns);
@@ -377,7 +326,7 @@ int store_sqlite__definition_get(struct store_reader *store_reader, const char *
 	if (rc == SQLITE_DONE)
 		return err_set(err, ERR_NOT_FOUND, "there is no definition %s", name);
 	if (rc != SQLITE_ROW)
-		return read_error(reader, rc, err);
+		return store_sqlite__read_error(reader, rc, err);
 	read_definition(stmt, &row);
 	row.ns = xstrdup(row.ns);
 	row.name = xstrdup(row.name);
@@ -394,12 +343,12 @@ int store_sqlite__definition_list(struct store_reader *store_reader, const char 
 								  void *ctx, struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	struct definition_row definition;
 	int rc, r;
 
-	r = get(reader, name ? R_DEF_VERSIONS : R_DEF_NEWEST, &stmt, err);
+	r = store_sqlite__get(reader, name ? R_DEF_VERSIONS : R_DEF_NEWEST, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, ns);
@@ -411,18 +360,18 @@ int store_sqlite__definition_list(struct store_reader *store_reader, const char 
 		if (r != 0)
 			return r;
 	}
-	return rc == SQLITE_DONE ? 0 : read_error(reader, rc, err);
+	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }
 
 int store_sqlite__counts(struct store_reader *store_reader, const char *ns,
 						 int64_t counts[SAGA_STATUS_COUNT], struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct reader *reader = from(store_reader);
-	CLEANUP(reset_p) sqlite3_stmt *stmt = NULL;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	int rc, r;
 
-	r = get(reader, R_COUNTS, &stmt, err);
+	r = store_sqlite__get(reader, R_COUNTS, &stmt, err);
 	if (r < 0)
 		return r;
 	memset(counts, 0, SAGA_STATUS_COUNT * sizeof(counts[0]));
@@ -433,5 +382,5 @@ int store_sqlite__counts(struct store_reader *store_reader, const char *ns,
 		if (status >= 0)
 			counts[status] = sqlite3_column_int64(stmt, 1);
 	}
-	return rc == SQLITE_DONE ? 0 : read_error(reader, rc, err);
+	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }

@@ -69,6 +69,8 @@ static int delete_saga(struct store_sqlite *s, const char *ns, const struct doom
 		store_sqlite__bind_text(stmt, 1, saga->id);
 		rc = store_sqlite__run(stmt);
 	}
+	if (rc == SQLITE_DONE)
+		rc = store_sqlite__delete_messages(s, saga->id);
 	if (rc == SQLITE_DONE && saga->key) {
 		stmt = s->stmts[W_KEY_DELETE];
 		store_sqlite__bind_text(stmt, 1, ns);
@@ -178,7 +180,14 @@ static int retain_in_transaction(struct store_sqlite *s, wall_ms before, int lim
 		if (rc == SQLITE_DONE && *looks > 0 && *ret_n < limit)
 			rc = next_namespace(s);
 	}
-	return rc == SQLITE_DONE ? store_sqlite__write_counts(s) : rc;
+	if (rc == SQLITE_DONE)
+		rc = store_sqlite__write_counts(s);
+	if (rc == SQLITE_DONE) {
+		sqlite3_bind_int64(s->stmts[W_LETTERS_EXPIRE], 1, before);
+		sqlite3_bind_int(s->stmts[W_LETTERS_EXPIRE], 2, limit);
+		rc = store_sqlite__run(s->stmts[W_LETTERS_EXPIRE]);
+	}
+	return rc;
 }
 
 int store_sqlite__retain(struct store *store, wall_ms before, int limit, int *ret_n,

@@ -241,6 +241,8 @@ static int write_item(struct store_sqlite *s, struct store_item *item)
 	}
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 		rc = compensations_put(s, item);
+	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
+		rc = store_sqlite__write_messages(s, item);
 	if (rc != SQLITE_DONE || item->verdict != STORE_ACCEPTED)
 		return rc;
 	if (item->create) {
@@ -276,7 +278,8 @@ static bool fits(const struct store_item *item)
 	for (size_t i = 0; i < item->n_compensations; i++)
 		if (item->compensations[i].request_len > max)
 			return false;
-	return true;
+	return store_messages_fit(item->subscriptions, item->n_subscriptions, item->outbox,
+							  item->n_outbox);
 }
 
 /* Writes what is not refused yet. 0, an error, or 1: an item was marked, and all was undone. */
