@@ -88,6 +88,9 @@ enum action_kind {
 	ACTION_AWAIT_KAFKA,
 };
 
+/* The cluster of Kafka that is meant where none is said. */
+#define DEF_DEFAULT_CLUSTER "default"
+
 /* 128 bits of a SHA-256 in hex, and the NUL. */
 enum { CHANNEL_SIZE = 33 };
 

@@ -1,7 +1,4 @@
-/*
- * The actions that this version runs: http, set, fail. (`await: {after}` stands with the other
- * awaits in def_load_unbuilt.c.)
- */
+/* The actions http, set and fail. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +7,7 @@
 #include "sagas/base/suggest.h"
 #include "sagas/def_priv.h"
 
-enum { MAX_FIELDS = 100 };
-
-void check_participant(const struct node *at, const char *name)
+static void check_participant(const struct node *at, const char *name)
 {
 	const json_t *participants = at->load->participants;
 	struct suggest suggest;
@@ -33,14 +28,19 @@ void check_participant(const struct node *at, const char *name)
 				name);
 }
 
-static void read_to(const struct node *at, void *to)
+char *read_participant(const struct node *at)
 {
 	const char *name = read_name(at, "the participant", DEF_MAX_NAME, true);
 
 	if (!name)
-		return;
+		return NULL;
 	check_participant(at, name);
-	((struct http_action *)to)->to = xstrdup(name);
+	return xstrdup(name);
+}
+
+static void read_to(const struct node *at, void *to)
+{
+	((struct http_action *)to)->to = read_participant(at);
 }
 
 static void read_method(const struct node *at, void *to)
@@ -76,6 +76,16 @@ static void read_path(const struct node *at, void *to)
 	read_tmpl(at, WANT_STRING, &((struct http_action *)to)->path);
 }
 
+/* A token of RFC 9110; records of Kafka are held to the same, so that a header goes anywhere. */
+bool is_header_name(const char *name)
+{
+	for (const char *c = name; *c; c++) {
+		if (!isalnum((unsigned char)*c) && !strchr("!#$%&'*+-.^_`|~", *c))
+			return false;
+	}
+	return *name != '\0';
+}
+
 static bool header_name_fits(const struct node *at, const char *name)
 {
 	static const char *const owned[][2] = {
@@ -93,13 +103,10 @@ static bool header_name_fits(const struct node *at, const char *name)
 			return false;
 		}
 	}
-	for (const char *c = name; *c; c++) {
-		if (!isalnum((unsigned char)*c) && !strchr("!#$%&'*+-.^_`|~", *c)) {
-			find_at(at, FINDING_ERROR, "`%.64s` is not the name of a header", name);
-			return false;
-		}
-	}
-	return *name != '\0';
+	if (is_header_name(name))
+		return true;
+	find_at(at, FINDING_ERROR, "`%.64s` is not the name of a header", name);
+	return false;
 }
 
 static void read_fields(const struct node *at, bool headers, struct http_field **ret, size_t *ret_n)
@@ -241,4 +248,27 @@ void read_fail(const struct node *at, struct action_def *act)
 	act->kind = ACTION_FAIL;
 	if (read_object(at, "fail", keys, ARRAY_SIZE(keys), act))
 		need_key(at, "code", "what `failure.code` will be, such as out_of_stock");
+}
+
+static bool reads_saga_failure(const struct tmpl *tmpl)
+{
+	return tmpl && tmpl_reads(tmpl, EXPR_SAGA, "failure");
+}
+
+bool request_reads_failure(const struct action_def *act)
+{
+	const struct tmpl *const parts[] = {
+		act->http.path,    act->http.body,       act->command.key,
+		act->command.data, act->command.headers, act->emit.key,
+		act->emit.data,    act->emit.headers,    act->idempotency_key,
+	};
+	bool reads = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		reads |= reads_saga_failure(parts[i]);
+	for (size_t i = 0; i < act->http.n_query; i++)
+		reads |= reads_saga_failure(act->http.query[i].value);
+	for (size_t i = 0; i < act->http.n_headers; i++)
+		reads |= reads_saga_failure(act->http.headers[i].value);
+	return reads;
 }

@@ -406,14 +406,17 @@ static void read_probe_http(const struct node *at, void *to)
 	bool safe;
 
 	read->asked = true;
+	read->probe->act.kind = ACTION_HTTP;
 	read_http(at, &read->probe->act.http, &safe);
 }
 
 static void read_probe_command(const struct node *at, void *to)
 {
-	((struct probe_read *)to)->asked = true;
-	read_command(at);
-	not_built(at, "`command`");
+	struct probe_read *read = to;
+
+	read->asked = true;
+	read->probe->act.kind = ACTION_COMMAND;
+	read_command(at, &read->probe->act.command);
 }
 
 static void read_probe_every(const struct node *at, void *to)
@@ -432,7 +435,8 @@ void read_probe(const struct node *at, struct probe_def **ret_probe)
 	struct probe_def *probe = xcalloc(1, sizeof(*probe));
 	struct probe_read read = {probe, false};
 	struct place place = *at->place;
-	struct node placed, output;
+	struct node placed, output, outcome;
+	const char *to;
 
 	*ret_probe = probe;
 	probe->every_ms = DEFAULT_PROBE_EVERY_MS;
@@ -446,7 +450,12 @@ void read_probe(const struct node *at, struct probe_def **ret_probe)
 		find_at(at, FINDING_ERROR, "`probe` has no action: say http: {...} or command: {...}");
 	if (json_object_get(at->value, "http") && json_object_get(at->value, "command"))
 		find_at(at, FINDING_ERROR, "`probe` has two actions; it asks in one way");
-	read_rules(&placed, probe->act.http.to ? probe->act.http.to : "", &probe->act, RULES_OF_PROBE);
+	to = probe->act.kind == ACTION_COMMAND ? probe->act.command.to : probe->act.http.to;
+	read_rules(&placed, to ? to : "", &probe->act, RULES_OF_PROBE);
+	if (probe->act.kind == ACTION_COMMAND) {
+		outcome = node_child(at, "outcome");
+		warn_statuses(&outcome);
+	}
 	output = node_child(&placed, "output");
 	if (output.value)
 		read_tmpl(&output, WANT_ANY, &probe->act.output);

@@ -44,12 +44,12 @@ static const struct modifier {
 	const char *key;
 	unsigned actions;
 } modifiers[] = {
-	{"timeout", CALLS | WAITS | BIT(ACT_EMIT) | BIT(ACT_STEPS)},
-	{"deadline", CALLS | WAITS | BIT(ACT_EMIT) | BIT(ACT_STEPS)},
-	{"retry", CALLS | BIT(ACT_EMIT) | BIT(ACT_STEPS)},
+	{"timeout", CALLS | WAITS | BIT(ACT_STEPS)},
+	{"deadline", CALLS | WAITS | BIT(ACT_STEPS)},
+	{"retry", CALLS | BIT(ACT_STEPS)},
 	{"outcome", CALLS},
-	{"output", CALLS | WAITS | BIT(ACT_EMIT) | BIT(ACT_STEPS)},
-	{"idempotency_key", CALLS | BIT(ACT_EMIT)},
+	{"output", CALLS | WAITS | BIT(ACT_STEPS)},
+	{"idempotency_key", CALLS},
 	{"heartbeat", BIT(ACT_TASK)},
 	{"with", BIT(ACT_TASK) | BIT(ACT_SAGA)},
 };
@@ -138,11 +138,13 @@ static void read_action(const struct node *at, void *to)
 		read_await(&placed, act);
 		return;
 	case ACT_COMMAND:
-		read_command(&placed);
-		break;
+		act->kind = ACTION_COMMAND;
+		read_command(&placed, &act->command);
+		return;
 	case ACT_EMIT:
-		read_emit(&placed);
-		break;
+		act->kind = ACTION_EMIT;
+		read_emit(&placed, &act->emit);
+		return;
 	case ACT_TASK:
 		read_task(&placed);
 		break;
@@ -392,23 +394,6 @@ static void add_undo_default(struct outcome_rules *outcome, int status)
 		(struct outcome_rule){.match = MATCH_STATUS, .outcome = OUTCOME_SUCCESS, .status = status};
 }
 
-static bool reads_saga_failure(const struct tmpl *tmpl)
-{
-	return tmpl && tmpl_reads(tmpl, EXPR_SAGA, "failure");
-}
-
-static bool request_reads_failure(const struct action_def *act)
-{
-	bool reads = reads_saga_failure(act->http.path) || reads_saga_failure(act->http.body) ||
-				 reads_saga_failure(act->idempotency_key);
-
-	for (size_t i = 0; i < act->http.n_query; i++)
-		reads |= reads_saga_failure(act->http.query[i].value);
-	for (size_t i = 0; i < act->http.n_headers; i++)
-		reads |= reads_saga_failure(act->http.headers[i].value);
-	return reads;
-}
-
 /* The participant whose rules an action takes over; NULL for what has none. */
 static const char *rules_from(const struct step_read *read)
 {
@@ -416,10 +401,11 @@ static const char *rules_from(const struct step_read *read)
 	case ACT_HTTP:
 		return read->act->http.to ? read->act->http.to : "";
 	case ACT_COMMAND:
-	case ACT_EMIT:
+		return read->act->command.to ? read->act->command.to : "";
 	case ACT_TASK:
 	case ACT_SAGA:
 		return "";
+	case ACT_EMIT:
 	case ACT_AWAIT:
 	case ACT_APPROVAL:
 	case ACT_STEPS:
@@ -445,6 +431,17 @@ static void read_half(const struct node *at, struct step_read *read, const char 
 	read_object(at, what, keys, n_keys, read);
 	check_modifiers(at, read->action);
 	read_rules(&placed, rules_from(read), read->act, read->undo ? RULES_OF_UNDO : RULES_OF_STEP);
+	if (read->action == ACT_COMMAND) {
+		struct node outcome = node_child(at, "outcome");
+
+		warn_statuses(&outcome);
+	}
+}
+
+/* While it is not known what the step does, nothing is said against what it may read. */
+static bool has_reply(enum action action)
+{
+	return action == ACT_NOT_SAID || CALLS & BIT(action);
 }
 
 static void read_compensate(const struct node *at, void *to)
@@ -466,19 +463,21 @@ static void read_compensate(const struct node *at, void *to)
 	}
 	step->def.undo_kind = UNDO_ACTION;
 	undo.content = read->content;
-	undo.content.names |= BIT(EXPR_REPLY) | BIT(EXPR_OUTPUT);
+	undo.content.names |= BIT(EXPR_OUTPUT) | (has_reply(read->action) ? BIT(EXPR_REPLY) : 0);
 	undo.content.saga_failure = true;
 	undo.content.own = true;
 	undo.content.undo = true;
 	undo.output = undo.content;
 	undo.output.undo = false;
+	undo.output.names |= BIT(EXPR_REPLY); /* its own */
 	undo.late = undo.content;
 	undo.late.names &= ~BIT(EXPR_REPLY);
 	read_half(at, &undo, "compensate", undo_keys, ARRAY_SIZE(undo_keys));
 	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
-	if (undo.action == ACT_AWAIT && step->def.undo.kind == ACTION_AWAIT_AFTER)
+	if (undo.action == ACT_AWAIT &&
+		(step->def.undo.kind == ACTION_AWAIT_AFTER || step->def.undo.kind == ACTION_AWAIT_KAFKA))
 		not_built(at, "`await` in an undo");
 	if (undo.action == ACT_HTTP) {
 		add_undo_default(&step->def.undo.outcome, 404);
@@ -500,7 +499,10 @@ static void step_places(const struct node *at, struct step_read *read)
 	if (step->repeat)
 		read->content.names |= BIT(EXPR_INDEX) | BIT(EXPR_PREVIOUS);
 	read->output = read->content;
-	if (!json_object_get(at->value, "steps"))
+	if (json_object_get(at->value, "await"))
+		read->output.names |=
+			json_object_get(json_object_get(at->value, "await"), "after") ? 0 : BIT(EXPR_EVENT);
+	else if (!json_object_get(at->value, "steps"))
 		read->output.names |= BIT(EXPR_REPLY);
 }
 

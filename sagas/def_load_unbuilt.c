@@ -27,26 +27,16 @@ static void check_scalar(const struct node *at, void *to)
 	read_tmpl(at, WANT_SCALAR, NULL);
 }
 
-static void check_condition(const struct node *at, void *to)
-{
-	(void)to;
-	read_tmpl(at, WANT_BOOL, NULL);
-}
-
 static void check_string(const struct node *at, void *to)
 {
 	(void)to;
 	(void)read_string(at);
 }
 
-/* Topics and event types: constant, so that who listens to what can be told from a definition. */
 static void check_constant(const struct node *at, void *to)
 {
-	const char *text = read_string(at);
-
 	(void)to;
-	if (text && strstr(text, "${"))
-		find_at(at, FINDING_ERROR, "`%s` must be constant text, without ${}", at->key);
+	free(read_constant(at));
 }
 
 static void check_limit(const struct node *at, void *to)
@@ -81,43 +71,6 @@ static void check_texts(const struct node *at, void *to)
 	}
 }
 
-static void check_to(const struct node *at, void *to)
-{
-	const char *name = read_name(at, "the participant", DEF_MAX_NAME, true);
-
-	(void)to;
-	if (name)
-		check_participant(at, name);
-}
-
-void read_command(const struct node *at)
-{
-	static const struct key_rule keys[] = {{"to", check_to},
-										   {"key", check_scalar},
-										   {"type", check_constant},
-										   {"data", check_tmpl},
-										   {"headers", check_tmpl}};
-
-	if (!read_object(at, "command", keys, ARRAY_SIZE(keys), NULL))
-		return;
-	need_key(at, "to", "the participant that answers");
-	need_key(at, "type", "the type of the command, such as ReserveCredit");
-}
-
-void read_emit(const struct node *at)
-{
-	static const struct key_rule keys[] = {{"topic", check_constant},
-										   {"key", check_scalar},
-										   {"type", check_constant},
-										   {"data", check_tmpl},
-										   {"headers", check_tmpl}};
-
-	if (!read_object(at, "emit", keys, ARRAY_SIZE(keys), NULL))
-		return;
-	need_key(at, "topic", "the Kafka topic");
-	need_key(at, "type", "the type of the event, such as OrderConfirmed");
-}
-
 void read_task(const struct node *at)
 {
 	static const struct key_rule keys[] = {{"queue", check_constant}, {"route", check_scalar}};
@@ -133,102 +86,6 @@ void read_task(const struct node *at)
 void read_child(const struct node *at)
 {
 	(void)read_name(at, "the name of the child saga", DEF_MAX_NAME, true);
-}
-
-static void check_correlate(const struct node *at, void *to)
-{
-	static const struct key_rule keys[] = {{"from", NULL}, {"expect", NULL}};
-	struct place place = *at->place;
-	struct node from = node_child(at, "from"), expect = node_child(at, "expect");
-
-	(void)to;
-	if (!read_object(at, "correlate", keys, ARRAY_SIZE(keys), NULL))
-		return;
-	need_key(at, "from", "the value in the event, such as ${event.data.id}");
-	need_key(at, "expect", "the value it must equal, such as ${input.order_id}");
-	place.names = BIT(EXPR_EVENT) | BIT(EXPR_ENV);
-	from.place = &place;
-	if (from.value)
-		read_tmpl(&from, WANT_SCALAR, NULL);
-	if (expect.value)
-		read_tmpl(&expect, WANT_SCALAR, NULL);
-}
-
-static void check_event_condition(const struct node *at, void *to)
-{
-	struct place place = *at->place;
-	struct node placed = node_placed(at, &place);
-
-	place.names |= BIT(EXPR_EVENT);
-	check_condition(&placed, to);
-}
-
-static const struct key_rule await_keys[] = {
-	{"signal", check_constant}, {"kafka", check_constant},       {"webhook", check_to},
-	{"after", check_limit},     {"when", check_event_condition}, {"correlate", check_correlate},
-};
-
-/* One thing that is waited for; true when it is a time. */
-static bool read_await_one(const struct node *at)
-{
-	static const char *const kinds[] = {"signal", "kafka", "webhook", "after"};
-	int said = 0;
-
-	if (!read_object(at, "await", await_keys, ARRAY_SIZE(await_keys), NULL))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		said += json_object_get(at->value, kinds[i]) != NULL;
-	if (said != 1)
-		find_at(at, FINDING_ERROR, "`await` must say one of signal, kafka, webhook and after%s",
-				said ? "; in a list the first that comes wins" : "");
-	if (json_object_get(at->value, "kafka"))
-		need_key(at, "correlate", "which record is meant: {from: ..., expect: ...}");
-	if (!json_object_get(at->value, "after"))
-		return false;
-	for (size_t i = 4; i < ARRAY_SIZE(await_keys); i++) {
-		struct node child = node_child(at, await_keys[i].key);
-
-		if (child.value)
-			find_at(&child, FINDING_ERROR, "`%s` has no meaning beside `after`", child.key);
-	}
-	return said == 1;
-}
-
-void read_await(const struct node *at, struct action_def *act)
-{
-	struct node after = node_child(at, "after");
-
-	if (json_is_array(at->value)) {
-		if (json_array_size(at->value) == 0)
-			find_at(at, FINDING_ERROR, "`await` lists nothing to wait for");
-		for (size_t i = 0; i < json_array_size(at->value); i++) {
-			struct node item = node_item(at, i);
-
-			read_await_one(&item);
-		}
-		not_built(at, "`await` of several");
-		return;
-	}
-	if (!json_is_object(at->value)) {
-		find_at(at, FINDING_ERROR,
-				"`await` must be an object such as {after: 2h}, or a list of such");
-		return;
-	}
-	if (read_await_one(at)) {
-		act->kind = ACTION_AWAIT_AFTER;
-		at->load->muted++; /* its findings were reported just now */
-		read_limit(&after, &act->after);
-		at->load->muted--;
-		return;
-	}
-	for (size_t i = 0; i < 3; i++) {
-		struct node kind = node_child(at, await_keys[i].key);
-		char what[64];
-
-		snprintf(what, sizeof(what), "`await: {%s}`", kind.key);
-		if (kind.value)
-			not_built(&kind, what);
-	}
 }
 
 static void check_form(const struct node *at, void *to)
@@ -305,8 +162,11 @@ static void check_escalate_http(const struct node *at, void *to)
 
 static void check_escalate_emit(const struct node *at, void *to)
 {
+	struct action_def scratch = {0};
+
 	(void)to;
-	read_emit(at);
+	read_emit(at, &scratch.emit);
+	load_keep(at->load, &scratch);
 }
 
 static void check_escalate_task(const struct node *at, void *to)
@@ -340,14 +200,6 @@ void read_escalate(const struct node *at)
 	not_built(at, "`escalate`");
 }
 
-static void check_poison(const struct node *at, void *to)
-{
-	static const char *const words[] = {"dead_letter", "stop"};
-
-	(void)to;
-	read_word(at, words, ARRAY_SIZE(words));
-}
-
 static void check_overlap(const struct node *at, void *to)
 {
 	static const char *const words[] = {"skip", "queue", "start"};
@@ -356,7 +208,7 @@ static void check_overlap(const struct node *at, void *to)
 	read_word(at, words, ARRAY_SIZE(words));
 }
 
-static void check_schedule(const struct node *at, void *to)
+static void check_cron(const struct node *at, void *to)
 {
 	const char *cron = read_string(at);
 	int fields = 0;
@@ -373,56 +225,17 @@ static void check_schedule(const struct node *at, void *to)
 			"*\"");
 }
 
-static const struct key_rule kafka_trigger_keys[] = {
-	{"kafka", check_constant}, {"group", check_constant},       {"when", check_condition},
-	{"input", check_tmpl},     {"dead_letter", check_constant}, {"poison", check_poison},
-};
 static const struct key_rule schedule_keys[] = {
-	{"schedule", check_schedule},
+	{"schedule", check_cron},
 	{"time_zone", check_constant},
 	{"overlap", check_overlap},
 	{"input", check_tmpl},
 };
-static const struct key_rule cancel_keys[] = {
-	{"kafka", check_constant},
-	{"group", check_constant},
-	{"when", check_event_condition},
-	{"correlate", check_correlate},
-};
 
-void read_start_on(const struct node *at)
+void check_schedule(const struct node *at)
 {
-	const struct place place = {.names = BIT(EXPR_EVENT) | BIT(EXPR_ENV)};
+	struct node schedule = node_child(at, "schedule");
 
-	if (!want_list(at, "[{kafka: orders.placed, input: \"${event.data}\"}]"))
-		return;
-	for (size_t i = 0; i < json_array_size(at->value); i++) {
-		struct node item = node_item(at, i);
-
-		item.place = &place;
-		if (json_object_get(item.value, "schedule"))
-			read_object(&item, "start_on", schedule_keys, ARRAY_SIZE(schedule_keys), NULL);
-		else if (read_object(&item, "start_on", kafka_trigger_keys, ARRAY_SIZE(kafka_trigger_keys),
-							 NULL))
-			need_key(&item, "kafka", "the topic; or `schedule`, a cron line");
-	}
-	not_built(at, "`start_on`");
-}
-
-void read_cancel_on(const struct node *at)
-{
-	const struct place place = {.names = BIT(EXPR_INPUT) | BIT(EXPR_SAGA) | BIT(EXPR_ENV)};
-
-	if (!want_list(at, "[{kafka: orders.cancelled, correlate: {from: ..., expect: ...}}]"))
-		return;
-	for (size_t i = 0; i < json_array_size(at->value); i++) {
-		struct node item = node_item(at, i);
-
-		item.place = &place;
-		if (!read_object(&item, "cancel_on", cancel_keys, ARRAY_SIZE(cancel_keys), NULL))
-			continue;
-		need_key(&item, "kafka", "the topic of the event that cancels");
-		need_key(&item, "correlate", "which saga is meant: {from: ..., expect: ...}");
-	}
-	not_built(at, "`cancel_on`");
+	read_object(at, "start_on", schedule_keys, ARRAY_SIZE(schedule_keys), NULL);
+	not_built(&schedule, "`start_on: {schedule}`");
 }

@@ -180,21 +180,41 @@ enum rules_of { RULES_OF_STEP, RULES_OF_UNDO, RULES_OF_PROBE };
 void read_rules(const struct node *at, const char *to, struct action_def *act, enum rules_of of);
 void read_probe(const struct node *at, struct probe_def **ret_probe);
 
-/* def_load_action.c, def_load_unbuilt.c: one function for each action. */
+/* def_load_action.c, def_load_kafka.c, def_load_await.c, def_load_unbuilt.c: the actions. */
 void read_http(const struct node *at, struct http_action *http, bool *ret_safe);
 void read_set(const struct node *at, struct action_def *act);
 void read_fail(const struct node *at, struct action_def *act);
-void read_command(const struct node *at);
-void read_emit(const struct node *at);
+void read_command(const struct node *at, struct command_action *command);
+void read_emit(const struct node *at, struct emit_action *emit);
+void read_await(const struct node *at, struct action_def *act);
 void read_task(const struct node *at);
 void read_child(const struct node *at);
-void read_await(const struct node *at, struct action_def *act);
 void read_approval(const struct node *at);
 void read_lock(const struct node *at, const struct block *block);
 void read_escalate(const struct node *at);
+void check_schedule(const struct node *at);
+/* Whether what an undo asks for can only be known when it begins. */
+bool request_reads_failure(const struct action_def *act);
+/* The participant; NULL when it was reported. The caller's. */
+char *read_participant(const struct node *at);
+/* Names that any list of fields or headers may have at most. */
+enum { MAX_FIELDS = 100 };
+bool is_header_name(const char *name);
+
+/* def_load_kafka.c */
+enum { MAX_CONSTANT = 255, MAX_TOPIC = 249 };
+/* Constant text: who listens to what can be told from a definition alone. The caller's, or NULL. */
+char *read_constant(const struct node *at);
+char *read_topic(const struct node *at);
+char *read_cluster(const struct node *at);
+/* The cluster that is meant where none is said. */
+char *default_cluster(void);
+/* Of an outcome: replies over Kafka have no status that could match. */
+void warn_statuses(const struct node *at);
+
+/* def_load_await.c: what is waited for; start_on is def_load_trigger.c. */
 void read_start_on(const struct node *at);
 void read_cancel_on(const struct node *at);
-void check_participant(const struct node *at, const char *name);
 
 /* def_load_step.c */
 /* The steps of at, a list; at->place says what the blocks around allow. Never NULL. */

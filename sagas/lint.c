@@ -425,7 +425,9 @@ void lint_limits(struct load *load)
 	for (size_t i = 0; block && i < block->n; i++) {
 		const struct action_def *act = &block->steps[i].def.act;
 
-		if (block->steps[i].action != ACT_HTTP || act->deadline.ms >= 0 || act->deadline.tmpl ||
+		bool call = block->steps[i].action == ACT_HTTP || block->steps[i].action == ACT_COMMAND;
+
+		if (!call || act->deadline.ms >= 0 || act->deadline.tmpl ||
 			act->retry.maximum_attempts > 0 || block->steps[i].after_pivot ||
 			block->steps[i].def.pivot)
 			continue;

@@ -143,9 +143,9 @@ static bool ends_known(const struct lstep *step)
 	switch (step->action) {
 	case ACT_HTTP:
 	case ACT_COMMAND:
-	case ACT_EMIT:
 	case ACT_TASK:
 		return step->def.act.probe != NULL;
+	case ACT_EMIT: /* done with the commit that says so */
 	case ACT_SAGA:
 	case ACT_AWAIT:
 	case ACT_APPROVAL:

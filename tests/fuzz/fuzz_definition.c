@@ -25,9 +25,58 @@ static void check_findings(const struct findings *findings)
 		  (errors == findings->n_errors && unbuilt == findings->n_not_built));
 }
 
+static void check_correlate(const struct correlate_def *correlate)
+{
+	CHECK(correlate->cluster && correlate->topic && correlate->from && correlate->expect);
+	CHECK(strlen(correlate->channel) == CHANNEL_SIZE - 1);
+}
+
+static void check_action(const struct action_def *act)
+{
+	switch (act->kind) {
+	case ACTION_HTTP:
+		CHECK(act->http.to && act->http.method && act->http.path);
+		break;
+	case ACTION_COMMAND:
+		CHECK(act->command.to && act->command.type);
+		break;
+	case ACTION_EMIT:
+		CHECK(act->emit.cluster && act->emit.topic && act->emit.type);
+		break;
+	case ACTION_AWAIT_KAFKA:
+		check_correlate(&act->await_kafka);
+		break;
+	case ACTION_SET:
+	case ACTION_FAIL:
+	case ACTION_AWAIT_AFTER:
+		break;
+	}
+	CHECK(!act->probe || act->kind == ACTION_HTTP || act->kind == ACTION_COMMAND);
+	if (act->probe) {
+		CHECK(act->probe->act.kind == ACTION_HTTP || act->probe->act.kind == ACTION_COMMAND);
+		check_action(&act->probe->act);
+	}
+}
+
+static void check_triggers(const struct saga_def *def)
+{
+	for (size_t i = 0; i < def->n_triggers; i++) {
+		const struct trigger_def *trigger = &def->triggers[i];
+
+		CHECK(trigger->cluster && trigger->topic && trigger->dead_letter_topic);
+		CHECK(strcmp(trigger->topic, trigger->dead_letter_topic) != 0);
+		CHECK(trigger->retry.maximum_attempts >= 1 && trigger->retry.initial_interval_ms > 0);
+		for (size_t k = 0; k < i; k++)
+			CHECK(strcmp(trigger->topic, def->triggers[k].topic) != 0);
+	}
+	for (size_t i = 0; i < def->n_cancel_on; i++)
+		check_correlate(&def->cancel_on[i]);
+}
+
 /* What the core relies on. */
 static void check_def(const struct saga_def *def)
 {
+	check_triggers(def);
 	CHECK(def->name && def->n_forward > 0 && def->n_steps >= def->n_forward);
 	for (int i = 0; i < def->n_steps; i++) {
 		const struct step_def *step = &def->steps[i];
@@ -38,10 +87,12 @@ static void check_def(const struct saga_def *def)
 			CHECK(step_def_has_ancestor(step, step->needs[k]));
 		CHECK(!step->for_each || !step->repeat_until);
 		CHECK(step->max_parallel >= 1 && (!step->repeat_until || step->repeat_max >= 1));
-		CHECK(step->act.kind != ACTION_HTTP ||
-			  (step->act.http.to && step->act.http.method && step->act.http.path));
-		CHECK(step->undo_kind != UNDO_ACTION ||
-			  (step->undo.kind == ACTION_HTTP && step->undo.http.path));
+		check_action(&step->act);
+		if (step->undo_kind == UNDO_ACTION) {
+			CHECK(step->undo.kind == ACTION_HTTP || step->undo.kind == ACTION_COMMAND ||
+				  step->undo.kind == ACTION_EMIT);
+			check_action(&step->undo);
+		}
 		if (def->pivot >= 0 && i < def->n_forward && i != def->pivot)
 			CHECK(step->after_pivot || step_def_has_ancestor(&def->steps[def->pivot], i));
 	}

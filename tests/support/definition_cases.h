@@ -15,18 +15,29 @@ static const char whole_language[] =
 	"/late}}]\n"
 	"input: {schema: {type: object, required: [id]}}\n"
 	"start_on:\n"
-	"  - {kafka: orders, group: g, when: \"${event.type == 'x'}\", input: \"${event.data}\",\n"
-	"     dead_letter: orders-dlt, poison: dead_letter}\n"
+	"  - {kafka: orders, cluster: eu, group: g, from: latest, when: \"${event.type == 'x'}\",\n"
+	"     input: \"${event.data}\", key: \"${event.subject}\", dead_letter: orders-dead,\n"
+	"     poison: {retry: {maximum_attempts: 5, initial_interval: 1s, backoff_coefficient: 2,\n"
+	"                      maximum_interval: 1m}, then: pause}}\n"
+	"  - {kafka: plain, poison: skip}\n"
 	"  - {schedule: \"0 3 * * *\", time_zone: Europe/Berlin, overlap: skip, input: {id: 1}}\n"
-	"cancel_on: [{kafka: cancels, correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}]\n"
+	"cancel_on: [{kafka: cancels, cluster: eu, when: \"${event.data.final && input.id != 'x'}\",\n"
+	"             correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}]\n"
 	"participants: {p: {}, k: {timeout: 30s}}\n"
 	"steps:\n"
 	"  - {id: locked, lock: {keys: [\"a:${input.id}\"], release_after: paid}, timeout: 10m}\n"
 	"  - id: asked\n"
-	"    command: {to: k, key: \"${input.id}\", type: Reserve, data: {a: 1}}\n"
+	"    command: {to: k, key: \"${input.id}\", type: Reserve, data: {a: 1},\n"
+	"              headers: {tenant: \"${input.id}\", n: 1, b: true}}\n"
+	"    outcome: {failure: [Refused, \"${reply.code == 'x' && reply.type == 'No'}\"]}\n"
 	"    probe: {command: {to: k, type: Get}, every: 5s, outcome: {absent: [NotFound]}}\n"
 	"    compensate: {command: {to: k, type: Release}, escalate: [{after: 10m}]}\n"
-	"  - {id: told, emit: {topic: t, key: k, type: Told, data: {a: 1}}, compensate: none}\n"
+	"  - {id: told, emit: {topic: t, cluster: eu, key: k, type: Told, data: {a: 1},\n"
+	"     headers: {correlation-id: \"${input.id}\"}}, compensate: {emit: {topic: t, type: "
+	"Untold}}}\n"
+	"  - {id: heard, await: {kafka: s, cluster: eu, when: \"${event.key == input.id}\",\n"
+	"     correlate: {from: \"x-${event.data.id}\", expect: \"x-${input.id}\"}},\n"
+	"     output: \"${event.data}\", timeout: 1d}\n"
 	"  - id: worked\n"
 	"    task: {queue: q, route: \"${input.id}\"}\n"
 	"    with: {a: \"${env.REGION}\"}\n"
@@ -200,6 +211,69 @@ static const struct refused refused_structure[] = {
 	 "/steps/1/escalate/0: ", "does one thing"},
 	{HEAD "  - {id: b, set: 1, escalate: {after: 1h}}\n", "/steps/1/escalate: ", "must be a list"},
 	{HEAD "start_on: {kafka: t}\n", "/start_on: ", "must be a list"},
+	{HEAD "start_on: [{kafka: t, poison: stop}]\n",
+	 "/start_on/0/poison: ", "must be dead_letter, pause or skip"},
+	{HEAD "start_on: [{kafka: t, poison: {than: skip}}]\n",
+	 "/start_on/0/poison/than: ", "did you mean `then`?"},
+	{HEAD "start_on: [{kafka: t, poison: {retry: {maximum_attempts: 0}}}]\n",
+	 "/start_on/0/poison/retry/maximum_attempts: ", "from 1 to 1000"},
+	{HEAD "start_on: [{kafka: t, poison: {retry: {jitter: 0.5}}}]\n",
+	 "/start_on/0/poison/retry/jitter: ", "it may have: maximum_attempts"},
+	{HEAD "start_on: [{kafka: t, poison: {retry: {backoff_coefficient: 0}}}]\n",
+	 "/start_on/0/poison/retry/backoff_coefficient: ", "from 1 to 100"},
+	{HEAD "start_on: [{kafka: t, from: begin}]\n",
+	 "/start_on/0/from: ", "must be earliest or latest"},
+	{HEAD "start_on: [{kafka: \"a b\"}]\n",
+	 "/start_on/0/kafka: ", "letters, digits, `.`, `_` and `-`"},
+	{HEAD "start_on: [{kafka: ..}]\n", "/start_on/0/kafka: ", "is not `.` or `..`"},
+	{HEAD "start_on: [{kafka: t, cluster: EU}]\n", "/start_on/0/cluster: ", "must match [a-z]"},
+	{HEAD "start_on: [{kafka: t, group: \"${env.G}\"}]\n",
+	 "/start_on/0/group: ", "must be constant text"},
+	{HEAD "start_on: [{kafka: t, when: event.data.x}]\n",
+	 "/start_on/0/when: ", "write \"${event.data.x}\""},
+	{HEAD "start_on: [{input: 1}]\n",
+	 "/start_on/0: ", "`kafka` is missing: the topic; or `schedule`"},
+	{HEAD "start_on: [t]\n", "/start_on/0: ", "start_on must be an object"},
+	{HEAD "cancel_on: [{kafka: t, group: g, correlate: {from: \"${event.id}\", expect: x}}]\n",
+	 "/cancel_on/0/group: ", "unknown key `group`"},
+	{HEAD "cancel_on: [{kafka: t, correlate: {from: \"${event.id}\"}}]\n",
+	 "/cancel_on/0/correlate: ", "`expect` is missing"},
+	{HEAD "cancel_on: {kafka: t}\n", "/cancel_on: ", "must be a list"},
+	{HEAD "  - {id: b, await: {kafka: t, correlate: {from: [1], expect: x}}}\n",
+	 "/steps/1/await/correlate/from: ", "must be text or a number"},
+	{HEAD "  - {id: b, await: {kafka: \"t/u\", correlate: {from: \"${event.id}\", expect: x}}}\n",
+	 "/steps/1/await/kafka: ", "letters, digits"},
+	{HEAD "  - {id: b, await: {signal: s, cluster: eu}}\n",
+	 "/steps/1/await/cluster: ", "no meaning beside `signal`"},
+	{HEAD "  - {id: b, await: {after: 1s, cluster: eu}}\n",
+	 "/steps/1/await/cluster: ", "no meaning beside `after`"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, topic: t}, compensate: none}\n",
+	 "/steps/1/command/topic: ", "it may have: to, key, type"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, key: [1]}, compensate: none}\n",
+	 "/steps/1/command/key: ", "must be text or a number"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, headers: {Reply-To: t}}, compensate: none}\n",
+	 "/steps/1/command/headers/Reply-To: ", "Skald writes it"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, headers: {kafka_replyTopic: t}}, compensate: "
+		  "none}\n",
+	 "/steps/1/command/headers/kafka_replyTopic: ", "Skald writes it"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, headers: {\"a b\": t}}, compensate: none}\n",
+	 "/steps/1/command/headers/a b: ", "not the name of a header"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, headers: {a: [1]}}, compensate: none}\n",
+	 "/steps/1/command/headers/a: ", "must be text or a number"},
+	{HEAD "  - {id: b, command: {to: stock, type: T, headers: \"${input}\"}, compensate: none}\n",
+	 "/steps/1/command/headers: ", "must be an object of names and values"},
+	{HEAD "  - {id: b, emit: {topic: t, type: T, headers: {ce_id: 1}}, compensate: none}\n",
+	 "/steps/1/emit/headers/ce_id: ", "Skald writes it"},
+	{HEAD "  - {id: b, emit: {topic: t}, compensate: none}\n",
+	 "/steps/1/emit: ", "`type` is missing"},
+	{HEAD "  - {id: b, emit: {topic: t, type: \"${input.t}\"}, compensate: none}\n",
+	 "/steps/1/emit/type: ", "must be constant text"},
+	{HEAD "  - {id: b, emit: {topic: t, type: T}, compensate: none,\n"
+		  "     probe: {command: {to: stock, type: T}}}\n",
+	 "/steps/1/probe: ", "belongs to `http` or `command`, not to `emit`"},
+	{HEAD "  - {id: b, command: {to: stock, type: T}, compensate: none,\n"
+		  "     probe: {command: {type: T}}}\n",
+	 "/steps/1/probe/command: ", "`to` is missing"},
 	{HEAD "cancel_on: [{kafka: t}]\n", "/cancel_on/0: ", "`correlate` is missing"},
 	{HEAD "  - {id: b, saga: Child}\n", "/steps/1/saga: ", "must match [a-z]"},
 	{HEAD "  - {id: b, approval: {title: t}}\n", "/steps/1/approval: ", "`groups` is missing"},
@@ -240,6 +314,64 @@ static const struct refused refused_meaning[] = {
 	 "/steps/1/approval/form: ", "the form is not a schema"},
 	{HEAD "  - {id: b, fail: {code: x}, compensate: {http: {to: stock, method: GET, path: /}}}\n",
 	 "/steps/1/compensate: ", "does nothing that could be undone"},
+	{HEAD "start_on: [{kafka: t}, {kafka: u}, {kafka: t, cluster: eu}]\n",
+	 "/start_on/2/kafka: ", "the topic `t` has a trigger above"},
+	{HEAD "start_on: [{kafka: t, dead_letter: t}]\n",
+	 "/start_on/0/dead_letter: ", "say another, such as t-dlt"},
+	{HEAD "start_on: [{kafka: t, key: fixed}]\n", "/start_on/0/key: ", "must read `event`"},
+	{HEAD "start_on: [{kafka: t, input: \"${input.x}\"}]\n",
+	 "/start_on/0/input: ", "`input` is not available here"},
+	{HEAD "start_on: [{kafka: t, when: \"${size(event.topic)}\"}]\n",
+	 "/start_on/0/when: ", "this must give true or false, and gives int"},
+	{HEAD "start_on: [{kafka: t, key: \"${[event.key]}\"}]\n",
+	 "/start_on/0/key: ", "this must give text or a number, and gives list"},
+	{HEAD "start_on: [{kafka: t, poison: {retry: {initial_interval: 99999d}}}]\n",
+	 "/start_on/0/poison/retry/initial_interval: ", "at most 3660d"},
+	{HEAD "cancel_on: [{kafka: t, correlate: {from: x, expect: x}}]\n",
+	 "/cancel_on/0/correlate/from: ", "must read `event`"},
+	{HEAD "cancel_on: [{kafka: t, correlate: {from: \"${event.id}\", expect: \"${event.id}\"}}]\n",
+	 "/cancel_on/0/correlate/expect: ", "`event` is not available here"},
+	{HEAD "cancel_on: [{kafka: t, when: \"${steps.a.output}\",\n"
+		  "             correlate: {from: \"${event.id}\", expect: x}}]\n",
+	 "/cancel_on/0/when: ", "`steps` is not available here"},
+	{HEAD
+	 "  - {id: b, await: {kafka: t, correlate: {from: \"${event.id + steps.a.output.n}\", expect: "
+	 "x}}}\n",
+	 "/steps/1/await/correlate/from: ", "`steps` is not available here"},
+	{HEAD "  - {id: b, await: {kafka: t, correlate: {from: \"${event.id}\", expect: "
+		  "\"${event.id}\"}}}\n",
+	 "/steps/1/await/correlate/expect: ", "`event` is not available here"},
+	{HEAD "  - {id: b, await: {kafka: t, correlate: {from: \"${event.id}\", expect: x}},\n"
+		  "     output: \"${reply.body}\"}\n",
+	 "/steps/1/output: ", "`reply` is not available here"},
+	{HEAD "  - {id: b, await: {after: 1s}, output: \"${event.data}\"}\n",
+	 "/steps/1/output: ", "`event` is not available here"},
+	{HEAD "  - {id: b, command: {to: stok, type: T}, compensate: none}\n",
+	 "/steps/1/command/to: ", "did you mean `stock`?"},
+	{HEAD
+	 "  - {id: b, command: {to: stock, type: T, headers: {a: \"${item}\"}}, compensate: none}\n",
+	 "/steps/1/command/headers/a: ", "`item` is not available here"},
+	{HEAD
+	 "  - {id: b, command: {to: stock, type: T, headers: {a: \"${[1]}\"}}, compensate: none}\n",
+	 "/steps/1/command/headers/a: ", "this must give text or a number, and gives list"},
+	{HEAD
+	 "  - {id: b, command: {to: stock, type: T, headers: {a: \"${1 +}\"}}, compensate: none}\n",
+	 "/steps/1/command/headers/a: ", "column"},
+	{HEAD "  - {id: b, command: {to: stock, type: T}}\n",
+	 "/steps/1: ", "command must say how it is undone"},
+	{HEAD "  - {id: b, command: {to: stock, type: T},\n"
+		  "     compensate: {command: {to: stock, type: U, data: \"${reply.body.id}\"}}}\n",
+	 "/steps/1/compensate/command/data: ", "`reply` may not exist when step `b` is undone"},
+	{HEAD "  - {id: b, command: {to: stock, type: T}, probe: {command: {to: stock, type: G}},\n"
+		  "     compensate: {command: {to: stock, type: U, data: \"${reply.body.id}\",\n"
+		  "                            key: \"${saga.failure.code}\"}}}\n",
+	 "/steps/1/compensate/command/data: ", "`reply` is gone by then"},
+	{HEAD "  - {id: b, emit: {topic: t, type: T},\n"
+		  "     compensate: {emit: {topic: t, type: U, data: \"${reply.body}\"}}}\n",
+	 "/steps/1/compensate/emit/data: ", "`reply` is not available here"},
+	{HEAD "  - {id: b, command: {to: stock, type: T}, pivot: true,\n"
+		  "     compensate: {emit: {topic: t, type: U}}}\n",
+	 "/steps/1/compensate: ", "the pivot is never undone"},
 	{HEAD "  - {id: b, lock: {keys: [x], release_after: aa}}\n",
 	 "/steps/1/lock/release_after: ", "unknown step `aa` in release_after"},
 };

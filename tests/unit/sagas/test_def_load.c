@@ -313,31 +313,176 @@ START_TEST(test_def_load__knows_every_part_it_runs)
 }
 END_TEST
 
+static const char over_kafka[] =
+	"saga: over-kafka\n"
+	"start_on:\n"
+	"  - {kafka: orders.placed, when: \"${event.data.n > 0}\", input: \"${event.data}\",\n"
+	"     key: \"${event.key}\", from: latest, group: g, cluster: eu, dead_letter: dead,\n"
+	"     poison: {retry: {maximum_attempts: 7, initial_interval: 2s, backoff_coefficient: 1,\n"
+	"                      maximum_interval: 9s}, then: skip}}\n"
+	"  - {kafka: plain, poison: pause}\n"
+	"  - {kafka: third}\n"
+	"cancel_on:\n"
+	"  - {kafka: stop, correlate: {from: \"${event.data.id}\", expect: \"${input.id}\"}}\n"
+	"participants: {credit: {timeout: 7s, outcome: {failure: [Refused]}}}\n"
+	"steps:\n"
+	"  - id: hold\n"
+	"    command: {to: credit, key: \"${input.c}\", type: Hold, data: {n: 1}, headers: {a: "
+	"\"${input.a}\"}}\n"
+	"    idempotency_key: \"${step.uuid}\"\n"
+	"    probe: {command: {to: credit, type: Ask}, every: 3s, outcome: {absent: [NoHold]}}\n"
+	"    compensate:\n"
+	"      command: {to: credit, type: Free, data: \"${saga.failure.code}\"}\n"
+	"      outcome: {success: [NoHold]}\n"
+	"  - id: heard\n"
+	"    await: {kafka: stop, when: \"${event.data.ok}\",\n"
+	"            correlate: {from: \"${event.data.id}\", expect: \"${input.id}\"}}\n"
+	"    output: ${event.data.id}\n"
+	"    timeout: 5m\n"
+	"  - id: told\n"
+	"    emit: {cluster: eu, topic: out, key: k, type: Told, data: 1, headers: {reply-to: b}}\n"
+	"    compensate: {emit: {topic: out, type: Untold}}\n";
+
+START_TEST(test_def_load__reads_commands_emissions_and_awaits)
+{
+	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(over_kafka);
+	const struct action_def *hold = &step(def, "hold")->act, *undo = &step(def, "hold")->undo;
+	const struct action_def *heard = &step(def, "heard")->act, *told = &step(def, "told")->act;
+
+	ck_assert_int_eq(hold->kind, ACTION_COMMAND);
+	ck_assert_str_eq(hold->command.to, "credit");
+	ck_assert_str_eq(hold->command.type, "Hold");
+	ck_assert_ptr_nonnull(hold->command.key);
+	ck_assert_ptr_nonnull(hold->command.data);
+	ck_assert_ptr_nonnull(hold->command.headers);
+	ck_assert_ptr_nonnull(hold->idempotency_key);
+	ck_assert_int_eq(hold->timeout.ms, 7000);
+	ck_assert_uint_eq(hold->outcome.n_rules, 1);
+	ck_assert_int_eq(hold->probe->act.kind, ACTION_COMMAND);
+	ck_assert_str_eq(hold->probe->act.command.type, "Ask");
+	ck_assert_int_eq(hold->probe->act.timeout.ms, 7000);
+	ck_assert_int_eq(hold->probe->act.outcome.rules[0].outcome, OUTCOME_ABSENT);
+	ck_assert_int_eq(hold->probe->every_ms, 3000);
+	ck_assert_int_eq(undo->kind, ACTION_COMMAND);
+	ck_assert(undo->reads_failure);
+	/* Its own code, the participant's, and no statuses, which no reply of Kafka has. */
+	ck_assert_uint_eq(undo->outcome.n_rules, 2);
+	ck_assert_str_eq(undo->outcome.rules[0].code, "NoHold");
+
+	ck_assert_int_eq(heard->kind, ACTION_AWAIT_KAFKA);
+	ck_assert_str_eq(heard->await_kafka.topic, "stop");
+	ck_assert_str_eq(heard->await_kafka.cluster, "default");
+	ck_assert_ptr_nonnull(heard->await_kafka.from);
+	ck_assert_ptr_nonnull(heard->await_kafka.expect);
+	ck_assert_ptr_nonnull(heard->await_kafka.when);
+	ck_assert_ptr_nonnull(heard->output);
+	ck_assert_int_eq(heard->timeout.ms, 5 * 60 * 1000);
+
+	ck_assert_int_eq(told->kind, ACTION_EMIT);
+	ck_assert_str_eq(told->emit.cluster, "eu");
+	ck_assert_str_eq(told->emit.topic, "out");
+	ck_assert_str_eq(told->emit.type, "Told");
+	ck_assert_ptr_nonnull(told->emit.headers);
+	ck_assert_int_eq(step(def, "told")->undo.kind, ACTION_EMIT);
+	ck_assert_str_eq(step(def, "told")->undo.emit.cluster, "default");
+	ck_assert(!step(def, "told")->undo.reads_failure);
+}
+END_TEST
+
+START_TEST(test_def_load__reads_triggers)
+{
+	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(over_kafka);
+	const struct trigger_def *first = &def->triggers[0], *second = &def->triggers[1];
+
+	ck_assert_uint_eq(def->n_triggers, 3);
+	ck_assert_str_eq(first->topic, "orders.placed");
+	ck_assert_str_eq(first->cluster, "eu");
+	ck_assert_str_eq(first->group, "g");
+	ck_assert_str_eq(first->dead_letter_topic, "dead");
+	ck_assert(first->from_latest);
+	ck_assert_ptr_nonnull(first->when);
+	ck_assert_ptr_nonnull(first->input);
+	ck_assert_ptr_nonnull(first->key);
+	ck_assert_int_eq(first->retry.maximum_attempts, 7);
+	ck_assert_int_eq(first->retry.initial_interval_ms, 2000);
+	ck_assert(first->retry.backoff_coefficient == 1);
+	ck_assert_int_eq(first->retry.maximum_interval_ms, 9000);
+	ck_assert_int_eq(first->then, POISON_SKIP);
+
+	ck_assert_str_eq(second->cluster, "default");
+	ck_assert_ptr_null(second->group);
+	ck_assert_str_eq(second->dead_letter_topic, "plain-dlt");
+	ck_assert(!second->from_latest);
+	ck_assert_ptr_null(second->input);
+	ck_assert_int_eq(second->retry.maximum_attempts, 3);
+	ck_assert_int_eq(second->retry.initial_interval_ms, 1000);
+	ck_assert_int_eq(second->then, POISON_PAUSE);
+	ck_assert_int_eq(def->triggers[2].then, POISON_DEAD_LETTER);
+
+	ck_assert_uint_eq(def->n_cancel_on, 1);
+	ck_assert_str_eq(def->cancel_on[0].topic, "stop");
+	/* The same topic and the same value of its records are one channel, whoever waits. */
+	ck_assert_uint_eq(strlen(def->cancel_on[0].channel), CHANNEL_SIZE - 1);
+	ck_assert_str_eq(def->cancel_on[0].channel, step(def, "heard")->act.await_kafka.channel);
+}
+END_TEST
+
+START_TEST(test_def_load__limits_triggers)
+{
+	static const char *const keys[] = {"start_on", "cancel_on"};
+	CLEANUP(buf_release) struct buf yaml = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+
+	buf_init(&yaml, 0);
+	buf_init(&out, 0);
+	buf_printf(&yaml, "saga: x\nsteps: [{id: a, set: 1}]\n%s:\n", keys[_i]);
+	for (int i = 0; i < 17; i++) {
+		ck_assert_uint_eq(out.len, 0);
+		buf_printf(&yaml, "  - {kafka: t%d%s}\n", i,
+				   _i ? ", correlate: {from: \"${event.id}\", expect: x}" : "");
+		definition_findings(buf_str(&yaml), &out);
+	}
+	ck_assert_msg(strstr(buf_str(&out), "has more than 16 entries") != NULL, "%s", buf_str(&out));
+}
+END_TEST
+
+START_TEST(test_def_load__limits_the_topic_of_dead_letters)
+{
+	CLEANUP(buf_release) struct buf yaml = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+	char topic[247];
+
+	buf_init(&yaml, 0);
+	buf_init(&out, 0);
+	memset(topic, 't', sizeof(topic) - 1);
+	topic[sizeof(topic) - 1] = '\0';
+	buf_printf(&yaml, "saga: x\nsteps: [{id: a, set: 1}]\nstart_on: [{kafka: %s", topic);
+	buf_add_str(&yaml, "}]\n");
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_str_eq(buf_str(&out), "error /start_on/0/kafka: the topic is too long to put -dlt "
+									"behind it; say `dead_letter`\n");
+}
+END_TEST
+
 START_TEST(test_def_load__says_what_is_not_built)
 {
 	static const char *const parts[] = {
 		"/key_reuse: `key_reuse: after_undo`",
 		"/escalate: `escalate`",
-		"/start_on: `start_on`",
-		"/cancel_on: `cancel_on`",
+		"/start_on/2/schedule: `start_on: {schedule}`",
 		"/steps/0/lock: `lock`",
-		"/steps/1/command: `command`",
-		"/steps/1/probe/command: `command`",
-		"/steps/1/compensate/command: `command`",
 		"/steps/1/compensate/escalate: `escalate`",
-		"/steps/2/emit: `emit`",
-		"/steps/3/task: `task`",
-		"/steps/3/with: `env`",
-		"/steps/3/compensate/steps: `steps`",
-		"/steps/3/compensate/steps/1/task: `task`",
-		"/steps/4/await: `await` of several",
-		"/steps/5/approval: `approval`",
-		"/steps/6/steps: `steps`",
-		"/steps/6/steps/0/saga: `saga`",
-		"/steps/6/steps/1/await/signal: `await: {signal}`",
-		"/steps/7/http/headers/Authorization: `secret`",
-		"/steps/7/http/body: `step.callback_url`",
-		"/on_compensated/0/emit: `emit`",
+		"/steps/4/task: `task`",
+		"/steps/4/with: `env`",
+		"/steps/4/compensate/steps: `steps`",
+		"/steps/4/compensate/steps/1/task: `task`",
+		"/steps/5/await: `await` of several",
+		"/steps/6/approval: `approval`",
+		"/steps/7/steps: `steps`",
+		"/steps/7/steps/0/saga: `saga`",
+		"/steps/7/steps/1/await/signal: `await: {signal}`",
+		"/steps/8/http/headers/Authorization: `secret`",
+		"/steps/8/http/body: `step.callback_url`",
 	};
 	struct findings findings = {0};
 	struct saga_def *def = NULL;
@@ -611,6 +756,10 @@ int main(void)
 	tcase_add_test(tc, test_def_load__needs_are_the_step_before);
 	tcase_add_test(tc, test_def_load__pivot_waits_for_all_that_does_not_depend_on_it);
 	tcase_add_test(tc, test_def_load__knows_every_part_it_runs);
+	tcase_add_test(tc, test_def_load__reads_commands_emissions_and_awaits);
+	tcase_add_test(tc, test_def_load__reads_triggers);
+	tcase_add_loop_test(tc, test_def_load__limits_triggers, 0, 2);
+	tcase_add_test(tc, test_def_load__limits_the_topic_of_dead_letters);
 	tcase_add_test(tc, test_def_load__says_what_is_not_built);
 	tcase_add_loop_test(tc, test_def_load__says_what_is_wrong_and_what_would_be_right, 0,
 						ARRAY_SIZE(refused_structure));

@@ -182,6 +182,46 @@ static const struct {
 	 "one; write outcome: {code: \"${reply.body.code}\"}"},
 	{"steps:\n  - {id: a, " GET ", outcome: {failure: [gone], code: \"${reply.body.code}\"}}\n",
 	 ""},
+	/* Kafka */
+	{"steps:\n  - {id: a, command: {to: p, type: T}, compensate: none}\n", ""},
+	{"steps:\n  - {id: a, command: {to: p, type: T},\n"
+	 "     compensate: {command: {to: p, type: U}, outcome: {success: [NoSuchHold]}}}\n",
+	 ""},
+	{"steps:\n  - {id: a, command: {to: p, type: T}, compensate: none,\n"
+	 "     outcome: {success: [AlreadyDone], failure: [\"${reply.code == 'x'}\", 409]}}\n",
+	 "warning /steps/0/outcome/failure/1: a reply over Kafka has no status, so this never "
+	 "matches; name an error code, or write an expression over `reply`"},
+	{"steps:\n  - {id: a, command: {to: p, type: T},\n"
+	 "     compensate: {command: {to: p, type: U}, outcome: {success: [2xx]}}}\n",
+	 "warning /steps/0/compensate/outcome/success/0: a reply over Kafka has no status, so this "
+	 "never matches; name an error code, or write an expression over `reply`"},
+	{"steps:\n  - {id: a, " POST ", compensate: none,\n"
+	 "     probe: {command: {to: p, type: G}, outcome: {absent: [404]}}}\n",
+	 "warning /steps/0/probe/outcome/absent/0: a reply over Kafka has no status, so this never "
+	 "matches; name an error code, or write an expression over `reply`"},
+	/* What participants and defaults say may be meant for others. */
+	{"defaults: {outcome: {success: [2xx, 404]}}\nparticipants: {p: {outcome: {failure: [409]}}}\n"
+	 "steps:\n  - {id: a, command: {to: p, type: T}, compensate: none}\n",
+	 ""},
+	{"steps:\n  - {id: a, command: {to: p, type: T}, probe: {command: {to: p, type: G}},\n"
+	 "     compensate: {command: {to: p, type: U, data: \"${reply.body.id}\"}}}\n",
+	 ""},
+	/* An emission is done with the commit that says so, so its output is always known. */
+	{"steps:\n  - {id: a, emit: {topic: t, type: T},\n"
+	 "     compensate: {emit: {topic: t, type: U, data: \"${[output, saga.failure.code]}\"}}}\n",
+	 ""},
+	{"steps:\n  - {id: a, emit: {topic: t, type: T}, compensate: none, timeout: 3s}\n",
+	 "warning /steps/0/timeout: `timeout` has no effect on `emit`"},
+	{"steps:\n  - {id: a, pivot: true, command: {to: p, type: T}}\n"
+	 "  - {id: b, emit: {topic: t, type: T}}\n  - {id: c, command: {to: p, type: T}}\n",
+	 ""},
+	{"steps:\n  - {id: a, set: 1}\non_compensated:\n  - {id: b, emit: {topic: t, type: T, data: "
+	 "\"${saga.failure.code}\"}}\n",
+	 ""},
+	{"steps:\n  - id: a\n    for_each: ${input.l}\n    await: {kafka: t, when: \"${event.data.n > "
+	 "item.n}\",\n      correlate: {from: \"${event.data.id}\", expect: \"${item.id}\"}}\n"
+	 "    output: \"${[event.key, item]}\"\n    tolerate: \"${failure.code == 'timeout'}\"\n",
+	 ""},
 	/* modifiers that do nothing */
 	{"steps:\n  - {id: a, set: 1, timeout: 3s}\n",
 	 "warning /steps/0/timeout: `timeout` has no effect on `set`"},
@@ -268,6 +308,9 @@ static const struct {
 	{"saga: x\nrecovery: forward\nsteps: [{id: a, " GET "}]\n", false},
 	{"saga: x\nsteps: [{id: b, pivot: true, " GET "}, {id: a, " GET "}]\n", false},
 	{"saga: x\ndeadline: 1d\nsteps: [{id: a, " GET "}]\n", false},
+	{"saga: x\nsteps: [{id: b, emit: {topic: t, type: T}, compensate: none},\n"
+	 "  {id: a, command: {to: p, type: T}, compensate: none}]\n",
+	 true},
 };
 
 START_TEST(test_lint__warns_of_waiting_without_end)
