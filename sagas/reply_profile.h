@@ -47,14 +47,16 @@ struct command_address {
 enum { COMMAND_MAX_HEADERS = 64, COMMAND_MAX_HEADER_BYTES = 16 * 1024 };
 
 struct command_record {
-	struct kafka_record record; /* borrows from below, and topic and cluster from the address */
+	struct kafka_record record; /* borrows from below, from the request and from the address */
 	struct kafka_header headers[COMMAND_MAX_HEADERS];
-	struct buf bytes;
+	char *bytes; /* of the headers */
+	char *value; /* of an envelope; NULL: the request's body as it is */
 };
 
 /*
  * Lays out a request of REQUEST_COMMAND. Its own headers never replace Skald's. ERR_LIMIT,
- * ERR_NO_MEMORY; on failure nothing has to be released. The record must stay where it is.
+ * ERR_NO_MEMORY; on failure nothing has to be released. The record must stay where it is, and
+ * request and address must last as long.
  */
 int command_record_make(enum reply_profile profile, const struct request *request,
 						const struct command_address *address, struct command_record *ret_record,
