@@ -87,6 +87,7 @@ void decide__emit(struct ctx *ctx, struct event *event)
 	}
 	event->at = ctx->now;
 	note_attempt(ctx->state, event);
+	decide__note_end(ctx, event);
 	saga_state_apply(ctx->state, event);
 	decision->events[decision->n_events++] = *event;
 }
@@ -150,33 +151,75 @@ static void start(struct ctx *ctx)
 	if (r == 0 && deadline_ms >= 0)
 		event.deadline_at = ctx->now + deadline_ms;
 	decide__emit(ctx, &event);
+	if (r == 0)
+		r = decide__subscribe_cancel(ctx, &err);
 	if (r < 0)
 		decide__fail_saga(ctx, -1, "expression_error", err.text);
+}
+
+int decide__cancel_refused(const struct saga_state *state, struct err *err)
+{
+	if (state->failing)
+		return err_set(err, ERR_CONFLICT, "the saga is being undone already: %s",
+					   state->failure_code);
+	if (saga_state_past_pivot(state))
+		return err_set(err, ERR_CONFLICT, "the saga %s, so it can only go forward",
+					   state->def->recovery_forward ? "is declared `recovery: forward`"
+													: "has passed its point of no return");
+	return 0;
+}
+
+void decide__cancel(struct ctx *ctx, const char *by, const char *reason, const char *id)
+{
+	struct event event = decide__event(EV_SAGA_CANCEL_REQUESTED, -1, -1);
+
+	event.by = clean_copy(by);
+	event.reason = clean_copy(reason);
+	event.id = clean_copy(id);
+	decide__emit(ctx, &event);
+	decide__fail_saga(ctx, -1, "cancelled", reason);
 }
 
 static int act(struct ctx *ctx, struct err *err)
 {
 	struct saga_state *state = ctx->state;
-	bool cancel = ctx->in->type == INPUT_CANCEL;
-	struct event event =
-		decide__event(cancel ? EV_SAGA_CANCEL_REQUESTED : EV_SAGA_TERMINATED, -1, -1);
+	struct event event;
+	int r;
 
 	if (saga_status_is_terminal(state->status))
 		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
 					   saga_status_text(state->status));
-	if (cancel && state->failing)
-		return err_set(err, ERR_CONFLICT, "the saga is being undone already: %s",
-					   state->failure_code);
-	if (cancel && saga_state_past_pivot(state))
-		return err_set(err, ERR_CONFLICT, "the saga %s, so it can only go forward",
-					   state->def->recovery_forward ? "is declared `recovery: forward`"
-													: "has passed its point of no return");
+	if (ctx->in->type == INPUT_CANCEL) {
+		r = decide__cancel_refused(state, err);
+		if (r == 0)
+			decide__cancel(ctx, ctx->in->by, ctx->in->reason, NULL);
+		return r;
+	}
+	event = decide__event(EV_SAGA_TERMINATED, -1, -1);
 	event.by = clean_copy(ctx->in->by);
 	event.reason = clean_copy(ctx->in->reason);
 	decide__emit(ctx, &event);
-	if (cancel)
-		decide__fail_saga(ctx, -1, "cancelled", ctx->in->reason);
 	return 0;
+}
+
+bool decide__queues_are_read(const struct ctx *ctx, wall_ms at)
+{
+	return at <= ctx->in->queues_read_until;
+}
+
+/* A step that is answered through a queue may have been, in time. */
+static bool deadline_waits(const struct ctx *ctx)
+{
+	const struct saga_state *state = ctx->state;
+	int i, j;
+
+	if (decide__queues_are_read(ctx, state->deadline_at))
+		return false;
+	for (i = 0; i < state->def->n_steps; i++)
+		for (j = 0; j < state->steps[i].n_actions; j++)
+			if (saga_state_awaits_queue(state, i, &state->steps[i].actions[j]))
+				return true;
+	return false;
 }
 
 static void saga_deadline(struct ctx *ctx)
@@ -188,7 +231,8 @@ static void saga_deadline(struct ctx *ctx)
 		state->deadline_noted)
 		return;
 	if (!saga_state_past_pivot(state)) {
-		decide__fail_saga(ctx, -1, "deadline_exceeded", "the deadline of the saga has passed");
+		if (!deadline_waits(ctx))
+			decide__fail_saga(ctx, -1, "deadline_exceeded", "the deadline of the saga has passed");
 		return;
 	}
 	event = decide__event(EV_SAGA_DEADLINE_PASSED, -1, -1);
@@ -199,7 +243,14 @@ static bool exec_is_due(const struct exec *exec, wall_ms now)
 {
 	if (exec->out || exec->probe_out)
 		return false;
-	return (exec->due_at && exec->due_at <= now) || (exec->deadline_at && exec->deadline_at <= now);
+	if (exec->asked && exec->probe_due_at <= now)
+		return true;
+	if (exec->rest_at && exec->rest_at <= now)
+		return true;
+	if (exec->asked && exec->status == EXEC_RUNNING)
+		return false; /* recovered: the question stands in for the attempt */
+	return (!exec->asked && exec->due_at && exec->due_at <= now) ||
+		   (exec->deadline_at && exec->deadline_at <= now);
 }
 
 static void timers(struct ctx *ctx)
@@ -276,7 +327,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 
 	CHECK((in->type == INPUT_START) == (state->n_events == 0));
 	if (saga_status_is_terminal(state->status) && in->type != INPUT_CANCEL &&
-		in->type != INPUT_TERMINATE)
+		in->type != INPUT_TERMINATE && in->type != INPUT_REPLY)
 		return 0;
 	switch (in->type) {
 	case INPUT_START:
@@ -289,6 +340,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		timers(&ctx);
 		break;
 	case INPUT_EVENT:
+		decide__event_input(&ctx);
 		break;
 	case INPUT_CANCEL:
 	case INPUT_TERMINATE:
@@ -313,8 +365,13 @@ static void recover_exec(struct ctx *ctx, struct target target)
 	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
 		exec->status != EXEC_ONGOING)
 		return;
-	if (def->kind != ACTION_HTTP)
+	if (def->kind != ACTION_HTTP && def->kind != ACTION_COMMAND)
 		return;
+	/* The broker has it, and its time-out is known: nothing was lost with the earlier owner. */
+	if (exec->status == EXEC_RUNNING && exec->published) {
+		exec->sent_before = true;
+		return;
+	}
 	/* An earlier owner may have sent it just before it died. */
 	exec->sent_before = exec->ambiguous = true;
 	settles = decide__settles(ctx, target, false);
@@ -326,7 +383,7 @@ static void recover_exec(struct ctx *ctx, struct target target)
 	if (def->probe)
 		decide__probe(ctx, target);
 	else
-		decide__send(ctx, target);
+		decide__send_again(ctx, target);
 }
 
 void saga_recover(struct saga_state *state, wall_ms now, struct decision *decision)

@@ -1,5 +1,5 @@
 /*
- * Calls: how a request is made from the definition, when it is sent, and when it is sent again.
+ * Calls: when a request is sent, and when it is sent again.
  *
  * Between two events of an action some of its attempts may go unrecorded (from the tenth on, all
  * but each doubling): then its due time is volatile, and the saga stays in memory until the next
@@ -36,228 +36,36 @@ int decide__limit(const struct ctx *ctx, const struct limit *limit, struct env *
 	return 0;
 }
 
-static int write_query(const struct http_action *http, struct env *env, struct buf *path,
-					   struct err *err)
+int64_t decide__full_timeout(const struct action_def *act, struct env *env, const struct ctx *ctx)
 {
-	CLEANUP(buf_release) struct buf value;
-	char separator = strchr(buf_str(path), '?') ? '&' : '?';
-	bool present;
-	size_t i;
-	int r;
-
-	buf_init(&value, 64 * 1024);
-	for (i = 0; i < http->n_query; i++) {
-		buf_clear(&value);
-		r = tmpl_write_text(http->query[i].value, &env->expr, TMPL_TEXT_QUERY, &value, &present,
-							err);
-		if (r < 0) {
-			err_prefix(err, "query `%s`", http->query[i].name);
-			return r;
-		}
-		if (!present)
-			continue;
-		buf_add_char(path, separator);
-		buf_add_str(path, http->query[i].name);
-		buf_add_char(path, '=');
-		buf_add(path, value.data, value.len);
-		separator = '&';
-	}
-	return 0;
-}
-
-static int make_path(const struct http_action *http, struct env *env, struct request *request,
-					 struct err *err)
-{
-	CLEANUP(buf_release) struct buf path;
-	bool present = false;
-	int r;
-
-	buf_init(&path, 64 * 1024);
-	r = tmpl_write_text(http->path, &env->expr, TMPL_TEXT_PATH, &path, &present, err);
-	if (r == 0 && !present)
-		r = err_set(err, ERR_INVALID, "it gives nothing");
-	if (r < 0) {
-		err_prefix(err, "path");
-		return r;
-	}
-	r = write_query(http, env, &path, err);
-	if (r < 0)
-		return r;
-	r = buf_check(&path, "the path of a request", err);
-	if (r == 0)
-		request->path = buf_take(&path, NULL);
-	return r;
-}
-
-static int make_headers(const struct http_action *http, struct env *env, struct request *request,
-						struct err *err)
-{
-	CLEANUP(buf_release) struct buf line = {0};
-	bool present;
-	size_t i, n = 0;
-	int r;
-
-	if (http->n_headers == 0)
-		return 0;
-	request->headers = xcalloc(http->n_headers + 1, sizeof(*request->headers));
-	buf_init(&line, 16 * 1024);
-	for (i = 0; i < http->n_headers; i++) {
-		buf_clear(&line);
-		buf_printf(&line, "%s: ", http->headers[i].name);
-		r = tmpl_write_text(http->headers[i].value, &env->expr, TMPL_TEXT_PLAIN, &line, &present,
-							err);
-		if (r == 0)
-			r = buf_check(&line, "a header", err);
-		if (r == 0 && present && strpbrk(line.data, "\r\n"))
-			r = err_set(err, ERR_INVALID, "a line break is not allowed there");
-		if (r < 0) {
-			err_prefix(err, "header `%s`", http->headers[i].name);
-			return r;
-		}
-		if (present)
-			request->headers[n++] = buf_take(&line, NULL);
-	}
-	return 0;
-}
-
-static void percent_encode(const char *s, size_t len, struct buf *out)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			strchr("-._~", c))
-			buf_add_char(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
-}
-
-/* application/x-www-form-urlencoded from an object of plain values. */
-static int make_form(const json_t *body, struct buf *out, struct err *err)
-{
-	CLEANUP(buf_release) struct buf text = {0};
-	const char *name;
-	json_t *value;
-
-	if (!json_is_object(body))
-		return err_set(err, ERR_INVALID, "a form must be an object of plain values");
-	buf_init(&text, 0);
-	json_object_foreach ((json_t *)body, name, value) {
-		if (json_is_object(value) || json_is_array(value))
-			return err_set(err, ERR_INVALID, "`%s` of a form must be a plain value", name);
-		if (out->len > 0)
-			buf_add_char(out, '&');
-		percent_encode(name, strlen(name), out);
-		buf_add_char(out, '=');
-		if (json_is_string(value)) {
-			percent_encode(json_string_value(value), json_string_length(value), out);
-		} else if (!json_is_null(value)) {
-			buf_clear(&text);
-			json_write(value, &text);
-			percent_encode(buf_str(&text), text.len, out);
-		}
-	}
-	return 0;
-}
-
-static int make_body(const struct http_action *http, struct env *env, struct request *request,
-					 struct err *err)
-{
-	CLEANUP(json_decref_p) json_t *form = NULL;
-	CLEANUP(buf_release) struct buf body = {0};
-	bool present = false;
-	int r;
-
-	if (!http->body)
-		return 0;
-	buf_init(&body, 2 * 1024 * 1024);
-	if (http->form) {
-		r = tmpl_eval(http->body, &env->expr, &form, err);
-		present = form != NULL;
-		if (r == 0 && present)
-			r = make_form(form, &body, err);
-	} else {
-		r = tmpl_write(http->body, &env->expr, &body, &present, err);
-	}
-	if (r == 0)
-		r = buf_check(&body, "the body of a request", err);
-	if (r < 0) {
-		err_prefix(err, "body");
-		return r;
-	}
-	if (!present)
-		return 0;
-	request->body = buf_take(&body, &request->body_len);
-	request->content_type = xstrdup(http->content_type ? http->content_type
-									: http->form       ? "application/x-www-form-urlencoded"
-													   : "application/json");
-	return 0;
-}
-
-static int make_key(const struct action_def *act, struct env *env, const char *what,
-					struct request *request, struct err *err)
-{
-	CLEANUP(buf_release) struct buf text = {0};
-	char key[STEP_KEY_SIZE];
-	bool present = false;
-	int r;
-
-	if (!act->idempotency_key) {
-		step_key(env->state, env->step, env->item, what, key);
-		request->key = xstrdup(key);
-		return 0;
-	}
-	buf_init(&text, KEY_MAX_BYTES);
-	r = tmpl_write_text(act->idempotency_key, &env->expr, TMPL_TEXT_PLAIN, &text, &present, err);
-	if (r == 0)
-		r = buf_check(&text, "the key", err);
-	if (r == 0 && !present)
-		r = err_set(err, ERR_INVALID, "it gives nothing");
-	if (r == 0)
-		r = key_check(buf_str(&text), err);
-	if (r < 0) {
-		err_prefix(err, "idempotency_key");
-		return r;
-	}
-	request->key = buf_take(&text, NULL);
-	return 0;
-}
-
-int decide__request(const struct action_def *act, struct env *env, const char *what,
-					struct request **ret_request, struct err *err)
-{
-	CLEANUP(request_unref_p) struct request *request = request_new();
-	int r;
-
-	request->to = xstrdup(act->http.to);
-	request->method = xstrdup(act->http.method);
-	r = make_path(&act->http, env, request, err);
-	if (r == 0)
-		r = make_headers(&act->http, env, request, err);
-	if (r == 0)
-		r = make_body(&act->http, env, request, err);
-	if (r == 0)
-		r = make_key(act, env, what, request, err);
-	if (r < 0)
-		return r;
-	*ret_request = TAKE(request);
-	return 0;
-}
-
-/* What the definition says of one attempt, whatever is left of the deadline. */
-static int64_t full_timeout(struct ctx *ctx, struct target target)
-{
-	const struct action_def *act = decide__action_def(ctx, target);
-	struct env env;
 	struct err err;
 	int64_t ms;
 
-	env_init(&env, ctx->state, target.step, target.item);
-	if (decide__limit(ctx, &act->timeout, &env, &ms, &err) < 0 || ms < 0)
+	if (decide__limit(ctx, &act->timeout, env, &ms, &err) < 0 || ms < 0)
 		ms = 30000;
+	return ms;
+}
+
+wall_ms decide__reply_due(const struct ctx *ctx, const struct action_def *act, struct env *env,
+						  wall_ms deadline_at)
+{
+	wall_ms due_at;
+
+	if (act->kind != ACTION_COMMAND)
+		return 0;
+	due_at = ctx->now + decide__full_timeout(act, env, ctx);
+	if (deadline_at && deadline_at < due_at)
+		due_at = deadline_at;
+	return due_at > ctx->now ? due_at : ctx->now + 1;
+}
+
+static int64_t full_timeout(struct ctx *ctx, struct target target)
+{
+	struct env env;
+	int64_t ms;
+
+	env_init(&env, ctx->state, target.step, target.item);
+	ms = decide__full_timeout(decide__action_def(ctx, target), &env, ctx);
 	env_release(&env);
 	return ms;
 }
@@ -274,7 +82,8 @@ wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_o
 	return ctx->now + (attempt_is_over ? 0 : timeout_ms) + grace_ms;
 }
 
-int64_t decide__timeout(struct ctx *ctx, struct target target)
+/* The attempt's own limit: its timeout, cut at the deadline of all attempts. */
+static int64_t timeout_left(struct ctx *ctx, struct target target)
 {
 	const struct exec *exec = decide__exec(ctx, target);
 	int64_t ms = full_timeout(ctx, target);
@@ -304,13 +113,113 @@ static void command(struct ctx *ctx, struct target target, enum call_kind kind,
 	};
 }
 
+static bool is_command(const struct ctx *ctx, struct target target)
+{
+	return decide__action_def(ctx, target)->kind == ACTION_COMMAND;
+}
+
+/*
+ * Who answers over Kafka is not held on to by a connection: the time-out is a timer of the saga. Of
+ * the first attempt it is in the history from the beginning.
+ */
 void decide__send(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
+	int64_t timeout_ms = timeout_left(ctx, target);
 
 	exec->out = true;
+	if (is_command(ctx, target)) {
+		exec->taken = exec->published = false;
+		exec->rest_at = 0;
+		if (exec->due_at <= ctx->now) {
+			exec->due_at = ctx->now + timeout_ms;
+			exec->due_is_volatile = true;
+		}
+		timeout_ms = exec->due_at - ctx->now;
+	}
 	command(ctx, target, target.side == SIDE_DO ? CALL_DO : CALL_UNDO, request_ref(exec->request),
-			decide__timeout(ctx, target));
+			timeout_ms);
+}
+
+void decide__send_again(struct ctx *ctx, struct target target)
+{
+	struct exec *exec = decide__exec(ctx, target);
+
+	if (is_command(ctx, target) && exec->due_at - ctx->now < timeout_left(ctx, target) / 2)
+		exec->due_at = 0;
+	decide__send(ctx, target);
+}
+
+/* The first nine attempts, then each doubling of ten. */
+static bool attempt_is_recorded(int64_t attempt)
+{
+	int64_t at;
+
+	if (attempt < 10)
+		return true;
+	for (at = 10; at < attempt; at *= 2)
+		;
+	return at == attempt;
+}
+
+/* A saga that waits long for a reply may leave the memory, once the history says for what. */
+static void plan_rest(struct ctx *ctx, struct exec *exec)
+{
+	bool running = exec->status == EXEC_RUNNING;
+
+	/* The fold knows when a first reply of `ongoing` is late, but not what came after it. */
+	if (running ? exec->published || !attempt_is_recorded(exec->attempt) : !exec->due_is_volatile)
+		return;
+	if (exec->due_at - ctx->now >= (running ? REST_WORTH_MS : REST_ONGOING_WORTH_MS))
+		exec->rest_at = ctx->now + REST_AFTER_MS;
+}
+
+static void rest(struct ctx *ctx, struct target target)
+{
+	struct exec *exec = decide__exec(ctx, target);
+	struct event event = decide__event(EV_COMMAND_PUBLISHED, target.step, target.item);
+
+	exec->rest_at = 0;
+	if (exec->asked || !exec->taken)
+		return;
+	event.side = target.side;
+	event.attempt = exec->attempt;
+	event.due_at = exec->due_at;
+	decide__emit(ctx, &event);
+}
+
+static void publish_failed(struct ctx *ctx, struct target target)
+{
+	const struct input *in = ctx->in;
+	bool sent = in->result != CALL_NOT_CONNECTED;
+
+	decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, sent, false,
+						   sent ? "publish_unknown" : "not_published",
+						   in->error ? in->error : "the command could not be published");
+}
+
+void decide__published(struct ctx *ctx, struct target target)
+{
+	const struct input *in = ctx->in;
+	struct exec *exec = decide__exec(ctx, target);
+	bool probe = in->kind == CALL_PROBE_DO || in->kind == CALL_PROBE_UNDO;
+
+	/* Its reply may have come first; then nobody waits for this. */
+	if (in->attempt != exec->attempt || !(probe ? exec->probe_out : exec->out))
+		return;
+	if (probe) {
+		exec->probe_out = false;
+		if (exec->asked && in->result != CALL_PUBLISHED)
+			decide__probe_unknown(ctx, target);
+		return;
+	}
+	exec->out = false;
+	if (in->result != CALL_PUBLISHED) {
+		publish_failed(ctx, target);
+		return;
+	}
+	exec->taken = exec->sent_before = true;
+	plan_rest(ctx, exec);
 }
 
 /* `ongoing` without a probe is asked again with the call itself: its key makes that harmless. */
@@ -318,10 +227,12 @@ void decide__probe(struct ctx *ctx, struct target target)
 {
 	const struct action_def *act = decide__action_def(ctx, target);
 	struct exec *exec = decide__exec(ctx, target);
+	enum call_kind kind = target.side == SIDE_DO ? CALL_PROBE_DO : CALL_PROBE_UNDO;
+	int64_t ask = exec->ask < ctx->now ? ctx->now : exec->ask + 1;
 	struct request *request;
 	struct env env;
 	struct err err;
-	int64_t timeout_ms;
+	int64_t timeout_ms = 0;
 	int r;
 
 	if (!act->probe) {
@@ -332,10 +243,9 @@ void decide__probe(struct ctx *ctx, struct target target)
 	env.has_reply = exec->ongoing_reply != NULL;
 	env.reply_body = exec->ongoing_reply;
 	env.saga_failure = target.side == SIDE_UNDO;
-	r = decide__request(&act->probe->act, &env, "probe", &request, &err);
-	if (r == 0 && (decide__limit(ctx, &act->probe->act.timeout, &env, &timeout_ms, &err) < 0 ||
-				   timeout_ms < 0))
-		timeout_ms = 30000;
+	r = decide__request(&act->probe->act, &env, kind, ask, &request, &err);
+	if (r == 0)
+		timeout_ms = decide__full_timeout(&act->probe->act, &env, ctx);
 	env_release(&env);
 	if (r < 0) {
 		/* A probe that reads a reply which never came cannot be asked: send the call again. */
@@ -343,8 +253,10 @@ void decide__probe(struct ctx *ctx, struct target target)
 		return;
 	}
 	exec->probe_out = true;
-	command(ctx, target, target.side == SIDE_DO ? CALL_PROBE_DO : CALL_PROBE_UNDO, request,
-			timeout_ms);
+	exec->ask = ask;
+	exec->asked = act->probe->act.kind == ACTION_COMMAND;
+	exec->probe_due_at = exec->asked ? ctx->now + timeout_ms : 0;
+	command(ctx, target, kind, request, timeout_ms);
 }
 
 static wall_ms later(wall_ms a, wall_ms b)
@@ -364,24 +276,76 @@ static void timer_ended(struct ctx *ctx, struct target target)
 static void give_up(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
 					const char *message);
 
+static void reply_timed_out(struct ctx *ctx, struct target target)
+{
+	decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, true, false, "timeout",
+						   "no reply came in time");
+}
+
+/* The time of what was begun, and needs no further attempt to end, has come. */
+static void running_is_due(struct ctx *ctx, struct target target)
+{
+	struct exec *exec = decide__exec(ctx, target);
+
+	if (!exec->due_at || exec->due_at > ctx->now)
+		return;
+	switch (decide__action_def(ctx, target)->kind) {
+	case ACTION_AWAIT_AFTER:
+		timer_ended(ctx, target);
+		break;
+	case ACTION_AWAIT_KAFKA:
+		if (decide__queues_are_read(ctx, exec->due_at))
+			decide__await_timed_out(ctx, target);
+		break;
+	case ACTION_COMMAND:
+		if (decide__queues_are_read(ctx, exec->due_at))
+			reply_timed_out(ctx, target);
+		break;
+	case ACTION_HTTP: /* its client tells */
+	case ACTION_SET:
+	case ACTION_FAIL:
+	case ACTION_EMIT:
+		break;
+	}
+}
+
+/* What its limit has run out for may have been answered, and the answer not been read yet. */
+static bool deadline_may_act(const struct ctx *ctx, struct target target)
+{
+	const struct exec *exec = decide__exec(ctx, target);
+	const struct action_state *action = saga_state_action(ctx->state, target.step, target.item);
+
+	return !saga_state_awaits_queue(ctx->state, target.step, action) ||
+		   decide__queues_are_read(ctx, exec->deadline_at);
+}
+
 void decide__due(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
 
+	if (exec->rest_at && exec->rest_at <= ctx->now)
+		rest(ctx, target);
+	if (exec->asked && exec->probe_due_at <= ctx->now &&
+		decide__queues_are_read(ctx, exec->probe_due_at))
+		decide__probe_unknown(ctx, target);
 	switch (exec->status) {
 	case EXEC_RUNNING:
-		if (exec->due_at && exec->due_at <= ctx->now)
-			timer_ended(ctx, target);
+		if (!exec->asked)
+			running_is_due(ctx, target);
 		break;
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
 		if (exec->deadline_at && exec->deadline_at <= ctx->now) {
+			if (!deadline_may_act(ctx, target))
+				break;
 			if (exec->status == EXEC_ONGOING)
 				exec->settle_at = later(exec->settle_at, decide__settles(ctx, target, true));
 			give_up(ctx, target, exec->ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE,
 					"deadline_exceeded", exec->message);
 			break;
 		}
+		if (exec->asked || exec->due_at > ctx->now)
+			break;
 		if (exec->status == EXEC_ONGOING || exec->probe_first) {
 			decide__probe(ctx, target);
 			break;
@@ -436,18 +400,6 @@ static bool non_retryable(const struct retry_policy *retry, const char *code)
 		if (strcmp(retry->non_retryable[i], code) == 0)
 			return true;
 	return false;
-}
-
-/* The first nine attempts, then each doubling of ten. */
-static bool attempt_is_recorded(int64_t attempt)
-{
-	int64_t at;
-
-	if (attempt < 10)
-		return true;
-	for (at = 10; at < attempt; at *= 2)
-		;
-	return at == attempt;
 }
 
 void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
@@ -532,10 +484,11 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;
 	int64_t delay = retry_delay(ctx, &act->retry, exec->attempt);
-	bool timed_out = ctx->in->type == INPUT_REPLY && ctx->in->result == CALL_TIMED_OUT;
+	bool timed_out = ctx->in->type == INPUT_TIMER || ctx->in->result == CALL_TIMED_OUT;
 	bool exhausted;
 
-	exec->out = false;
+	exec->out = exec->taken = false;
+	exec->rest_at = 0;
 	exec->sent_before |= sent;
 	if (sent && outcome == OUTCOME_UNKNOWN)
 		exec->denied = false;

@@ -103,7 +103,7 @@ static int begin_call(struct ctx *ctx, int step, int item, struct env *env, stru
 	int64_t deadline_ms;
 	int r;
 
-	r = decide__request(act, env, "do", &request, err);
+	r = decide__request(act, env, CALL_DO, 0, &request, err);
 	if (r == 0)
 		r = decide__limit(ctx, &act->deadline, env, &deadline_ms, err);
 	if (r < 0)
@@ -111,6 +111,7 @@ static int begin_call(struct ctx *ctx, int step, int item, struct env *env, stru
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
 	event.request = TAKE(request);
 	event.deadline_at = ctx->now + (deadline_ms >= 0 ? deadline_ms : DEADLINE_DEFAULT_MS);
+	event.due_at = decide__reply_due(ctx, act, env, event.deadline_at);
 	decide__emit(ctx, &event);
 	decide__send(ctx, (struct target){step, item, SIDE_DO});
 	return 0;
@@ -174,7 +175,11 @@ static void begin_action(struct ctx *ctx, int step, int item)
 	env_init(&env, ctx->state, step, item);
 	switch (ctx->state->def->steps[step].act.kind) {
 	case ACTION_HTTP:
+	case ACTION_COMMAND:
 		r = begin_call(ctx, step, item, &env, &err);
+		break;
+	case ACTION_EMIT:
+		r = decide__emit_record(ctx, step, item, &env, &err);
 		break;
 	case ACTION_SET:
 		r = do_set(ctx, step, item, &env, &err);
@@ -185,10 +190,8 @@ static void begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_AWAIT_AFTER:
 		r = begin_timer(ctx, step, item, &env, &err);
 		break;
-	case ACTION_COMMAND:
-	case ACTION_EMIT:
 	case ACTION_AWAIT_KAFKA:
-		r = err_set(&err, ERR_NOT_BUILT, "this action is not run yet");
+		r = decide__begin_await(ctx, step, item, &env, &err);
 		break;
 	}
 	if (r < 0)

@@ -2,10 +2,12 @@
  * What the parts of decide share. Each part handles one subject:
  *
  *   decide.c          the entry, starts, acts, timers, emitting
- *   decide_call.c     making requests, sending, sending again
+ *   decide_request.c  making requests
+ *   decide_call.c     sending, sending again
  *   decide_reply.c    what an answer does to an action
  *   decide_forward.c  the way forward: what can begin, what has settled
  *   decide_undo.c     the way back
+ *   decide_kafka.c    records that are emitted, events that are awaited or cancel
  */
 #ifndef SAGAS_DECIDE_PRIV_H
 #define SAGAS_DECIDE_PRIV_H
@@ -18,6 +20,13 @@ enum {
 	DEADLINE_DEFAULT_MS = 86400000, /* of a forward step that says none: nothing waits for ever */
 	HISTORY_MAX_EVENTS = 50000,
 	HISTORY_MAX_BYTES = 50 * 1024 * 1024,
+	IGNORED_MAX = 100,              /* so many late or duplicate replies a history tells of */
+	REST_AFTER_MS = 10000,          /* a command that waits longer may let its saga sleep, */
+	REST_WORTH_MS = 70000,          /* if its reply has so much time left when it is sent, */
+	REST_ONGOING_WORTH_MS = 600000, /* and this much when it is sent again while it is worked on */
+	RECORD_MAX_HEADERS = 48,        /* that a definition gives to a record of Kafka */
+	RECORD_HEADER_MAX_BYTES = 8 * 1024,
+	RECORD_KEY_MAX_BYTES = 16 * 1024,
 };
 
 struct ctx {
@@ -48,18 +57,33 @@ int decide__item(const struct saga_state *state, int step, int index);
 bool decide__forward_only(const struct saga_state *state, int step);
 struct exec *decide__exec(const struct ctx *ctx, struct target target);
 const struct action_def *decide__action_def(const struct ctx *ctx, struct target target);
+/* Why a cancel is refused in this state; 0: it is not. */
+int decide__cancel_refused(const struct saga_state *state, struct err *err) MUST_CHECK;
+/* A cancel is asked for, and takes effect. id: of the event that asks; may be NULL. */
+void decide__cancel(struct ctx *ctx, const char *by, const char *reason, const char *id);
 /* The way back begins. */
 void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *message);
+
+/* What arrived through a queue wins over what ran out: a time-out that was due at `at` may take
+ * effect, since all that came before it has been read. */
+bool decide__queues_are_read(const struct ctx *ctx, wall_ms at);
+
+/* decide_request.c */
+
+/* Of an action that sends something. ask: the number of a probe, else 0. */
+int decide__request(const struct action_def *act, struct env *env, enum call_kind kind, int64_t ask,
+					struct request **ret_request, struct err *err) MUST_CHECK;
 
 /* decide_call.c */
 
 /* Evaluates a time limit: *ret_ms is -1 when there is none. */
 int decide__limit(const struct ctx *ctx, const struct limit *limit, struct env *env,
 				  int64_t *ret_ms, struct err *err) MUST_CHECK;
-int decide__request(const struct action_def *act, struct env *env, const char *what,
-					struct request **ret_request, struct err *err) MUST_CHECK;
-/* The attempt's own limit: its timeout, cut at the deadline of all attempts. */
-int64_t decide__timeout(struct ctx *ctx, struct target target);
+/* One attempt's limit as the definition says it, whatever is left of the deadline. */
+int64_t decide__full_timeout(const struct action_def *act, struct env *env, const struct ctx *ctx);
+/* When the first attempt of a command times out, if its reply does not come; 0: not a command. */
+wall_ms decide__reply_due(const struct ctx *ctx, const struct action_def *act, struct env *env,
+						  wall_ms deadline_at);
 /* Until when a call that is out now, or was a moment ago, may take effect without an answer. */
 wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over);
 /* Sends the call of a target (attempt exec->attempt) once the events are durable. */
@@ -67,16 +91,27 @@ void decide__send(struct ctx *ctx, struct target target);
 /* The action waits for a person. outcome: OUTCOME_UNKNOWN or OUTCOME_FAILURE. */
 void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
 				  const char *message);
+/* Sends again, after a restart, what may have been sent; keeps to its time-out if that is far. */
+void decide__send_again(struct ctx *ctx, struct target target);
+/* The producer has done with a command, or with a probe that is one. */
+void decide__published(struct ctx *ctx, struct target target);
 /* Asks the probe of a target, or sends again where there is none. */
 void decide__probe(struct ctx *ctx, struct target target);
 /* The due time of a target has come. */
 void decide__due(struct ctx *ctx, struct target target);
+/* The probe that was asked says nothing, or not in time: it is asked again later. */
+void decide__probe_unknown(struct ctx *ctx, struct target target);
 /* An attempt ended without a definite outcome (or with a failure that must be tried again). */
 void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome outcome, bool sent,
 							bool answered, const char *code, const char *message);
 
 /* decide_reply.c */
 void decide__reply(struct ctx *ctx);
+/* Step and item are from outside: whether the state has such an action. */
+bool decide__action_exists(const struct saga_state *state, int step, int item);
+/* … and if its probe is meant, whose definition it is. */
+const struct action_def *decide__answered_def(const struct ctx *ctx, struct target target,
+											  enum call_kind kind);
 
 /* decide_forward.c */
 
@@ -98,5 +133,22 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 void decide__arm(struct ctx *ctx, int step, int item, struct env *env);
 void decide__start_undo(struct ctx *ctx, int step, int item);
 void decide__backward(struct ctx *ctx);
+
+/* decide_kafka.c */
+
+/* The forward action is a record to be emitted: begun and done at once. */
+int decide__emit_record(struct ctx *ctx, int step, int item, struct env *env,
+						struct err *err) MUST_CHECK;
+/* The record that stands for a request leaves with the commit. */
+void decide__add_emission(struct ctx *ctx, struct target target, struct request *request);
+int decide__begin_await(struct ctx *ctx, int step, int item, struct env *env,
+						struct err *err) MUST_CHECK;
+/* An await of Kafka has run out. */
+void decide__await_timed_out(struct ctx *ctx, struct target target);
+/* Before the event is folded: an await that it ends is no longer subscribed. */
+void decide__note_end(struct ctx *ctx, const struct event *event);
+/* At the start of the saga: what may cancel it. */
+int decide__subscribe_cancel(struct ctx *ctx, struct err *err) MUST_CHECK;
+void decide__event_input(struct ctx *ctx);
 
 #endif

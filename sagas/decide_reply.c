@@ -2,6 +2,10 @@
  * What the answer to a call does. An answer that nobody waits for any more (late, or delivered
  * twice) is recorded and changes nothing; a success that comes after its undo had begun also calls
  * a person.
+ *
+ * An answer over HTTP belongs to the attempt that got it. A reply over Kafka belongs to the action:
+ * whichever attempt caused it, it counts as long as the action is not over, and also for one that
+ * waits for a person, if it says what that person wants to hear.
  */
 #include "sagas/decide_priv.h"
 
@@ -13,23 +17,43 @@ static bool kind_is_probe(enum call_kind kind)
 	return kind == CALL_PROBE_DO || kind == CALL_PROBE_UNDO;
 }
 
+/* What took effect when nobody reckoned with it any more, and may stand now for ever. */
+static void note_late_success(struct ctx *ctx, struct target target)
+{
+	const struct saga_state *state = ctx->state;
+	const struct action_state *action = saga_state_action(state, target.step, target.item);
+	bool undone = action->comp >= COMP_RUNNING;
+	bool kept = action->run.status == EXEC_FAILED && action->comp == COMP_NOT_ARMED &&
+				state->def->steps[target.step].undo_kind == UNDO_ACTION;
+	struct event event;
+
+	if (action->late_success || action->run.status == EXEC_DONE || (!undone && !kept))
+		return;
+	event = decide__event(EV_SAGA_ATTENTION, target.step, target.item);
+	event.reason =
+		xasprintf("%s: a success arrived after %s", state->def->steps[target.step].id,
+				  undone ? "its compensation had begun" : "it had failed, and it is not undone");
+	decide__emit(ctx, &event);
+}
+
 static void ignore(struct ctx *ctx, struct target target, const struct judgement *judgement)
 {
 	struct event event = decide__event(EV_REPLY_IGNORED, target.step, target.item);
-	const struct action_state *action = saga_state_action(ctx->state, target.step, target.item);
 
-	event.side = target.side;
-	event.attempt = ctx->in->attempt;
-	event.outcome = judgement->outcome;
-	event.http_status = ctx->in->http_status;
-	decide__emit(ctx, &event);
-	if (target.side != SIDE_DO || judgement->outcome != OUTCOME_SUCCESS ||
-		action->comp < COMP_RUNNING || action->run.status == EXEC_DONE)
-		return;
-	event = decide__event(EV_SAGA_ATTENTION, target.step, target.item);
-	event.reason = xasprintf("%s: a success arrived after its compensation had begun",
-							 ctx->state->def->steps[target.step].id);
-	decide__emit(ctx, &event);
+	if (ctx->state->ignored >= IGNORED_MAX) {
+		ctx->decision->unrecorded_replies++;
+	} else {
+		event.side = target.side;
+		event.attempt = ctx->in->attempt;
+		event.outcome = judgement->outcome;
+		event.http_status = ctx->in->http_status;
+		if (judgement->outcome != OUTCOME_SUCCESS && ctx->in->http_status == 0)
+			decide__error(&event, judgement->code, NULL);
+		decide__emit(ctx, &event);
+	}
+	if (target.side == SIDE_DO && judgement->outcome == OUTCOME_SUCCESS &&
+		!kind_is_probe(ctx->in->kind))
+		note_late_success(ctx, target);
 }
 
 /* The output: of the probe that answered if it shapes one, else of the step, else the body. */
@@ -62,7 +86,7 @@ static void success(struct ctx *ctx, struct target target, struct env *env)
 	struct err err;
 	int r = make_output(ctx, target, env, &output, &err);
 
-	exec->out = exec->probe_out = false;
+	exec->out = exec->probe_out = exec->asked = false;
 	exec->settle_at = 0;
 	if (target.side == SIDE_UNDO) {
 		/* It is undone, whatever its output was to be. */
@@ -100,7 +124,7 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	bool ambiguous = !from_probe && !exec->denied && exec->ambiguous;
 	wall_ms settle_at = from_probe ? 0 : exec->settle_at;
 
-	exec->out = exec->probe_out = false;
+	exec->out = exec->probe_out = exec->asked = false;
 	if (target.side == SIDE_UNDO) {
 		undo_failure(ctx, target, judgement);
 		return;
@@ -117,18 +141,26 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 				   judgement->code, judgement->message, env);
 }
 
-static int64_t ask_again_after(const struct action_def *act)
+/* Who answers over Kafka says by itself when it is done: only after a time-out is it asked again.
+ */
+static int64_t ask_again_after(const struct ctx *ctx, struct target target, struct env *env)
 {
-	return act->probe ? act->probe->every_ms : act->retry.initial_interval_ms;
+	const struct action_def *act = decide__action_def(ctx, target);
+
+	if (act->probe)
+		return act->probe->every_ms;
+	return act->kind == ACTION_COMMAND ? decide__full_timeout(act, env, ctx)
+									   : act->retry.initial_interval_ms;
 }
 
-static void ongoing(struct ctx *ctx, struct target target)
+static void ongoing(struct ctx *ctx, struct target target, struct env *env)
 {
 	struct exec *exec = decide__exec(ctx, target);
-	wall_ms due_at = ctx->now + ask_again_after(decide__action_def(ctx, target));
+	wall_ms due_at = ctx->now + ask_again_after(ctx, target, env);
 	struct event event;
 
-	exec->out = exec->probe_out = exec->probe_first = false;
+	exec->out = exec->probe_out = exec->asked = exec->probe_first = false;
+	exec->rest_at = 0;
 	if (exec->status == EXEC_ONGOING) {
 		/* Nothing new: the history need not know each time that it was asked. */
 		exec->due_at = due_at;
@@ -144,12 +176,11 @@ static void ongoing(struct ctx *ctx, struct target target)
 	decide__emit(ctx, &event);
 }
 
-/* The probe itself got no answer, or says nothing: it is asked again later. */
-static void probe_unknown(struct ctx *ctx, struct target target)
+void decide__probe_unknown(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
 
-	exec->probe_out = false;
+	exec->probe_out = exec->asked = false;
 	if (exec->status == EXEC_RUNNING)
 		exec->status = EXEC_BACKING_OFF; /* recovered, and not yet known to be with anyone */
 	exec->due_at = ctx->now + decide__action_def(ctx, target)->probe->every_ms;
@@ -166,13 +197,13 @@ static void absent(struct ctx *ctx, struct target target)
 	bool settled = exec->settle_at <= ctx->now;
 	struct event event;
 
-	exec->probe_out = false;
+	exec->probe_out = exec->asked = false;
 	if (target.side == SIDE_DO && ctx->state->failing &&
 		!decide__forward_only(ctx->state, target.step)) {
 		struct env env;
 
 		if (!settled) {
-			probe_unknown(ctx, target);
+			decide__probe_unknown(ctx, target);
 			return;
 		}
 		env_init(&env, ctx->state, target.step, target.item);
@@ -194,12 +225,124 @@ static void absent(struct ctx *ctx, struct target target)
 	decide__send(ctx, target);
 }
 
-/* What is answered has been asked for by this state, and not been answered yet. */
-static bool is_awaited(const struct input *in, const struct exec *exec)
+bool decide__action_exists(const struct saga_state *state, int step, int item)
 {
+	const struct step_def *def;
+
+	if (step < 0 || step >= state->def->n_steps)
+		return false;
+	def = &state->def->steps[step];
+	return (def->for_each || def->repeat_until ? item >= 0 : item == -1) &&
+		   (item < 0 ? 0 : item) < state->steps[step].n_actions;
+}
+
+const struct action_def *decide__answered_def(const struct ctx *ctx, struct target target,
+											  enum call_kind kind)
+{
+	const struct action_def *act = decide__action_def(ctx, target);
+
+	return kind_is_probe(kind) && act->probe ? &act->probe->act : act;
+}
+
+/*
+ * A reply over Kafka. What says nothing final is of no use to an action that is going to be tried
+ * again anyway: what was delivered twice would burn its attempts, or put the next one off.
+ */
+static bool reply_is_awaited(const struct ctx *ctx, struct target target,
+							 const struct judgement *judgement)
+{
+	const struct input *in = ctx->in;
+	const struct exec *exec = decide__exec(ctx, target);
+	bool final = judgement->outcome == OUTCOME_SUCCESS ||
+				 (judgement->outcome == OUTCOME_FAILURE &&
+				  (target.side == SIDE_UNDO || !decide__forward_only(ctx->state, target.step)));
+
 	if (kind_is_probe(in->kind))
-		return exec->probe_out && in->attempt == exec->attempt;
-	return exec->out && in->attempt == exec->attempt;
+		return exec->asked && in->ask == exec->ask;
+	switch (exec->status) {
+	case EXEC_RUNNING:
+	case EXEC_ONGOING:
+		return true;
+	case EXEC_BACKING_OFF:
+		return final || judgement->outcome == OUTCOME_ONGOING;
+	case EXEC_PARKED:
+		return judgement->outcome == OUTCOME_SUCCESS && exec->request;
+	case EXEC_FAILED:
+		return judgement->outcome == OUTCOME_SUCCESS && exec->request && exec->attempt >= 1 &&
+			   target.side == SIDE_UNDO;
+	case EXEC_IDLE:
+	case EXEC_DONE:
+	case EXEC_GAVE_UP:
+		break;
+	}
+	return false;
+}
+
+/* What is answered has been asked for by this state, and not been answered yet. */
+static bool is_awaited(const struct ctx *ctx, struct target target,
+					   const struct judgement *judgement, bool over_kafka)
+{
+	const struct input *in = ctx->in;
+	const struct exec *exec = decide__exec(ctx, target);
+
+	if (saga_status_is_terminal(ctx->state->status))
+		return false;
+	if (over_kafka)
+		return reply_is_awaited(ctx, target, judgement);
+	return (kind_is_probe(in->kind) ? exec->probe_out : exec->out) && in->attempt == exec->attempt;
+}
+
+static void act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
+				   struct env *env)
+{
+	bool probe = kind_is_probe(ctx->in->kind);
+
+	switch (judgement->outcome) {
+	case OUTCOME_SUCCESS:
+		success(ctx, target, env);
+		break;
+	case OUTCOME_FAILURE:
+		failure(ctx, target, judgement, env);
+		break;
+	case OUTCOME_ONGOING:
+		ongoing(ctx, target, env);
+		break;
+	case OUTCOME_ABSENT:
+		if (probe) {
+			absent(ctx, target);
+			break;
+		}
+		__attribute__((fallthrough));
+	case OUTCOME_UNKNOWN:
+	case OUTCOME_DEFAULT:
+		if (probe)
+			decide__probe_unknown(ctx, target);
+		else
+			decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, judgement->sent,
+								   judgement->answered, judgement->code, judgement->message);
+		break;
+	}
+}
+
+static void judge(struct ctx *ctx, struct target target, bool over_kafka)
+{
+	const struct input *in = ctx->in;
+	const struct exec *exec = decide__exec(ctx, target);
+	const struct action_def *act = decide__answered_def(ctx, target, in->kind);
+	struct judgement judgement;
+	struct env env;
+
+	env_init(&env, ctx->state, target.step, target.item);
+	env.has_reply = in->result == CALL_ANSWERED;
+	env.reply = in;
+	env.reply_body = in->body;
+	env.saga_failure = target.side == SIDE_UNDO;
+	outcome_judge(in, act, &env, exec->sent_before, kind_is_probe(in->kind), &judgement);
+	if (is_awaited(ctx, target, &judgement, over_kafka))
+		act_on(ctx, target, &judgement, &env);
+	else
+		ignore(ctx, target, &judgement);
+	env_release(&env);
 }
 
 void decide__reply(struct ctx *ctx)
@@ -210,48 +353,21 @@ void decide__reply(struct ctx *ctx)
 		in->item,
 		in->kind == CALL_DO || in->kind == CALL_PROBE_DO ? SIDE_DO : SIDE_UNDO,
 	};
-	const struct action_def *act = decide__action_def(ctx, target);
-	struct exec *exec = decide__exec(ctx, target);
-	struct judgement judgement;
-	struct env env;
+	bool ended = saga_status_is_terminal(ctx->state->status);
+	bool over_kafka;
 
-	env_init(&env, ctx->state, target.step, target.item);
-	env.has_reply = in->result == CALL_ANSWERED;
-	env.reply_status = in->http_status;
-	env.reply_body = in->body;
-	env.saga_failure = target.side == SIDE_UNDO;
-	if (kind_is_probe(in->kind) && act->probe)
-		act = &act->probe->act;
-	outcome_judge(in, act, &env, exec->sent_before, kind_is_probe(in->kind), &judgement);
-	if (!is_awaited(in, exec)) {
-		ignore(ctx, target, &judgement);
-		env_release(&env);
+	/* Whoever can write to the topic of replies can name anything. */
+	if (!decide__action_exists(ctx->state, in->step, in->item)) {
+		ctx->decision->unrecorded_replies++;
 		return;
 	}
-	switch (judgement.outcome) {
-	case OUTCOME_SUCCESS:
-		success(ctx, target, &env);
-		break;
-	case OUTCOME_FAILURE:
-		failure(ctx, target, &judgement, &env);
-		break;
-	case OUTCOME_ONGOING:
-		ongoing(ctx, target);
-		break;
-	case OUTCOME_ABSENT:
-		if (kind_is_probe(in->kind)) {
-			absent(ctx, target);
-			break;
-		}
-		__attribute__((fallthrough));
-	case OUTCOME_UNKNOWN:
-	case OUTCOME_DEFAULT:
-		if (kind_is_probe(in->kind))
-			probe_unknown(ctx, target);
-		else
-			decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, judgement.sent, judgement.answered,
-								   judgement.code, judgement.message);
-		break;
+	over_kafka = decide__answered_def(ctx, target, in->kind)->kind == ACTION_COMMAND;
+	if (over_kafka && in->result != CALL_ANSWERED) {
+		if (!ended)
+			decide__published(ctx, target);
+	} else if (over_kafka || (in->attempt > 0 && !ended)) {
+		judge(ctx, target, over_kafka);
+	} else {
+		ctx->decision->unrecorded_replies++;
 	}
-	env_release(&env);
 }

@@ -16,6 +16,11 @@ static void undo_cannot_be_evaluated(struct ctx *ctx, int step, int item, const 
 	decide__emit(ctx, &event);
 }
 
+static bool sends(enum action_kind kind)
+{
+	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT;
+}
+
 void decide__arm(struct ctx *ctx, int step, int item, struct env *env)
 {
 	const struct step_def *def = &ctx->state->def->steps[step];
@@ -31,8 +36,8 @@ void decide__arm(struct ctx *ctx, int step, int item, struct env *env)
 	env->stub_saga_failure = def->undo.reads_failure && !ctx->state->failing;
 	json_decref(env->made[EXPR_SAGA]);
 	env->made[EXPR_SAGA] = NULL;
-	if (def->undo.kind == ACTION_HTTP)
-		r = decide__request(&def->undo, env, "undo", &request, &err);
+	if (sends(def->undo.kind))
+		r = decide__request(&def->undo, env, CALL_UNDO, 0, &request, &err);
 	env->stub_saga_failure = false;
 	if (r < 0) {
 		undo_cannot_be_evaluated(ctx, step, item, &err);
@@ -70,7 +75,7 @@ static int start_undo_call(struct ctx *ctx, int step, int item, struct env *env,
 	int r = 0;
 
 	if (!action->undo.request)
-		r = decide__request(undo, env, "undo", &late, err);
+		r = decide__request(undo, env, CALL_UNDO, 0, &late, err);
 	if (r == 0)
 		r = decide__limit(ctx, &undo->deadline, env, &deadline_ms, err);
 	if (r < 0)
@@ -78,8 +83,32 @@ static int start_undo_call(struct ctx *ctx, int step, int item, struct env *env,
 	event = decide__event(EV_COMPENSATION_STARTED, step, item);
 	event.request = TAKE(late);
 	event.deadline_at = deadline_ms >= 0 ? ctx->now + deadline_ms : 0;
+	event.due_at = decide__reply_due(ctx, undo, env, event.deadline_at);
 	decide__emit(ctx, &event);
 	decide__send(ctx, (struct target){step, item, SIDE_UNDO});
+	return 0;
+}
+
+/* It is undone by being told: the record leaves with the commit. */
+static int undo_by_emit(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
+{
+	const struct action_state *action = saga_state_action(ctx->state, step, item);
+	CLEANUP(request_unref_p) struct request *late = NULL;
+	struct target target = {step, item, SIDE_UNDO};
+	struct event event;
+	int r;
+
+	if (!action->undo.request) {
+		r = decide__request(&ctx->state->def->steps[step].undo, env, CALL_UNDO, 0, &late, err);
+		if (r < 0)
+			return r;
+	}
+	event = decide__event(EV_COMPENSATION_STARTED, step, item);
+	event.request = TAKE(late);
+	decide__emit(ctx, &event);
+	decide__add_emission(ctx, target, decide__exec(ctx, target)->request);
+	event = decide__event(EV_COMPENSATION_COMPLETED, step, item);
+	decide__emit(ctx, &event);
 	return 0;
 }
 
@@ -96,6 +125,24 @@ static int undo_by_set(struct ctx *ctx, int step, int item, struct env *env, str
 	event.value = value ? jval_from_json(value) : NULL;
 	decide__emit(ctx, &event);
 	return 0;
+}
+
+static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
+{
+	switch (ctx->state->def->steps[step].undo.kind) {
+	case ACTION_HTTP:
+	case ACTION_COMMAND:
+		return start_undo_call(ctx, step, item, env, err);
+	case ACTION_EMIT:
+		return undo_by_emit(ctx, step, item, env, err);
+	case ACTION_SET:
+		return undo_by_set(ctx, step, item, env, err);
+	case ACTION_FAIL:
+	case ACTION_AWAIT_AFTER:
+	case ACTION_AWAIT_KAFKA:
+		break;
+	}
+	return err_set(err, ERR_INVALID, "this action cannot undo anything");
 }
 
 void decide__start_undo(struct ctx *ctx, int step, int item)
@@ -116,8 +163,7 @@ void decide__start_undo(struct ctx *ctx, int step, int item)
 		event = decide__event(EV_COMPENSATION_SKIPPED, step, item);
 		decide__emit(ctx, &event);
 	} else if (r > 0) {
-		r = undo->kind == ACTION_HTTP ? start_undo_call(ctx, step, item, &env, &err)
-									  : undo_by_set(ctx, step, item, &env, &err);
+		r = run_undo(ctx, step, item, &env, &err);
 	}
 	if (r < 0)
 		undo_cannot_be_evaluated(ctx, step, item, &err);
@@ -129,11 +175,12 @@ static void abandon(struct ctx *ctx, int step, int item)
 {
 	const struct action_state *action = saga_state_action(ctx->state, step, item);
 	const struct exec *run = &action->run;
-	bool is_timer = ctx->state->def->steps[step].act.kind == ACTION_AWAIT_AFTER;
+	enum action_kind kind = ctx->state->def->steps[step].act.kind;
+	bool is_timer = kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA;
 	bool ambiguous = !is_timer && run->ambiguous;
 	struct env env;
 
-	if (run->out || run->probe_out)
+	if (run->out || run->probe_out || run->asked)
 		return;
 	if (!(is_timer && run->status == EXEC_RUNNING) && run->status != EXEC_BACKING_OFF &&
 		run->status != EXEC_PARKED)

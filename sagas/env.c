@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sagas/decide.h"
 #include "sagas/hash.h"
 
 void step_key(const struct saga_state *state, int step, int item, const char *what,
@@ -16,15 +17,31 @@ void step_key(const struct saga_state *state, int step, int item, const char *wh
 		snprintf(key, STEP_KEY_SIZE, "%s/%s[%d]/%s", state->id, id, item, what);
 }
 
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+/* {status, body} over HTTP; {type, outcome, code, message, body, data} over Kafka, where body and
+ * data are the same, and what was not said is null. Later only the body is known. */
 static json_t *make_reply(const struct env *env)
 {
+	const struct input *in = env->reply;
 	json_t *reply = json_object();
+	json_t *body = env->reply_body ? json_incref(jval_json(env->reply_body)) : json_null();
 
-	json_object_set_new_nocheck(reply, "status", json_integer(env->reply_status));
-	if (env->reply_body)
-		json_object_set_nocheck(reply, "body", jval_json(env->reply_body));
-	else
-		json_object_set_new_nocheck(reply, "body", json_null());
+	json_object_set_new_nocheck(reply, "body", body);
+	if (!in || in->http_status)
+		json_object_set_new_nocheck(reply, "status", json_integer(in ? in->http_status : 0));
+	if (in && in->http_status)
+		return reply;
+	json_object_set_nocheck(reply, "data", body);
+	if (!in)
+		return reply;
+	json_object_set_new_nocheck(reply, "type", text_or_null(in->reply_type));
+	json_object_set_new_nocheck(reply, "outcome", text_or_null(outcome_text(in->said)));
+	json_object_set_new_nocheck(reply, "code", text_or_null(in->code));
+	json_object_set_new_nocheck(reply, "message", text_or_null(in->error));
 	return reply;
 }
 
@@ -140,9 +157,10 @@ static json_t *make(const struct env *env, enum expr_name name)
 		return in_step ? make_step(env) : NULL;
 	case EXPR_SAGA:
 		return make_saga(env);
+	case EXPR_EVENT:
+		return env->event ? json_incref(jval_json(env->event)) : NULL;
 	case EXPR_INPUT:
 	case EXPR_STEPS:
-	case EXPR_EVENT:
 	case EXPR_ENV:
 	case EXPR_SECRET:
 	case EXPR_NAME_COUNT:

@@ -10,14 +10,17 @@
 
 enum { STEP_KEY_SIZE = SAGA_ID_SIZE + 64 + 16 + 16 };
 
+struct input;
+
 struct env {
 	struct expr_env expr; /* give &env->expr to the evaluators */
 	struct saga_state *state;
 	int step, item;
 	/* Set by the caller after env_init, when they exist. All borrowed. */
 	bool has_reply;
-	int reply_status;
+	const struct input *reply; /* NULL: only its body is known any more */
 	struct jval *reply_body;
+	struct jval *event;                         /* `event` */
 	const char *failure_code, *failure_message; /* `failure` */
 	struct jval *output;                        /* `output` */
 	bool saga_failure;                          /* saga.failure may be read */

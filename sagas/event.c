@@ -59,6 +59,11 @@ const char *event_type_text(enum event_type type)
 	return "?";
 }
 
+const char *outcome_text(enum outcome outcome)
+{
+	return outcome == OUTCOME_DEFAULT ? NULL : OUTCOME_TEXTS[outcome];
+}
+
 static void write_string_field(struct buf *out, const char *name, const char *value)
 {
 	if (!value)
@@ -92,8 +97,7 @@ void event_write(const struct event *event, const struct saga_def *def, struct b
 	}
 	if (event->side == SIDE_UNDO)
 		buf_add_lit(out, ",\"side\":\"undo\"");
-	if (event->outcome != OUTCOME_DEFAULT)
-		write_string_field(out, "outcome", OUTCOME_TEXTS[event->outcome]);
+	write_string_field(out, "outcome", outcome_text(event->outcome));
 	if (event->ambiguous)
 		buf_add_lit(out, ",\"ambiguous\":true");
 	if (event->tolerated)

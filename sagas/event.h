@@ -90,6 +90,8 @@ struct event {
 void event_init(struct event *event, enum event_type type);
 void event_release(struct event *event);
 const char *event_type_text(enum event_type type);
+/* NULL for OUTCOME_DEFAULT. */
+const char *outcome_text(enum outcome outcome);
 
 /* Appends the event as a JSON object. */
 void event_write(const struct event *event, const struct saga_def *def, struct buf *out);

@@ -8,6 +8,9 @@
  *   other 4xx, 3xx               a definite failure; but 409 on what was sent before is unknown
  *   of a probe: all but 2xx      unknown, since only its own rules may say that nothing happened
  *
+ * A reply over Kafka says by itself what it means, and is a success if it does not; the failure of
+ * a probe is unknown, as above.
+ *
  * A rule whose expression cannot be evaluated does not match.
  */
 #include "sagas/outcome.h"
@@ -17,13 +20,24 @@
 
 #include "sagas/json_text.h"
 
-static void judge_code(const struct action_def *act, const struct env *env, int status,
+/* What a reply over Kafka is called: its code, else the name of its type. */
+static const char *command_code(const struct input *in)
+{
+	if (in->code && *in->code)
+		return in->code;
+	return in->reply_type && *in->reply_type ? in->reply_type : "command_failed";
+}
+
+static void judge_code(const struct action_def *act, const struct env *env, const struct input *in,
 					   struct judgement *ret)
 {
 	CLEANUP(json_decref_p) json_t *code = NULL;
 	struct err err;
 
-	snprintf(ret->code, sizeof(ret->code), "http_%d", status);
+	if (act->kind == ACTION_COMMAND)
+		snprintf(ret->code, sizeof(ret->code), "%s", command_code(in));
+	else
+		snprintf(ret->code, sizeof(ret->code), "http_%d", in->http_status);
 	if (!act->outcome.code || tmpl_eval(act->outcome.code, &env->expr, &code, &err) < 0)
 		return;
 	if (json_is_string(code) && json_string_length(code) > 0)
@@ -62,6 +76,23 @@ static enum outcome default_outcome(int status, bool sent_before, bool is_probe)
 	return OUTCOME_FAILURE;
 }
 
+static enum outcome said_outcome(const struct input *in, bool is_probe)
+{
+	switch (in->said) {
+	case OUTCOME_DEFAULT:
+	case OUTCOME_SUCCESS:
+		return OUTCOME_SUCCESS;
+	case OUTCOME_FAILURE:
+		return is_probe ? OUTCOME_UNKNOWN : OUTCOME_FAILURE;
+	case OUTCOME_ONGOING:
+		return OUTCOME_ONGOING;
+	case OUTCOME_UNKNOWN:
+	case OUTCOME_ABSENT:
+		break;
+	}
+	return OUTCOME_UNKNOWN;
+}
+
 /* A gateway that gives up has not heard the end of it. */
 static bool status_is_final(int status)
 {
@@ -75,9 +106,12 @@ static void judge_answer(const struct input *in, const struct action_def *act, s
 	const char *text = NULL;
 	size_t i;
 
-	ret->answered = status_is_final(status);
-	judge_code(act, env, status, ret);
-	ret->outcome = default_outcome(status, sent_before, is_probe);
+	ret->answered = act->kind == ACTION_COMMAND || status_is_final(status);
+	judge_code(act, env, in, ret);
+	if (act->kind == ACTION_COMMAND)
+		ret->outcome = said_outcome(in, is_probe);
+	else
+		ret->outcome = default_outcome(status, sent_before, is_probe);
 	for (i = 0; i < act->outcome.n_rules; i++) {
 		if (rule_matches(&act->outcome.rules[i], env, status, ret->code)) {
 			ret->outcome = act->outcome.rules[i].outcome;
@@ -86,6 +120,10 @@ static void judge_answer(const struct input *in, const struct action_def *act, s
 	}
 	if (ret->outcome == OUTCOME_SUCCESS)
 		return;
+	if (act->kind == ACTION_COMMAND) {
+		snprintf(ret->message, sizeof(ret->message), "%s", in->error ? in->error : "");
+		return;
+	}
 	if (in->body && json_is_object(jval_json(in->body)))
 		text = json_string_value(json_object_get(jval_json(in->body), "message"));
 	snprintf(ret->message, sizeof(ret->message), "answered with status %d%s%s", status,

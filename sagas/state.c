@@ -36,6 +36,7 @@ static void step_release(struct step_state *step)
 		exec_release(&step->actions[i].undo);
 		jval_unref(step->actions[i].output);
 		jval_unref(step->actions[i].undo_output);
+		free(step->actions[i].event_id);
 	}
 	free(step->actions);
 	json_decref(step->list);
@@ -60,6 +61,7 @@ void saga_state_free(struct saga_state *state)
 	free(state->failure_code);
 	free(state->failure_message);
 	free(state->attention_note);
+	free(state->refused_cancel);
 	free(state->attention);
 	saga_def_unref(state->def);
 	free(state);
@@ -135,6 +137,7 @@ static void exec_begin(struct exec *exec, const struct event *event)
 	exec->attempt = 1;
 	exec->due_at = event->due_at;
 	exec->deadline_at = event->deadline_at;
+	exec->published = false;
 	if (event->request) {
 		request_unref(exec->request);
 		exec->request = request_ref(event->request);
@@ -148,8 +151,19 @@ static void exec_attempt_failed(struct exec *exec, const struct event *event)
 	exec->due_at = event->due_at;
 	exec->ambiguous |= event->ambiguous;
 	exec->settle_at = event->settle_at;
-	exec->due_is_volatile = false;
+	exec->due_is_volatile = exec->published = false;
 	exec_error(exec, event);
+}
+
+/* What waits long for its reply is told to be with the broker, and until when it waits. */
+static void exec_published(struct exec *exec, const struct event *event)
+{
+	if (exec->status == EXEC_BACKING_OFF)
+		exec->status = EXEC_RUNNING;
+	exec_attempts(exec, event);
+	exec->due_at = event->due_at;
+	exec->due_is_volatile = false;
+	exec->published = true;
 }
 
 static void exec_ongoing(struct exec *exec, const struct event *event)
@@ -168,6 +182,8 @@ static void exec_end(struct exec *exec, enum exec_status status)
 	exec->status = status;
 	exec->due_at = 0;
 	exec->out = exec->probe_out = exec->due_is_volatile = exec->probe_first = exec->denied = false;
+	exec->published = exec->taken = exec->asked = false;
+	exec->rest_at = exec->probe_due_at = 0;
 }
 
 static void step_settle(struct step_state *step, enum step_status status, struct jval *output)
@@ -210,6 +226,7 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 	exec_end(&action->run, EXEC_DONE);
 	action->run.settle_at = 0;
 	set_jval(&action->output, event->value);
+	set_string(&action->event_id, event->id);
 	if (!def->for_each && !def->repeat_until)
 		step_settle(step, STEP_COMPLETED, event->value);
 }
@@ -341,6 +358,24 @@ static void apply_saga_started(struct saga_state *state, const struct event *eve
 	set_jval(&state->input, event->value);
 }
 
+static void apply_published(struct saga_state *state, const struct event *event)
+{
+	struct action_state *action = event_action(state, event);
+
+	exec_published(event->side == SIDE_DO ? &action->run : &action->undo, event);
+	if (event->side == SIDE_UNDO)
+		action->comp = COMP_RUNNING;
+}
+
+/* An event that asks for it in vain is told, and remembered so that it is told once. */
+static void apply_cancel_requested(struct saga_state *state, const struct event *event)
+{
+	if (!event->code)
+		return;
+	state->ignored++;
+	set_string(&state->refused_cancel, event->id);
+}
+
 static void saga_end(struct saga_state *state, const struct event *event, enum saga_status status)
 {
 	state->status = status;
@@ -422,10 +457,17 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_SAGA_ATTENTION:
 		set_string(&state->attention_note, event->reason);
+		if (event->step >= 0 && state->steps[event->step].n_actions > event->item)
+			event_action(state, event)->late_success = true;
+		break;
+	case EV_REPLY_IGNORED:
+		state->ignored++;
 		break;
 	case EV_SAGA_CANCEL_REQUESTED:
-	case EV_REPLY_IGNORED:
+		apply_cancel_requested(state, event);
+		break;
 	case EV_COMMAND_PUBLISHED:
+		apply_published(state, event);
 		break;
 	}
 	if (state->steps_json && event->step >= 0)
@@ -475,11 +517,12 @@ static int event_fits(const struct saga_state *state, const struct event *event,
 	const char *type = event_type_text(event->type);
 	const struct step_state *step = event->step < 0 ? NULL : &state->steps[event->step];
 	bool of_step = (event->type >= EV_STEP_SCHEDULED && event->type <= EV_COMPENSATION_ONGOING) ||
-				   event->type == EV_STEP_ABSENT;
+				   event->type == EV_STEP_ABSENT || event->type == EV_COMMAND_PUBLISHED;
+	bool late = event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION;
 
 	if ((state->n_events == 0) != (event->type == EV_SAGA_STARTED))
 		return err_set(err, ERR_INVALID, "a history begins with SagaStarted, once; found %s", type);
-	if (saga_status_is_terminal(state->status))
+	if (saga_status_is_terminal(state->status) && !late)
 		return err_set(err, ERR_INVALID, "%s after the end of the saga", type);
 	if (of_step && !step)
 		return err_set(err, ERR_INVALID, "%s without a step", type);

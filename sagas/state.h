@@ -25,7 +25,9 @@
 
 enum exec_status {
 	EXEC_IDLE,
-	EXEC_RUNNING, /* a call is out, or due to be sent once the commit is through; or a timer runs */
+	EXEC_RUNNING, /* a call is out, or due to be sent once the commit is through; or a command waits
+				   * for its reply until due_at; or a timer or an await of an event runs until then
+				   */
 	EXEC_BACKING_OFF, /* the next attempt is at due_at */
 	EXEC_ONGOING,     /* the participant works on it; probed at due_at */
 	EXEC_DONE,
@@ -39,18 +41,24 @@ struct exec {
 	enum exec_status status;
 	bool ambiguous;      /* some attempt may have taken effect without having been confirmed */
 	int64_t attempt;     /* of the current or last attempt, from 1 */
-	wall_ms due_at;      /* of the next attempt, probe or timer end; 0: none */
+	wall_ms due_at;      /* of the next attempt, probe, or end of a timer or wait; 0: none */
 	wall_ms deadline_at; /* 0: none */
 	wall_ms settle_at;   /* until then an unanswered attempt may still take effect; 0: settled */
 	struct request *request;
 	struct jval *ongoing_reply; /* the body that said `ongoing`, for the probe */
 	char *code, *message;       /* of the last error */
 	bool parked_unknown;        /* PARKED with its outcome unknown */
+	bool published;             /* the history tells that the broker has this attempt's command */
 
 	/* volatile */
-	bool out;             /* the forward call is with the HTTP client */
-	bool probe_out;       /* a probe is */
-	bool sent_before;     /* an earlier attempt, or an earlier owner, may have sent it */
+	bool out;       /* the call is with the HTTP client, the command with the producer */
+	bool probe_out; /* a probe is */
+	bool taken;     /* the broker has this attempt's command */
+	bool asked;     /* a probe over Kafka waits for its reply, until probe_due_at */
+	int64_t ask;    /* its number: a time, so that no later owner uses it again */
+	wall_ms probe_due_at;
+	wall_ms rest_at;  /* then the history is told what is published, so that the saga may sleep */
+	bool sent_before; /* an earlier attempt, or an earlier owner, may have sent it */
 	bool due_is_volatile; /* due_at is later than the history says: must not go to sleep */
 	bool probe_first;     /* the next thing to do at due_at is a probe */
 	bool denied;          /* a probe said `absent` before settle_at, and the call was sent again */
@@ -60,7 +68,9 @@ struct action_state {
 	struct exec run;
 	struct exec undo;
 	enum comp_status comp;
-	bool tolerated; /* run ended badly, and the saga goes on */
+	bool tolerated;    /* run ended badly, and the saga goes on */
+	bool late_success; /* one came that nobody waited for any more, and a person was told */
+	char *event_id;    /* of the record that ended an await of Kafka */
 	struct jval *output;
 	struct jval *undo_output;
 };
@@ -93,6 +103,8 @@ struct saga_state {
 	bool deadline_noted;
 	char *failure_code, *failure_message;
 	int failure_step;
+	int64_t ignored; /* replies and events that the history tells of, and that changed nothing */
+	char *refused_cancel; /* the event that asked to cancel when there was no way back, the last */
 	char *attention_note; /* of SagaAttention */
 	char *attention;      /* derived: see saga_state_attention */
 	struct jval *input, *output;
@@ -135,8 +147,11 @@ bool saga_state_run_is_over(const struct action_state *action);
 bool saga_state_step_is_undone(const struct saga_state *state, int step);
 /* Nor of what depends on it: it may be undone itself. */
 bool saga_state_dependants_undone(const struct saga_state *state, int step);
-/* How many calls are out or about to be. */
+/* How many calls are out or about to be; a command that the broker has is not. */
 int saga_state_in_flight(const struct saga_state *state);
+/* It is answered through Kafka, and something may still come for it. */
+bool saga_state_awaits_queue(const struct saga_state *state, int step,
+							 const struct action_state *action);
 /* When something must happen without further input (it may be in the past); 0: never. */
 wall_ms saga_state_next_due(const struct saga_state *state);
 /* Nothing is out, and a fold of the history knows as much. */

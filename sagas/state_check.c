@@ -24,7 +24,8 @@ static void expect(struct check *check, bool holds, const char *what)
 
 static void check_exec(struct check *check, const struct exec *exec, enum action_kind kind)
 {
-	bool call = kind == ACTION_HTTP, timer = kind == ACTION_AWAIT_AFTER;
+	bool call = kind == ACTION_HTTP || kind == ACTION_COMMAND;
+	bool timer = kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA;
 
 	switch (exec->status) {
 	case EXEC_BACKING_OFF:
@@ -32,22 +33,31 @@ static void check_exec(struct check *check, const struct exec *exec, enum action
 		expect(check, call && exec->request, "it is tried again, and has no request");
 		expect(check, exec->attempt >= 1, "it is tried again, and was never tried");
 		/* Something wakes it: its due time, or the reply of what is out. */
-		expect(check, exec->due_at || exec->out || exec->probe_out, "nothing will wake it");
+		expect(check, exec->due_at || exec->out || exec->probe_out || exec->asked,
+			   "nothing will wake it");
 		break;
 	case EXEC_RUNNING:
 		expect(check, exec->attempt >= 1, "it runs without an attempt");
 		expect(check, call || timer, "it runs, and is not an action that takes time");
 		expect(check, timer ? exec->due_at != 0 : exec->request != NULL,
 			   "it runs without a request or a time");
+		expect(check, kind != ACTION_COMMAND || exec->due_at,
+			   "it waits for a reply, and would wait for ever");
 		break;
 	case EXEC_IDLE:
 	case EXEC_DONE:
 	case EXEC_FAILED:
 	case EXEC_GAVE_UP:
 	case EXEC_PARKED:
-		expect(check, !exec->out && !exec->probe_out, "a call is out that nobody waits for");
+		expect(check, !exec->out && !exec->probe_out && !exec->asked,
+			   "a call is out that nobody waits for");
 		break;
 	}
+}
+
+static bool action_sends(enum action_kind kind)
+{
+	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT;
 }
 
 static void check_undo(struct check *check, const struct step_def *def,
@@ -68,7 +78,7 @@ static void check_undo(struct check *check, const struct step_def *def,
 		   "its undo and the status of its undo differ");
 	/* One that is armed without a request is given it when the way back begins. */
 	expect(check,
-		   action->comp != COMP_ARMED || def->undo.kind != ACTION_HTTP || action->undo.request ||
+		   action->comp != COMP_ARMED || !action_sends(def->undo.kind) || action->undo.request ||
 			   def->undo.reads_failure,
 		   "its undo has no request");
 }

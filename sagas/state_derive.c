@@ -14,10 +14,11 @@ enum {
 
 struct summary {
 	int calls;         /* out, or about to be */
-	int timers;        /* await: after */
+	int replies;       /* commands that the broker has, and nobody has answered yet */
+	int timers;        /* awaits */
 	int moving;        /* backing off or ongoing */
 	bool settling;     /* something waits for a settle_at */
-	bool fold_differs; /* a volatile due time */
+	bool fold_differs; /* what the fold does not know, and needs to */
 	wall_ms due;       /* the earliest; 0: none */
 };
 
@@ -27,15 +28,53 @@ static void earlier(wall_ms *due, wall_ms at)
 		*due = at;
 }
 
-static void sum_exec(struct summary *sum, const struct exec *exec, bool is_timer)
+/* A probe that waits for its reply holds up what its action would do next. */
+static void sum_asked(struct summary *sum, const struct exec *exec)
+{
+	sum->replies++;
+	sum->fold_differs = true;
+	earlier(&sum->due, exec->probe_due_at);
+	if (exec->status != EXEC_RUNNING)
+		earlier(&sum->due, exec->deadline_at);
+}
+
+static void sum_running(struct summary *sum, const struct exec *exec, enum action_kind kind)
+{
+	switch (kind) {
+	case ACTION_AWAIT_AFTER:
+	case ACTION_AWAIT_KAFKA:
+		sum->timers++;
+		earlier(&sum->due, exec->due_at);
+		break;
+	case ACTION_COMMAND:
+		if (!exec->published && !exec->taken) {
+			sum->calls++;
+			break;
+		}
+		sum->replies++;
+		sum->fold_differs |= !exec->published || exec->due_is_volatile;
+		earlier(&sum->due, exec->due_at);
+		earlier(&sum->due, exec->rest_at);
+		break;
+	case ACTION_HTTP:
+	case ACTION_SET:
+	case ACTION_FAIL:
+	case ACTION_EMIT:
+		sum->calls++;
+		break;
+	}
+}
+
+static void sum_exec(struct summary *sum, const struct exec *exec, enum action_kind kind)
 {
 	switch (exec->status) {
 	case EXEC_RUNNING:
-		if (is_timer)
-			sum->timers++;
-		else
+		if (exec->probe_out || exec->out)
 			sum->calls++;
-		earlier(&sum->due, exec->due_at);
+		else if (exec->asked)
+			sum_asked(sum, exec);
+		else
+			sum_running(sum, exec, kind);
 		break;
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
@@ -44,7 +83,12 @@ static void sum_exec(struct summary *sum, const struct exec *exec, bool is_timer
 			sum->calls++;
 			break;
 		}
+		if (exec->asked) {
+			sum_asked(sum, exec);
+			break;
+		}
 		earlier(&sum->due, exec->due_at);
+		earlier(&sum->due, exec->rest_at);
 		earlier(&sum->due, exec->deadline_at);
 		sum->fold_differs |= exec->due_is_volatile;
 		break;
@@ -165,13 +209,13 @@ static void summarise(const struct saga_state *state, struct summary *sum)
 		return;
 	for (i = 0; i < state->def->n_steps; i++) {
 		const struct step_state *step = &state->steps[i];
-		bool is_timer = state->def->steps[i].act.kind == ACTION_AWAIT_AFTER;
+		const struct step_def *def = &state->def->steps[i];
 
 		for (j = 0; j < step->n_actions; j++) {
 			const struct action_state *action = &step->actions[j];
 
-			sum_exec(sum, &action->run, is_timer);
-			sum_exec(sum, &action->undo, false);
+			sum_exec(sum, &action->run, def->act.kind);
+			sum_exec(sum, &action->undo, def->undo.kind);
 			if (waits_to_settle(state, i, j)) {
 				sum->settling = true;
 				earlier(&sum->due, action->run.settle_at);
@@ -180,6 +224,29 @@ static void summarise(const struct saga_state *state, struct summary *sum)
 	}
 	if (!state->failing && !state->deadline_noted)
 		earlier(&sum->due, state->deadline_at);
+}
+
+static bool exec_awaits_queue(const struct exec *exec, const struct action_def *def)
+{
+	bool probes = def->probe && def->probe->act.kind == ACTION_COMMAND;
+
+	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
+		exec->status != EXEC_ONGOING)
+		return false;
+	if (def->kind == ACTION_AWAIT_KAFKA || (exec->asked && probes))
+		return true;
+	/* What was certainly never sent has no answer either. */
+	return def->kind == ACTION_COMMAND &&
+		   (exec->sent_before || exec->ambiguous || exec->out || exec->taken || exec->published);
+}
+
+bool saga_state_awaits_queue(const struct saga_state *state, int step,
+							 const struct action_state *action)
+{
+	const struct step_def *def = &state->def->steps[step];
+
+	return exec_awaits_queue(&action->run, &def->act) ||
+		   (def->undo_kind == UNDO_ACTION && exec_awaits_queue(&action->undo, &def->undo));
 }
 
 wall_ms saga_state_next_due(const struct saga_state *state)
@@ -301,11 +368,12 @@ void saga_state_derive(struct saga_state *state)
 		return;
 	summarise(state, &sum);
 	if (state->failing)
-		state->status = any_undo_failed(state) && !sum.calls && !sum.moving && !sum.settling
-							? SAGA_COMPENSATION_FAILED
-							: SAGA_COMPENSATING;
+		state->status =
+			any_undo_failed(state) && !sum.calls && !sum.replies && !sum.moving && !sum.settling
+				? SAGA_COMPENSATION_FAILED
+				: SAGA_COMPENSATING;
 	else
-		state->status = sum.calls || sum.moving ? SAGA_RUNNING : SAGA_WAITING;
+		state->status = sum.calls || sum.replies || sum.moving ? SAGA_RUNNING : SAGA_WAITING;
 	state->updated_at =
 		state->status != state->status_before ? state->last_at : state->updated_before;
 }

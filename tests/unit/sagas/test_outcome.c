@@ -46,7 +46,7 @@ static struct judgement judge(const struct action_def *act, int status, const ch
 
 	env_init(&env, state, 0, -1);
 	env.has_reply = true;
-	env.reply_status = status;
+	env.reply = &in;
 	env.reply_body = value;
 	outcome_judge(&in, act, &env, sent_before, is_probe, &judgement);
 	env_release(&env);
