@@ -48,7 +48,7 @@ static const struct modifier {
 	{"deadline", CALLS | WAITS | BIT(ACT_STEPS)},
 	{"retry", CALLS | BIT(ACT_STEPS)},
 	{"outcome", CALLS},
-	{"output", CALLS | WAITS | BIT(ACT_STEPS)},
+	{"output", CALLS | WAITS | BIT(ACT_EMIT) | BIT(ACT_STEPS)},
 	{"idempotency_key", CALLS},
 	{"heartbeat", BIT(ACT_TASK)},
 	{"with", BIT(ACT_TASK) | BIT(ACT_SAGA)},
@@ -67,21 +67,32 @@ static void check_modifiers(const struct node *at, enum action action)
 	}
 }
 
+static enum action first_action(const struct node *at)
+{
+	enum action action = 0;
+
+	while (action < ACT_COUNT && !json_object_get(at->value, action_keys[action]))
+		action++;
+	return action;
+}
+
+/* While it is not known what a step does, nothing is said against what it may read. */
+static bool has_reply(enum action action)
+{
+	return action == ACT_NOT_SAID || CALLS & BIT(action);
+}
+
 /* The one action of a step or undo; none and several are reported. */
 static enum action find_action(const struct node *at, const char *what)
 {
-	enum action found = ACT_NOT_SAID;
+	enum action found = first_action(at);
 
-	for (enum action a = 0; a < ACT_COUNT; a++) {
+	for (enum action a = found + 1; a < ACT_COUNT; a++) {
 		struct node child = node_child(at, action_keys[a]);
 
-		if (!child.value)
-			continue;
-		if (found != ACT_NOT_SAID)
+		if (child.value)
 			find_at(&child, FINDING_ERROR, "%s has two actions, `%s` and `%s`; make it two steps",
 					what, action_keys[found], action_keys[a]);
-		else
-			found = a;
 	}
 	return found;
 }
@@ -438,12 +449,6 @@ static void read_half(const struct node *at, struct step_read *read, const char 
 	}
 }
 
-/* While it is not known what the step does, nothing is said against what it may read. */
-static bool has_reply(enum action action)
-{
-	return action == ACT_NOT_SAID || CALLS & BIT(action);
-}
-
 static void read_compensate(const struct node *at, void *to)
 {
 	struct step_read *read = to;
@@ -488,6 +493,7 @@ static void read_compensate(const struct node *at, void *to)
 
 static void step_places(const struct node *at, struct step_read *read)
 {
+	const json_t *await = json_object_get(at->value, "await");
 	struct lstep *step = read->step;
 
 	read->before = *at->place;
@@ -499,11 +505,10 @@ static void step_places(const struct node *at, struct step_read *read)
 	if (step->repeat)
 		read->content.names |= BIT(EXPR_INDEX) | BIT(EXPR_PREVIOUS);
 	read->output = read->content;
-	if (json_object_get(at->value, "await"))
-		read->output.names |=
-			json_object_get(json_object_get(at->value, "await"), "after") ? 0 : BIT(EXPR_EVENT);
-	else if (!json_object_get(at->value, "steps"))
+	if (has_reply(first_action(at)))
 		read->output.names |= BIT(EXPR_REPLY);
+	if (await && !json_object_get(await, "after"))
+		read->output.names |= BIT(EXPR_EVENT);
 }
 
 /* There, or there with a slip that is reported: what it brings is not missing as well. */

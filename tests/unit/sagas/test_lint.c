@@ -210,6 +210,10 @@ static const struct {
 	{"steps:\n  - {id: a, emit: {topic: t, type: T},\n"
 	 "     compensate: {emit: {topic: t, type: U, data: \"${[output, saga.failure.code]}\"}}}\n",
 	 ""},
+	{"steps:\n  - {id: a, emit: {topic: t, type: T}, output: {n: 1}, compensate: none}\n", ""},
+	{"steps:\n  - {id: a, emit: {topic: t, type: T}, output: \"${reply.body}\", compensate: "
+	 "none}\n",
+	 "error /steps/0/output: `reply` is not available here"},
 	{"steps:\n  - {id: a, emit: {topic: t, type: T}, compensate: none, timeout: 3s}\n",
 	 "warning /steps/0/timeout: `timeout` has no effect on `emit`"},
 	{"steps:\n  - {id: a, pivot: true, command: {to: p, type: T}}\n"
