@@ -1,0 +1,152 @@
+#include "coordinator/kafka/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/clock.h"
+
+struct commands {
+	struct commands_options options;
+	int64_t published, failed; /* atomic */
+};
+
+/* One command on its way; one allocation holds the reply for the engine and what the producer
+ * needs. */
+struct sending {
+	struct call_reply reply;
+	struct kafka_send send;
+	struct commands *commands;
+	void (*replied)(void *ctx, struct call_reply *reply);
+	void *reply_ctx;
+	char error[sizeof(((struct err *)NULL)->text) + 1];
+};
+
+struct commands *commands_new(const struct commands_options *options)
+{
+	struct commands *commands = xcalloc(1, sizeof(*commands));
+
+	commands->options = *options;
+	return commands;
+}
+
+void commands_free(struct commands *commands)
+{
+	free(commands);
+}
+
+static void release(struct call_reply *reply)
+{
+	free(CONTAINER_OF(reply, struct sending, reply));
+}
+
+static void tell(struct sending *sending, enum call_result result, const char *error)
+{
+	struct commands *commands = sending->commands;
+	int64_t *count = result == CALL_PUBLISHED ? &commands->published : &commands->failed;
+
+	__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+	sending->reply.result = result;
+	if (error) {
+		snprintf(sending->error, sizeof(sending->error), "%s", error);
+		sending->reply.error = sending->error;
+	}
+	sending->replied(sending->reply_ctx, &sending->reply);
+}
+
+/* Thread: the producer's, or the engine's when the record was refused at once. */
+static void sent(struct kafka_send *send)
+{
+	struct sending *sending = CONTAINER_OF(send, struct sending, send);
+
+	switch (send->result) {
+	case KAFKA_SENT:
+		tell(sending, CALL_PUBLISHED, NULL);
+		break;
+	case KAFKA_NOT_SENT:
+		sending->reply.cancelled = send->err.code == ERR_FENCED;
+		tell(sending, CALL_NOT_CONNECTED, send->err.text);
+		break;
+	case KAFKA_SENT_UNKNOWN:
+		tell(sending, CALL_BROKEN, send->err.text);
+		break;
+	}
+}
+
+static const struct kafka_participant *find(const struct commands *commands, const char *name)
+{
+	const struct kafka_settings *settings = commands->options.settings;
+
+	for (size_t i = 0; i < settings->n_participants; i++)
+		if (strcmp(settings->participants[i].name, name) == 0)
+			return &settings->participants[i];
+	return NULL;
+}
+
+static int publish(struct sending *sending, const struct kafka_participant *participant,
+				   const struct command_address *address, const struct command *command,
+				   struct err *err)
+{
+	struct commands *commands = sending->commands;
+	struct kafka_producer *producer;
+	struct command_record record;
+	int r;
+
+	producer = commands->options.producer(commands->options.ctx, participant->cluster);
+	if (!producer)
+		return err_set(err, ERR_INVALID,
+					   "participant %s: there is no Kafka cluster `%s` in the configuration",
+					   participant->name, participant->cluster);
+	r = command_record_make(participant->profile, command->request, address, &record, err);
+	if (r < 0)
+		return r;
+	sending->send.record = record.record;
+	sending->send.record.partition = -1;
+	kafka_produce(producer, &sending->send);
+	command_record_release(&record);
+	return 0;
+}
+
+void commands_send(struct commands *commands, const char *saga_id, const char *ns,
+				   const struct saga_def *def, const struct command *command,
+				   const int64_t *not_after_ms,
+				   void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx)
+{
+	const struct kafka_participant *participant = find(commands, command->request->to);
+	struct sending *sending = xcalloc(1, sizeof(*sending));
+	struct command_address address = {
+		.ns = ns,
+		.definition = def->name,
+		.saga_id = saga_id,
+		.reply_topic = commands->options.settings->reply_topic,
+		.attempt = command->attempt,
+		.at = clock_wall(),
+	};
+	struct err err;
+	int r;
+
+	call_reply_name(&sending->reply, saga_id, command);
+	sending->reply.release = release;
+	sending->reply.not_after_ms = not_after_ms;
+	sending->commands = commands;
+	sending->replied = replied;
+	sending->reply_ctx = reply_ctx;
+	sending->send.not_after_ms = not_after_ms;
+	sending->send.done = sent;
+	if (!participant) {
+		r = err_set(&err, ERR_INVALID,
+					"participant %s has no topic in the configuration (participants.%s.topic)",
+					command->request->to, command->request->to);
+	} else {
+		address.cluster = participant->cluster;
+		address.topic = participant->topic;
+		r = publish(sending, participant, &address, command, &err);
+	}
+	if (r < 0)
+		tell(sending, CALL_NOT_CONNECTED, err.text);
+}
+
+void commands_stats(struct commands *commands, struct commands_stats *ret_stats)
+{
+	ret_stats->published = __atomic_load_n(&commands->published, __ATOMIC_RELAXED);
+	ret_stats->failed = __atomic_load_n(&commands->failed, __ATOMIC_RELAXED);
+}

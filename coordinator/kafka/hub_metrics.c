@@ -1,0 +1,221 @@
+/*
+ * The metrics of Kafka, in the text form of Prometheus. Clusters are named by the configuration, so
+ * their names may stand in labels.
+ */
+#include "coordinator/clock.h"
+#include "coordinator/kafka/hub_priv.h"
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static const char *name_of(const struct hub *hub, size_t i)
+{
+	return hub->settings->clusters[i].name;
+}
+
+/* X(name, type, help, expression over s) of each cluster's producer */
+#define PRODUCER_METRICS(X)                                                                        \
+	X("skald_kafka_producer_queue_records", "gauge", "Records that wait for an acknowledgement.",  \
+	  (double)s.queued)                                                                            \
+	X("skald_kafka_producer_queue_bytes", "gauge", "Bytes that wait for an acknowledgement.",      \
+	  (double)s.queued_bytes)                                                                      \
+	X("skald_kafka_producer_bytes_total", "counter", "Bytes sent to brokers.",                     \
+	  (double)s.bytes_sent)                                                                        \
+	X("skald_kafka_producer_fatal_errors_total", "counter",                                        \
+	  "Errors after which a new producer was made.", (double)s.fatal_errors)                       \
+	X("skald_kafka_producer_brokers_up", "gauge", "Brokers that are connected.",                   \
+	  (double)s.brokers_up)                                                                        \
+	X("skald_kafka_producer_rtt_seconds", "gauge", "Mean round trip to brokers.",                  \
+	  (double)s.rtt_us / 1e6)
+
+static void write_producers(const struct hub *hub, struct buf *out)
+{
+	static const char records[] = "skald_kafka_producer_records_total";
+	struct kafka_producer_stats s;
+	size_t n = hub->settings->n_clusters;
+
+	head(out, records, "counter", "Records produced, by result.");
+	for (size_t i = 0; i < n; i++) {
+		kafka_producer_stats(hub->each[i].producer, &s);
+		buf_printf(out, "%s{cluster=\"%s\",result=\"sent\"} %lld\n", records, name_of(hub, i),
+				   (long long)s.sent);
+		buf_printf(out, "%s{cluster=\"%s\",result=\"not_sent\"} %lld\n", records, name_of(hub, i),
+				   (long long)s.not_sent);
+		buf_printf(out, "%s{cluster=\"%s\",result=\"unknown\"} %lld\n", records, name_of(hub, i),
+				   (long long)s.unknown);
+	}
+#define X(name, type, help, value)                                                                 \
+	head(out, name, type, help);                                                                   \
+	for (size_t i = 0; i < n; i++) {                                                               \
+		kafka_producer_stats(hub->each[i].producer, &s);                                           \
+		buf_printf(out, name "{cluster=\"%s\"} %.9g\n", name_of(hub, i), value);                   \
+	}
+	PRODUCER_METRICS(X)
+#undef X
+}
+
+struct consumers {
+	const struct hub *hub;
+	struct {
+		const char *cluster, *queue;
+		struct kafka_consumer_stats s;
+	} list[64];
+	size_t n;
+	struct kafka_consumer *last;
+};
+
+static void add_consumer(struct consumers *consumers, const char *cluster, const char *queue,
+						 struct kafka_consumer *consumer)
+{
+	if (!consumer || consumers->n == ARRAY_SIZE(consumers->list))
+		return;
+	consumers->list[consumers->n].cluster = cluster;
+	consumers->list[consumers->n].queue = queue;
+	kafka_consumer_stats(consumer, &consumers->list[consumers->n].s);
+	consumers->n++;
+}
+
+/* Topics of one consumer come one after the other. */
+static void add_events(void *ctx, size_t cluster, struct kafka_consumer *consumer,
+					   const char *topic)
+{
+	struct consumers *consumers = ctx;
+
+	(void)topic;
+	if (consumer == consumers->last)
+		return;
+	consumers->last = consumer;
+	add_consumer(consumers, name_of(consumers->hub, cluster), "events", consumer);
+}
+
+/* X(name, type, help, expression over s) of each consumer of replies and events */
+#define CONSUMER_METRICS(X)                                                                        \
+	X("skald_kafka_consumer_records_total", "counter", "Records taken.", (double)s->records)       \
+	X("skald_kafka_consumer_lag_records", "gauge",                                                 \
+	  "Records in this node's partitions that are not processed.", (double)s->lag)                 \
+	X("skald_kafka_consumer_in_flight_records", "gauge", "Records taken and not done.",            \
+	  (double)s->in_flight)                                                                        \
+	X("skald_kafka_consumer_partitions", "gauge", "Partitions of this node.",                      \
+	  (double)s->partitions)                                                                       \
+	X("skald_kafka_consumer_assignments_total", "counter", "Rebalances that gave partitions.",     \
+	  (double)s->assignments)                                                                      \
+	X("skald_kafka_consumer_commit_errors_total", "counter", "Commits of offsets that failed.",    \
+	  (double)s->commit_errors)                                                                    \
+	X("skald_kafka_consumer_errors_total", "counter", "Errors.", (double)s->errors)                \
+	X("skald_kafka_consumer_brokers_up", "gauge", "Brokers that are connected.",                   \
+	  (double)s->brokers_up)
+
+static void write_consumers(const struct hub *hub, struct buf *out)
+{
+	CLEANUP(free_p) struct consumers *consumers = xcalloc(1, sizeof(*consumers));
+
+	consumers->hub = hub;
+	for (size_t i = 0; i < hub->settings->n_clusters; i++)
+		if (hub->each[i].replies)
+			add_consumer(consumers, name_of(hub, i), "replies",
+						 replies_consumer(hub->each[i].replies));
+	if (hub->events)
+		events_topics(hub->events, add_events, consumers);
+#define X(name, type, help, value)                                                                 \
+	head(out, name, type, help);                                                                   \
+	for (size_t i = 0; i < consumers->n; i++) {                                                    \
+		const struct kafka_consumer_stats *s = &consumers->list[i].s;                              \
+                                                                                                   \
+		buf_printf(out, name "{cluster=\"%s\",queue=\"%s\"} %.9g\n", consumers->list[i].cluster,   \
+				   consumers->list[i].queue, value);                                               \
+	}
+	CONSUMER_METRICS(X)
+#undef X
+}
+
+static void write_replies(const struct hub *hub, struct buf *out)
+{
+	static const char name[] = "skald_kafka_replies_total";
+	struct replies_stats s, all = {0};
+
+	for (size_t i = 0; i < hub->settings->n_clusters; i++) {
+		if (!hub->each[i].replies)
+			continue;
+		replies_stats(hub->each[i].replies, &s);
+		all.taken += s.taken;
+		all.posted += s.posted;
+		all.foreign += s.foreign;
+		all.unreadable += s.unreadable;
+		all.lost += s.lost;
+	}
+	head(out, name, "counter",
+		 "Records of the reply topic: taken by the engine; of these, put into the inbox of another "
+		 "node's saga, or for a saga that does not exist; not ours; not readable.");
+	buf_printf(out, "%s{result=\"taken\"} %lld\n", name, (long long)all.taken);
+	buf_printf(out, "%s{result=\"posted\"} %lld\n", name, (long long)all.posted);
+	buf_printf(out, "%s{result=\"no_saga\"} %lld\n", name, (long long)all.lost);
+	buf_printf(out, "%s{result=\"foreign\"} %lld\n", name, (long long)all.foreign);
+	buf_printf(out, "%s{result=\"unreadable\"} %lld\n", name, (long long)all.unreadable);
+}
+
+static void write_events(const struct hub *hub, struct buf *out)
+{
+	static const char name[] = "skald_kafka_events_total";
+	struct events_stats s = {0};
+
+	if (hub->events)
+		events_stats(hub->events, &s);
+	head(out, name, "counter",
+		 "Records of topics that sagas wait at: taken; and rows for expressions that found a value "
+		 "in them: kept, refused by the store, expired. Unreadable: records that are no event.");
+	buf_printf(out, "%s{result=\"taken\"} %lld\n", name, (long long)s.taken);
+	buf_printf(out, "%s{result=\"kept\"} %lld\n", name, (long long)s.kept);
+	buf_printf(out, "%s{result=\"refused\"} %lld\n", name, (long long)s.refused);
+	buf_printf(out, "%s{result=\"expired\"} %lld\n", name, (long long)s.expired);
+	buf_printf(out, "%s{result=\"unreadable\"} %lld\n", name, (long long)s.unreadable);
+}
+
+static void write_outbox(const struct hub *hub, struct buf *out)
+{
+	struct relay_stats s = {0};
+
+	if (hub->relay)
+		relay_stats(hub->relay, &s);
+	head(out, "skald_outbox_published_total", "counter", "Rows of the outbox published.");
+	buf_printf(out, "skald_outbox_published_total %lld\n", (long long)s.published);
+	head(out, "skald_outbox_failures_total", "counter",
+		 "Rows that could not be published, by try.");
+	buf_printf(out, "skald_outbox_failures_total %lld\n", (long long)s.failed);
+	head(out, "skald_outbox_stuck_rows", "gauge",
+		 "Rows of this node's slots that could not be published at the last try.");
+	buf_printf(out, "skald_outbox_stuck_rows %lld\n", (long long)s.stuck);
+	head(out, "skald_outbox_age_seconds", "gauge",
+		 "Age of the oldest row of this node's slots, at the last look.");
+	buf_printf(out, "skald_outbox_age_seconds %.3f\n", (double)s.oldest_ms / 1000);
+}
+
+void hub_write_metrics(struct hub *hub, struct buf *out)
+{
+	struct commands_stats commands;
+	wall_ms read_until = __atomic_load_n(&hub->read_until, __ATOMIC_RELAXED);
+
+	if (hub->settings->n_clusters > 0) {
+		commands_stats(hub->commands, &commands);
+		head(out, "skald_kafka_commands_total", "counter", "Commands to participants, by result.");
+		buf_printf(out, "skald_kafka_commands_total{result=\"published\"} %lld\n",
+				   (long long)commands.published);
+		buf_printf(out, "skald_kafka_commands_total{result=\"failed\"} %lld\n",
+				   (long long)commands.failed);
+		write_producers(hub, out);
+		write_consumers(hub, out);
+		write_replies(hub, out);
+		write_events(hub, out);
+		head(out, "skald_kafka_queues_read_age_seconds", "gauge",
+			 "How long ago all that stood in the topics of replies and events was processed; what "
+			 "ran out since then does not take effect yet.");
+		if (read_until > 0)
+			buf_printf(out, "skald_kafka_queues_read_age_seconds %.3f\n",
+					   (double)(clock_wall() - read_until) / 1000);
+	}
+	if (hub->relay)
+		write_outbox(hub, out);
+	if (hub->triggers)
+		triggers_write_metrics(hub->triggers, out);
+}
