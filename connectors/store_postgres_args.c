@@ -47,6 +47,11 @@ void pg__array_finish(struct pg_array *array)
 	}
 }
 
+void pg__array_release(struct pg_array *array)
+{
+	buf_release(&array->buf);
+}
+
 static void add(struct pg_array *array, const void *data, uint32_t len)
 {
 	unsigned char prefix[4];
@@ -170,6 +175,13 @@ void pg__arg_array(struct pg_args *args, const struct pg_array *array)
 {
 	pg__arg_text(args, array->buf.data);
 	args->lengths[args->n - 1] = (int)array->buf.len;
+	args->formats[args->n - 1] = 1;
+}
+
+void pg__arg_bytes(struct pg_args *args, const void *bytes, size_t len)
+{
+	pg__arg_text(args, bytes);
+	args->lengths[args->n - 1] = (int)len;
 	args->formats[args->n - 1] = 1;
 }
 

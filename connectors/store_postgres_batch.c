@@ -28,6 +28,12 @@ size_t pg__item_bytes(const struct store_item *item, size_t *ret_row)
 		if (item->compensations[i].request_len > row)
 			row = item->compensations[i].request_len;
 	}
+	all += item->n_subscriptions * 512 + item->n_inbox * 64;
+	for (size_t i = 0; i < item->n_outbox; i++) {
+		all += item->outbox[i].payload_len + strlen(item->outbox[i].headers) + 1024;
+		if (item->outbox[i].payload_len > row)
+			row = item->outbox[i].payload_len;
+	}
 	*ret_row = row;
 	return all;
 }
@@ -146,21 +152,26 @@ static void add_item(struct pg_array *arrays, const struct store_item *item)
 		add_change(arrays, item, &id);
 }
 
-/* The slots that the part's items need, each once and in order, and our tokens for them. */
+void pg__add_fences(struct store_postgres *s, const bool needed[SLOTS_MAX], struct pg_array *slots,
+					struct pg_array *tokens)
+{
+	pthread_mutex_lock(&s->mutex);
+	for (int slot = 0; slot < s->slot_count; slot++) {
+		if (!needed[slot])
+			continue;
+		pg__add_int4(slots, slot);
+		pg__add_uuid(tokens, &s->tokens[slot]);
+	}
+	pthread_mutex_unlock(&s->mutex);
+}
+
 static void add_fences(struct store_postgres *s, const struct pg_part *part)
 {
 	bool needed[SLOTS_MAX] = {false};
 
 	for (size_t i = 0; i < part->n; i++)
 		needed[part->items[i]->slot] |= pg__is_fenced(part->items[i]);
-	pthread_mutex_lock(&s->mutex);
-	for (int slot = 0; slot < s->slot_count; slot++) {
-		if (!needed[slot])
-			continue;
-		pg__add_int4(&s->arrays[PG_BATCH_FENCE_SLOT], slot);
-		pg__add_uuid(&s->arrays[PG_BATCH_FENCE_TOKEN], &s->tokens[slot]);
-	}
-	pthread_mutex_unlock(&s->mutex);
+	pg__add_fences(s, needed, &s->arrays[PG_BATCH_FENCE_SLOT], &s->arrays[PG_BATCH_FENCE_TOKEN]);
 }
 
 /* To which slot's rows the counts are added: one that is ours, if there is any. */
@@ -178,26 +189,45 @@ static int counting_slot(const struct pg_part *part)
 	return best % SLOTS_MAX;
 }
 
-void pg__batch_fill(struct store_postgres *s, const struct pg_part *part, struct pg_args *args)
+bool pg__has_queues(const struct store_item *item)
+{
+	return item->n_subscriptions || item->unsubscribe_all || item->n_outbox || item->n_inbox;
+}
+
+static void add_arrays(struct store_postgres *s, int from, int to, struct pg_args *args)
+{
+	for (int i = from; i < to; i++) {
+		pg__array_finish(&s->arrays[i]);
+		pg__arg_array(args, &s->arrays[i]);
+	}
+}
+
+enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part *part,
+								 struct pg_args *args)
 {
 	static const enum pg_type types[] = {
 #define X(name, type) type,
-		PG_BATCH_ARRAYS(X)
+		PG_BATCH_ARRAYS(X) PG_BATCH_QUEUE_ARRAYS(X)
 #undef X
 	};
+	bool queues = false;
 
-	for (int i = 0; i < PG_BATCH_ARRAY_COUNT; i++)
+	for (size_t i = 0; i < part->n; i++)
+		queues |= pg__has_queues(part->items[i]);
+	for (int i = 0; i < (queues ? PG_BATCH_ARRAY_COUNT : PG_BATCH_SUB_SLOT); i++)
 		pg__array_reset(&s->arrays[i], types[i]);
 	add_fences(s, part);
 	add_sagas(s, part);
 	for (size_t i = 0; i < part->n; i++)
 		add_item(s->arrays, part->items[i]);
+	for (size_t i = 0; queues && i < part->n; i++)
+		pg__batch_add_queues(s, part->items[i]);
 	*args = (struct pg_args){0};
-	for (int i = 0; i < PG_BATCH_ARRAY_COUNT; i++) {
-		pg__array_finish(&s->arrays[i]);
-		pg__arg_array(args, &s->arrays[i]);
-	}
+	add_arrays(s, 0, PG_BATCH_SUB_SLOT, args);
 	pg__arg_int(args, counting_slot(part));
+	if (queues)
+		add_arrays(s, PG_BATCH_SUB_SLOT, PG_BATCH_ARRAY_COUNT, args);
+	return queues ? PG_COMMIT_QUEUES : PG_COMMIT;
 }
 
 /* An array in a result, in binary: elements of one size and no NULLs. */

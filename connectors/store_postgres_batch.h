@@ -7,7 +7,7 @@
 
 #include "connectors/store_postgres_priv.h"
 
-/* X(name, type): the parameters $1, $2 … of PG_COMMIT that are arrays. */
+/* X(name, type): the parameters $1 to $41 of PG_COMMIT, which are arrays. */
 #define PG_BATCH_ARRAYS(X)                                                                         \
 	X(FENCE_SLOT, PG_INT4)                                                                         \
 	X(FENCE_TOKEN, PG_UUID)                                                                        \
@@ -51,9 +51,41 @@
 	X(CHANGE_DUE_AT, PG_INT8)                                                                      \
 	X(CHANGE_ATTENTION, PG_TEXT)
 
+/* The parameters $43 and on of PG_COMMIT_QUEUES. */
+#define PG_BATCH_QUEUE_ARRAYS(X)                                                                   \
+	X(SUB_SLOT, PG_INT4)                                                                           \
+	X(SUB_NAMESPACE, PG_TEXT)                                                                      \
+	X(SUB_CHANNEL, PG_TEXT)                                                                        \
+	X(SUB_VALUE, PG_TEXT)                                                                          \
+	X(SUB_SAGA_SLOT, PG_INT4)                                                                      \
+	X(SUB_SAGA_ID, PG_UUID)                                                                        \
+	X(SUB_STEP, PG_TEXT)                                                                           \
+	X(SUB_ITEM, PG_INT4)                                                                           \
+	X(SUB_PLACE, PG_INT4)                                                                          \
+	X(UNSUB_SLOT, PG_INT4)                                                                         \
+	X(UNSUB_ID, PG_UUID)                                                                           \
+	X(UNSUB_STEP, PG_TEXT)                                                                         \
+	X(UNSUB_ITEM, PG_INT4)                                                                         \
+	X(UNSUB_PLACE, PG_INT4)                                                                        \
+	X(OUT_SLOT, PG_INT4)                                                                           \
+	X(OUT_SAGA_ID, PG_UUID)                                                                        \
+	X(OUT_SEQ, PG_INT4)                                                                            \
+	X(OUT_PLACE, PG_INT4)                                                                          \
+	X(OUT_ID, PG_UUID)                                                                             \
+	X(OUT_CLUSTER, PG_TEXT)                                                                        \
+	X(OUT_TOPIC, PG_TEXT)                                                                          \
+	X(OUT_KEY, PG_TEXT)                                                                            \
+	X(OUT_TYPE, PG_TEXT)                                                                           \
+	X(OUT_HEADERS, PG_TEXT)                                                                        \
+	X(OUT_PAYLOAD, PG_TEXT)                                                                        \
+	X(OUT_CREATED_AT, PG_INT8)                                                                     \
+	X(IN_SLOT, PG_INT4)                                                                            \
+	X(IN_ID, PG_UUID)                                                                              \
+	X(IN_SAGA_ID, PG_UUID)
+
 enum pg_batch_array {
 #define X(name, type) PG_BATCH_##name,
-	PG_BATCH_ARRAYS(X)
+	PG_BATCH_ARRAYS(X) PG_BATCH_QUEUE_ARRAYS(X)
 #undef X
 		PG_BATCH_ARRAY_COUNT
 };
@@ -72,12 +104,22 @@ bool pg__is_fenced(const struct store_item *item);
 /* The slot of a saga's key. */
 int pg__key_slot(const struct store_postgres *s, const struct saga_row *row);
 
-/* Fills the store's arrays and args with a part. */
-void pg__batch_fill(struct store_postgres *s, const struct pg_part *part, struct pg_args *args);
+/* Whether the item has rows that only PG_COMMIT_QUEUES writes. */
+bool pg__has_queues(const struct store_item *item);
+/* Fills the store's arrays and args with a part. Returns the statement that it needs. */
+enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part *part,
+								 struct pg_args *args);
+/* Whether those rows are such as can be sent. */
+bool pg__queues_fit(const struct store_item *item);
+/* Adds them. */
+void pg__batch_add_queues(struct store_postgres *s, const struct store_item *item);
+/* Adds to two arrays the slots that are marked, each once and in order, and our tokens for them. */
+void pg__add_fences(struct store_postgres *s, const bool needed[SLOTS_MAX], struct pg_array *slots,
+					struct pg_array *tokens);
 /* Reads the answer: every item gets ACCEPTED, FENCED, or CONFLICT, which may be a duplicate. */
 int pg__batch_read(struct store_postgres *s, const struct pg_part *part, const PGresult *result,
 				   struct err *err) MUST_CHECK;
-/* Bytes of texts in an item; the larger of its rows in *ret_row. */
+/* Bytes of texts in an item; the largest of its rows in *ret_row. */
 size_t pg__item_bytes(const struct store_item *item, size_t *ret_row);
 
 #endif

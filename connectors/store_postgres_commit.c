@@ -91,7 +91,8 @@ static void prepare(struct commit *c)
 		item->existing_id[0] = '\0';
 		item->existing_fingerprint[0] = '\0';
 		pg__item_bytes(item, &row);
-		if (row > PG_MAX_ROW || item->slot < 0 || item->slot >= c->s->slot_count)
+		if (row > PG_MAX_ROW || item->slot < 0 || item->slot >= c->s->slot_count ||
+			!pg__queues_fit(item))
 			item->verdict = STORE_UNSTORABLE;
 		else
 			c->order[n++] = item;
@@ -174,14 +175,15 @@ static bool send_ranges(struct commit *c)
 	struct pg_args args;
 	char name[24];
 
-	snprintf(name, sizeof(name), "skald_%d", (int)PG_COMMIT);
 	c->n_parts = c->n_placed = 0;
 	for (size_t i = 0; i < c->n_ranges; i++) {
 		struct range *range = &c->ranges[i];
 
 		make_parts(c, range);
 		for (size_t p = 0; p < range->n_parts; p++) {
-			pg__batch_fill(c->s, &c->parts[range->first_part + p], &args);
+			enum pg_statement which = pg__batch_fill(c->s, &c->parts[range->first_part + p], &args);
+
+			snprintf(name, sizeof(name), "skald_%d", (int)which);
 			if (!PQsendQueryPrepared(pg, name, args.n, args.values, args.lengths, args.formats, 1))
 				return false;
 		}
@@ -373,20 +375,23 @@ static int name_duplicates(struct store_postgres *s, struct store_item *items, s
 	return r;
 }
 
-static int connect_writer(struct store_postgres *s, struct err *err)
+static int connect_writer(struct store_postgres *s, const struct store_item *items, size_t n,
+						  struct err *err)
 {
 	struct pg_conn *conn = &s->writer;
 	struct pg_failure failure;
+	bool queues = false;
 	int r;
 
 	pg__notice_hangup(conn); /* a connection that died while it was idle loses nothing */
 	r = pg__connect(conn, err);
 	if (r < 0)
 		return r;
-	if (conn->prepared[PG_COMMIT / 64] & (uint64_t)1 << PG_COMMIT % 64)
-		return 0;
 	/* Beforehand, so that what fails here cannot have begun a transaction. */
-	if (pg__prepare_now(conn, PG_COMMIT, &failure) < 0)
+	for (size_t i = 0; i < n; i++)
+		queues |= pg__has_queues(&items[i]);
+	if (pg__prepare_now(conn, PG_COMMIT, &failure) < 0 ||
+		(queues && pg__prepare_now(conn, PG_COMMIT_QUEUES, &failure) < 0))
 		return err_set(err, ERR_UNAVAILABLE, "Postgres: %s", failure.text);
 	return 0;
 }
@@ -414,7 +419,7 @@ int pg__commit(struct store *store, struct store_item *items, size_t n, struct e
 
 	if (s->lost.name[0]) /* the caller has not settled, or could not */
 		return err_set(err, ERR_UNAVAILABLE, "the last commit is not settled yet");
-	r = connect_writer(s, err);
+	r = connect_writer(s, items, n, err);
 	if (r < 0)
 		return r;
 	prepare(&c);

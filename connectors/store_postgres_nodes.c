@@ -234,11 +234,6 @@ static void slots_array(struct pg_array *array, const int *slots, size_t n)
 	pg__array_finish(array);
 }
 
-static void release_array(struct pg_array *array)
-{
-	buf_release(&array->buf);
-}
-
 /* Forgets tokens, so that the next commit is refused here already. */
 static void forget(struct store_postgres *s, const int *slots, size_t n)
 {
@@ -253,7 +248,7 @@ int pg__slots_acquire(struct store *store, const int *slots, size_t n, bool *ret
 					  struct err *err)
 {
 	struct store_postgres *s = pg__from(store);
-	CLEANUP(release_array) struct pg_array wanted = {0};
+	CLEANUP(pg__array_release) struct pg_array wanted = {0};
 	CLEANUP(PQclear_p) PGresult *result = NULL;
 	CLEANUP(free_p) bool *own = xcalloc((size_t)s->slot_count, sizeof(*own));
 	struct pg_args args = {0};
@@ -280,7 +275,7 @@ int pg__slots_acquire(struct store *store, const int *slots, size_t n, bool *ret
 int pg__slots_release(struct store *store, const int *slots, size_t n, struct err *err)
 {
 	struct store_postgres *s = pg__from(store);
-	CLEANUP(release_array) struct pg_array given = {0};
+	CLEANUP(pg__array_release) struct pg_array given = {0};
 	struct pg_args args = {0};
 	char id[NODE_ID_SIZE];
 

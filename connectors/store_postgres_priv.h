@@ -22,7 +22,7 @@ enum {
 	PG_ANSWER_MS = 30000,   /* after it a server is taken for gone */
 	PG_READ_MS = 10000,     /* the server itself ends a read then */
 	PG_TRIES = 4,           /* of what may be tried again without harm */
-	PG_MAX_PARAMS = 48,
+	PG_MAX_PARAMS = 80,
 	PG_UUID_SIZE = 16,
 };
 
@@ -101,6 +101,7 @@ static inline struct store_postgres *pg__from(const struct store *store)
 /* Statements that are prepared on the connection that first needs them. */
 #define PG_STATEMENTS(X)                                                                           \
 	X(PG_COMMIT)                                                                                   \
+	X(PG_COMMIT_QUEUES)                                                                            \
 	X(PG_KEYS_FIND)                                                                                \
 	X(PG_SETTLE)                                                                                   \
 	X(PG_DEF_PUT)                                                                                  \
@@ -108,6 +109,24 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_RETAIN_FIND)                                                                              \
 	X(PG_RETAIN_DELETE)                                                                            \
 	X(PG_SIZE)                                                                                     \
+	X(PG_EVENTS_PUT)                                                                               \
+	X(PG_EVENTS_MATCH)                                                                             \
+	X(PG_EVENTS_EXPIRE)                                                                            \
+	X(PG_INBOX_PUT)                                                                                \
+	X(PG_INBOX_REMOVE)                                                                             \
+	X(PG_OUTBOX_REMOVE)                                                                            \
+	X(PG_OUTBOX_EXPIRE)                                                                            \
+	X(PG_DEAD_LETTER_PUT)                                                                          \
+	X(PG_DEAD_LETTER_UPDATE)                                                                       \
+	X(PG_DEAD_LETTERS_RETAIN)                                                                      \
+	X(PG_TRIGGER_PUT)                                                                              \
+	X(PG_TRIGGER_UPDATE)                                                                           \
+	X(PG_TRIGGER_SAME)                                                                             \
+	X(PG_INBOX_LIST)                                                                               \
+	X(PG_EARLY_EVENTS)                                                                             \
+	X(PG_OUTBOX_LIST)                                                                              \
+	X(PG_DEAD_LETTER_GET)                                                                          \
+	X(PG_TRIGGER_LIST)                                                                             \
 	X(PG_SAGA_GET)                                                                                 \
 	X(PG_HISTORY)                                                                                  \
 	X(PG_COMPENSATIONS)                                                                            \
@@ -145,12 +164,13 @@ struct pg_args {
 	const char *values[PG_MAX_PARAMS];
 	int lengths[PG_MAX_PARAMS];
 	int formats[PG_MAX_PARAMS]; /* 0: text, 1: binary */
-	char numbers[8][24];
+	char numbers[10][24];
 	int n, n_numbers;
 };
 void pg__arg_text(struct pg_args *args, const char *text); /* NULL is NULL; borrowed */
 void pg__arg_int(struct pg_args *args, int64_t number);
-void pg__arg_array(struct pg_args *args, const struct pg_array *array); /* borrowed */
+void pg__arg_array(struct pg_args *args, const struct pg_array *array);  /* borrowed */
+void pg__arg_bytes(struct pg_args *args, const void *bytes, size_t len); /* bytea; the same */
 
 /* Arrays. reset keeps the memory; elements are added in order. */
 enum pg_type { PG_BOOL = 16, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25, PG_UUID = 2950 };
@@ -163,6 +183,8 @@ void pg__add_bool(struct pg_array *array, bool value);
 void pg__add_text(struct pg_array *array, const char *text, size_t len); /* NULL is NULL */
 void pg__add_str(struct pg_array *array, const char *text);              /* the same */
 void pg__add_uuid(struct pg_array *array, const struct pg_uuid *uuid);
+
+void pg__array_release(struct pg_array *array);
 
 /* "0198c0de-…" to 16 bytes; false when it is none. */
 bool pg__uuid_parse(const char *text, struct pg_uuid *ret_uuid);
@@ -247,6 +269,23 @@ int pg__take_all(struct store_postgres *s, struct err *err) MUST_CHECK;
 /* A new random id for this process, under which its connections are made from now on. */
 void pg__new_identity(struct store_postgres *s);
 
+/* Runs one statement of the writer. A broken connection is noted for settle, and is ERR_UNKNOWN. */
+int pg__write(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
+			  PGresult **ret_result, const char *what, struct err *err) MUST_CHECK;
+
+/* The slot under which an event and who waits for it are stored. */
+static inline int pg__event_slot(const struct store_postgres *s, const char *ns,
+								 const char *channel, const char *value)
+{
+	return saga_slot(ns, channel, value, s->slot_count);
+}
+
+/* What a dead letter is read from, in this order; the record itself, or its lengths alone. */
+#define PG_DEAD_LETTER_COLUMNS                                                                     \
+	"id, namespace, trigger, cluster, topic, partition, \"offset\", at, failed_at, reason,"        \
+	" message, attempts, status, saga_id, updated_at, octet_length(key), octet_length(value)"
+#define PG_DEAD_LETTER_RECORD ", key, value, headers"
+
 /* The functions of store_ops. */
 int pg__commit(struct store *store, struct store_item *items, size_t n, struct err *err);
 int pg__settle(struct store *store, struct err *err);
@@ -255,6 +294,20 @@ void pg__note_lost(struct store_postgres *s, const char *name, const struct stor
 				   size_t n);
 int pg__definition_put(struct store *store, struct definition_row *row, struct err *err);
 int pg__retain(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
+int pg__events_put(struct store *store, const struct event_row *rows, size_t n, bool *touched,
+				   struct err *err);
+int pg__events_expire(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
+int pg__inbox_put(struct store *store, const struct inbox_row *rows, size_t n, struct err *err);
+int pg__inbox_remove(struct store *store, const struct inbox_row *rows, size_t n, struct err *err);
+int pg__outbox_remove(struct store *store, const struct outbox_row *rows, size_t n,
+					  struct err *err);
+int pg__outbox_expire(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
+int pg__dead_letter_put(struct store *store, const struct dead_letter_row *row, struct err *err);
+int pg__dead_letter_update(struct store *store, const char *ns, const char *id,
+						   enum dead_letter_status status, const char *saga_id, wall_ms at,
+						   struct err *err);
+int pg__dead_letters_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
+int pg__trigger_put(struct store *store, struct trigger_row *row, struct err *err);
 int pg__node_join(struct store *store, const char *address, int64_t lease_ms,
 				  char ret_id[NODE_ID_SIZE], struct err *err);
 int pg__node_renew(struct store *store, bool draining, struct membership *ret_membership,
@@ -296,6 +349,23 @@ int pg__definition_get(struct store_reader *reader, const char *ns, const char *
 int pg__definition_list(struct store_reader *reader, const char *ns, const char *name,
 						int (*row)(void *ctx, const struct definition_row *row), void *ctx,
 						struct err *err);
+int pg__inbox_list(struct store_reader *reader, const struct inbox_page *page,
+				   int (*row)(void *ctx, const struct inbox_row *row), void *ctx, struct err *err);
+int pg__early_events(struct store_reader *reader, int slot, const char *saga_id, wall_ms after_at,
+					 const char *after_event_id, int limit,
+					 int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
+					 struct err *err);
+int pg__outbox_list(struct store_reader *reader, const struct outbox_page *page,
+					int (*row)(void *ctx, const struct outbox_row *row), void *ctx,
+					struct err *err);
+int pg__dead_letter_get(struct store_reader *reader, const char *ns, const char *id,
+						struct dead_letter_row *ret_row, struct err *err);
+int pg__dead_letter_list(struct store_reader *reader, const struct dead_letter_filter *filter,
+						 int (*row)(void *ctx, const struct dead_letter_row *row), void *ctx,
+						 struct err *err);
+int pg__trigger_list(struct store_reader *reader, const char *ns,
+					 int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
+					 struct err *err);
 int pg__counts(struct store_reader *reader, const char *ns, int64_t counts[SAGA_STATUS_COUNT],
 			   struct err *err);
 

@@ -18,72 +18,116 @@
  * That is enough: who holds the fence alone writes what the others read, and had committed before.
  * (A scalar sub-select and `IN (…) IS TRUE` are kept as they are by the planner: an index look-up
  * for each row, and a hash table.)
+ *
+ * Most batches have nothing to do with Kafka, and each sub-statement costs something though its
+ * arrays are empty. So there are two statements: PG_COMMIT, and PG_COMMIT_QUEUES, which is the same
+ * with more groups behind it: subscriptions that begin and end, rows for the outbox, rows of the
+ * inbox that were taken in. Being one statement too, it needs no other way to know what was
+ * accepted, and is fenced, bisected and settled alike.
  */
 #include "connectors/store_postgres_priv.h"
 
-#define ACCEPTED(id) "(" id " IN (SELECT saga_id FROM accepted)) IS TRUE"
+#define COMMIT_ROWS                                                                                \
+	"WITH fence AS MATERIALIZED ("                                                                 \
+	" SELECT s.slot FROM slots s, unnest($1::int4[], $2::uuid[]) AS f (slot, token)"               \
+	" WHERE s.slot = f.slot AND s.token = f.token ORDER BY s.slot FOR SHARE OF s"                  \
+	"), begun AS MATERIALIZED ("                                                                   \
+	" SELECT * FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::text[], $7::int8[],"            \
+	" $8::text[], $9::text[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::text[],"    \
+	" $15::int4[], $16::text[], $17::bool[]) AS b (slot, id, namespace, definition, version,"      \
+	" status, key, started_at, updated_at, ended_at, due_at, attention, key_slot, fingerprint,"    \
+	" fenced)"                                                                                     \
+	" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */       \
+	" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"                          \
+	" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"                \
+	"), keyed AS ("                                                                                \
+	" INSERT INTO idempotency (slot, namespace, definition, key, saga_id, fingerprint)"            \
+	" SELECT key_slot, namespace, definition, key, id, fingerprint FROM begun"                     \
+	" WHERE key IS NOT NULL ON CONFLICT DO NOTHING RETURNING saga_id"                              \
+	"), started AS ("                                                                              \
+	" INSERT INTO sagas (slot, id, namespace, definition, version, status, key, started_at,"       \
+	" updated_at, ended_at, due_at, attention)"                                                    \
+	" SELECT slot, id, namespace, definition, version, status, key, started_at, updated_at,"       \
+	" ended_at, due_at, attention FROM begun"                                                      \
+	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed)) IS TRUE"                            \
+	" RETURNING id, namespace, status"                                                             \
+	"), accepted AS ("                                                                             \
+	" INSERT INTO history (slot, saga_id, seq, at, events)"                                        \
+	" SELECT h.slot, h.id, h.seq, h.at, h.events"                                                  \
+	" FROM unnest($18::int4[], $19::uuid[], $20::int4[], $21::int8[], $22::text[])"                \
+	" AS h (slot, id, seq, at, events)"                                                            \
+	" WHERE CASE WHEN h.seq = 1 THEN (h.id IN (SELECT id FROM started)) IS TRUE"                   \
+	" ELSE (h.slot IN (SELECT slot FROM fence)) IS TRUE AND (SELECT true FROM history p"           \
+	" WHERE p.slot = h.slot AND p.saga_id = h.id AND p.seq = h.seq - 1) END"                       \
+	" ON CONFLICT DO NOTHING RETURNING saga_id"                                                    \
+	"), armed AS ("                                                                                \
+	" INSERT INTO compensations AS c (slot, saga_id, step, item, seq, place, action, status,"      \
+	" attempts, updated_at, last_error, request)"                                                  \
+	" SELECT * FROM unnest($23::int4[], $24::uuid[], $25::text[], $26::int4[], $27::int4[],"       \
+	" $28::int4[], $29::text[], $30::text[], $31::int8[], $32::int8[], $33::text[],"               \
+	" $34::text[]) AS k (slot, id) WHERE (k.id IN (SELECT saga_id FROM accepted)) IS TRUE"         \
+	" ON CONFLICT (slot, saga_id, step, item) DO UPDATE SET action = excluded.action,"             \
+	" status = excluded.status, attempts = excluded.attempts,"                                     \
+	" updated_at = excluded.updated_at, last_error = excluded.last_error,"                         \
+	" request = coalesce(excluded.request, c.request)"                                             \
+	"), changed AS ("                                                                              \
+	" UPDATE sagas s SET status = u.status, updated_at = u.updated_at, ended_at = u.ended_at,"     \
+	" due_at = u.due_at, attention = u.attention"                                                  \
+	" FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[], $39::int8[],"                \
+	" $40::int8[], $41::text[]) AS u (slot, id, status, updated_at, ended_at, due_at,"             \
+	" attention), sagas o WHERE (u.id IN (SELECT saga_id FROM accepted)) IS TRUE"                  \
+	" AND o.slot = u.slot AND o.id = u.id AND s.slot = u.slot AND s.id = u.id"                     \
+	" RETURNING s.namespace, o.status AS old, s.status"                                            \
+	"), counted AS ("                                                                              \
+	" INSERT INTO saga_counts AS c (slot, namespace, status, n)"                                   \
+	" SELECT $42::int4, namespace, status, sum(n)"                                                 \
+	" FROM (SELECT namespace, status, 1 AS n FROM started"                                         \
+	" UNION ALL SELECT namespace, status, 1 FROM changed WHERE old <> status"                      \
+	" UNION ALL SELECT namespace, old, -1 FROM changed WHERE old <> status) AS d"                  \
+	" GROUP BY namespace, status HAVING sum(n) <> 0 ORDER BY namespace, status"                    \
+	" ON CONFLICT (slot, namespace, status) DO UPDATE SET n = c.n + excluded.n"
+
+#define COMMIT_ANSWER ") SELECT ARRAY(SELECT saga_id FROM accepted), ARRAY(SELECT slot FROM fence)"
+
+/* Of subscriptions those named (saga, step, item, place) are dropped, or, with step NULL, all of
+ * the saga; but not what is to be there again just as it is. */
+#define COMMIT_QUEUES                                                                              \
+	"), added AS MATERIALIZED ("                                                                   \
+	" SELECT * FROM unnest($43::int4[], $44::text[], $45::text[], $46::text[], $47::int4[],"       \
+	" $48::uuid[], $49::text[], $50::int4[], $51::int4[]) AS a (slot, namespace, channel, value,"  \
+	" saga_slot, saga_id, step, item, place)"                                                      \
+	" WHERE (a.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
+	"), subscribed AS ("                                                                           \
+	" INSERT INTO subscriptions (slot, namespace, channel, value, saga_slot, saga_id, step,"       \
+	" item, place) SELECT * FROM added ON CONFLICT DO NOTHING"                                     \
+	"), unsubscribed AS ("                                                                         \
+	" DELETE FROM subscriptions t USING unnest($52::int4[], $53::uuid[], $54::text[],"             \
+	" $55::int4[], $56::int4[]) AS d (saga_slot, saga_id, step, item, place)"                      \
+	" WHERE (d.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
+	" AND t.saga_slot = d.saga_slot AND t.saga_id = d.saga_id"                                     \
+	" AND (d.step IS NULL OR (t.step = d.step AND t.item = d.item AND t.place = d.place))"         \
+	" AND NOT EXISTS (SELECT FROM added a WHERE a.slot = t.slot AND a.namespace = t.namespace"     \
+	" AND a.channel = t.channel AND a.value = t.value AND a.saga_id = t.saga_id"                   \
+	" AND a.step = t.step AND a.item = t.item AND a.place = t.place)"                              \
+	"), published AS ("                                                                            \
+	" INSERT INTO outbox (slot, saga_id, seq, place, id, cluster, aggregatetype, aggregateid,"     \
+	" type, headers, source, traceparent, payload, created_at)"                                    \
+	" SELECT o.slot, o.saga_id, o.seq, o.place, o.id, o.cluster, o.topic, o.key, o.type,"          \
+	" o.headers, o.headers::json ->> 'ce_source', o.headers::json ->> 'traceparent',"              \
+	" o.payload, o.created_at FROM unnest($57::int4[], $58::uuid[], $59::int4[], $60::int4[],"     \
+	" $61::uuid[], $62::text[], $63::text[], $64::text[], $65::text[], $66::text[],"               \
+	" $67::text[], $68::int8[]) AS o (slot, saga_id, seq, place, id, cluster, topic, key,"         \
+	" type, headers, payload, created_at)"                                                         \
+	" WHERE (o.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
+	"), consumed AS ("                                                                             \
+	" DELETE FROM inbox t USING unnest($69::int4[], $70::uuid[], $71::uuid[])"                     \
+	" AS i (slot, id, saga_id)"                                                                    \
+	" WHERE (i.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
+	" AND t.slot = i.slot AND t.id = i.id"
 
 const char *const pg__sql[PG_STATEMENT_COUNT] = {
-	[PG_COMMIT] =
-		"WITH fence AS MATERIALIZED ("
-		" SELECT s.slot FROM slots s, unnest($1::int4[], $2::uuid[]) AS f (slot, token)"
-		" WHERE s.slot = f.slot AND s.token = f.token ORDER BY s.slot FOR SHARE OF s"
-		"), begun AS MATERIALIZED ("
-		" SELECT * FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::text[], $7::int8[],"
-		" $8::text[], $9::text[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::text[],"
-		" $15::int4[], $16::text[], $17::bool[]) AS b (slot, id, namespace, definition, version,"
-		" status, key, started_at, updated_at, ended_at, due_at, attention, key_slot, fingerprint,"
-		" fenced)"
-		" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */
-		" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"
-		" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"
-		"), keyed AS ("
-		" INSERT INTO idempotency (slot, namespace, definition, key, saga_id, fingerprint)"
-		" SELECT key_slot, namespace, definition, key, id, fingerprint FROM begun"
-		" WHERE key IS NOT NULL ON CONFLICT DO NOTHING RETURNING saga_id"
-		"), started AS ("
-		" INSERT INTO sagas (slot, id, namespace, definition, version, status, key, started_at,"
-		" updated_at, ended_at, due_at, attention)"
-		" SELECT slot, id, namespace, definition, version, status, key, started_at, updated_at,"
-		" ended_at, due_at, attention FROM begun"
-		" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed)) IS TRUE"
-		" RETURNING id, namespace, status"
-		"), accepted AS ("
-		" INSERT INTO history (slot, saga_id, seq, at, events)"
-		" SELECT h.slot, h.id, h.seq, h.at, h.events"
-		" FROM unnest($18::int4[], $19::uuid[], $20::int4[], $21::int8[], $22::text[])"
-		" AS h (slot, id, seq, at, events)"
-		" WHERE CASE WHEN h.seq = 1 THEN (h.id IN (SELECT id FROM started)) IS TRUE"
-		" ELSE (h.slot IN (SELECT slot FROM fence)) IS TRUE AND (SELECT true FROM history p"
-		" WHERE p.slot = h.slot AND p.saga_id = h.id AND p.seq = h.seq - 1) END"
-		" ON CONFLICT DO NOTHING RETURNING saga_id"
-		"), armed AS ("
-		" INSERT INTO compensations AS c (slot, saga_id, step, item, seq, place, action, status,"
-		" attempts, updated_at, last_error, request)"
-		" SELECT * FROM unnest($23::int4[], $24::uuid[], $25::text[], $26::int4[], $27::int4[],"
-		" $28::int4[], $29::text[], $30::text[], $31::int8[], $32::int8[], $33::text[],"
-		" $34::text[]) AS k (slot, id) WHERE " ACCEPTED("k.id") //
-	" ON CONFLICT (slot, saga_id, step, item) DO UPDATE SET action = excluded.action,"
-	" status = excluded.status, attempts = excluded.attempts,"
-	" updated_at = excluded.updated_at, last_error = excluded.last_error,"
-	" request = coalesce(excluded.request, c.request)"
-	"), changed AS ("
-	" UPDATE sagas s SET status = u.status, updated_at = u.updated_at, ended_at = u.ended_at,"
-	" due_at = u.due_at, attention = u.attention"
-	" FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[], $39::int8[],"
-	" $40::int8[], $41::text[]) AS u (slot, id, status, updated_at, ended_at, due_at,"
-	" attention), sagas o WHERE " ACCEPTED("u.id") //
-	" AND o.slot = u.slot AND o.id = u.id AND s.slot = u.slot AND s.id = u.id"
-	" RETURNING s.namespace, o.status AS old, s.status"
-	"), counted AS ("
-	" INSERT INTO saga_counts AS c (slot, namespace, status, n)"
-	" SELECT $42::int4, namespace, status, sum(n)"
-	" FROM (SELECT namespace, status, 1 AS n FROM started"
-	" UNION ALL SELECT namespace, status, 1 FROM changed WHERE old <> status"
-	" UNION ALL SELECT namespace, old, -1 FROM changed WHERE old <> status) AS d"
-	" GROUP BY namespace, status HAVING sum(n) <> 0 ORDER BY namespace, status"
-	" ON CONFLICT (slot, namespace, status) DO UPDATE SET n = c.n + excluded.n"
-	") SELECT ARRAY(SELECT saga_id FROM accepted), ARRAY(SELECT slot FROM fence)",
+	[PG_COMMIT] = COMMIT_ROWS COMMIT_ANSWER,
+	[PG_COMMIT_QUEUES] = COMMIT_ROWS COMMIT_QUEUES COMMIT_ANSWER,
 
 	[PG_KEYS_FIND] =
 		"SELECT a.i, k.saga_id, k.fingerprint"
@@ -125,6 +169,12 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		"), d3 AS (DELETE FROM idempotency t USING doomed d"
 		" WHERE t.slot = d.key_slot AND t.namespace = $6 AND t.definition = d.definition"
 		" AND t.key = d.key AND t.saga_id = d.id"
+		"), d5 AS (DELETE FROM subscriptions t USING doomed d"
+		" WHERE t.saga_slot = d.slot AND t.saga_id = d.id"
+		"), d6 AS (DELETE FROM inbox t USING doomed d"
+		" WHERE t.slot = d.slot AND t.saga_id = d.id"
+		"), d7 AS (DELETE FROM outbox t USING doomed d"
+		" WHERE t.slot = d.slot AND t.saga_id = d.id"
 		"), d4 AS (DELETE FROM sagas t USING doomed d WHERE t.slot = d.slot AND t.id = d.id"
 		" RETURNING t.status"
 		"), counted AS ("
@@ -136,6 +186,100 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	[PG_SIZE] = "SELECT sum(pg_total_relation_size(c.oid))::int8 FROM pg_class c"
 				" WHERE c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class"
 				" WHERE oid = 'sagas'::regclass)",
+
+	/* First these are committed, then who waits for them is looked for: see events_put. */
+	[PG_EVENTS_PUT] =
+		"INSERT INTO events (slot, namespace, channel, value, id, at, expires_at, event)"
+		" SELECT * FROM unnest($1::int4[], $2::text[], $3::text[], $4::text[], $5::text[],"
+		" $6::int8[], $7::int8[], $8::text[]) ON CONFLICT DO NOTHING",
+	[PG_EVENTS_MATCH] =
+		"SELECT e.i, s.saga_slot, s.saga_id, s.step, s.item, s.place FROM unnest($1::int4[],"
+		" $2::int4[], $3::text[], $4::text[], $5::text[]) AS e (i, slot, namespace, channel, "
+		"value),"
+		" subscriptions s WHERE s.slot = e.slot AND s.namespace = e.namespace"
+		" AND s.channel = e.channel AND s.value = e.value",
+	[PG_EVENTS_EXPIRE] =
+		"WITH old AS MATERIALIZED (SELECT slot, namespace, channel, value, id FROM events"
+		" WHERE expires_at < $1::int8 ORDER BY expires_at LIMIT $2::int8 FOR UPDATE SKIP LOCKED"
+		"), gone AS (DELETE FROM events e USING old o WHERE e.slot = o.slot"
+		" AND e.namespace = o.namespace AND e.channel = o.channel AND e.value = o.value"
+		" AND e.id = o.id RETURNING 1"
+		") SELECT count(*) FROM gone",
+	[PG_INBOX_PUT] =
+		"INSERT INTO inbox (slot, id, saga_id, namespace, at, message)"
+		" SELECT * FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::text[], $5::int8[],"
+		" $6::text[]) ON CONFLICT DO NOTHING",
+	[PG_INBOX_REMOVE] =
+		"WITH fence AS MATERIALIZED ("
+		" SELECT s.slot FROM slots s, unnest($1::int4[], $2::uuid[]) AS f (slot, token)"
+		" WHERE s.slot = f.slot AND s.token = f.token ORDER BY s.slot FOR SHARE OF s"
+		") DELETE FROM inbox t USING unnest($3::int4[], $4::uuid[]) AS r (slot, id)"
+		" WHERE (SELECT count(*) FROM fence) >= 0 AND (r.slot IN (SELECT slot FROM fence)) IS TRUE"
+		" AND t.slot = r.slot AND t.id = r.id",
+	[PG_OUTBOX_REMOVE] =
+		"DELETE FROM outbox t USING unnest($1::int4[], $2::uuid[], $3::int4[], $4::int4[])"
+		" AS r (slot, saga_id, seq, place) WHERE t.slot = r.slot AND t.saga_id = r.saga_id"
+		" AND t.seq = r.seq AND t.place = r.place",
+	[PG_OUTBOX_EXPIRE] =
+		"WITH old AS MATERIALIZED (SELECT slot, saga_id, seq, place FROM outbox"
+		" WHERE created_at < $1::int8 ORDER BY created_at LIMIT $2::int8 FOR UPDATE SKIP LOCKED"
+		"), gone AS (DELETE FROM outbox t USING old o WHERE t.slot = o.slot"
+		" AND t.saga_id = o.saga_id AND t.seq = o.seq AND t.place = o.place RETURNING 1"
+		") SELECT count(*) FROM gone",
+	[PG_DEAD_LETTER_PUT] =
+		"INSERT INTO dead_letters (namespace, id, trigger, cluster, topic, partition, \"offset\","
+		" at, failed_at, key, value, headers, reason, message, attempts, status, saga_id, "
+		"updated_at)"
+		" VALUES ($1, $2::uuid, $3, $4, $5, $6::int4, $7::int8, $8::int8, $9::int8, $10::bytea,"
+		" $11::bytea, $12, $13, $14, $15::int8, $16, $17::uuid, $18::int8) ON CONFLICT DO NOTHING",
+	[PG_DEAD_LETTER_UPDATE] =
+		"UPDATE dead_letters SET status = $3, saga_id = $4::uuid, updated_at = $5::int8"
+		" WHERE namespace = $1 AND id = $2::uuid RETURNING 1",
+	[PG_DEAD_LETTERS_RETAIN] =
+		"WITH old AS MATERIALIZED (SELECT namespace, id FROM dead_letters"
+		" WHERE status <> 'waiting' AND updated_at < $1::int8 ORDER BY updated_at LIMIT $2::int8"
+		" FOR UPDATE SKIP LOCKED"
+		") DELETE FROM dead_letters d USING old o WHERE d.namespace = o.namespace AND d.id = o.id"
+		" AND d.status <> 'waiting'",
+	[PG_TRIGGER_PUT] =
+		"INSERT INTO triggers (namespace, name, paused, reason, seeks, updated_at, by, revision)"
+		" VALUES ($1, $2, $3::bool, $4, $5, $6::int8, $7, 1) ON CONFLICT DO NOTHING"
+		" RETURNING revision",
+	[PG_TRIGGER_UPDATE] =
+		"UPDATE triggers SET paused = $3::bool, reason = $4, seeks = $5, updated_at = $6::int8,"
+		" by = $7, revision = revision + 1 WHERE namespace = $1 AND name = $2"
+		" AND revision = $8::int8 RETURNING revision",
+	[PG_TRIGGER_SAME] =
+		"SELECT revision FROM triggers WHERE namespace = $1 AND name = $2 AND paused = $3::bool"
+		" AND reason IS NOT DISTINCT FROM $4 AND seeks IS NOT DISTINCT FROM $5"
+		" AND updated_at = $6::int8 AND by IS NOT DISTINCT FROM $7 AND revision = $8::int8 + 1",
+	/* Slot by slot, each in the order of its index, keys only; then the first of all. */
+	[PG_INBOX_LIST] =
+		"SELECT i.id, i.slot, i.namespace, i.saga_id, i.at, i.message FROM ("
+		"SELECT k.* FROM unnest($1::int4[]) AS g (s), LATERAL (SELECT slot, at, id FROM inbox"
+		" WHERE slot = g.s AND (at, id) > ($2::int8, $3::uuid) ORDER BY slot, at, id"
+		" LIMIT $4::int8) AS k ORDER BY k.at, k.id LIMIT $4::int8) AS k, inbox i"
+		" WHERE i.slot = k.slot AND i.id = k.id ORDER BY i.at, i.id",
+	[PG_EARLY_EVENTS] =
+		"SELECT s.namespace, s.step, s.item, s.place, e.id, e.at, e.event"
+		" FROM subscriptions s, events e WHERE s.saga_slot = $1::int4 AND s.saga_id = $2::uuid"
+		" AND e.slot = s.slot AND e.namespace = s.namespace AND e.channel = s.channel"
+		" AND e.value = s.value AND (e.at, e.id) > ($3::int8, $4::text)"
+		" ORDER BY e.at, e.id FETCH FIRST ($5::int8) ROWS WITH TIES",
+	[PG_OUTBOX_LIST] =
+		"SELECT o.slot, o.saga_id, o.seq, o.place, o.id, o.cluster, o.aggregatetype, o.aggregateid,"
+		" o.type, o.headers, o.payload, o.created_at FROM ("
+		"SELECT k.* FROM unnest($1::int4[]) AS g (s), LATERAL (SELECT slot, saga_id, seq, place"
+		" FROM outbox WHERE slot = g.s AND (saga_id, seq, place) > ($2::uuid, $3::int4, $4::int4)"
+		" ORDER BY slot, saga_id, seq, place LIMIT $5::int8) AS k"
+		" ORDER BY k.saga_id, k.seq, k.place LIMIT $5::int8) AS k, outbox o"
+		" WHERE o.slot = k.slot AND o.saga_id = k.saga_id AND o.seq = k.seq AND o.place = k.place"
+		" ORDER BY o.saga_id, o.seq, o.place",
+	[PG_DEAD_LETTER_GET] = "SELECT " PG_DEAD_LETTER_COLUMNS PG_DEAD_LETTER_RECORD
+						   " FROM dead_letters WHERE namespace = $1 AND id = $2::uuid",
+	[PG_TRIGGER_LIST] = "SELECT namespace, name, paused::int4, reason, seeks, updated_at, by,"
+						" revision FROM triggers WHERE $1::text IS NULL OR namespace = $1"
+						" ORDER BY namespace, name",
 
 	[PG_SAGA_GET] = "SELECT " PG_SAGA_COLUMNS " FROM sagas"
 					" WHERE slot = $1::int4 AND id = $2::uuid AND namespace = $3",

@@ -6,14 +6,15 @@
 #include "connectors/store_postgres_priv.h"
 #include "sagas/base/macros.h"
 
-/* Runs one writing statement. A broken connection is noted for settle, and is ERR_UNKNOWN. */
-static int write_once(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
-					  PGresult **ret_result, const char *what, struct err *err)
+int pg__write(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
+			  PGresult **ret_result, const char *what, struct err *err)
 {
 	char name[PG_NAME_SIZE];
 	struct pg_failure failure;
 	int r;
 
+	if (s->lost.name[0]) /* or it would be forgotten which */
+		return err_set(err, ERR_UNAVAILABLE, "the last commit is not settled yet");
 	for (int try = 1;; try++) {
 		pg__notice_hangup(&s->writer);
 		r = pg__connect(&s->writer, err);
@@ -46,7 +47,7 @@ int pg__definition_put(struct store *store, struct definition_row *row, struct e
 	/* Another node may take the same number at the same time: then the next one is free. */
 	for (int try = 0; try < PG_TRIES; try++) {
 		CLEANUP(PQclear_p) PGresult *result = NULL;
-		int r = write_once(s, PG_DEF_PUT, &args, &result, "cannot write a definition", err);
+		int r = pg__write(s, PG_DEF_PUT, &args, &result, "cannot write a definition", err);
 
 		if (r < 0)
 			return r;
@@ -101,7 +102,7 @@ static int delete_found(struct store_postgres *s, const PGresult *found, struct 
 		pg__arg_array(&args, &s->arrays[i]);
 	}
 	pg__arg_text(&args, s->retain_ns);
-	return write_once(s, PG_RETAIN_DELETE, &args, NULL, "cannot remove old sagas", err);
+	return pg__write(s, PG_RETAIN_DELETE, &args, NULL, "cannot remove old sagas", err);
 }
 
 /*
@@ -128,7 +129,7 @@ static int retain_some(struct store_postgres *s, wall_ms before, int max, int *l
 	pg__arg_int(&args, before);
 	pg__arg_int(&args, max);
 	pg__arg_int(&args, may_see);
-	r = write_once(s, PG_RETAIN_FIND, &args, &found, "cannot look for old sagas", err);
+	r = pg__write(s, PG_RETAIN_FIND, &args, &found, "cannot look for old sagas", err);
 	if (r < 0)
 		return r;
 	n = PQntuples(found) - 1;
@@ -178,6 +179,9 @@ int pg__retain(struct store *store, wall_ms before, int limit, int *ret_n, struc
 		s->retain_id[0] = '\0';
 		return r;
 	}
+	r = pg__dead_letters_retain(s, before, limit, err);
+	if (r < 0)
+		return r;
 	*ret_n = n;
 	return n < limit && looks == 0;
 }

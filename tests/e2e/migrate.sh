@@ -11,7 +11,7 @@ database() { # name; its URL is in $url
 }
 query() { psql "$url" -v ON_ERROR_STOP=1 -qAtc "$1"; }
 schema_of() { pg_dump --no-owner "$url" | grep -v '^\\\(un\)\?restrict'; }
-newest=$(find schemas/postgres -name '*.sql' | wc -l)
+newest=$(find schemas/postgres -name '*.sql' | sed -E 's|.*/0*([0-9]+)_.*|\1|' | sort -n | tail -n 1)
 
 # The embedded store.
 for command in status plan up; do
