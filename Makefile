@@ -43,7 +43,7 @@ SAGAS_SRC := $(wildcard sagas/*.c sagas/base/*.c)
 CONNECTORS_SRC := $(wildcard connectors/*.c)
 COORDINATOR_SRC := $(filter-out coordinator/main.c,$(wildcard coordinator/*.c coordinator/*/*.c))
 # Compiled in as data: what the server serves and migrates, and the examples for `skald dev`.
-SCHEMA_FILES := $(wildcard schemas/*.json schemas/*/*.sql) \
+SCHEMA_FILES := $(wildcard schemas/*.json schemas/events/*.json schemas/*/*.sql) \
 	$(filter-out %.test.yaml,$(wildcard examples/*/*.yaml))
 TEST_SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
