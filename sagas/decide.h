@@ -33,7 +33,7 @@ enum call_result {
 	CALL_NOT_CONNECTED, /* nothing was sent */
 	CALL_BROKEN,        /* it may have been sent */
 	CALL_TIMED_OUT,
-	CALL_TOO_LARGE, /* a status came, but too much body */
+	CALL_TOO_LARGE, /* a status came, but too much body; or the broker refuses a command for good */
 	CALL_PUBLISHED, /* the broker has the command */
 };
 

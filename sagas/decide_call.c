@@ -193,6 +193,12 @@ static void publish_failed(struct ctx *ctx, struct target target)
 	const struct input *in = ctx->in;
 	bool sent = in->result != CALL_NOT_CONNECTED;
 
+	if (in->result == CALL_TOO_LARGE) {
+		/* The broker will not take it another time either. */
+		decide__refused(ctx, target, "command_too_large",
+						in->error ? in->error : "the command is too large for the broker");
+		return;
+	}
 	decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, sent, false,
 						   sent ? "publish_unknown" : "not_published",
 						   in->error ? in->error : "the command could not be published");

@@ -107,6 +107,8 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 
 /* decide_reply.c */
 void decide__reply(struct ctx *ctx);
+/* It can never be sent: a definite failure. */
+void decide__refused(struct ctx *ctx, struct target target, const char *code, const char *message);
 /* Step and item are from outside: whether the state has such an action. */
 bool decide__action_exists(const struct saga_state *state, int step, int item);
 /* … and if its probe is meant, whose definition it is. */

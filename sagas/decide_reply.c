@@ -9,6 +9,8 @@
  */
 #include "sagas/decide_priv.h"
 
+#include <stdio.h>
+
 #include "sagas/json_text.h"
 #include "sagas/outcome.h"
 
@@ -139,6 +141,18 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	}
 	decide__failed(ctx, target.step, target.item, OUTCOME_FAILURE, ambiguous, settle_at,
 				   judgement->code, judgement->message, env);
+}
+
+void decide__refused(struct ctx *ctx, struct target target, const char *code, const char *message)
+{
+	struct judgement judgement = {.outcome = OUTCOME_FAILURE};
+	struct env env;
+
+	snprintf(judgement.code, sizeof(judgement.code), "%s", code);
+	snprintf(judgement.message, sizeof(judgement.message), "%s", message);
+	env_init(&env, ctx->state, target.step, target.item);
+	failure(ctx, target, &judgement, &env);
+	env_release(&env);
 }
 
 /* Who answers over Kafka says by itself when it is done: only after a time-out is it asked again.
