@@ -20,8 +20,24 @@ static const char *kind_text(enum call_kind kind)
 	return "?";
 }
 
+static const char *via_text(enum request_kind kind)
+{
+	switch (kind) {
+	case REQUEST_HTTP:
+		return "http";
+	case REQUEST_COMMAND:
+		return "command";
+	case REQUEST_EMIT:
+		return "emit";
+	}
+	return "?";
+}
+
+/* What a kind of request does not have is NULL, and left out. */
 static void add_member(struct buf *out, const char *name, const char *text)
 {
+	if (!text)
+		return;
 	buf_printf(out, ",\"%s\":", name);
 	json_write_string(text, strlen(text), out);
 }
@@ -36,11 +52,15 @@ static void write_call(const struct saga_state *state, const struct command *com
 	if (command->item >= 0)
 		buf_printf(out, ",\"item\":%d", command->item);
 	buf_printf(out, ",\"attempt\":%lld", (long long)command->attempt);
+	add_member(out, "via", via_text(request->kind));
 	add_member(out, "to", request->to);
 	add_member(out, "method", request->method);
 	add_member(out, "path", request->path);
-	if (request->key)
-		add_member(out, "key", request->key);
+	add_member(out, "cluster", request->cluster);
+	add_member(out, "topic", request->topic);
+	add_member(out, "type", request->type);
+	add_member(out, "record_key", request->record_key);
+	add_member(out, "key", request->key);
 	if (request->body && json_text_check(request->body, request->body_len, NULL) == 0) {
 		buf_add_lit(out, ",\"body\":");
 		buf_add(out, request->body, request->body_len);
@@ -50,7 +70,8 @@ static void write_call(const struct saga_state *state, const struct command *com
 	buf_add_char(out, '}');
 }
 
-/* Calls in the order in which they would be made; they hold their requests. */
+/* Calls in the order in which they would be made; they hold their requests. A record that is
+ * emitted stands among them, as a call that nobody answers. */
 struct queue {
 	struct command *commands;
 	size_t n;
@@ -63,12 +84,57 @@ static void queue_release(struct queue *queue)
 	free(queue->commands);
 }
 
+static void queue_push(struct queue *queue, const struct command *command)
+{
+	if (queue->n >= CALLS_MAX)
+		return;
+	queue->commands = xrealloc_array(queue->commands, queue->n + 1, sizeof(*queue->commands));
+	queue->commands[queue->n] = *command;
+	request_ref(queue->commands[queue->n++].request);
+}
+
 static void queue_add(struct queue *queue, const struct decision *decision)
 {
-	for (size_t i = 0; i < decision->n_commands && queue->n < CALLS_MAX; i++) {
-		queue->commands = xrealloc_array(queue->commands, queue->n + 1, sizeof(*queue->commands));
-		queue->commands[queue->n] = decision->commands[i];
-		request_ref(queue->commands[queue->n++].request);
+	for (size_t i = 0; i < decision->n_emissions; i++) {
+		const struct emission *emission = &decision->emissions[i];
+
+		queue_push(queue, &(struct command){
+							  .step = emission->step,
+							  .item = emission->item,
+							  .kind = emission->side == SIDE_DO ? CALL_DO : CALL_UNDO,
+							  .attempt = 1,
+							  .request = emission->request,
+						  });
+	}
+	for (size_t i = 0; i < decision->n_commands; i++)
+		queue_push(queue, &decision->commands[i]);
+}
+
+static void queue_add_published(struct queue *queue, const struct exec *exec,
+								struct command command)
+{
+	if (exec->status != EXEC_RUNNING || !exec->published || exec->out || exec->probe_out)
+		return;
+	command.attempt = exec->attempt;
+	command.request = exec->request;
+	queue_push(queue, &command);
+}
+
+/* Commands that the broker has are not sent again, and waited for all the same. */
+static void add_published(const struct saga_state *state, struct queue *queue)
+{
+	for (int i = 0; i < state->def->n_steps; i++) {
+		const struct step_def *def = &state->def->steps[i];
+
+		for (int j = 0; j < state->steps[i].n_actions; j++) {
+			const struct action_state *action = &state->steps[i].actions[j];
+			int item = def->for_each || def->repeat_until ? j : -1;
+
+			queue_add_published(queue, &action->run,
+								(struct command){.step = i, .item = item, .kind = CALL_DO});
+			queue_add_published(queue, &action->undo,
+								(struct command){.step = i, .item = item, .kind = CALL_UNDO});
+		}
 	}
 }
 
@@ -77,14 +143,16 @@ static int succeed(struct saga_state *state, const struct command *command, wall
 				   struct queue *queue, struct err *err)
 {
 	CLEANUP(jval_unref_p) struct jval *body = jval_from_json(json_object());
+	bool http = command->request->kind == REQUEST_HTTP;
 	struct input reply = {
 		.type = INPUT_REPLY,
 		.step = command->step,
 		.item = command->item,
 		.kind = command->kind,
-		.attempt = command->attempt,
+		.attempt = http ? command->attempt : 0,
 		.result = CALL_ANSWERED,
-		.http_status = 200,
+		.http_status = http ? 200 : 0,
+		.said = OUTCOME_SUCCESS,
 		.body = body,
 		.retry_after_ms = -1,
 	};
@@ -113,7 +181,7 @@ static int play_undos(struct saga_state *state, const struct decision *decision,
 		if (i > 0)
 			buf_add_char(out, ',');
 		write_call(state, &command, out);
-		if (command.kind != CALL_UNDO)
+		if (command.kind != CALL_UNDO || command.request->kind == REQUEST_EMIT)
 			continue;
 		r = succeed(state, &command, now, &queue, err);
 		if (r < 0)
@@ -135,9 +203,12 @@ static int dry_run_on(struct saga_state *state, const struct input *act, wall_ms
 					  struct decision *outstanding, struct decision *decision, struct buf *out,
 					  struct err *err)
 {
+	CLEANUP(queue_release) struct queue waited_for = {0};
 	int r;
 
 	saga_recover(state, now, outstanding);
+	queue_add(&waited_for, outstanding);
+	add_published(state, &waited_for);
 	r = saga_decide(state, act, now, decision, err);
 	if (r < 0)
 		return r;
@@ -145,10 +216,10 @@ static int dry_run_on(struct saga_state *state, const struct input *act, wall_ms
 			   act->type == INPUT_CANCEL ? "cancel" : "terminate", saga_status_text(state->status));
 	write_events(decision, out);
 	buf_add_lit(out, ",\"in_flight\":[");
-	for (size_t i = 0; i < outstanding->n_commands && i < CALLS_MAX; i++) {
+	for (size_t i = 0; i < waited_for.n; i++) {
 		if (i > 0)
 			buf_add_char(out, ',');
-		write_call(state, &outstanding->commands[i], out);
+		write_call(state, &waited_for.commands[i], out);
 	}
 	buf_add_lit(out, "],\"calls\":[");
 	r = play_undos(state, decision, now, out, err);

@@ -10,7 +10,9 @@
  * state was folded from a history, and is of no use afterwards. Appends
  *
  *   {"dry_run":true, "act":"cancel", "status":"compensating", "events":["SagaCancelRequested",…],
- *    "calls":[{"step","item","kind":"undo","to","method","path","key","body"},…],
+ *    "calls":[{"step","item","kind":"undo","via":"http","to","method","path","key","body"},
+ *             {…,"via":"command","to","type","record_key","key","body"},
+ *             {…,"via":"emit","cluster","topic","type","record_key","body"},…],
  *    "in_flight":[…]}
  *
  * `calls` are those that would be made, in their order, if each undo succeeds; `in_flight` are

@@ -74,13 +74,19 @@ static void add_error(struct buf *out, const char *field, const char *code, cons
 	buf_add_char(out, '}');
 }
 
+/* Nobody holds on to who answers a command: from the beginning it is waited for. */
+static bool awaits_reply(const struct exec *exec)
+{
+	return exec->request && exec->request->kind == REQUEST_COMMAND;
+}
+
 static enum step_status exec_step_status(const struct exec *exec)
 {
 	switch (exec->status) {
 	case EXEC_IDLE:
 		return STEP_PENDING;
 	case EXEC_RUNNING:
-		return STEP_RUNNING;
+		return awaits_reply(exec) ? STEP_AWAITING_REPLY : STEP_RUNNING;
 	case EXEC_BACKING_OFF:
 		return STEP_BACKING_OFF;
 	case EXEC_ONGOING:
@@ -140,7 +146,8 @@ static enum step_status step_shown(const struct saga_state *state, int index)
 		return step->status;
 	for (i = 0; i < step->n_actions; i++)
 		if (step->actions[i].run.status == EXEC_BACKING_OFF ||
-			step->actions[i].run.status == EXEC_ONGOING)
+			step->actions[i].run.status == EXEC_ONGOING ||
+			(step->actions[i].run.status == EXEC_RUNNING && awaits_reply(&step->actions[i].run)))
 			return exec_step_status(&step->actions[i].run);
 	return STEP_RUNNING;
 }

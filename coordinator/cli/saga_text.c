@@ -178,6 +178,13 @@ void saga_text_line(const json_t *saga, bool color, FILE *out)
 
 /* ---- history ---- */
 
+static const char *text_or(const json_t *json, const char *name, const char *otherwise)
+{
+	const char *text = text_of(json, name);
+
+	return text ? text : otherwise;
+}
+
 /* " to 12:00:03": a time of an event, in milliseconds since 1970. */
 static void add_time(const json_t *event, const char *name, const char *word, struct buf *out)
 {
@@ -197,6 +204,31 @@ static void add_part(const char *text, struct buf *out)
 		buf_printf(out, "%s%s", out->len ? ", " : "", text);
 }
 
+/* "PUT stock /r/1", "command Reserve to credit", "emit OrderPlaced to orders". */
+static void describe_request(const json_t *request, struct buf *out)
+{
+	const char *kind = text_of(request, "kind");
+	const char *separator = out->len ? ", " : "";
+
+	if (!kind)
+		buf_printf(out, "%s%s %s %s", separator, text_or(request, "method", "?"),
+				   text_or(request, "to", "?"), text_or(request, "path", "?"));
+	else
+		buf_printf(out, "%s%s %s to %s", separator, kind, text_or(request, "type", "?"),
+				   text_or(request, text_of(request, "to") ? "to" : "topic", "?"));
+}
+
+/* What an await of Kafka waits for. */
+static void describe_await(const json_t *event, struct buf *out)
+{
+	const json_t *value = json_object_get(event, "value");
+	const char *type = text_of(event, "type");
+
+	if (type && strcmp(type, "StepScheduled") == 0 && text_of(value, "topic"))
+		buf_printf(out, "%sawaits %s with %s", out->len ? ", " : "", text_of(value, "topic"),
+				   text_or(value, "expect", "?"));
+}
+
 static void describe(const json_t *event, struct buf *out)
 {
 	const json_t *request = json_object_get(event, "request");
@@ -209,8 +241,8 @@ static void describe(const json_t *event, struct buf *out)
 	if (text_of(event, "key"))
 		buf_printf(out, "%skey %s", out->len ? ", " : "", text_of(event, "key"));
 	if (request)
-		buf_printf(out, "%s%s %s %s", out->len ? ", " : "", text_of(request, "method"),
-				   text_of(request, "to"), text_of(request, "path"));
+		describe_request(request, out);
+	describe_await(event, out);
 	if (status)
 		buf_printf(out, "%sstatus %lld", out->len ? ", " : "", (long long)status);
 	if (attempt > 1)

@@ -39,6 +39,20 @@ static const char three_yaml[] = TWO_UNDOABLE "  - id: c\n"
 static const char nap_yaml[] = TWO_UNDOABLE "  - id: nap\n"
 											"    await: {after: 1h}\n";
 
+static const char kafka_yaml[] =
+	"saga: kafka\n"
+	"steps:\n"
+	"  - id: a\n"
+	"    command: {to: credit, key: k, type: Reserve, data: {n: 1}}\n"
+	"    compensate: {command: {to: credit, key: k, type: Release}}\n"
+	"  - id: b\n"
+	"    emit: {topic: orders.placed, type: OrderPlaced}\n"
+	"    compensate: {emit: {topic: orders.withdrawn, type: OrderWithdrawn}}\n"
+	"  - id: c\n"
+	"    await: {kafka: t, correlate: {from: '${event.data}', expect: x}}\n"
+	"on_compensated:\n"
+	"  - {id: d, emit: {topic: orders.rejected, type: OrderRejected}}\n";
+
 static struct saga_def *def;
 static struct buf out;
 static struct err err;
@@ -97,7 +111,8 @@ static struct saga_state *after(int n)
 							  .kind = CALL_DO,
 							  .attempt = 1,
 							  .result = CALL_ANSWERED,
-							  .http_status = 200,
+							  .http_status = def->steps[i].act.kind == ACTION_HTTP ? 200 : 0,
+							  .said = OUTCOME_SUCCESS,
 							  .body = body,
 							  .retry_after_ms = -1};
 
@@ -159,6 +174,56 @@ START_TEST(test_dry_run__shows_every_undo_in_its_order)
 	ck_assert_str_eq(call_step(json, "calls", 1), "a");
 	json_decref(json);
 	saga_state_free(state);
+}
+END_TEST
+
+static const char *call_text(const json_t *json, const char *list, size_t i, const char *name)
+{
+	return json_string_value(json_object_get(json_array_get(json_object_get(json, list), i), name));
+}
+
+START_TEST(test_dry_run__shows_what_goes_through_kafka)
+{
+	struct saga_state *state;
+	json_t *json;
+
+	use(kafka_yaml);
+	state = after(1);
+	json = saga_state_json(state, NOW);
+	ck_assert_int_eq(openapi_violations("Saga", json), 0);
+	json_decref(json);
+	json = dry(state, INPUT_CANCEL);
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "calls")), 3);
+	ck_assert_str_eq(call_text(json, "calls", 0, "via"), "emit");
+	ck_assert_str_eq(call_text(json, "calls", 0, "type"), "OrderWithdrawn");
+	ck_assert_str_eq(call_text(json, "calls", 1, "via"), "command");
+	ck_assert_str_eq(call_text(json, "calls", 1, "record_key"), "k");
+	ck_assert_str_eq(call_text(json, "calls", 1, "key"), ID "/a/undo");
+	ck_assert_str_eq(call_text(json, "calls", 2, "topic"), "orders.rejected");
+	json_decref(json);
+	saga_state_free(state);
+
+	/* A command that is out is waited for, published or not. */
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&out);
+		state = after(0);
+		if (i == 1) {
+			const char *row = "[{\"n\":27,\"step\":\"a\",\"attempt\":1,\"due_at\":1767225630000}]";
+
+			ck_assert_int_eq(saga_state_apply_row(state, NOW, row, strlen(row), &err), 0);
+		}
+		json = saga_state_json(state, NOW);
+		ck_assert_str_eq(json_string_value(json_object_get(
+							 json_array_get(json_object_get(json, "steps"), 0), "status")),
+						 "awaiting_reply");
+		json_decref(json);
+		json = dry(state, INPUT_CANCEL);
+		ck_assert_uint_eq(json_array_size(json_object_get(json, "in_flight")), 1);
+		ck_assert_str_eq(call_text(json, "in_flight", 0, "type"), "Reserve");
+		ck_assert_uint_eq(json_array_size(json_object_get(json, "calls")), 0);
+		json_decref(json);
+		saga_state_free(state);
+	}
 }
 END_TEST
 
@@ -249,6 +314,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_dry_run__shows_what_is_waited_for_before_the_undo);
 	tcase_add_test(tc, test_dry_run__shows_every_undo_in_its_order);
+	tcase_add_test(tc, test_dry_run__shows_what_goes_through_kafka);
 	tcase_add_test(tc, test_dry_run__terminate_undoes_nothing);
 	tcase_add_test(tc, test_dry_run__refuses_what_would_be_refused);
 	tcase_add_test(tc, test_ledger__owes_nothing_while_all_goes_well);

@@ -185,6 +185,19 @@ START_TEST(test_print__events_are_one_line_each)
 		 "it may have taken effect\n"},
 		{"{\"type\":\"SagaCancelRequested\",\"by\":\"ada\",\"reason\":\"why not\"}",
 		 "   3  23:59:59.123  SagaCancelRequested                        by ada, why not\n"},
+		{"{\"type\":\"StepScheduled\",\"step\":\"hold\",\"request\":{\"kind\":\"command\",\"to\":"
+		 "\"credit\",\"type\":\"Reserve\"}}",
+		 "   3  23:59:59.123  StepScheduled              hold            command Reserve to "
+		 "credit\n"},
+		{"{\"type\":\"StepScheduled\",\"step\":\"tell\",\"request\":{\"kind\":\"emit\",\"topic\":"
+		 "\"orders\",\"type\":\"OrderPlaced\"}}",
+		 "   3  23:59:59.123  StepScheduled              tell            emit OrderPlaced to "
+		 "orders\n"},
+		{"{\"type\":\"StepScheduled\",\"step\":\"paid\",\"value\":{\"topic\":\"payments\","
+		 "\"expect\":"
+		 "\"o-1\"}}",
+		 "   3  23:59:59.123  StepScheduled              paid            awaits payments with "
+		 "o-1\n"},
 		{"{\"type\":\"SagaCompleted\"}", "   3  23:59:59.123  SagaCompleted\n"},
 		{"{\"type\":\"StepSettled\",\"step\":\"reserve\"}",
 		 "   3  23:59:59.123  StepSettled                reserve\n"},
