@@ -144,6 +144,9 @@ struct kafka_send {
 	enum kafka_sent result;
 	int partition;  /* SENT: where it is; else -1 */
 	int64_t offset; /* SENT: there; else -1 */
+	/* The connector's own, from kafka_produce to done. */
+	struct kafka_send *next, *prev;
+	int64_t size;
 	/*
 	 * Not SENT: why. retriable: another try may work. ERR_UNAVAILABLE: queue full, brokers away,
 	 * timed out; ERR_FENCED: not_after_ms; ERR_LIMIT: too large for the topic; ERR_NOT_FOUND: no

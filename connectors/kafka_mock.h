@@ -26,6 +26,7 @@ int kafka_mock_topic(struct kafka_mock *mock, const char *topic, int partitions,
 enum kafka_mock_request {
 	KAFKA_MOCK_PRODUCE,
 	KAFKA_MOCK_FETCH,
+	KAFKA_MOCK_LIST_OFFSETS,
 	KAFKA_MOCK_OFFSET_COMMIT,
 	KAFKA_MOCK_OFFSET_FETCH,
 	KAFKA_MOCK_JOIN_GROUP,
@@ -45,9 +46,12 @@ enum kafka_mock_error {
 	KAFKA_MOCK_REBALANCING,
 	KAFKA_MOCK_UNKNOWN_MEMBER,
 	KAFKA_MOCK_OUT_OF_ORDER_SEQUENCE,
+	KAFKA_MOCK_OFFSET_OUT_OF_RANGE,
+	KAFKA_MOCK_INVALID_PRODUCER_EPOCH,
 };
 void kafka_mock_fail(struct kafka_mock *mock, enum kafka_mock_request request,
 					 enum kafka_mock_error error, int n);
+void kafka_mock_fail_clear(struct kafka_mock *mock, enum kafka_mock_request request);
 /* broker: 1 … n_brokers; 0: all. */
 void kafka_mock_broker_down(struct kafka_mock *mock, int broker);
 void kafka_mock_broker_up(struct kafka_mock *mock, int broker);
