@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sagas/cloudevent.h"
 #include "sagas/expr.h"
 #include "sagas/json_text.h"
 #include "sagas/tmpl.h"
@@ -147,6 +148,39 @@ static int write_tmpl(const char *text)
 	return r;
 }
 
+/* text: the value of a record in each mode; headers say which. */
+static const struct kafka_header binary_headers[] = {
+	{"ce_specversion", "1.0", 3},
+	{"ce_id", "an id that is longer than most", 30},
+	{"ce_source", "/s", 2},
+	{"ce_type", "T", 1},
+	{"content-type", "application/json", 16},
+	{"bytes", "\xff", 1},
+};
+static const struct kafka_header text_headers[] = {{"content-type", "text/plain", 10}};
+static const struct kafka_header *record_headers;
+static size_t n_record_headers;
+
+static int read_event(const char *text)
+{
+	const struct kafka_record record = {
+		.topic = "topic",
+		.key = "\xff\xfe",
+		.key_len = 2,
+		.at = 1,
+		.value = text,
+		.value_len = strlen(text),
+		.headers = record_headers,
+		.n_headers = n_record_headers,
+	};
+	json_t *event = NULL;
+	struct err err;
+	int r = cloudevent_read(&record, &event, &err);
+
+	json_decref(event);
+	return r;
+}
+
 /* Runs it with its first allocation failing, its second, … until none is left to fail. */
 static void fail_each(int (*run)(const char *text), const char *text)
 {
@@ -232,6 +266,25 @@ START_TEST(test_alloc__templates)
 }
 END_TEST
 
+START_TEST(test_alloc__events)
+{
+	record_headers = NULL;
+	n_record_headers = 0;
+	fail_each(read_event, "{\"n\":[1,\"x\",{}]}");
+	fail_each(read_event, "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"T\","
+						  "\"data\":{\"n\":1},\"ext\":7}");
+	fail_each(read_event, "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"T\","
+						  "\"data_base64\":\"eyJuIjoxfQ==\"}");
+	record_headers = binary_headers;
+	n_record_headers = ARRAY_SIZE(binary_headers);
+	fail_each(read_event, "{\"n\":1}");
+	record_headers = text_headers;
+	n_record_headers = ARRAY_SIZE(text_headers);
+	fail_each(read_event, "some text");
+	fail_each(read_event, "no text: \xff");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite;
@@ -247,6 +300,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_alloc__json, 0, ARRAY_SIZE(jsons));
 	tcase_add_loop_test(tc, test_alloc__expressions, 0, ARRAY_SIZE(exprs));
 	tcase_add_test(tc, test_alloc__templates);
+	tcase_add_test(tc, test_alloc__events);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
