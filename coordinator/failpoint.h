@@ -43,7 +43,9 @@
 /* Those that nothing reaches without Kafka: lists are made of each of the two. K(constant, name) */
 #define FAILPOINTS_KAFKA(K)                                                                        \
 	K(FP_CREATE_BEFORE, "create_before") /* writer: many sagas are to be created for others */     \
-	K(FP_CREATE_AFTER, "create_after")   /* writer: they are there, their offsets have not moved */
+	K(FP_CREATE_AFTER, "create_after") /* writer: they are there, their offsets have not moved */  \
+	K(FP_DEAD_LETTER_BEFORE, "dead_letter_before") /* writer: it is in its topic */                \
+	K(FP_DEAD_LETTER_AFTER, "dead_letter_after")   /* writer: and kept; its offset has not moved */
 
 enum failpoint {
 #define X(name, text) name,

@@ -93,7 +93,8 @@ void triggers_deployed(struct triggers *triggers);
 
 /* One start of a saga for a record that a person sends again. */
 struct trigger_redrive {
-	/* Filled in by the caller; borrowed until done. */
+	/* Filled in by the caller; borrowed until done. The row's key, value and headers may have been
+	 * edited. */
 	const struct dead_letter_row *row; /* identity: namespace, trigger, topic, partition, offset */
 	/* Called once, on any thread, perhaps before trigger_redrive returns; it must not block. */
 	void (*done)(struct trigger_redrive *redrive);
@@ -101,7 +102,8 @@ struct trigger_redrive {
 	/* Filled in before done. */
 	int result; /* 0, or why it stays where it is: err */
 	struct err err;
-	const char *reason; /* with an error: as of dead letters ("invalid_record", "key_conflict" …) */
+	const char *reason; /* with an error: as of dead letters ("key_conflict" …), "filtered",
+						   "no_trigger"; NULL: it may work later */
 	bool duplicate;     /* with 0: a saga was there already */
 	char saga_id[SAGA_ID_SIZE];
 };
@@ -114,7 +116,8 @@ void trigger_redrive(struct triggers *triggers, struct trigger_redrive *redrive)
 #define TRIGGER_STATES(X)                                                                          \
 	X(TRIGGER_RUNNING, "running")                                                                  \
 	X(TRIGGER_PAUSED, "paused")     /* by a person, or by its policy for poison */                 \
-	X(TRIGGER_STARTING, "starting") /* the consumer is being made */                               \
+	X(TRIGGER_STARTING, "starting") /* its consumer joins the group */                             \
+	X(TRIGGER_WAITING, "waiting")   /* for a broker, a topic, the store: see detail */             \
 	X(TRIGGER_FAILED, "failed")     /* cluster not configured, consumer refused …: see detail */ \
 	X(TRIGGER_REFUSED, "refused")   /* past TRIGGERS_MAX */
 
@@ -161,11 +164,14 @@ struct trigger_info {
 	const char *paused_by;    /* "" */
 	wall_ms paused_at;        /* 0: not paused */
 	int64_t ends[TRIGGER_END_COUNT];
-	int64_t retrying;                           /* poison that waits for its next attempt */
-	int64_t retries;                            /* attempts at poison, all in all */
-	int64_t waiting;                            /* records behind one with the same key */
-	int64_t in_flight;                          /* taken and not over */
-	int64_t lag;                                /* of this node's partitions; -1: not known */
+	const char *seeks; /* that are not made yet, as JSON; NULL: none */
+	int64_t poison;    /* records that were poison at their first attempt */
+	int64_t retries;   /* further attempts at them */
+	int64_t retrying;  /* of them, those that wait for the next */
+	int64_t held;      /* wait for the trigger to be resumed */
+	int64_t waiting;   /* records behind one with the same key */
+	int64_t in_flight; /* taken and not over */
+	int64_t lag;       /* of this node's partitions; -1: not known */
 	const struct trigger_partition *partitions; /* of this node, in their order */
 	size_t n_partitions;
 };
