@@ -403,10 +403,9 @@ void store_contract__add_commit(TCase *tcase, int n)
 void store_contract_add(Suite *suite, const struct store_kind *kinds, int n_kinds)
 {
 	static void (*const parts[])(TCase * tcase, int n_kinds) = {
-		store_contract__add_commit,
-		store_contract__add_read,
-		store_contract__add_list,
-		store_contract__add_life,
+		store_contract__add_commit,  store_contract__add_read,     store_contract__add_list,
+		store_contract__add_life,    store_contract__add_messages, store_contract__add_events,
+		store_contract__add_letters,
 	};
 
 	store_contract__kinds = kinds;

@@ -16,6 +16,11 @@ struct store_kind {
 	/* Opens again what open made, after it was closed or its process died; NULL: nothing is kept.
 	 */
 	struct store *(*reopen)(void);
+	/*
+	 * Opens what open made once more, beside it, as another node would, and without slots of its
+	 * own; NULL: it has one process only.
+	 */
+	struct store *(*second)(void);
 };
 
 /* kinds must outlive the run. */
@@ -27,5 +32,8 @@ void store_contract__add_commit(TCase *tcase, int n_kinds);
 void store_contract__add_read(TCase *tcase, int n_kinds);
 void store_contract__add_list(TCase *tcase, int n_kinds);
 void store_contract__add_life(TCase *tcase, int n_kinds);
+void store_contract__add_messages(TCase *tcase, int n_kinds);
+void store_contract__add_events(TCase *tcase, int n_kinds);
+void store_contract__add_letters(TCase *tcase, int n_kinds);
 
 #endif

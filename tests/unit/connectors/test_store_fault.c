@@ -1,10 +1,13 @@
 #include "connectors/store_fault.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "connectors/idempotency.h"
 #include "connectors/store_sqlite.h"
+#include "tests/support/store_messages.h"
 #include "tests/support/store_rows.h"
 
 /* What happens next; afterwards nothing is wrong again. */
@@ -153,6 +156,159 @@ START_TEST(test_fault__a_read_fails)
 }
 END_TEST
 
+/* A transition that waits, publishes and takes in, and its outcome is unknown. */
+static int try_messages(struct store *store, int n)
+{
+	struct subscription_row wait = messages_subscription("pay", "a");
+	struct outbox_row out = messages_outbox_row(0, "placed");
+	struct inbox_row in = messages_inbox_row(n, n);
+	struct store_item item = rows_next(n, 2, NULL);
+	char ids[1][UUID_SIZE];
+	struct err err;
+
+	memcpy(ids[0], in.id, UUID_SIZE);
+	item.subscriptions = &wait;
+	item.n_subscriptions = 1;
+	item.outbox = &out;
+	item.n_outbox = 1;
+	item.inbox = (const char(*)[UUID_SIZE])ids;
+	item.n_inbox = 1;
+	return store->ops->commit(store, &item, 1, &err);
+}
+
+START_TEST(test_fault__messages_land_late_with_their_commit)
+{
+	struct plan plan = {.next = STORE_FAULT_NONE};
+	struct store *store = open_fault(&plan);
+	struct inbox_row in = messages_inbox_row(1, 1);
+	struct err err;
+
+	ck_assert_int_eq(rows_put_create(store, 1), STORE_ACCEPTED);
+	ck_assert_int_eq(store->ops->inbox_put(store, &in, 1, &err), 0);
+	plan.next = STORE_FAULT_UNKNOWN_LATE;
+	ck_assert_int_eq(try_messages(store, 1), ERR_UNKNOWN);
+	ck_assert_str_eq(messages_in_outbox(store), "");
+	ck_assert_str_eq(messages_in_inbox(store), "1: 1s {\"m\":1}\n");
+	ck_assert_int_eq(store->ops->settle(store, &err), 0);
+	ck_assert_str_eq(messages_in_outbox(store), "1/2/0 orders placed\n");
+	ck_assert_str_eq(messages_in_inbox(store), "");
+	ck_assert_uint_eq(messages_put_event(store, "a", 7), 1U << 1);
+	plan.next = STORE_FAULT_UNKNOWN_LATE; /* and may never land */
+	ck_assert_int_eq(try_messages(store, 1), ERR_UNKNOWN);
+	store->ops->close(store);
+}
+END_TEST
+
+/* Each function that writes messages; those that need rows use those of saga 1. */
+enum { WRITERS = 9 };
+
+static int write_messages(struct store *store, int which)
+{
+	const struct event_row event = messages_event("a", 1);
+	const struct inbox_row in = messages_inbox_row(1, 1);
+	struct outbox_row out = {.slot = 1, .seq = 2, .place = 0};
+	const struct dead_letter_row letter = messages_dead_letter(1);
+	struct trigger_row trigger = {.ns = "default", .name = "t"};
+	bool touched[ROWS_SLOTS] = {false};
+	const struct store_ops *ops = store->ops;
+	struct err err;
+	int n, r;
+
+	memcpy(out.saga_id, rows_id(1), sizeof(out.saga_id));
+	switch (which) {
+	case 0:
+		return ops->inbox_put(store, &in, 1, &err);
+	case 1:
+		return ops->inbox_remove(store, &in, 1, &err);
+	case 2:
+		return ops->outbox_remove(store, &out, 1, &err);
+	case 3:
+		return ops->outbox_expire(store, rows_time(9), 9, &n, &err);
+	case 4:
+		return ops->events_put(store, &event, 1, touched, &err);
+	case 5:
+		return ops->events_expire(store, rows_time(9999), 9, &n, &err);
+	case 6:
+		return ops->dead_letter_put(store, &letter, &err);
+	case 7:
+		return ops->dead_letter_update(store, "default", letter.id, DEAD_LETTER_DISCARDED, NULL, 1,
+									   &err);
+	default:
+		r = ops->trigger_put(store, &trigger, &err);
+		ck_assert_int_eq(trigger.revision, r == 0);
+		return r;
+	}
+}
+
+static int see_trigger(void *ctx, const struct trigger_row *row)
+{
+	((struct trigger_row *)ctx)->revision += row->revision;
+	return 0;
+}
+
+/* All that the store holds of messages. */
+static const char *all_messages(struct store *store)
+{
+	static char text[4096];
+	struct store_reader *reader;
+	struct trigger_row trigger = {.ns = NULL};
+	struct err err;
+
+	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
+	ck_assert_int_eq(store->ops->trigger_list(reader, NULL, see_trigger, &trigger, &err), 0);
+	store->ops->reader_close(reader);
+	snprintf(text, sizeof(text), "%s%s%s%s%d", messages_in_inbox(store), messages_in_outbox(store),
+			 messages_early(store, 1, 9),
+			 messages_dead_letters(store, (struct dead_letter_filter){.status = -1}),
+			 (int)trigger.revision);
+	return text;
+}
+
+/* A store in which function `which` has something to do. */
+static struct store *prepare(struct plan *plan, int which)
+{
+	struct store *store = open_fault(plan);
+
+	ck_assert_int_eq(rows_put_create(store, 1), STORE_ACCEPTED);
+	ck_assert_int_eq(try_messages(store, 1), 0);
+	if (which == 1)
+		ck_assert_int_eq(write_messages(store, 0), 0);
+	if (which == 5)
+		ck_assert_int_eq(write_messages(store, 4), 0);
+	if (which == 7)
+		ck_assert_int_eq(write_messages(store, 6), 0);
+	return store;
+}
+
+START_TEST(test_fault__each_function_of_messages_can_fail_and_be_repeated)
+{
+	static const enum store_fault faults[] = {STORE_FAULT_BEFORE, STORE_FAULT_UNKNOWN_DROPPED,
+											  STORE_FAULT_UNKNOWN_LANDED, STORE_FAULT_UNKNOWN_LATE};
+	CLEANUP(free_p) char *before = NULL, *after = NULL;
+	struct plan plan = {.next = STORE_FAULT_NONE};
+	struct store *store = prepare(&plan, _i);
+	struct err err;
+
+	before = xstrdup(all_messages(store));
+	ck_assert_int_eq(write_messages(store, _i), 0);
+	after = xstrdup(all_messages(store));
+	ck_assert_str_ne(before, after);
+	store->ops->close(store);
+	for (size_t f = 0; f < ARRAY_SIZE(faults); f++) {
+		bool lands = f >= 2;
+
+		store = prepare(&plan, _i);
+		plan.next = faults[f];
+		ck_assert_int_eq(write_messages(store, _i), f == 0 ? ERR_UNAVAILABLE : ERR_UNKNOWN);
+		ck_assert_int_eq(store->ops->settle(store, &err), 0);
+		ck_assert_str_eq(all_messages(store), lands ? after : before);
+		ck_assert_int_eq(write_messages(store, _i), 0);
+		ck_assert_str_eq(all_messages(store), after);
+		store->ops->close(store);
+	}
+}
+END_TEST
+
 START_TEST(test_idempotency_store__finds_what_the_commit_wrote)
 {
 	struct plan plan = {.next = STORE_FAULT_NONE};
@@ -194,6 +350,9 @@ int main(void)
 	tcase_add_test(tcase, test_fault__late_lands_before_what_is_committed_unsettled);
 	tcase_add_test(tcase, test_fault__late_may_never_land);
 	tcase_add_test(tcase, test_fault__a_read_fails);
+	tcase_add_test(tcase, test_fault__messages_land_late_with_their_commit);
+	tcase_add_loop_test(tcase, test_fault__each_function_of_messages_can_fail_and_be_repeated, 0,
+						WRITERS);
 	tcase_add_test(tcase, test_idempotency_store__finds_what_the_commit_wrote);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connectors/store_sqlite_priv.h"
 #include "sagas/base/macros.h"
 #include "tests/support/store_rows.h"
 #include "tests/support/temp_dir.h"
@@ -307,6 +308,51 @@ START_TEST(test_memory__stores_are_apart)
 }
 END_TEST
 
+/* Steps through a plan; a SCAN is a walk over a whole table or index. */
+static void ck_no_scan(sqlite3 *db, const char *sql)
+{
+	/* Few rows, of which all are wanted; or the walk is the order of the list, and is limited. */
+	static const char *const fine[] = {"saga_counts", "triggers", "definitions",
+									   "FROM outbox ORDER BY rowid"};
+	/* What belongs to one saga or definition may be sorted. */
+	static const char *const sorted[] = {"CROSS JOIN events", "FROM compensations",
+										 "FROM definitions", "FROM saga_counts"};
+	CLEANUP(free_p) char *explain = xasprintf("EXPLAIN QUERY PLAN %s", sql);
+	sqlite3_stmt *stmt;
+
+	ck_assert_msg(sqlite3_prepare_v2(db, explain, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+				  sqlite3_errmsg(db));
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *step = (const char *)sqlite3_column_text(stmt, 3);
+		bool is_sorted = false,
+			 is_fine = strncmp(step, "SCAN ", 5) != 0 || strstr(step, "CONSTANT ROW");
+
+		for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
+			is_fine |= strstr(sql, fine[i]) != NULL;
+		ck_assert_msg(is_fine, "%s: %s", step, sql);
+		for (size_t i = 0; i < ARRAY_SIZE(sorted); i++)
+			is_sorted |= strstr(sql, sorted[i]) != NULL;
+		ck_assert_msg(is_sorted || !strstr(step, "USE TEMP B-TREE"), "%s: %s", step, sql);
+	}
+	sqlite3_finalize(stmt);
+}
+
+START_TEST(test_statements__walk_no_whole_table)
+{
+	static const char *const statements[] = {
+#define X(name, sql) sql,
+		STORE_SQLITE_WRITES(X) STORE_SQLITE_READS(X)
+#undef X
+	};
+	CLEANUP(free_p) char *path = file("plans.db");
+	struct store *store = must_open(path);
+
+	for (size_t i = 0; i < ARRAY_SIZE(statements); i++)
+		ck_no_scan(store_sqlite__from(store)->db, statements[i]);
+	store->ops->close(store);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_sqlite");
@@ -316,6 +362,7 @@ int main(void)
 
 	dir = temp_dir_make();
 	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, test_statements__walk_no_whole_table);
 	tcase_add_test(tcase, test_open__a_second_owner_is_told_which_file_and_who);
 	tcase_add_test(tcase, test_open__keeps_the_slots_it_was_made_with);
 	tcase_add_test(tcase, test_open__only_its_owner_may_read_the_file);
