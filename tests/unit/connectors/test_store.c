@@ -85,11 +85,43 @@ static struct store *open_postgres_by_slot(void)
 	return open_url(postgres_fresh("test_store"), true);
 }
 
+/* As nodes of a cluster have it: the first has all slots, the second none. */
+static struct store *open_shared(const char *url)
+{
+	struct store_postgres_options options = {.url = url, .slot_count = 16};
+	struct store *store;
+	struct err err;
+
+	ck_assert_msg(store_postgres_open(&options, &store, &err) == 0, "%s", err.text);
+	return store;
+}
+
+static struct store *open_postgres_first(void)
+{
+	struct store *store = open_shared(postgres_fresh("test_store"));
+	char id[NODE_ID_SIZE];
+	bool got[16];
+	int slots[16];
+	struct err err;
+
+	for (int i = 0; i < 16; i++)
+		slots[i] = i;
+	ck_assert_int_eq(store->ops->node_join(store, "http://127.0.0.1:1", 600000, id, &err), 0);
+	ck_assert_int_eq(store->ops->slots_acquire(store, slots, 16, got, &err), 0);
+	return store;
+}
+
+static struct store *open_postgres_second(void)
+{
+	return open_shared(postgres_again("test_store"));
+}
+
 static const struct store_kind kinds[] = {
 	{.name = "sqlite", .open = open_file, .reopen = reopen_file},
 	{.name = "sqlite in memory", .open = open_memory},
 	{.name = "postgres", .open = open_postgres, .reopen = reopen_postgres},
 	{.name = "postgres, batches by slot", .open = open_postgres_by_slot},
+	{.name = "postgres, two nodes", .open = open_postgres_first, .second = open_postgres_second},
 	{.name = "fault, without faults", .open = open_fault},
 };
 
