@@ -86,6 +86,7 @@ static const char *type_text(enum config_type type)
 
 static const char *const choices[CONFIG_SETTING_COUNT] = {
 	[CONFIG_store_batch_by] = "node slot",
+	[CONFIG_kafka_outbox] = "relay cdc",
 	[CONFIG_log_level] = "off error warn info debug",
 	[CONFIG_log_format] = "text json",
 };
@@ -159,6 +160,8 @@ static void participant_release(struct config_participant *participant)
 {
 	free(participant->name);
 	free(participant->url);
+	free(participant->topic);
+	free(participant->cluster);
 	for (int i = 0; i < participant->n_headers; i++)
 		free(participant->headers[i]);
 }
@@ -172,6 +175,7 @@ void config_release(struct config *config)
 		participant_release(&config->participants[i]);
 	free(config->participants);
 	free(config->view);
+	config__kafka_release(config);
 	*config = (struct config){0};
 }
 
@@ -241,6 +245,36 @@ void config__set_connections(struct config_participant *p, const char *text,
 		p->max_connections = n;
 }
 
+static void set_text(char **field, const char *text)
+{
+	free(*field);
+	*field = xstrdup(text);
+}
+
+void config__set_participant_kafka(struct config_participant *p, const char *key, const char *text,
+								   const struct config_origin *origin, struct findings *findings)
+{
+	if (!*text) {
+		findings_add(findings, FINDING_ERROR, origin->line, origin->pointer,
+					 "%s of participant %s must not be empty", key, p->name);
+	} else if (strcmp(key, "topic") == 0) {
+		set_text(&p->topic, text);
+		p->source = origin->source;
+	} else if (strcmp(key, "cluster") == 0) {
+		set_text(&p->cluster, text);
+	} else {
+		int profile = reply_profile_parse(text);
+
+		if (profile >= 0)
+			p->profile = (enum reply_profile)profile;
+		else
+			findings_add(findings, FINDING_ERROR, origin->line, origin->pointer,
+						 "the profile of participant %s is one of native, spring and eventuate, "
+						 "not `%s`",
+						 p->name, text);
+	}
+}
+
 void config_set_participant(struct config *config, const char *name, const char *url,
 							enum config_source source)
 {
@@ -260,13 +294,16 @@ void config_set_participant_flag(struct config *config, const char *text, struct
 	struct config_participant *p;
 
 	if (!equals || equals == text) {
-		findings_add(findings, FINDING_ERROR, 0, origin.pointer, "is NAME=URL, not `%s`", text);
+		findings_add(findings, FINDING_ERROR, 0, origin.pointer,
+					 "is NAME=URL or NAME=kafka:TOPIC, not `%s`", text);
 		return;
 	}
 	CLEANUP(free_p) char *name = xstrndup(text, (size_t)(equals - text));
 
 	p = config__participant_add(config, name);
-	if (p)
+	if (p && strncmp(equals + 1, "kafka:", 6) == 0)
+		config__set_participant_kafka(p, "topic", equals + 7, &origin, findings);
+	else if (p)
 		config__set_url(p, equals + 1, &origin, findings);
 	else
 		findings_add(findings, FINDING_ERROR, 0, origin.pointer, "more than %d participants",
@@ -295,7 +332,7 @@ void config_set_flag(struct config *config, const char *flag, const char *value,
 
 /* ---- what it gives ---- */
 
-static const char *source_text(enum config_source source)
+const char *config__source_text(enum config_source source)
 {
 	switch (source) {
 	case CONFIG_FROM_DEFAULT:
@@ -310,7 +347,7 @@ static const char *source_text(enum config_source source)
 	return "";
 }
 
-static void print_string(const char *text, FILE *out)
+void config__print_string(const char *text, FILE *out)
 {
 	struct buf quoted;
 
@@ -339,7 +376,7 @@ static void print_value(const struct config *config, const struct config_setting
 	case CONFIG_CHOICE: {
 		CLEANUP(free_p) char *text = config_masked_url(*(char *const *)field);
 
-		print_string(text, out);
+		config__print_string(text, out);
 		break;
 	}
 	case CONFIG_INT:
@@ -358,6 +395,13 @@ static void print_value(const struct config *config, const struct config_setting
 	}
 }
 
+static void print_key(const char *key, const char *text, FILE *out)
+{
+	fprintf(out, "    %s: ", key);
+	config__print_string(text, out);
+	fputc('\n', out);
+}
+
 void config_print(const struct config *config, FILE *out)
 {
 	const char *section = "";
@@ -370,16 +414,27 @@ void config_print(const struct config *config, FILE *out)
 		section = setting->section;
 		fprintf(out, "  %s: ", setting->key);
 		print_value(config, setting, out);
-		fprintf(out, "  # %s\n", source_text(config->source[i]));
+		fprintf(out, "  # %s\n", config__source_text(config->source[i]));
+		/* The section's last setting: what it has beside the table follows. */
+		if (i + 1 == CONFIG_log_level)
+			config__kafka_print(config, out);
 	}
 	fputs(config->n_participants ? "participants:\n" : "participants: {}\n", out);
 	for (size_t i = 0; i < config->n_participants; i++) {
 		const struct config_participant *p = &config->participants[i];
-		CLEANUP(free_p) char *url = config_masked_url(p->url ? p->url : "");
 
-		fprintf(out, "  %s:\n    url: ", p->name);
-		print_string(url, out);
-		fprintf(out, "  # %s\n", source_text(p->source));
+		fprintf(out, "  %s:  # %s\n", p->name, config__source_text(p->source));
+		if (p->url) {
+			CLEANUP(free_p) char *url = config_masked_url(p->url);
+
+			print_key("url", url, out);
+		}
+		if (p->topic)
+			print_key("topic", p->topic, out);
+		if (p->cluster)
+			print_key("cluster", p->cluster, out);
+		if (p->profile != PROFILE_NATIVE)
+			print_key("profile", reply_profile_text(p->profile), out);
 		if (p->max_connections)
 			fprintf(out, "    max_connections: %lld\n", (long long)p->max_connections);
 		if (p->n_headers)
@@ -428,4 +483,5 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.idempotency_ttl_ms = config->idempotency_ttl,
 		.idempotency_timeout_ms = config->idempotency_timeout,
 	};
+	config__kafka_options(config, &ret_options->kafka);
 }

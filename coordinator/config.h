@@ -12,7 +12,13 @@
  *
  * in the environment SKALD_PARTICIPANTS__STOCK__URL, ..__STOCK__HEADERS__AUTHORIZATION and
  * ..__STOCK__MAX_CONNECTIONS, and as a flag --participant stock=http://stock:8080. In a name of the
- * environment `_` stands for `-` too, where a participant with dashes is known.
+ * environment `_` stands for `-` too, where a participant with dashes is known. A participant that
+ * is reached over Kafka has {topic, cluster, profile} instead of, or beside, its url; as a flag
+ * --participant credit=kafka:credit.commands.
+ *
+ * And the Kafka clusters: kafka.brokers and kafka.properties are those of the cluster `default`,
+ * kafka.clusters.NAME.brokers and .properties those of others. A property is librdkafka's; in the
+ * environment SKALD_KAFKA__PROPERTIES__SASL_PASSWORD is `sasl.password`.
  *
  * Everything wrong is reported at once, in findings whose pointer names the setting or variable.
  */
@@ -22,6 +28,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "connectors/kafka.h"
 #include "coordinator/node.h"
 #include "sagas/def_load.h"
 
@@ -64,6 +71,23 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "address and port it listens on")                                                            \
 	X(node, lease, "node-lease", DURATION, "10s", 1000, 600000,                                    \
 	  "with a store of many nodes: how long a node that says nothing keeps its slots")             \
+	X(kafka, brokers, "kafka-brokers", TEXT, "none", 0, 0,                                         \
+	  "host:port,… of the Kafka cluster named default; none: no such cluster")                     \
+	X(kafka, group_prefix, "kafka-group-prefix", TEXT, "skald", 0, 0,                              \
+	  "what the names of consumer groups begin with; one for each installation on a cluster")      \
+	X(kafka, reply_topic, "kafka-reply-topic", TEXT, "skald.replies", 0, 0,                        \
+	  "topic to which participants reply to commands; made when missing")                          \
+	X(kafka, reply_partitions, "kafka-reply-partitions", INT, "12", 1, 1000,                       \
+	  "partitions of the reply topic when it is made")                                             \
+	X(kafka, events_topic, "kafka-events-topic", TEXT, "none", 0, 0,                               \
+	  "topic to which what happens to sagas is published; none: it is not")                        \
+	X(kafka, outbox, "kafka-outbox", CHOICE, "relay", 0, 0,                                        \
+	  "who publishes the outbox: Skald (relay), or a connector that reads the table's changes "    \
+	  "(cdc)")                                                                                     \
+	X(kafka, early_events, "kafka-early-events", DURATION, "1h", 1000, 604800000,                  \
+	  "how long an event is kept for sagas that do not await it yet")                              \
+	X(kafka, in_flight, "kafka-in-flight", INT, "1000", 1, 100000,                                 \
+	  "records of one partition that are worked on at a time; past it the partition is paused")    \
 	X(log, level, "log-level", CHOICE, "info", 0, 0, "off, error, warn, info or debug")            \
 	X(log, format, "log-format", CHOICE, "text", 0, 0, "text or json; the log goes to stderr")
 
@@ -94,7 +118,13 @@ struct config_setting {
 
 extern const struct config_setting config_settings[CONFIG_SETTING_COUNT];
 
-enum { CONFIG_MAX_PARTICIPANTS = 1000, CONFIG_MAX_HEADERS = 32, CONFIG_MAX_BYTES = 1024 * 1024 };
+enum {
+	CONFIG_MAX_PARTICIPANTS = 1000,
+	CONFIG_MAX_HEADERS = 32,
+	CONFIG_MAX_BYTES = 1024 * 1024,
+	CONFIG_MAX_CLUSTERS = 16,
+	CONFIG_MAX_PROPERTIES = 100,
+};
 
 struct config_participant {
 	char *name;
@@ -102,7 +132,22 @@ struct config_participant {
 	char *headers[CONFIG_MAX_HEADERS + 1]; /* "Name: value", NULL-terminated */
 	int n_headers;
 	int64_t max_connections; /* 0: the client's default */
+	char *topic;             /* of its commands; NULL: it is not reached over Kafka */
+	char *cluster;           /* NULL: default */
+	enum reply_profile profile;
 	enum config_source source;
+};
+
+struct config_property {
+	char *name, *value;
+	enum config_source source;
+};
+
+struct config_cluster {
+	char *name;
+	char *brokers; /* NULL: not said, and of `default` the setting kafka.brokers */
+	struct config_property *properties;
+	size_t n_properties;
 };
 
 struct config {
@@ -113,7 +158,12 @@ struct config {
 	enum config_source source[CONFIG_SETTING_COUNT];
 	struct config_participant *participants;
 	size_t n_participants;
-	struct http_participant *view; /* of participants, for node_options */
+	struct config_cluster *clusters; /* the first is `default` */
+	size_t n_clusters;
+	/* For node_options. */
+	struct http_participant *view;
+	struct kafka_participant *kafka_view;
+	struct kafka_cluster_options *cluster_view;
 };
 
 /* Everything at its default. */
@@ -139,6 +189,9 @@ void config_set_participant_flag(struct config *config, const char *text,
 /* Adds the participant, or replaces its address, unless it was said by a stronger source. */
 void config_set_participant(struct config *config, const char *name, const char *url,
 							enum config_source source);
+
+/* What can be said only when all sources are read: whether what is named is there. */
+void config_check(const struct config *config, struct findings *findings);
 
 /* The effective values as YAML, each with where it comes from; secrets are masked. */
 void config_print(const struct config *config, FILE *out);

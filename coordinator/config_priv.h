@@ -21,6 +21,28 @@ void config__set_header(struct config_participant *p, const char *name, const ch
 						const struct config_origin *origin, struct findings *findings);
 void config__set_connections(struct config_participant *p, const char *text,
 							 const struct config_origin *origin, struct findings *findings);
+/* topic, cluster, profile */
+void config__set_participant_kafka(struct config_participant *p, const char *key, const char *text,
+								   const struct config_origin *origin, struct findings *findings);
+
+/* config_kafka.c */
+
+/* Finds or adds it; NULL: there are too many. */
+struct config_cluster *config__cluster_add(struct config *config, const char *name);
+void config__set_brokers(struct config_cluster *cluster, const char *text,
+						 const struct config_origin *origin, struct findings *findings);
+void config__set_property(struct config_cluster *cluster, const char *name, const char *value,
+						  const struct config_origin *origin, struct findings *findings);
+/* name: what follows SKALD_KAFKA__, in small letters: properties__sasl_password. False: it is a
+ * setting, or nothing of this. */
+bool config__kafka_variable(struct config *config, const char *name, const char *value,
+							const struct config_origin *origin, struct findings *findings);
+void config__kafka_print(const struct config *config, FILE *out);
+void config__kafka_release(struct config *config);
+void config__kafka_options(struct config *config, struct kafka_settings *ret_settings);
+void config__print_string(const char *text, FILE *out);
+const char *config__source_text(enum config_source source);
+
 /* The setting, or -1. */
 int config__find_setting(const char *section, const char *key);
 

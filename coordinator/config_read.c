@@ -9,7 +9,13 @@
 #include "sagas/base/suggest.h"
 #include "sagas/json_text.h"
 
-static const char *const participant_keys[] = {"url", "headers", "max_connections"};
+static const char *const participant_keys[] = {"url",   "headers", "max_connections",
+											   "topic", "cluster", "profile"};
+
+static bool is_kafka_key(const char *key)
+{
+	return strcmp(key, "topic") == 0 || strcmp(key, "cluster") == 0 || strcmp(key, "profile") == 0;
+}
 
 /* ---- the file ---- */
 
@@ -79,7 +85,9 @@ static void read_participant(const struct reader *reader, const char *name, json
 	json_t *value;
 
 	if (!p || !json_is_object(body)) {
-		complain(reader, at, p ? "a participant is {url, headers, max_connections}" : "too many",
+		complain(reader, at,
+				 p ? "a participant is {url, headers, max_connections} or {topic, cluster, profile}"
+				   : "too many",
 				 NULL);
 		return;
 	}
@@ -95,20 +103,108 @@ static void read_participant(const struct reader *reader, const char *name, json
 			config__set_url(p, text, &origin, reader->findings);
 		else if (strcmp(key, "max_connections") == 0 && text)
 			config__set_connections(p, text, &origin, reader->findings);
-		else if (strcmp(key, "url") == 0 || strcmp(key, "max_connections") == 0)
+		else if (is_kafka_key(key) && text)
+			config__set_participant_kafka(p, key, text, &origin, reader->findings);
+		else if (strcmp(key, "url") == 0 || strcmp(key, "max_connections") == 0 ||
+				 is_kafka_key(key))
 			complain(reader, pointer, "is one value", NULL);
 		else
 			unknown_key(reader, pointer, key, participant_keys, ARRAY_SIZE(participant_keys));
 	}
-	if (!p->url)
-		complain(reader, at, "a participant needs a url", NULL);
+	if (!p->url && !p->topic)
+		complain(reader, at, "a participant needs a url, or a topic of Kafka", NULL);
+}
+
+static void read_properties(const struct reader *reader, struct config_cluster *cluster,
+							json_t *body, const char *at)
+{
+	const char *name;
+	json_t *value;
+
+	if (!json_is_object(body)) {
+		complain(reader, at, "properties are librdkafka's names with values", NULL);
+		return;
+	}
+	json_object_foreach (body, name, value) {
+		CLEANUP(free_p) char *pointer = xasprintf("%s/%s", at, name);
+		CLEANUP(free_p) char *text = scalar_text(value);
+		const struct config_origin origin = {CONFIG_FROM_FILE,
+											 doc_places_line(reader->places, pointer), pointer};
+
+		if (json_is_boolean(value))
+			text = xstrdup(json_is_true(value) ? "true" : "false");
+		if (text)
+			config__set_property(cluster, name, text, &origin, reader->findings);
+		else
+			complain(reader, pointer, "is one value", NULL);
+	}
+}
+
+static void read_cluster(const struct reader *reader, const char *name, json_t *body,
+						 const char *at)
+{
+	static const char *const keys[] = {"brokers", "properties"};
+	struct config_cluster *cluster = config__cluster_add(reader->config, name);
+	const char *key;
+	json_t *value;
+
+	if (!cluster || !json_is_object(body)) {
+		complain(reader, at, cluster ? "a cluster is {brokers, properties}" : "too many", NULL);
+		return;
+	}
+	json_object_foreach (body, key, value) {
+		CLEANUP(free_p) char *pointer = xasprintf("%s/%s", at, key);
+		CLEANUP(free_p) char *text = scalar_text(value);
+		const struct config_origin origin = {CONFIG_FROM_FILE,
+											 doc_places_line(reader->places, pointer), pointer};
+
+		if (strcmp(key, "properties") == 0)
+			read_properties(reader, cluster, value, pointer);
+		else if (strcmp(key, "brokers") != 0)
+			unknown_key(reader, pointer, key, keys, ARRAY_SIZE(keys));
+		else if (text)
+			config__set_brokers(cluster, text, &origin, reader->findings);
+		else
+			complain(reader, pointer, "is one value", NULL);
+	}
+	if (!cluster->brokers && strcmp(name, "default") != 0)
+		complain(reader, at, "a cluster needs brokers", NULL);
+}
+
+static void read_clusters(const struct reader *reader, json_t *body, const char *at)
+{
+	const char *name;
+	json_t *value;
+
+	if (!json_is_object(body)) {
+		complain(reader, at, "clusters are names with {brokers, properties}", NULL);
+		return;
+	}
+	json_object_foreach (body, name, value) {
+		CLEANUP(free_p) char *pointer = xasprintf("%s/%s", at, name);
+
+		read_cluster(reader, name, value, pointer);
+	}
+}
+
+/* What the section of Kafka has beside the settings of the table. */
+static bool read_kafka(const struct reader *reader, const char *key, json_t *value, const char *at)
+{
+	if (strcmp(key, "properties") == 0)
+		read_properties(reader, config__cluster_add(reader->config, "default"), value, at);
+	else if (strcmp(key, "clusters") == 0)
+		read_clusters(reader, value, at);
+	else
+		return false;
+	return true;
 }
 
 static void read_section(const struct reader *reader, const char *section, json_t *body)
 {
 	CLEANUP(free_p) char *at = xasprintf("/%s", section);
 	bool participants = strcmp(section, "participants") == 0;
-	const char *known[CONFIG_SETTING_COUNT], *key;
+	bool kafka = strcmp(section, "kafka") == 0;
+	const char *known[CONFIG_SETTING_COUNT + 2], *key;
 	size_t n = 0;
 	json_t *value;
 
@@ -122,6 +218,10 @@ static void read_section(const struct reader *reader, const char *section, json_
 			sections[i + 1] = config_settings[i].section;
 		unknown_key(reader, at, section, sections, CONFIG_SETTING_COUNT + 1);
 		return;
+	}
+	if (kafka) {
+		known[n++] = "properties";
+		known[n++] = "clusters";
 	}
 	if (json_is_null(body)) /* a section whose keys are all commented out */
 		return;
@@ -138,6 +238,8 @@ static void read_section(const struct reader *reader, const char *section, json_
 
 		if (participants)
 			read_participant(reader, key, value, pointer);
+		else if (kafka && read_kafka(reader, key, value, pointer))
+			continue;
 		else if (index < 0)
 			unknown_key(reader, pointer, key, known, n);
 		else if (!text)
@@ -239,6 +341,8 @@ static void read_participant_variable(struct config *config, const char *name, c
 		config__set_url(p, value, origin, findings);
 	} else if (strcmp(key, "max_connections") == 0) {
 		config__set_connections(p, value, origin, findings);
+	} else if (is_kafka_key(key)) {
+		config__set_participant_kafka(p, key, value, origin, findings);
 	} else if (strncmp(key, "headers__", 9) == 0) {
 		CLEANUP(free_p) char *header = xstrdup(key + 9);
 
@@ -248,8 +352,8 @@ static void read_participant_variable(struct config *config, const char *name, c
 		config__set_header(p, header, value, origin, findings);
 	} else {
 		findings_add(findings, FINDING_ERROR, 0, origin->pointer,
-					 "unknown key `%s` of a participant; there are url, max_connections and "
-					 "headers__NAME",
+					 "unknown key `%s` of a participant; there are url, max_connections, "
+					 "headers__NAME, topic, cluster and profile",
 					 key);
 	}
 }
@@ -272,6 +376,8 @@ static void read_variable(struct config *config, const char *variable, const cha
 		read_participant_variable(config, key, value, &origin, findings);
 		return;
 	}
+	if (strcmp(name, "kafka") == 0 && config__kafka_variable(config, key, value, &origin, findings))
+		return;
 	index = config__find_setting(name, key);
 	if (index >= 0) {
 		config__set(config, (size_t)index, value, &origin, findings);

@@ -8,6 +8,7 @@
 #include "connectors/http_client.h"
 #include "connectors/store.h"
 #include "coordinator/engine.h"
+#include "coordinator/kafka/settings.h"
 #include "coordinator/membership.h"
 #include "coordinator/registry.h"
 #include "coordinator/waits.h"
@@ -31,6 +32,7 @@ struct node_options {
 	/* With a store of many nodes. */
 	const char *advertise; /* where the others reach the API; NULL: where it listens */
 	int64_t lease_ms;      /* 0: 10 s */
+	struct kafka_settings kafka;
 };
 
 struct node {
@@ -43,9 +45,9 @@ struct node {
 	struct registry *registry;
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */
-	int port;              /* on which it listens */
-	bool draining;         /* atomic: intake is closed */
-	bool ready;            /* atomic: recovery is done and the store answers */
+	int port;      /* on which it listens */
+	bool draining; /* atomic: intake is closed */
+	bool ready;    /* atomic: recovery is done and the store answers */
 };
 
 int node_start(const struct node_options *options, struct node **ret_node,

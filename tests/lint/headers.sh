@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every header compiles alone.
 set -u
-flags=$(pkg-config --cflags jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis libpq)
+flags=$(pkg-config --cflags jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis libpq rdkafka)
 export flags
 check() {
 	# shellcheck disable=SC2086

@@ -9,6 +9,7 @@ curl/.*              connectors/http_*
 hiredis/.*           connectors/redis_link.c tests/*
 sqlite3\.h           connectors/store_sqlite* examples/participant/ledger.c tests/*
 libpq-fe\.h         connectors/store_postgres* tests/*
+librdkafka/.*        connectors/kafka* examples/*/participants/* tests/*
 yaml\.h              connectors/yaml*
 microhttpd\.h        coordinator/server*.c coordinator/server_priv.h examples/participant/participant.c tests/*
 check\.h             tests/*

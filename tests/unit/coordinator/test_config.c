@@ -234,6 +234,87 @@ START_TEST(test_config__gives_a_node_what_it_takes)
 }
 END_TEST
 
+START_TEST(test_config__kafka_has_clusters_properties_and_participants)
+{
+	static char *environment[] = {"SKALD_KAFKA__PROPERTIES__SASL_PASSWORD=from-the-environment",
+								  "SKALD_KAFKA__CLUSTERS__AUDIT__PROPERTIES__COMPRESSION_TYPE=lz4",
+								  "SKALD_PARTICIPANTS__LEDGER__TOPIC=ledger.commands", NULL};
+	struct node_options options;
+
+	read_text("kafka:\n  brokers: a:9092,b:9092\n  in_flight: 10\n"
+			  "  properties: {sasl.username: me, sasl.password: from the file}\n"
+			  "  clusters: {audit: {brokers: \"c:9092\"}}\n"
+			  "participants:\n"
+			  "  credit: {topic: credit.commands, profile: spring, cluster: audit}\n");
+	config_read_environment(&config, environment, &findings);
+	config_set_participant_flag(&config, "mail=kafka:mail.commands", &findings);
+	config_check(&config, &findings);
+	ck_assert_uint_eq(findings.n, 0);
+	config_node_options(&config, &options);
+	ck_assert_uint_eq(options.kafka.n_clusters, 2);
+	ck_assert_str_eq(options.kafka.clusters[0].name, "default");
+	ck_assert_str_eq(options.kafka.clusters[0].brokers, "a:9092,b:9092");
+	ck_assert_uint_eq(options.kafka.clusters[0].n_properties, 2);
+	ck_assert_str_eq(options.kafka.clusters[0].properties[1].name, "sasl.password");
+	ck_assert_str_eq(options.kafka.clusters[0].properties[1].value, "from-the-environment");
+	ck_assert_str_eq(options.kafka.clusters[1].name, "audit");
+	ck_assert_str_eq(options.kafka.clusters[1].properties[0].value, "lz4");
+	ck_assert_uint_eq(options.kafka.n_participants, 3);
+	ck_assert_str_eq(options.kafka.participants[0].cluster, "audit");
+	ck_assert_int_eq(options.kafka.participants[0].profile, PROFILE_SPRING);
+	ck_assert_str_eq(options.kafka.participants[1].topic, "ledger.commands");
+	ck_assert_str_eq(options.kafka.participants[2].topic, "mail.commands");
+	ck_assert_int_eq(options.kafka.in_flight, 10);
+	ck_assert_ptr_null(options.kafka.events_topic);
+	ck_assert_uint_eq(options.n_participants, 0);
+}
+END_TEST
+
+START_TEST(test_config__says_what_is_wrong_with_kafka)
+{
+	read_text("kafka:\n  brokers: a:9092\n"
+			  "  properties: {enable.idempotence: false, sasl.usernam: me}\n"
+			  "  clusters: {audit: {properties: {compression.type: lz4}}}\n"
+			  "  broker: b:9092\n"
+			  "participants:\n"
+			  "  credit: {topic: credit.commands, profile: sprung}\n"
+			  "  mail: {max_connections: 3}\n"
+			  "  ledger: {topic: ledger.commands, cluster: other}\n");
+	config_check(&config, &findings);
+	ck_assert_uint_eq(findings.n, 7);
+	expect_finding(0, 3, "enable.idempotence");
+	expect_finding(1, 3, "sasl.username");
+	expect_finding(2, 4, "a cluster needs brokers");
+	expect_finding(3, 5, "did you mean `brokers`");
+	expect_finding(4, 7, "native, spring and eventuate");
+	expect_finding(5, 8, "a participant needs a url, or a topic");
+	expect_finding(6, 0, "no Kafka cluster `other`");
+}
+END_TEST
+
+START_TEST(test_config__prints_kafka_without_secrets)
+{
+	char text[8192] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	read_text("kafka:\n  brokers: a:9092\n  properties: {sasl.password: hunter2}\n"
+			  "  clusters: {audit: {brokers: \"c:9092\", properties: {linger.ms: 5}}}\n"
+			  "participants: {credit: {topic: t, profile: eventuate, cluster: audit}}\n");
+	config_print(&config, out);
+	fclose(out);
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_ptr_null(strstr(text, "hunter2"));
+	config_release(&config);
+	config_init(&config);
+	read_text(text);
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_str_eq(config.kafka_brokers, "a:9092");
+	ck_assert_str_eq(config.clusters[1].brokers, "c:9092");
+	ck_assert_str_eq(config.clusters[1].properties[0].value, "5");
+	ck_assert_int_eq(config.participants[0].profile, PROFILE_EVENTUATE);
+}
+END_TEST
+
 /* Run at the root of the project, as all tests are. */
 START_TEST(test_config__each_setting_is_documented)
 {
@@ -276,6 +357,9 @@ int main(void)
 	tcase_add_test(tc, test_config__print_masks_secrets);
 	tcase_add_test(tc, test_config__what_is_printed_can_be_read);
 	tcase_add_test(tc, test_config__gives_a_node_what_it_takes);
+	tcase_add_test(tc, test_config__kafka_has_clusters_properties_and_participants);
+	tcase_add_test(tc, test_config__says_what_is_wrong_with_kafka);
+	tcase_add_test(tc, test_config__prints_kafka_without_secrets);
 	tcase_add_test(tc, test_config__each_setting_is_documented);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
