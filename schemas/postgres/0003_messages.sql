@@ -71,8 +71,9 @@ CREATE TABLE outbox (
 	place         integer NOT NULL,          -- among the records of that row
 	cluster       text COLLATE "C" NOT NULL,
 	headers       text NOT NULL,             -- JSON object of strings
-	source        text,                      -- two of them, for routers that know only columns
+	source        text,                      -- some of them, for routers that know only columns
 	traceparent   text,
+	specversion   text NOT NULL DEFAULT '1.0', -- of CloudEvents
 	created_at    bigint NOT NULL,
 	PRIMARY KEY (slot, saga_id, seq, place)
 ) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0,

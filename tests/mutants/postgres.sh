@@ -3,10 +3,12 @@
 # Arguments name the mutants to try, none means all.
 set -u
 source "$(dirname "$0")/lib.sh"
-targets="$build/tests/unit/connectors/test_store_postgres $build/tests/unit/connectors/test_store"
+tests=$build/tests/unit/connectors
+targets="$tests/test_store_postgres $tests/test_store_postgres_queues $tests/test_store"
 limit=240 only=$*
+export tests
 try() {
-	"$build/tests/unit/connectors/test_store_postgres" && "$build/tests/unit/connectors/test_store"
+	"$tests/test_store_postgres" && "$tests/test_store_postgres_queues" && "$tests/test_store"
 }
 # check(3) says `file:line:F:case:test:0: what`, F for an assertion.
 reason() { grep -a ':F:' | sed -E 's|^[^:]*/([a-z_]+\.c:[0-9]+):F:[a-z_]+:|\1 |'; }
@@ -36,5 +38,18 @@ mutant counted-without-a-change $sql \
 mutant unknown-commit-taken-as-failed $commit \
 	's/(static void mark_lost\([^{]*\{)\n[^;]*;\n[^;]*;/\1\n\t(void)name;\n\tc->failure.fault = PG_FAULT_SERVER;/'
 mutant unknown-commit-not-settled $commit 's/(int pg__settle\([^{]*\{)/\1\n\tpg__from(store)->lost.name[0] = 0;/'
+
+# Queues: what is written and removed with a transition, and what beside it.
+queues=connectors/store_postgres_queues.c tend=connectors/store_postgres_tend.c
+joined() { echo "s/\\($1\\.saga_id IN \\(SELECT saga_id FROM accepted\\)\\) IS TRUE/true/"; }
+mutant published-though-it-was-refused $sql "$(joined o)"
+mutant inbox-emptied-without-the-transition $sql "$(joined i)"
+mutant waits-though-it-was-refused $sql "$(joined a)"
+mutant waits-no-more-though-it-was-refused $sql "$(joined d)"
+mutant look-before-the-event-is-committed $queues \
+	's/r = insert_events(\(s, events \+ from, some,) err\);([^;]*)r = announce\([^;]*;/r = announce\1 touched, err);\2r = insert_events\1 err);/'
+mutant inbox-emptied-by-a-former-owner $sql 's/AND \(r\.slot IN \(SELECT slot FROM fence\)\) IS TRUE/AND true/'
+mutant written-before-the-last-is-settled $tend 's/if \(s->lost\.name\[0\]\)/if (false)/'
+mutant former-waiter-not-dropped $sql 's/\(d\.step IS NULL OR \(t\.step/(false OR (t.step/'
 
 finish

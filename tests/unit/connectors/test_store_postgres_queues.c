@@ -173,6 +173,11 @@ START_TEST(test_commit__a_fenced_item_leaves_its_queues_alone)
 	ck_assert_int_eq(commit(b, &item, 1), 0);
 	ck_assert_int_eq(item.verdict, STORE_ACCEPTED);
 	ck_queues("1", "2", "0");
+	item = rows_next(1, 3, NULL);
+	item.unsubscribe_all = true;
+	ck_assert_int_eq(commit(a, &item, 1), 0);
+	ck_assert_int_eq(item.verdict, STORE_FENCED);
+	ck_queues("1", "2", "0");
 	a->ops->close(a);
 	b->ops->close(b);
 }
@@ -255,10 +260,15 @@ START_TEST(test_commit__a_subscription_that_is_there_already_stays)
 
 	ck_assert_int_eq(rows_put_create(store, 1), STORE_ACCEPTED);
 	ck_assert_int_eq(commit(store, &item, 1), 0);
+	rows[0] = waits_for("old", "v");
+	item = rows_next(1, 3, NULL);
+	item.subscriptions = rows;
+	item.n_subscriptions = 1;
+	ck_assert_int_eq(commit(store, &item, 1), 0);
 	rows[0] = waits_for("paid", "w");
 	rows[1] = waits_for("paid", "v"); /* which is the last word, and nothing new */
 	rows[2] = waits_for("sent", "v");
-	item = rows_next(1, 3, NULL);
+	item = rows_next(1, 4, NULL);
 	item.subscriptions = rows;
 	item.n_subscriptions = 3;
 	item.unsubscribe_all = true; /* before them */
