@@ -154,6 +154,12 @@ bool saga_state_awaits_queue(const struct saga_state *state, int step,
 							 const struct action_state *action);
 /* When something must happen without further input (it may be in the past); 0: never. */
 wall_ms saga_state_next_due(const struct saga_state *state);
+/* The same in two, as of now: what takes effect by itself, and the time-outs of what is answered
+ * through Kafka, which take effect when the queues are read so far. */
+struct saga_due {
+	wall_ms at, queued_at; /* 0: never */
+};
+struct saga_due saga_state_due(const struct saga_state *state, wall_ms now);
 /* Nothing is out, and a fold of the history knows as much. */
 bool saga_state_may_sleep(const struct saga_state *state);
 /* Why it concerns a person, in one line; NULL: it does not. Borrowed until the state changes. */

@@ -20,6 +20,8 @@ struct summary {
 	bool settling;     /* something waits for a settle_at */
 	bool fold_differs; /* what the fold does not know, and needs to */
 	wall_ms due;       /* the earliest; 0: none */
+	wall_ms now;       /* for what follows */
+	struct saga_due in_two;
 };
 
 static void earlier(wall_ms *due, wall_ms at)
@@ -28,14 +30,21 @@ static void earlier(wall_ms *due, wall_ms at)
 		*due = at;
 }
 
+/* Something is due, and may have to wait until the queues are read. */
+static void due_at(struct summary *sum, wall_ms at, bool queued)
+{
+	earlier(&sum->due, at);
+	earlier(queued ? &sum->in_two.queued_at : &sum->in_two.at, at);
+}
+
 /* A probe that waits for its reply holds up what its action would do next. */
 static void sum_asked(struct summary *sum, const struct exec *exec)
 {
 	sum->replies++;
 	sum->fold_differs = true;
-	earlier(&sum->due, exec->probe_due_at);
+	due_at(sum, exec->probe_due_at, true);
 	if (exec->status != EXEC_RUNNING)
-		earlier(&sum->due, exec->deadline_at);
+		due_at(sum, exec->deadline_at, true);
 }
 
 static void sum_running(struct summary *sum, const struct exec *exec, enum action_kind kind)
@@ -44,7 +53,7 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
 		sum->timers++;
-		earlier(&sum->due, exec->due_at);
+		due_at(sum, exec->due_at, kind == ACTION_AWAIT_KAFKA);
 		break;
 	case ACTION_COMMAND:
 		if (!exec->published && !exec->taken) {
@@ -53,8 +62,8 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 		}
 		sum->replies++;
 		sum->fold_differs |= !exec->published || exec->due_is_volatile;
-		earlier(&sum->due, exec->due_at);
-		earlier(&sum->due, exec->rest_at);
+		due_at(sum, exec->due_at, true);
+		due_at(sum, exec->rest_at, false);
 		break;
 	case ACTION_HTTP:
 	case ACTION_SET:
@@ -65,7 +74,24 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	}
 }
 
-static void sum_exec(struct summary *sum, const struct exec *exec, enum action_kind kind)
+/*
+ * The next attempt, and the end of all of them. Past that end nothing more is tried, also while it
+ * waits for an answer that may have come in time.
+ */
+static void sum_moving(struct summary *sum, const struct exec *exec, bool queued)
+{
+	bool over = queued && exec->deadline_at && exec->deadline_at <= sum->now;
+
+	due_at(sum, exec->rest_at, false);
+	due_at(sum, exec->deadline_at, queued);
+	if (over)
+		earlier(&sum->due, exec->due_at);
+	else
+		due_at(sum, exec->due_at, false);
+}
+
+static void sum_exec(struct summary *sum, const struct exec *exec, enum action_kind kind,
+					 bool queued)
 {
 	switch (exec->status) {
 	case EXEC_RUNNING:
@@ -87,9 +113,7 @@ static void sum_exec(struct summary *sum, const struct exec *exec, enum action_k
 			sum_asked(sum, exec);
 			break;
 		}
-		earlier(&sum->due, exec->due_at);
-		earlier(&sum->due, exec->rest_at);
-		earlier(&sum->due, exec->deadline_at);
+		sum_moving(sum, exec, queued);
 		sum->fold_differs |= exec->due_is_volatile;
 		break;
 	case EXEC_IDLE:
@@ -200,32 +224,6 @@ static bool waits_to_settle(const struct saga_state *state, int step, int item)
 	return saga_state_dependants_undone(state, step) && !later_turn_stands(state, step, item);
 }
 
-static void summarise(const struct saga_state *state, struct summary *sum)
-{
-	int i, j;
-
-	*sum = (struct summary){0};
-	if (saga_status_is_terminal(state->status))
-		return;
-	for (i = 0; i < state->def->n_steps; i++) {
-		const struct step_state *step = &state->steps[i];
-		const struct step_def *def = &state->def->steps[i];
-
-		for (j = 0; j < step->n_actions; j++) {
-			const struct action_state *action = &step->actions[j];
-
-			sum_exec(sum, &action->run, def->act.kind);
-			sum_exec(sum, &action->undo, def->undo.kind);
-			if (waits_to_settle(state, i, j)) {
-				sum->settling = true;
-				earlier(&sum->due, action->run.settle_at);
-			}
-		}
-	}
-	if (!state->failing && !state->deadline_noted)
-		earlier(&sum->due, state->deadline_at);
-}
-
 static bool exec_awaits_queue(const struct exec *exec, const struct action_def *def)
 {
 	bool probes = def->probe && def->probe->act.kind == ACTION_COMMAND;
@@ -249,19 +247,57 @@ bool saga_state_awaits_queue(const struct saga_state *state, int step,
 		   (def->undo_kind == UNDO_ACTION && exec_awaits_queue(&action->undo, &def->undo));
 }
 
+static void summarise(const struct saga_state *state, wall_ms now, struct summary *sum)
+{
+	bool any_queued = false;
+	int i, j;
+
+	*sum = (struct summary){.now = now};
+	if (saga_status_is_terminal(state->status))
+		return;
+	for (i = 0; i < state->def->n_steps; i++) {
+		const struct step_state *step = &state->steps[i];
+		const struct step_def *def = &state->def->steps[i];
+
+		for (j = 0; j < step->n_actions; j++) {
+			const struct action_state *action = &step->actions[j];
+			bool queued = saga_state_awaits_queue(state, i, action);
+
+			any_queued |= queued;
+			sum_exec(sum, &action->run, def->act.kind, queued);
+			sum_exec(sum, &action->undo, def->undo.kind, queued);
+			if (waits_to_settle(state, i, j)) {
+				sum->settling = true;
+				due_at(sum, action->run.settle_at, false);
+			}
+		}
+	}
+	/* Past the pivot it is an alert, and undoes nothing that an answer could speak against. */
+	if (!state->failing && !state->deadline_noted)
+		due_at(sum, state->deadline_at, any_queued && !saga_state_past_pivot(state));
+}
+
 wall_ms saga_state_next_due(const struct saga_state *state)
 {
 	struct summary sum;
 
-	summarise(state, &sum);
+	summarise(state, 0, &sum);
 	return sum.due;
+}
+
+struct saga_due saga_state_due(const struct saga_state *state, wall_ms now)
+{
+	struct summary sum;
+
+	summarise(state, now, &sum);
+	return sum.in_two;
 }
 
 int saga_state_in_flight(const struct saga_state *state)
 {
 	struct summary sum;
 
-	summarise(state, &sum);
+	summarise(state, 0, &sum);
 	return sum.calls;
 }
 
@@ -269,7 +305,7 @@ bool saga_state_may_sleep(const struct saga_state *state)
 {
 	struct summary sum;
 
-	summarise(state, &sum);
+	summarise(state, 0, &sum);
 	return sum.calls == 0 && !sum.fold_differs;
 }
 
@@ -366,7 +402,7 @@ void saga_state_derive(struct saga_state *state)
 	state->attention = find_attention(state);
 	if (saga_status_is_terminal(before))
 		return;
-	summarise(state, &sum);
+	summarise(state, 0, &sum);
 	if (state->failing)
 		state->status =
 			any_undo_failed(state) && !sum.calls && !sum.replies && !sum.moving && !sum.settling
