@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* What is kept from one use to the next; a batch that was larger gives the rest back. */
-enum { CHUNK_BYTES = 128 * 1024, KEEP_CHUNKS = 8, ALIGNMENT = 16 };
+enum { CHUNK_BYTES = 128 * 1024, SMALL_CHUNK_BYTES = 4000, KEEP_CHUNKS = 8, ALIGNMENT = 16 };
 
 struct batch_chunk {
 	struct batch_chunk *next;
@@ -13,7 +13,18 @@ struct batch_chunk {
 
 struct batch *batch_new(void)
 {
-	return xcalloc(1, sizeof(struct batch));
+	struct batch *batch = xcalloc(1, sizeof(*batch));
+
+	batch->chunk_bytes = CHUNK_BYTES;
+	return batch;
+}
+
+struct batch *batch_new_small(void)
+{
+	struct batch *batch = xcalloc(1, sizeof(*batch));
+
+	batch->chunk_bytes = SMALL_CHUNK_BYTES;
+	return batch;
 }
 
 static void chunks_free(struct batch_chunk *chunk)
@@ -90,7 +101,8 @@ static void make_room(struct batch *batch, size_t size)
 	while (chunk && chunk->cap - chunk->used < size && chunk->next)
 		chunk = chunk->next;
 	if (!chunk || chunk->cap - chunk->used < size) {
-		struct batch_chunk *added = chunk_new(size > CHUNK_BYTES ? size : CHUNK_BYTES);
+		struct batch_chunk *added =
+			chunk_new(size > batch->chunk_bytes ? size : batch->chunk_bytes);
 
 		if (chunk)
 			chunk->next = added;

@@ -24,6 +24,7 @@ struct batch {
 	size_t n, cap;
 	size_t bytes; /* what its items hold */
 	struct batch_chunk *chunks, *chunk;
+	size_t chunk_bytes;
 
 	/* Filled in by the writer. */
 	int result; /* of the commit: 0, or ERR_*: nothing took effect, or ERR_UNKNOWN and settled */
@@ -36,6 +37,8 @@ struct batch {
 };
 
 struct batch *batch_new(void) MUST_CHECK;
+/* For a few rows only: its memory grows in small pieces, and is not kept by batch_clear. */
+struct batch *batch_new_small(void) MUST_CHECK;
 void batch_free(struct batch *batch); /* takes NULL */
 void batch_clear(struct batch *batch);
 

@@ -47,6 +47,19 @@ static void fill_rows(struct creation *creation, const struct creation_request *
 	}
 }
 
+/* What it waits for, and that it has started. */
+static int add_messages(struct creation *creation, const struct creation_request *request,
+						const struct decision *decision, struct err *err)
+{
+	struct lifecycle_before before = {.status = SAGA_RUNNING};
+
+	if (decision->n_subscriptions == 0 && !request->lifecycle.topic)
+		return 0;
+	creation->rows = batch_new_small();
+	return transition_add_messages(creation->rows, creation->state, decision, &request->lifecycle,
+								   &before, &creation->item, err);
+}
+
 int creation_new(const struct creation_request *request, struct creation **ret_creation,
 				 struct err *err)
 {
@@ -68,6 +81,7 @@ int creation_new(const struct creation_request *request, struct creation **ret_c
 	if (r == 0) {
 		write_events(creation, &decision);
 		fill_rows(creation, request);
+		r = add_messages(creation, request, &decision, err);
 	}
 	decision_release(&decision);
 	if (r < 0) {
@@ -84,6 +98,7 @@ void creation_free(struct creation *creation)
 		return;
 	saga_state_free(creation->state);
 	buf_release(&creation->events);
+	batch_free(creation->rows);
 	free(creation);
 }
 
@@ -160,7 +175,7 @@ void creations_free(struct creations *creations)
 
 bool creations_add(struct creations *creations, struct creation *creation)
 {
-	size_t bytes = creation->events.len;
+	size_t bytes = creation->events.len + (creation->rows ? creation->rows->bytes : 0);
 
 	if (creations->n == CREATIONS_MAX ||
 		(creations->n > 0 && creations->bytes + bytes > CREATIONS_MAX_BYTES))

@@ -1,7 +1,8 @@
 /*
  * Creating a saga on a node that does not own its slot, because the owner cannot be reached: its
- * row, its key and SagaStarted are committed, and nothing is scheduled. The row is due at once, so
- * whoever owns the slot, now or next, finds it by that and advances it.
+ * row, its key, SagaStarted and what it subscribes to are committed, and nothing is scheduled. The
+ * row is due at once, so whoever owns the slot, now or next, finds it by that and advances it; and
+ * looks for events that came before.
  *
  * One creation is a job of the writer; many can be one together, and so one commit, which judges
  * each of them alone.
@@ -9,6 +10,7 @@
 #ifndef COORDINATOR_CREATE_H
 #define COORDINATOR_CREATE_H
 
+#include "coordinator/transition.h"
 #include "coordinator/writer.h"
 #include "sagas/def.h"
 #include "sagas/jval.h"
@@ -20,6 +22,7 @@ struct creation {
 	struct saga_row row;
 	struct saga_state *state;
 	struct buf events;
+	struct batch *rows; /* memory of what goes beside the history; NULL: nothing does */
 	char fingerprint[SHA256_HEX_SIZE];
 	/* Called on the writer's thread when result is there. */
 	void (*done)(struct creation *creation);
@@ -36,6 +39,7 @@ struct creation_request {
 	struct jval *input;            /* a reference is taken */
 	wall_ms now;
 	uint64_t random;
+	struct lifecycle_topic lifecycle;
 };
 
 /* Makes what is to be committed. The input's references are counted on this thread only. */

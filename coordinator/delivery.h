@@ -22,6 +22,7 @@
 
 #include "coordinator/mailbox.h"
 #include "sagas/decide.h"
+#include "sagas/hash.h"
 #include "sagas/id.h"
 
 enum delivery_kind { DELIVERY_REPLY, DELIVERY_EVENT };
@@ -48,20 +49,24 @@ struct delivery {
 	 * nobody else refers to it.
 	 */
 	struct jval *value;
-	char inbox_id[SAGA_ID_SIZE]; /* "": it is not from the inbox */
+	char inbox_id[UUID_SIZE]; /* "": it is not from the inbox */
 	/*
 	 * Called once, on the engine's thread; it must not block, and it takes the delivery back.
 	 *
 	 *   0                durable in the saga's history, or of no use to it for ever
 	 *   ERR_NOT_FOUND    there is no such saga
-	 *   ERR_FENCED       another node has its slot: to be put into the inbox
-	 *   ERR_UNAVAILABLE  not now (a limit, a stop, a store that is away): offer it again later
+	 *   ERR_FENCED       another node has its slot, or the saga is parked: to be put into the
+	 * inbox, where it waits ERR_UNAVAILABLE  not now (a limit, a stop, a store that is away): offer
+	 * it again later
 	 */
 	void (*done)(struct delivery *delivery);
 	void *ctx;
 	/* Filled in before done. */
 	int result;
 	struct err err;
+	/* The engine's own. */
+	bool early;   /* an event that was there before its saga waited for it: it has no row */
+	bool useless; /* the saga could do nothing with it */
 };
 
 struct delivery *delivery_new(enum delivery_kind kind) MUST_CHECK; /* item is -1, all else 0 */

@@ -7,37 +7,21 @@
  * A turn takes at most SLICE inputs before the batch is offered to the writer, so that a flood does
  * not hold commits back. Timers take effect only when nothing that has arrived is unread.
  */
-#include "coordinator/engine.h"
+#include "coordinator/engine_priv.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "coordinator/clock.h"
 #include "coordinator/failpoint.h"
-#include "coordinator/loader.h"
 #include "coordinator/log.h"
-#include "coordinator/participant_call.h"
-#include "coordinator/turn.h"
 #include "coordinator/writer.h"
 
 enum {
 	SLICE = 256,
 	INTAKE_DEFAULT = 10000,
 	MANY_POLL_MS = 1000, /* for what other nodes created here */
-};
-
-enum engine_mail {
-	ENGINE_MAIL_CALL = 1,
-	ENGINE_MAIL_REPLY,
-	ENGINE_MAIL_BATCH,
-	ENGINE_MAIL_LOADED,
-	ENGINE_MAIL_LISTED,
-	ENGINE_MAIL_SLOTS,
-	ENGINE_MAIL_POKE,
-	ENGINE_MAIL_DRAIN,
-	ENGINE_MAIL_STOP,
 };
 
 /* What membership says. */
@@ -47,31 +31,6 @@ struct slots_mail {
 	const int64_t *lease_until_ms;
 	size_t n;
 	int slots[];
-};
-
-struct engine {
-	pthread_t thread;
-	struct mailbox *box;
-	struct engine_options options;
-	struct loader *loader;
-	struct mail drain, stop, poke;
-	bool poked; /* atomic: the mail is under way */
-
-	/* The thread's own. */
-	struct turn *turn;
-	uint64_t random;
-	int64_t turns;
-	bool batch_out;
-	bool draining;
-	bool stopping;
-	const int64_t *lease; /* NULL: a store of one process, or none is held now */
-
-	/* For others. */
-	pthread_mutex_t mutex;
-	pthread_cond_t quieted;
-	struct engine_stats stats;
-	bool quiet;  /* drained */
-	bool sealed; /* atomic: the drain is over; what is broken off now is left out */
 };
 
 struct engine_call *engine_call_new(enum engine_act act)
@@ -110,13 +69,24 @@ int engine_post(struct engine *engine, struct engine_call *call, struct err *err
 	return ERR_UNAVAILABLE;
 }
 
-/* Thread: HTTP client. */
-static void post_reply(void *ctx, struct call_reply *reply)
+int engine_deliver(struct engine *engine, struct delivery *delivery, struct err *err)
 {
-	struct engine *engine = ctx;
+	delivery->mail.type = ENGINE_MAIL_DELIVERY;
+	if (mailbox_post(engine->box, &delivery->mail))
+		return 0;
+	err_set(err, ERR_UNAVAILABLE, "the engine takes no more work now");
+	if (err)
+		err->retriable = true;
+	return ERR_UNAVAILABLE;
+}
 
-	reply->mail.type = ENGINE_MAIL_REPLY;
-	mailbox_post_reserved(engine->box, &reply->mail);
+void engine_queues_read(struct engine *engine, wall_ms until)
+{
+	__atomic_store_n(&engine->queues_until, until, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&engine->queues_told, true, __ATOMIC_ACQ_REL))
+		return;
+	engine->queues.type = ENGINE_MAIL_QUEUES;
+	mailbox_post_reserved(engine->box, &engine->queues);
 }
 
 /* Thread: writer. */
@@ -144,6 +114,15 @@ static void post_listed(void *ctx, struct saga_list *list)
 
 	list->mail.type = ENGINE_MAIL_LISTED;
 	mailbox_post_reserved(engine->box, &list->mail);
+}
+
+/* Thread: loader. */
+static void post_inbox(void *ctx, struct inbox_read *read)
+{
+	struct engine *engine = ctx;
+
+	read->mail.type = ENGINE_MAIL_INBOX;
+	mailbox_post_reserved(engine->box, &read->mail);
 }
 
 /* Thread: membership. */
@@ -184,77 +163,6 @@ void engine_poke(struct engine *engine)
 	engine->poke.type = ENGINE_MAIL_POKE;
 	mailbox_post_reserved(engine->box, &engine->poke);
 }
-
-/* The turn's ports. Thread: engine, as all that follows. */
-
-static void port_call(void *ctx, const char *saga_id, const struct command *command)
-{
-	struct engine *engine = ctx;
-
-	failpoint(FP_SEND_BEFORE);
-	participant_call_send(engine->options.http, saga_id, command, engine->lease, post_reply,
-						  engine);
-	failpoint(FP_SEND_AFTER);
-}
-
-static void port_load(void *ctx, struct loaded_saga *loaded)
-{
-	struct engine *engine = ctx;
-
-	loader_load(engine->loader, loaded);
-}
-
-static void port_list(void *ctx, struct saga_list *list)
-{
-	struct engine *engine = ctx;
-
-	loader_list(engine->loader, list);
-}
-
-static void port_answer(void *ctx, struct engine_call *call)
-{
-	(void)ctx;
-	failpoint(FP_ANSWER_BEFORE);
-	call->answer(call);
-	failpoint(FP_ANSWER_AFTER);
-}
-
-/* xorshift64*: for jitter, so it need not be hard to guess. */
-static uint64_t port_random(void *ctx)
-{
-	struct engine *engine = ctx;
-	uint64_t x = engine->random;
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	engine->random = x;
-	return x * 0x2545f4914f6cdd1dU;
-}
-
-static void port_released(void *ctx, int slot)
-{
-	struct engine *engine = ctx;
-
-	engine->options.slot_released(engine->options.slots_ctx, slot);
-}
-
-static void port_fenced(void *ctx, int slot)
-{
-	struct engine *engine = ctx;
-
-	engine->options.slot_fenced(engine->options.slots_ctx, slot);
-}
-
-static const struct turn_ports ports = {
-	.call = port_call,
-	.load = port_load,
-	.list = port_list,
-	.answer = port_answer,
-	.random = port_random,
-	.released = port_released,
-	.fenced = port_fenced,
-};
 
 /* The loop. */
 
@@ -344,6 +252,19 @@ static void take_mail(struct engine *engine, struct mail *mail)
 		break;
 	case ENGINE_MAIL_LISTED:
 		turn_listed(turn, CONTAINER_OF(mail, struct saga_list, mail));
+		break;
+	case ENGINE_MAIL_DELIVERY:
+		turn_deliver(turn, CONTAINER_OF(mail, struct delivery, mail));
+		break;
+	case ENGINE_MAIL_INBOX:
+		turn_inbox_read(turn, CONTAINER_OF(mail, struct inbox_read, mail));
+		break;
+	case ENGINE_MAIL_REMOVED:
+		turn_inbox_removed(turn, CONTAINER_OF(mail, struct inbox_removal, mail));
+		break;
+	case ENGINE_MAIL_QUEUES:
+		__atomic_store_n(&engine->queues_told, false, __ATOMIC_RELEASE);
+		turn_queues_read(turn, __atomic_load_n(&engine->queues_until, __ATOMIC_ACQUIRE));
 		break;
 	case ENGINE_MAIL_SLOTS:
 		take_slots(engine, CONTAINER_OF(mail, struct slots_mail, mail));
@@ -464,15 +385,17 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 		.registry = options->registry,
 		.loaded = post_loaded,
 		.listed = post_listed,
+		.inbox = post_inbox,
 		.ctx = engine,
 	};
 	struct turn_options turn = {
-		.ports = &ports,
+		.ports = &engine__ports,
 		.ctx = engine,
 		.slot_count = options->store->ops->slot_count(options->store),
 		.memory_sagas_max = options->memory_sagas_max,
 		.many_nodes = options->many_nodes,
 		.poll_every_ms = options->many_nodes ? MANY_POLL_MS : 0,
+		.lifecycle = {options->events_cluster, options->events_topic},
 	};
 	int r;
 
@@ -526,6 +449,14 @@ void engine_drain(struct engine *engine, int64_t grace_ms)
 	__atomic_store_n(&engine->sealed, true, __ATOMIC_RELEASE);
 }
 
+/* It came too late for the turn. */
+static void end_delivery(struct delivery *delivery)
+{
+	delivery->result = err_set(&delivery->err, ERR_UNAVAILABLE, "the server stops");
+	delivery->err.retriable = true;
+	delivery->done(delivery);
+}
+
 /* What came after the last turn. */
 static void throw_away(struct mail *mail)
 {
@@ -542,12 +473,22 @@ static void throw_away(struct mail *mail)
 	case ENGINE_MAIL_LISTED:
 		saga_list_free(CONTAINER_OF(mail, struct saga_list, mail));
 		break;
+	case ENGINE_MAIL_DELIVERY:
+		end_delivery(CONTAINER_OF(mail, struct delivery, mail));
+		break;
+	case ENGINE_MAIL_INBOX:
+		inbox_read_free(CONTAINER_OF(mail, struct inbox_read, mail));
+		break;
+	case ENGINE_MAIL_REMOVED:
+		inbox_removal_free(CONTAINER_OF(mail, struct inbox_removal, mail));
+		break;
 	case ENGINE_MAIL_SLOTS:
 		free(CONTAINER_OF(mail, struct slots_mail, mail));
 		break;
 	case ENGINE_MAIL_CALL:
 	case ENGINE_MAIL_BATCH:
 	case ENGINE_MAIL_POKE:
+	case ENGINE_MAIL_QUEUES:
 	case ENGINE_MAIL_DRAIN:
 	case ENGINE_MAIL_STOP:
 		break;

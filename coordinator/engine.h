@@ -160,6 +160,15 @@ struct engine_stats {
 		compensations_failed, outcomes_unknown, calls_in_flight, inputs, turns, mailbox_length,
 		commits, commit_failures, late_replies, timers_fired, timer_lateness_ms_max,
 		sagas_parked; /* could not be folded or stored; kept out of memory */
+	/* Of what goes through queues. */
+	int64_t commands_published, commands_not_published;              /* … or perhaps not */
+	int64_t replies_delivered, events_delivered, deliveries_useless; /* … of no use to their saga */
+	int64_t replies_unrecorded; /* late ones past those that a history tells */
+	int64_t inbox_rows;         /* fed from the inbox */
+	int64_t early_events;       /* fed after their saga began to wait */
+	int64_t inbox_in_memory, outbox_rows, subscriptions;
+	int64_t timers_held;       /* time-outs that wait until the queues are read */
+	int64_t queues_read_until; /* wall time in ms; 0: not known */
 };
 /* A snapshot of counters that the engine publishes once a turn. Thread: any. */
 void engine_stats(struct engine *engine, struct engine_stats *ret_stats);

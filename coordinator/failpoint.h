@@ -45,7 +45,13 @@
 	K(FP_CREATE_BEFORE, "create_before") /* writer: many sagas are to be created for others */     \
 	K(FP_CREATE_AFTER, "create_after") /* writer: they are there, their offsets have not moved */  \
 	K(FP_DEAD_LETTER_BEFORE, "dead_letter_before") /* writer: it is in its topic */                \
-	K(FP_DEAD_LETTER_AFTER, "dead_letter_after")   /* writer: and kept; its offset has not moved */
+	K(FP_DEAD_LETTER_AFTER, "dead_letter_after") /* writer: and kept; its offset has not moved */  \
+	K(FP_DELIVERY_TAKEN, "delivery_taken")       /* engine: a reply or event came in */            \
+	K(FP_DELIVERY_DONE, "delivery_done")         /* engine: durable, nobody knows it yet */        \
+	K(FP_LOOK_BEFORE, "look_before") /* engine: a saga waits, early events are not looked for */   \
+	K(FP_INBOX_READ, "inbox_read")   /* loader: rows of the inbox were read */                     \
+	K(FP_INBOX_REMOVE_BEFORE, "inbox_remove_before") /* writer: rows are of no use */              \
+	K(FP_INBOX_REMOVE_AFTER, "inbox_remove_after")   /* writer: they are gone */
 
 enum failpoint {
 #define X(name, text) name,

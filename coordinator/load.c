@@ -19,6 +19,12 @@ void loaded_saga_free(struct loaded_saga *loaded)
 	if (!loaded)
 		return;
 	saga_state_free(loaded->state);
+	while (loaded->early) {
+		struct mail *mail = loaded->early;
+
+		loaded->early = mail->next;
+		delivery_free(CONTAINER_OF(mail, struct delivery, mail));
+	}
 	free(loaded->attention);
 	free(loaded);
 }
@@ -121,6 +127,27 @@ static int fold_history(struct store_reader *reader, struct saga_state *state, i
 	return saga_state_validate(state, err);
 }
 
+/* Events that came before the saga waited for them, or that its last owner did not get to see. */
+static int load_early(struct store_reader *reader, const struct saga_state *state,
+					  struct loaded_saga *loaded)
+{
+	struct inbox_read *read;
+	int r;
+
+	if (saga_status_is_terminal(state->status) || !transition_may_wait(state->def))
+		return 0;
+	read = inbox_read_new();
+	read->early = true;
+	memcpy(read->saga_id, loaded->id, sizeof(read->saga_id));
+	load_inbox(reader, read);
+	r = read->result;
+	loaded->err = read->err;
+	loaded->early = TAKE(read->deliveries);
+	loaded->more_early = read->more;
+	inbox_read_free(read);
+	return r;
+}
+
 static void row_release(struct saga_row *row)
 {
 	saga_row_release(row);
@@ -144,6 +171,9 @@ static int load(struct store_reader *reader, definition_source *definition, void
 	}
 	state = saga_state_new(def, loaded->id);
 	r = fold_history(reader, state, &loaded->seq, &loaded->err);
+	if (r < 0)
+		return r;
+	r = load_early(reader, state, loaded);
 	if (r < 0)
 		return r;
 	loaded->state = TAKE(state);

@@ -4,7 +4,7 @@
 
 #include "coordinator/failpoint.h"
 
-enum loader_mail { LOADER_LOAD, LOADER_LIST, LOADER_STOP };
+enum loader_mail { LOADER_LOAD, LOADER_LIST, LOADER_INBOX, LOADER_STOP };
 
 struct loader {
 	pthread_t thread;
@@ -40,6 +40,15 @@ static bool handle(struct loader *loader, struct mail *mail)
 		load_list(loader->reader, list);
 		failpoint(FP_RECOVERY_LISTED);
 		options->listed(options->ctx, list);
+		return true;
+	}
+	case LOADER_INBOX: {
+		struct inbox_read *read = CONTAINER_OF(mail, struct inbox_read, mail);
+
+		load_inbox(loader->reader, read);
+		if (read->deliveries)
+			failpoint(FP_INBOX_READ);
+		options->inbox(options->ctx, read);
 		return true;
 	}
 	case LOADER_STOP:
@@ -103,7 +112,7 @@ void loader_stop(struct loader *loader)
 	free(loader);
 }
 
-/* Bounded by what the turn has out: LOADS_MAX sagas and one list. */
+/* Bounded by what the turn has out: LOADS_MAX sagas, one list, one page, a look for each saga. */
 void loader_load(struct loader *loader, struct loaded_saga *loaded)
 {
 	loaded->mail.type = LOADER_LOAD;
@@ -114,4 +123,10 @@ void loader_list(struct loader *loader, struct saga_list *list)
 {
 	list->mail.type = LOADER_LIST;
 	mailbox_post_reserved(loader->box, &list->mail);
+}
+
+void loader_inbox(struct loader *loader, struct inbox_read *read)
+{
+	read->mail.type = LOADER_INBOX;
+	mailbox_post_reserved(loader->box, &read->mail);
 }

@@ -16,6 +16,7 @@ struct loader_options {
 	/* Where answers go, on the loader's thread; they take over what they are given. */
 	void (*loaded)(void *ctx, struct loaded_saga *loaded);
 	void (*listed)(void *ctx, struct saga_list *list);
+	void (*inbox)(void *ctx, struct inbox_read *read);
 	void *ctx;
 };
 
@@ -27,5 +28,6 @@ void loader_stop(struct loader *loader);
 /* Thread: any. They take over what they are given. */
 void loader_load(struct loader *loader, struct loaded_saga *loaded);
 void loader_list(struct loader *loader, struct saga_list *list);
+void loader_inbox(struct loader *loader, struct inbox_read *read);
 
 #endif

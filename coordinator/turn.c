@@ -24,6 +24,7 @@ struct turn *turn_new(const struct turn_options *options)
 		turn->slots[i].state = SLOT_OWNED;
 		turn->n_owned++;
 	}
+	turn->lifecycle = options->lifecycle;
 	turn->poll_every_ms = options->poll_every_ms ? options->poll_every_ms : POLL_EVERY_MS;
 	turn->memory_max = options->memory_sagas_max ? options->memory_sagas_max : MEMORY_SAGAS_DEFAULT;
 	turn->ready_tail = &turn->ready_head;
@@ -44,8 +45,10 @@ void turn_free(struct turn *turn)
 		turn__saga_free(turn, entry->value);
 		pos = 0; /* the map has changed */
 	}
+	turn__inbox_release(turn);
 	map_release(&turn->sagas);
 	heap_release(&turn->timers);
+	heap_release(&turn->holds);
 	heap_release(&turn->wait_timers);
 	batch_free(turn->open);
 	batch_free(turn->spare);
@@ -86,6 +89,8 @@ void turn__saga_free(struct turn *turn, struct live_saga *saga)
 	struct mail *mail;
 
 	turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the server stops");
+	turn__end_deliveries(turn, saga, ERR_UNAVAILABLE);
+	turn__look_no_more(saga);
 	while ((mail = mail_list_pop(&saga->consumed)) || (mail = mail_list_pop(&saga->queue)))
 		call_reply_free(mail_reply(mail));
 	if (saga->phase == PHASE_READY)
@@ -94,7 +99,7 @@ void turn__saga_free(struct turn *turn, struct live_saga *saga)
 		list_remove(&turn->load_head, &turn->load_tail, saga);
 	if (saga->phase == PHASE_COMMITTING)
 		decision_release(&saga->decision);
-	heap_remove(&turn->timers, &saga->timer);
+	turn__stop_timers(turn, saga);
 	CHECK(map_remove(&turn->sagas, saga->id) == saga);
 	saga_state_free(saga->state);
 	free(saga->row_attention);
@@ -196,7 +201,7 @@ void turn__answer_overdue(struct turn *turn, struct live_saga *saga)
 	}
 }
 
-/* Takes the calls out of a list, and leaves the replies. */
+/* Takes the calls out of a list, and leaves all else. */
 static void refuse_list(struct turn *turn, struct mail_list *list, enum err_code code,
 						const char *text)
 {
@@ -248,13 +253,62 @@ static void wait_is_over(struct turn *turn, struct waiter *waiter)
 static bool sleeps_well(const struct turn *turn, const struct live_saga *saga)
 {
 	return saga->row_due_at > turn->now + SLEEP_AFTER_MS &&
-		   saga_state_in_flight(saga->state) == 0 && saga_state_may_sleep(saga->state);
+		   saga_state_in_flight(saga->state) == 0 && saga_state_may_sleep(saga->state) &&
+		   !turn__looks(saga);
+}
+
+static void earlier(wall_ms *due, wall_ms at)
+{
+	if (at != 0 && (*due == 0 || at < *due))
+		*due = at;
+}
+
+void turn__stop_timers(struct turn *turn, struct live_saga *saga)
+{
+	heap_remove(&turn->timers, &saga->timer);
+	heap_remove(&turn->holds, &saga->hold);
+}
+
+struct saga_due turn__due_times(const struct turn *turn, const struct live_saga *saga)
+{
+	struct saga_due due = saga_state_due(saga->state, turn->now);
+
+	/* For what the queues are read far enough is a time like others. */
+	if (due.queued_at != 0 && due.queued_at <= turn->inbox.read_until) {
+		earlier(&due.at, due.queued_at);
+		due.queued_at = 0;
+	}
+	return due;
+}
+
+/* When it must be looked at again without any input. */
+static void set_timers(struct turn *turn, struct live_saga *saga)
+{
+	struct saga_due due = turn__due_times(turn, saga);
+	wall_ms until =
+		saga->may_wait && saga->row_due_at == 0 ? turn__sleep_until(saga, turn->now) : 0;
+
+	if (due.at != 0 && due.at < saga->not_before)
+		due.at = saga->not_before;
+	if (until == 0)
+		saga->sleep_at = 0;
+	else if (saga->sleep_at == 0)
+		saga->sleep_at = turn->now + SLEEP_AFTER_MS;
+	earlier(&due.at, saga->sleep_at);
+	if (saga->look)
+		earlier(&due.at, saga->look_at);
+	if (due.at != 0)
+		heap_update(&turn->timers, &saga->timer, due.at);
+	else
+		heap_remove(&turn->timers, &saga->timer);
+	if (due.queued_at != 0)
+		heap_update(&turn->holds, &saga->hold, due.queued_at);
+	else
+		heap_remove(&turn->holds, &saga->hold);
 }
 
 void turn__rest(struct turn *turn, struct live_saga *saga)
 {
-	wall_ms due;
-
 	if (!saga->state) {
 		turn__saga_free(turn, saga);
 		return;
@@ -266,13 +320,8 @@ void turn__rest(struct turn *turn, struct live_saga *saga)
 		return;
 	}
 	saga->phase = PHASE_IDLE;
-	due = saga_state_next_due(saga->state);
-	if (due != 0 && due < saga->not_before)
-		due = saga->not_before;
-	if (due != 0)
-		heap_update(&turn->timers, &saga->timer, due);
-	else
-		heap_remove(&turn->timers, &saga->timer);
+	turn__look(turn, saga);
+	set_timers(turn, saga);
 }
 
 /* Inputs. */
@@ -366,10 +415,11 @@ void turn_reply(struct turn *turn, struct call_reply *reply)
 	turn->stats.inputs++;
 	turn->stats.calls_in_flight--;
 	reply->mail.type = MAIL_REPLY;
+	turn->stats.commands_published += reply->result == CALL_PUBLISHED;
 	if (saga)
 		turn__forget_sent(saga, reply);
 	if (!saga || saga->phase == PHASE_PARKED) {
-		turn->stats.late_replies++;
+		turn->stats.late_replies += reply->result != CALL_PUBLISHED;
 		log_debug("engine", reply->saga_id, "a reply came after the saga had ended");
 		call_reply_free(reply);
 		return;
@@ -423,8 +473,10 @@ void turn_run(struct turn *turn, bool timers)
 		saga->next = NULL;
 		turn__decide(turn, saga);
 	}
-	if (!turn->draining)
+	if (!turn->draining) {
 		turn__poll(turn);
+		turn__inbox_run(turn);
+	}
 	turn__load_some(turn);
 }
 
@@ -454,6 +506,7 @@ wall_ms turn_next_at(const struct turn *turn)
 	if (turn->poll_at != 0 && turn->n_owned > 0 && !turn->list_out &&
 		turn->backlog_at == turn->backlog_n && (at == 0 || turn->poll_at < at))
 		at = turn->poll_at;
+	earlier(&at, turn__inbox_next_at(turn));
 	return at;
 }
 
@@ -469,8 +522,10 @@ void turn_drain(struct turn *turn)
 	while ((entry = map_next(&turn->sagas, &pos))) {
 		struct live_saga *saga = entry->value;
 
-		if (saga->phase == PHASE_LOADING)
+		if (saga->phase == PHASE_LOADING) {
 			turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the server stops");
+			turn__end_deliveries(turn, saga, ERR_UNAVAILABLE);
+		}
 	}
 }
 
@@ -487,6 +542,9 @@ bool turn_store_answers(const struct turn *turn)
 const struct engine_stats *turn_stats(struct turn *turn)
 {
 	turn->stats.sagas_in_memory = (int64_t)turn->sagas.n;
+	turn->stats.inbox_in_memory = (int64_t)turn->inbox.n_fed;
+	turn->stats.timers_held = (int64_t)turn->holds.n;
+	turn->stats.queues_read_until = turn->inbox.read_until;
 	return &turn->stats;
 }
 

@@ -23,12 +23,17 @@
  *
  * Of many nodes each has some of the slots; a saga of a slot that is lost leaves the memory in
  * whatever phase it is (turn_slots.c).
+ *
+ * What came through queues is an input like others (turn_deliver.c): handed over directly, or read
+ * from the inbox (turn_inbox.c).
  */
 #ifndef COORDINATOR_TURN_H
 #define COORDINATOR_TURN_H
 
 #include "coordinator/batch.h"
+#include "coordinator/delivery.h"
 #include "coordinator/engine.h"
+#include "coordinator/transition.h"
 #include "sagas/decide.h"
 
 /*
@@ -72,6 +77,9 @@ struct loaded_saga {
 	enum saga_status status;  /* what the saga's row says */
 	wall_ms due_at;
 	char *attention; /* owned */
+	/* Deliveries: events that came before the saga waited for them; and there are more. */
+	struct mail *early;
+	bool more_early;
 	uint64_t ticket; /* the turn's own: which of its wishes this answers */
 };
 struct loaded_saga *loaded_saga_new(const char *ns, const char *id) MUST_CHECK;
@@ -80,7 +88,8 @@ void loaded_saga_free(struct loaded_saga *loaded); /* takes NULL */
 /* Where definitions come from (the registry, in a node). *ret_def is a reference. */
 typedef int definition_source(void *ctx, const char *ns, const char *name, int64_t version,
 							  struct saga_def **ret_def, struct err *err);
-/* Reads the saga's row and history, and folds it. Fills all of loaded. Thread: the reader's. */
+/* Reads the saga's row and history, folds it, and looks for events if it may wait for some. Fills
+ * all of loaded. Thread: the reader's. */
 void load_saga(struct store_reader *reader, definition_source *definition, void *definition_ctx,
 			   struct loaded_saga *loaded);
 
@@ -112,10 +121,57 @@ void saga_list_add_range(struct saga_list *list, int first, int last);
 void saga_list_free(struct saga_list *list); /* takes NULL */
 void load_list(struct store_reader *reader, struct saga_list *list);
 
+/* A page of the inbox; or events that came before a saga waited for them. */
+struct inbox_read {
+	struct mail mail;
+	/* Asked for. */
+	int *slots; /* owned; of the inbox */
+	size_t n_slots;
+	bool early; /* not of the inbox: of the saga */
+	char ns[NAMESPACE_MAX_BYTES + 1];
+	char saga_id[SAGA_ID_SIZE];
+	uint64_t ticket; /* the turn's own */
+	/* What comes after this; "": all. When it is answered: the last that was read. */
+	wall_ms after_at;
+	char *after_id; /* owned; NULL as "" */
+	/* Answered. */
+	int result;
+	struct err err;
+	struct mail *deliveries; /* owned, oldest first; one with a result cannot be read */
+	bool more;
+};
+struct inbox_read *inbox_read_new(void) MUST_CHECK;
+/* Forgets what was answered, except for where to go on. */
+void inbox_read_clear(struct inbox_read *read);
+void inbox_read_free(struct inbox_read *read); /* takes NULL */
+void load_inbox(struct store_reader *reader, struct inbox_read *read);
+
+/* Rows of the inbox that are of no use to their sagas. */
+struct inbox_removal {
+	struct mail mail;
+	struct inbox_row *rows; /* owned; their slots and ids only */
+	size_t n;
+	int result;
+	struct err err;
+};
+void inbox_removal_free(struct inbox_removal *removal); /* takes NULL */
+
 /* What the turn asks of the world. A port may not call back into the turn. */
 struct turn_ports {
 	/* Sends a call; its end comes back through turn_reply, once. command is borrowed. */
 	void (*call)(void *ctx, const char *saga_id, const struct command *command);
+	/* The same for a command over Kafka: what comes back says whether it was published. NULL: it is
+	 * a call like others. */
+	void (*publish)(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
+					const struct command *command);
+	/* A commit with so many rows for the outbox is through. NULL: nobody wants to know. */
+	void (*outbox_written)(void *ctx, size_t rows);
+	/* Wants load_inbox done; comes back through turn_inbox_read, once. Takes over read. NULL: there
+	 * is no inbox, and then no removal either. */
+	void (*read_inbox)(void *ctx, struct inbox_read *read);
+	/* Wants the rows removed; comes back through turn_inbox_removed, once. False: not now, and it
+	 * is still the turn's. */
+	bool (*remove_inbox)(void *ctx, struct inbox_removal *removal);
 	/* Wants load_saga done; comes back through turn_loaded, once. Takes over loaded. */
 	void (*load)(void *ctx, struct loaded_saga *loaded);
 	/* Wants load_list done; comes back through turn_listed, once. Takes over list. */
@@ -137,7 +193,8 @@ struct turn_options {
 	size_t memory_sagas_max; /* 0: 100,000; past it starts are refused (ERR_LIMIT) */
 	/* It owns no slot until turn_slots_gained says so; else turn_recover gives it all. */
 	bool many_nodes;
-	int64_t poll_every_ms; /* for sagas that are due; 0: 20 s */
+	int64_t poll_every_ms; /* for sagas that are due, and of the inbox; 0: 20 s */
+	struct lifecycle_topic lifecycle;
 };
 
 struct turn;
@@ -183,11 +240,17 @@ void turn_call(struct turn *turn, struct engine_call *call);
 void turn_reply(struct turn *turn, struct call_reply *reply);
 /* The call has ended without saying anything: it was not sent, or nobody knows. */
 void turn_reply_void(struct turn *turn, struct call_reply *reply);
-/* Lists what is due without waiting for the next poll. */
+/* What came through a queue; see delivery.h. */
+void turn_deliver(struct turn *turn, struct delivery *delivery);
+/* The topics of replies and events were read up to this time; see engine_queues_read. */
+void turn_queues_read(struct turn *turn, wall_ms until);
+/* Lists what is due, and reads the inbox, without waiting for the next poll. */
 void turn_poke(struct turn *turn);
 void turn_committed(struct turn *turn, struct batch *batch);
 void turn_loaded(struct turn *turn, struct loaded_saga *loaded);
 void turn_listed(struct turn *turn, struct saga_list *list);
+void turn_inbox_read(struct turn *turn, struct inbox_read *read);
+void turn_inbox_removed(struct turn *turn, struct inbox_removal *removal);
 
 /*
  * Decides all that is ready. timers: what is due takes effect too; to be said only when nothing

@@ -23,15 +23,22 @@ static void finish_call(struct turn *turn, struct live_saga *saga, struct engine
 	turn__answer(turn, call, saga);
 }
 
-void turn__finish_consumed(struct turn *turn, struct live_saga *saga)
+void turn__finish_consumed(struct turn *turn, struct live_saga *saga, bool committed)
 {
 	struct mail *mail;
 
 	while ((mail = mail_list_pop(&saga->consumed))) {
-		if (mail->type == MAIL_CALL)
+		switch ((enum turn_mail)mail->type) {
+		case MAIL_CALL:
 			finish_call(turn, saga, mail_call(mail));
-		else
+			break;
+		case MAIL_REPLY:
 			call_reply_free(mail_reply(mail));
+			break;
+		case MAIL_DELIVERY:
+			turn__end_delivery(turn, mail_delivery(mail), mail_delivery(mail)->result, committed);
+			break;
+		}
 	}
 }
 
@@ -105,20 +112,37 @@ static void send_commands(struct turn *turn, struct live_saga *saga)
 	if (turn->draining || !turn_owns_slot(turn, saga->slot))
 		return;
 	for (size_t i = 0; i < saga->decision.n_commands; i++) {
-		if (!note_sent(saga, &saga->decision.commands[i]))
+		const struct command *command = &saga->decision.commands[i];
+
+		if (!note_sent(saga, command))
 			continue;
 		turn->stats.calls_in_flight++;
-		turn->ports->call(turn->ctx, saga->id, &saga->decision.commands[i]);
+		if (command->request->kind == REQUEST_COMMAND && turn->ports->publish)
+			turn->ports->publish(turn->ctx, saga->id, saga->ns, saga->state->def, command);
+		else
+			turn->ports->call(turn->ctx, saga->id, command);
 	}
 }
 
-void turn__release(struct turn *turn, struct live_saga *saga)
+/* What the saga waits for from now on may have come before. */
+static void look_for_early(struct turn *turn, struct live_saga *saga)
+{
+	for (size_t i = 0; i < saga->decision.n_subscriptions; i++) {
+		if (saga->decision.subscriptions[i].remove)
+			continue;
+		turn->stats.subscriptions++;
+		saga->look = true;
+	}
+	turn__look(turn, saga);
+}
+
+void turn__release(struct turn *turn, struct live_saga *saga, bool committed)
 {
 	bool ended;
 
 	saga->phase = PHASE_IDLE;
 	saga->durable_seq = saga->seq;
-	if (saga->decision.n_events > 0) {
+	if (committed) {
 		saga->row_status = saga->state->status;
 		saga->row_due_at = saga->next_due_at;
 		free(saga->row_attention);
@@ -127,8 +151,11 @@ void turn__release(struct turn *turn, struct live_saga *saga)
 	}
 	/* Calls first: what participants do takes longer than what callers do. */
 	send_commands(turn, saga);
+	if (saga->decision.n_subscriptions > 0)
+		look_for_early(turn, saga);
+	turn->stats.replies_unrecorded += saga->decision.unrecorded_replies;
 	decision_release(&saga->decision);
-	turn__finish_consumed(turn, saga);
+	turn__finish_consumed(turn, saga, committed);
 	ended = saga->state && saga_status_is_terminal(saga->state->status);
 	if (ended)
 		turn__answer_waiters(turn, saga);
@@ -163,6 +190,7 @@ static void is_duplicate(struct turn *turn, struct live_saga *saga, const struct
 		   sizeof(call->existing_fingerprint));
 	turn__answer(turn, call, NULL);
 	turn__refuse_calls(turn, saga, ERR_NOT_FOUND, "no such saga");
+	turn__end_deliveries(turn, saga, ERR_NOT_FOUND);
 	turn__saga_free(turn, saga);
 }
 
@@ -171,7 +199,8 @@ static void item_ended(struct turn *turn, struct live_saga *saga, const struct s
 	switch (item->verdict) {
 	case STORE_ACCEPTED:
 		saga->failures = 0;
-		turn__release(turn, saga);
+		turn->outbox_written += item->n_outbox;
+		turn__release(turn, saga, true);
 		break;
 	case STORE_DUPLICATE:
 		is_duplicate(turn, saga, item);
@@ -194,6 +223,16 @@ static void item_ended(struct turn *turn, struct live_saga *saga, const struct s
 		turn__park(turn, saga, "the store cannot take its transition");
 		break;
 	}
+}
+
+static void tell_of_outbox(struct turn *turn)
+{
+	size_t rows = turn->outbox_written;
+
+	turn->outbox_written = 0;
+	turn->stats.outbox_rows += (int64_t)rows;
+	if (rows > 0 && turn->ports->outbox_written)
+		turn->ports->outbox_written(turn->ctx, rows);
 }
 
 void turn_committed(struct turn *turn, struct batch *batch)
@@ -226,6 +265,7 @@ void turn_committed(struct turn *turn, struct batch *batch)
 	}
 	if (turn->many_nodes)
 		turn__slots_settle(turn);
+	tell_of_outbox(turn);
 	failpoint(FP_COMMIT_RELEASED);
 	if (turn->spare) {
 		batch_free(batch);

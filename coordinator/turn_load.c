@@ -20,11 +20,15 @@ int64_t turn__backoff_ms(int failures, int64_t first_ms, int64_t max_ms)
 void turn__load_later(struct turn *turn, struct live_saga *saga)
 {
 	saga->failures++;
-	if (saga->failures > RETRIES_MAX || turn->draining)
+	if (saga->failures > RETRIES_MAX || turn->draining) {
 		turn__refuse_calls(turn, saga, ERR_UNAVAILABLE, "the store does not answer");
+		turn__end_deliveries(turn, saga, ERR_UNAVAILABLE);
+	}
 	saga_state_free(saga->state);
 	saga->state = NULL;
 	saga->phase = PHASE_LOADING;
+	turn__look_no_more(saga);
+	heap_remove(&turn->holds, &saga->hold);
 	heap_update(&turn->timers, &saga->timer,
 				turn->now + turn__backoff_ms(saga->failures, RETRY_FIRST_MS, RETRY_MAX_MS));
 }
@@ -131,6 +135,7 @@ void turn_poke(struct turn *turn)
 {
 	if (turn->poll_at != 0)
 		turn->poll_at = 1;
+	turn__inbox_want(turn);
 }
 
 void turn_listed(struct turn *turn, struct saga_list *list)
@@ -170,9 +175,11 @@ void turn__park(struct turn *turn, struct live_saga *saga, const char *why)
 	turn->stats.sagas_parked++;
 	turn__refuse_calls(turn, saga, ERR_CONFLICT,
 					   "the saga is kept out of memory: its history cannot be used");
+	turn__end_deliveries(turn, saga, ERR_FENCED);
 	while ((mail = mail_list_pop(&saga->consumed)) || (mail = mail_list_pop(&saga->queue)))
 		call_reply_free(mail_reply(mail));
-	heap_remove(&turn->timers, &saga->timer);
+	turn__stop_timers(turn, saga);
+	turn__look_no_more(saga);
 	saga_state_free(saga->state);
 	saga->state = NULL;
 	saga->phase = PHASE_PARKED;
@@ -203,10 +210,14 @@ static void adopt(struct turn *turn, struct live_saga *saga, struct loaded_saga 
 	saga->row_unknown = false;
 	saga->phase = PHASE_IDLE;
 	saga->recover = true;
+	saga->may_wait = transition_may_wait(saga->state->def);
 	if (landed)
-		turn__finish_consumed(turn, saga);
+		turn__finish_consumed(turn, saga, true);
 	else
 		requeue_consumed(saga);
+	/* The load has looked for them. */
+	saga->look = loaded->more_early;
+	turn__inbox_feed_early(turn, saga, TAKE(loaded->early));
 	turn__make_ready(turn, saga);
 }
 
@@ -223,6 +234,7 @@ static void was_not_found(struct turn *turn, struct live_saga *saga)
 		return;
 	}
 	turn__refuse_calls(turn, saga, ERR_NOT_FOUND, "no such saga");
+	turn__end_deliveries(turn, saga, ERR_NOT_FOUND);
 	turn__saga_free(turn, saga);
 }
 

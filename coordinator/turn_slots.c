@@ -76,6 +76,7 @@ void turn_slots_gained(struct turn *turn, const int *slots, size_t n)
 	turn->joined = true;
 	if (turn->n_fresh > 0)
 		turn->poll_at = 1; /* at once */
+	turn__inbox_slots_gained(turn);
 }
 
 void turn_recover(struct turn *turn)
@@ -86,6 +87,7 @@ void turn_recover(struct turn *turn)
 		turn->slots[i].fresh = true;
 	turn->n_fresh = turn->slot_count;
 	turn->poll_at = 1;
+	turn__inbox_slots_gained(turn);
 }
 
 /* Dropping: the sagas of all slots that are marked. */
@@ -149,10 +151,18 @@ static void end_calls(struct turn *turn, struct mail_list *list, enum err_code c
 	struct mail *mail;
 
 	while ((mail = mail_list_pop(list))) {
-		if (mail->type == MAIL_CALL)
+		switch ((enum turn_mail)mail->type) {
+		case MAIL_CALL:
 			turn__refuse(turn, mail_call(mail), code, text);
-		else
+			break;
+		case MAIL_REPLY:
 			call_reply_free(mail_reply(mail));
+			break;
+		case MAIL_DELIVERY:
+			/* Landed or not: its next owner takes it, or finds that it was taken. */
+			turn__end_delivery(turn, mail_delivery(mail), ERR_FENCED, false);
+			break;
+		}
 	}
 }
 

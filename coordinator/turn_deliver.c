@@ -1,0 +1,214 @@
+/*
+ * Deliveries as inputs of the turn: what came through a queue for a saga, offered directly or read
+ * from the inbox. Whoever offers one gets it back once, when the transition that consumed it is
+ * durable, when it is known to be of no use for ever, or when it cannot be taken here.
+ *
+ * A delivery is for an action, by the step's id: what names a step, an item or a saga that is not
+ * there is of no use. A saga that is not in memory is loaded, also one that has ended: then its
+ * history tells of the late reply, and it leaves the memory again.
+ */
+#include <string.h>
+
+#include "coordinator/failpoint.h"
+#include "coordinator/log.h"
+#include "coordinator/turn_priv.h"
+
+/* Giving back. */
+
+static const char *text_of(int result)
+{
+	switch (result) {
+	case ERR_NOT_FOUND:
+		return "no such saga";
+	case ERR_FENCED:
+		return "another node has the saga's slot, or the saga is parked";
+	default:
+		return "it cannot be taken now";
+	}
+}
+
+/* The state may still refer to parts of the value, and stays with this thread. */
+static void make_value_whole(struct delivery *delivery)
+{
+	struct jval *value = delivery->value;
+	const char *text;
+	char *copy;
+	size_t len;
+
+	if (!value)
+		return;
+	text = jval_text(value, &len);
+	copy = xcalloc(1, len + 1);
+	memcpy(copy, text, len);
+	delivery->value = jval_from_text(copy, len);
+	jval_unref(value);
+}
+
+void turn__end_delivery(struct turn *turn, struct delivery *delivery, int result, bool removed)
+{
+	if (delivery->inbox_id[0])
+		turn__inbox_ended(turn, delivery, result, removed);
+	if (result == 0 && delivery->useless)
+		turn->stats.deliveries_useless++;
+	else if (result == 0 && delivery->kind == DELIVERY_REPLY)
+		turn->stats.replies_delivered++;
+	else if (result == 0)
+		turn->stats.events_delivered++;
+	if (!delivery->done) {
+		delivery_free(delivery);
+		return;
+	}
+	if (result == 0 || result == ERR_NOT_FOUND) {
+		jval_unref(delivery->value);
+		delivery->value = NULL;
+	} else {
+		make_value_whole(delivery);
+	}
+	delivery->result =
+		result == 0 ? 0 : err_set(&delivery->err, (enum err_code)result, "%s", text_of(result));
+	delivery->err.retriable = result == ERR_UNAVAILABLE || result == ERR_FENCED;
+	failpoint(FP_DELIVERY_DONE);
+	delivery->done(delivery);
+}
+
+static void end_list(struct turn *turn, struct mail_list *list, int result)
+{
+	struct mail_list all = *list;
+	struct mail *mail;
+
+	*list = (struct mail_list){0};
+	while ((mail = mail_list_pop(&all))) {
+		if (mail->type == MAIL_DELIVERY)
+			turn__end_delivery(turn, mail_delivery(mail), result, false);
+		else
+			mail_list_push(list, mail);
+	}
+}
+
+void turn__end_deliveries(struct turn *turn, struct live_saga *saga, int result)
+{
+	end_list(turn, &saga->consumed, result);
+	end_list(turn, &saga->queue, result);
+	saga->n_deliveries = 0;
+}
+
+/* Taking. */
+
+struct live_saga *turn__saga_for_delivery(struct turn *turn, const struct delivery *delivery,
+										  int *ret_result)
+{
+	int slot = saga_id_slot(delivery->saga_id);
+	struct live_saga *saga = map_get(&turn->sagas, delivery->saga_id);
+	bool other_ns = saga && strcmp(saga->ns, delivery->ns) != 0;
+
+	*ret_result = 0;
+	if (slot < 0 || slot >= turn->slot_count || (other_ns && saga->state))
+		*ret_result = ERR_NOT_FOUND;
+	else if (!turn_owns_slot(turn, slot) || (saga && saga->phase == PHASE_PARKED))
+		*ret_result = ERR_FENCED;
+	else if (other_ns || (saga && saga->n_deliveries >= QUEUE_MAX) ||
+			 (!saga && turn->sagas.n >= turn->memory_max + MEMORY_SLACK))
+		*ret_result = ERR_UNAVAILABLE;
+	if (*ret_result < 0)
+		return NULL;
+	if (!saga) {
+		saga = turn__saga_new(turn, delivery->ns, delivery->saga_id);
+		turn__load_now(turn, saga);
+	}
+	return saga;
+}
+
+void turn__queue_delivery(struct turn *turn, struct live_saga *saga, struct delivery *delivery)
+{
+	delivery->mail.type = MAIL_DELIVERY;
+	delivery->useless = false;
+	saga->n_deliveries++;
+	mail_list_push(&saga->queue, &delivery->mail);
+	turn__make_ready(turn, saga);
+}
+
+void turn_deliver(struct turn *turn, struct delivery *delivery)
+{
+	struct live_saga *saga = NULL;
+	int result = ERR_UNAVAILABLE;
+
+	turn->stats.inputs++;
+	failpoint(FP_DELIVERY_TAKEN);
+	if (!turn->draining)
+		saga = turn__saga_for_delivery(turn, delivery, &result);
+	if (saga)
+		turn__queue_delivery(turn, saga, delivery);
+	else
+		turn__end_delivery(turn, delivery, result, false);
+}
+
+/* Feeding. */
+
+/* The step's index; -1: the saga as a whole; -2: there is none of this name, or no such action. */
+static int step_of(const struct saga_state *state, const struct delivery *delivery)
+{
+	const struct saga_def *def = state->def;
+
+	if (delivery->kind == DELIVERY_EVENT && !delivery->step[0])
+		return delivery->place < (int)def->n_cancel_on ? -1 : -2;
+	for (int i = 0; i < def->n_steps; i++) {
+		const struct step_def *step = &def->steps[i];
+		bool has_items = step->for_each || step->repeat_until;
+
+		if (strcmp(step->id, delivery->step) != 0)
+			continue;
+		if (has_items != (delivery->item >= 0))
+			return -2;
+		return delivery->item < state->steps[i].n_actions && state->steps[i].n_actions > 0 ? i : -2;
+	}
+	return -2;
+}
+
+static void fill_reply(const struct delivery *delivery, struct input *in)
+{
+	in->type = INPUT_REPLY;
+	in->kind = delivery->call;
+	in->result = CALL_ANSWERED;
+	in->body = delivery->value;
+	in->error = delivery->message;
+	in->retry_after_ms = -1;
+	in->said = delivery->outcome;
+	in->code = delivery->code;
+	in->reply_type = delivery->type;
+	in->ask = delivery->ask;
+}
+
+static void fill_event(const struct delivery *delivery, struct input *in)
+{
+	in->type = INPUT_EVENT;
+	in->place = delivery->place;
+	in->event = delivery->value;
+	in->event_id = delivery->event_id;
+}
+
+void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct delivery *delivery,
+						 wall_ms now)
+{
+	size_t before = saga->decision.n_events + saga->decision.n_commands;
+	struct input in = {.random = turn->ports->random(turn->ctx)};
+	struct err err;
+
+	delivery->result = saga->state ? 0 : ERR_NOT_FOUND;
+	delivery->useless = true;
+	if (!saga->state)
+		return;
+	in.step = step_of(saga->state, delivery);
+	in.item = delivery->item;
+	if (in.step < -1 || (delivery->kind == DELIVERY_EVENT && !delivery->event_id)) {
+		log_info("engine", saga->id,
+				 "a delivery is of no use: nothing in the saga waits for \"%s\"", delivery->step);
+		return;
+	}
+	if (delivery->kind == DELIVERY_REPLY)
+		fill_reply(delivery, &in);
+	else
+		fill_event(delivery, &in);
+	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
+		log_warn("engine", saga->id, "a delivery was refused: %s", err.text);
+	delivery->useless = saga->decision.n_events + saga->decision.n_commands == before;
+}

@@ -1,0 +1,275 @@
+/*
+ * Staging: what was decided becomes one item of the open batch: the history row, and all that
+ * changes beside it in the same commit.
+ */
+#include <string.h>
+
+#include "coordinator/turn_priv.h"
+
+static bool is_compensation_event(const struct event *event)
+{
+	switch (event->type) {
+	case EV_COMPENSATION_ARMED:
+	case EV_COMPENSATION_STARTED:
+	case EV_COMPENSATION_COMPLETED:
+	case EV_COMPENSATION_ATTEMPT_FAILED:
+	case EV_COMPENSATION_FAILED:
+	case EV_COMPENSATION_SKIPPED:
+	case EV_COMPENSATION_ONGOING:
+		return true;
+	case EV_SAGA_STARTED:
+	case EV_STEP_SCHEDULED:
+	case EV_STEP_COMPLETED:
+	case EV_STEP_FAILED:
+	case EV_STEP_ATTEMPT_FAILED:
+	case EV_STEP_ONGOING:
+	case EV_STEP_SKIPPED:
+	case EV_STEP_EXPANDED:
+	case EV_STEP_SETTLED:
+	case EV_STEP_PARKED:
+	case EV_SAGA_COMPENSATING:
+	case EV_SAGA_COMPLETED:
+	case EV_SAGA_COMPENSATED:
+	case EV_SAGA_TERMINATED:
+	case EV_SAGA_CANCEL_REQUESTED:
+	case EV_SAGA_DEADLINE_PASSED:
+	case EV_REPLY_IGNORED:
+	case EV_SAGA_ATTENTION:
+	case EV_STEP_ABSENT:
+	case EV_COMMAND_PUBLISHED:
+		return false;
+	}
+	return false;
+}
+
+static const char *action_text(enum action_kind kind)
+{
+	switch (kind) {
+	case ACTION_HTTP:
+		return "http";
+	case ACTION_SET:
+		return "set";
+	case ACTION_FAIL:
+		return "fail";
+	case ACTION_COMMAND:
+		return "command";
+	case ACTION_EMIT:
+		return "emit";
+	case ACTION_AWAIT_AFTER:
+	case ACTION_AWAIT_KAFKA:
+		return "await";
+	}
+	return "";
+}
+
+static const char *copy_text(struct batch *batch, const char *text)
+{
+	return text ? batch_copy(batch, text, strlen(text)) : NULL;
+}
+
+/* The row of the ledger, as the state now says it; the request is written when it is first known.
+ */
+static void fill_compensation(struct turn *turn, const struct saga_state *state,
+							  const struct event *event, wall_ms now, struct compensation_row *row)
+{
+	const struct action_state *action = saga_state_action(state, event->step, event->item);
+	const struct step_def *step = &state->def->steps[event->step];
+	const struct exec *undo = &action->undo;
+	struct batch *batch = turn->open;
+
+	*row = (struct compensation_row){
+		.step = copy_text(batch, step->id),
+		.item = event->item,
+		.action = action_text(step->undo.kind),
+		.status = action->comp,
+		.attempts = undo->attempt,
+		.last_error = copy_text(batch, undo->message ? undo->message : undo->code),
+		.updated_at = now,
+	};
+	if (!event->request)
+		return;
+	buf_clear(&turn->scratch);
+	request_write(event->request, &turn->scratch);
+	row->request_len = turn->scratch.len;
+	row->request = batch_copy(batch, buf_str(&turn->scratch), turn->scratch.len);
+}
+
+static void fill_compensations(struct turn *turn, struct live_saga *saga, wall_ms now,
+							   struct store_item *item)
+{
+	const struct decision *decision = &saga->decision;
+	struct compensation_row *rows;
+	size_t n = 0;
+
+	for (size_t i = 0; i < decision->n_events; i++)
+		n += is_compensation_event(&decision->events[i]);
+	if (n == 0)
+		return;
+	rows = batch_alloc(turn->open, n * sizeof(*rows));
+	item->compensations = rows;
+	for (size_t i = 0; i < decision->n_events; i++)
+		if (is_compensation_event(&decision->events[i]))
+			fill_compensation(turn, saga->state, &decision->events[i], now,
+							  &rows[item->n_compensations++]);
+}
+
+static bool begins_to_wait(const struct decision *decision)
+{
+	for (size_t i = 0; i < decision->n_subscriptions; i++)
+		if (!decision->subscriptions[i].remove)
+			return true;
+	return false;
+}
+
+wall_ms turn__sleep_until(const struct live_saga *saga, wall_ms now)
+{
+	const struct saga_state *state = saga->state;
+	wall_ms due;
+
+	/* What has to be looked for is looked for again by whoever finds it awake. */
+	if (turn__looks(saga) || begins_to_wait(&saga->decision))
+		return 0;
+	if (saga->decision.n_commands > 0 || saga_status_is_terminal(state->status) ||
+		saga_state_in_flight(state) > 0 || !saga_state_may_sleep(state))
+		return 0;
+	due = saga_state_next_due(state);
+	if (due == 0)
+		return saga_state_attention(state) ? DUE_NEVER : 0;
+	return due > now + SLEEP_AFTER_MS ? due : 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* The row of the saga: whole when it begins, and what has changed later. */
+static void fill_row(struct turn *turn, struct live_saga *saga, struct store_item *item)
+{
+	const struct saga_state *state = saga->state;
+	const char *attention = saga_state_attention(state);
+	struct batch *batch = turn->open;
+	struct saga_row *row;
+
+	saga->next_due_at = turn__sleep_until(saga, item->at);
+	if (!same_text(attention, saga->next_attention)) {
+		free(saga->next_attention);
+		saga->next_attention = attention ? xstrdup(attention) : NULL;
+	}
+	if (item->seq > 1 && state->status == saga->row_status &&
+		saga->next_due_at == saga->row_due_at &&
+		same_text(saga->next_attention, saga->row_attention))
+		return;
+	row = batch_alloc(batch, sizeof(*row));
+	row->slot = saga->slot;
+	memcpy(row->id, saga->id, sizeof(row->id));
+	row->ns = copy_text(batch, saga->ns);
+	row->definition = copy_text(batch, state->def->name);
+	row->version = state->def->version;
+	row->status = state->status;
+	row->key = copy_text(batch, state->key);
+	row->started_at = state->started_at;
+	row->updated_at = state->updated_at;
+	row->ended_at = state->ended_at;
+	row->due_at = saga->next_due_at;
+	row->attention = copy_text(batch, saga->next_attention);
+	if (item->seq == 1)
+		item->create = row;
+	else
+		item->update = row;
+}
+
+/* The events as text in turn->scratch; false when they are too large to be stored. */
+static bool write_events(struct turn *turn, const struct live_saga *saga)
+{
+	const struct decision *decision = &saga->decision;
+	struct buf *text = &turn->scratch;
+
+	if (text->cap > 1024 * 1024) {
+		buf_release(text);
+		buf_init(text, TRANSITION_MAX_BYTES);
+	}
+	buf_clear(text);
+	buf_add_char(text, '[');
+	for (size_t i = 0; i < decision->n_events; i++) {
+		if (i > 0)
+			buf_add_char(text, ',');
+		event_write(&decision->events[i], saga->state->def, text);
+	}
+	buf_add_char(text, ']');
+	return !text->failed;
+}
+
+/* The rows of the inbox that the transition consumes. */
+static void fill_inbox(struct turn *turn, const struct live_saga *saga, struct store_item *item)
+{
+	char(*ids)[UUID_SIZE];
+	size_t n = 0;
+
+	for (const struct mail *mail = saga->consumed.head; mail; mail = mail->next)
+		n += mail->type == MAIL_DELIVERY &&
+			 CONTAINER_OF(mail, const struct delivery, mail)->inbox_id[0];
+	if (n == 0)
+		return;
+	ids = batch_alloc(turn->open, n * sizeof(*ids));
+	item->inbox = (const char(*)[UUID_SIZE])ids;
+	for (const struct mail *mail = saga->consumed.head; mail; mail = mail->next) {
+		const struct delivery *delivery = CONTAINER_OF(mail, const struct delivery, mail);
+
+		if (mail->type == MAIL_DELIVERY && delivery->inbox_id[0])
+			memcpy(ids[item->n_inbox++], delivery->inbox_id, sizeof(ids[0]));
+	}
+}
+
+static const char *start_fingerprint(const struct live_saga *saga)
+{
+	struct mail *mail = saga->consumed.head;
+
+	while (mail->type != MAIL_CALL || mail_call(mail)->act != ENGINE_START)
+		mail = mail->next;
+	return mail_call(mail)->fingerprint;
+}
+
+static void fill_item(struct turn *turn, struct live_saga *saga, wall_ms now,
+					  struct store_item *item)
+{
+	item->slot = saga->slot;
+	memcpy(item->saga_id, saga->id, sizeof(item->saga_id));
+	item->seq = saga->seq + 1;
+	item->at = now;
+	item->events_len = turn->scratch.len;
+	item->events = batch_copy(turn->open, buf_str(&turn->scratch), turn->scratch.len);
+	fill_compensations(turn, saga, now, item);
+	fill_inbox(turn, saga, item);
+	fill_row(turn, saga, item);
+	if (item->create && saga->state->key)
+		item->fingerprint = copy_text(turn->open, start_fingerprint(saga));
+}
+
+void turn__stage(struct turn *turn, struct live_saga *saga, const struct lifecycle_before *before,
+				 wall_ms now)
+{
+	struct store_item *item;
+	struct err err;
+
+	if (!write_events(turn, saga)) {
+		decision_release(&saga->decision);
+		turn__park(turn, saga, "a transition is too large to be stored");
+		return;
+	}
+	item = batch_add(turn->open, saga);
+	fill_item(turn, saga, now, item);
+	if (transition_add_messages(turn->open, saga->state, &saga->decision, &turn->lifecycle, before,
+								item, &err) < 0) {
+		turn->open->n--; /* what it has in memory goes with the batch */
+		decision_release(&saga->decision);
+		turn__park(turn, saga, err.text);
+		return;
+	}
+	saga->seq++;
+	saga->state->history_bytes += (int64_t)item->events_len;
+	saga->phase = PHASE_COMMITTING;
+	turn__stop_timers(turn, saga);
+	turn->n_committing++;
+	turn->slots[saga->slot].committing++;
+}
