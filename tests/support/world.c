@@ -80,6 +80,15 @@ static void post_drop(struct world *world, struct world_post post)
 	case POST_LISTED:
 		saga_list_free(post.what);
 		break;
+	case POST_DELIVERY:
+		delivery_free(post.what);
+		break;
+	case POST_INBOX:
+		inbox_read_free(post.what);
+		break;
+	case POST_REMOVED:
+		inbox_removal_free(post.what);
+		break;
 	}
 }
 
@@ -98,6 +107,7 @@ void world_crash(struct world *world)
 	world->dying = true;
 	turn_free(TAKE(world->turn));
 	batch_free(TAKE(world->batch));
+	inbox_removal_free(TAKE(world->removal));
 	posts_drop(world, &world->mailbox);
 	posts_drop(world, &world->reads);
 	world->dying = world->batch_unknown = false;
@@ -232,6 +242,38 @@ static void port_fenced(void *ctx, int slot)
 	((struct world *)ctx)->n_fenced++;
 }
 
+static void port_read_inbox(void *ctx, struct inbox_read *read)
+{
+	posts_push(&((struct world *)ctx)->reads, POST_INBOX, read);
+}
+
+static bool port_remove_inbox(void *ctx, struct inbox_removal *removal)
+{
+	struct world *world = ctx;
+
+	CHECK(!world->removal);
+	world->removal = removal;
+	return true;
+}
+
+static void port_outbox_written(void *ctx, size_t rows)
+{
+	((struct world *)ctx)->n_outbox += rows;
+}
+
+static const struct turn_ports queue_ports = {
+	.call = port_call,
+	.outbox_written = port_outbox_written,
+	.read_inbox = port_read_inbox,
+	.remove_inbox = port_remove_inbox,
+	.load = port_load,
+	.list = port_list,
+	.answer = port_answer,
+	.random = port_random,
+	.released = port_released,
+	.fenced = port_fenced,
+};
+
 static const struct turn_ports ports = {
 	.call = port_call,
 	.load = port_load,
@@ -245,8 +287,9 @@ static const struct turn_ports ports = {
 void world_boot(struct world *world)
 {
 	struct turn_options options = {
-		.ports = &ports,
+		.ports = world->queues ? &queue_ports : &ports,
 		.ctx = world,
+		.lifecycle = world->lifecycle,
 		.slot_count = WORLD_SLOTS,
 		.memory_sagas_max = world->memory_sagas_max,
 		.many_nodes = world->many_nodes,
@@ -381,6 +424,15 @@ static void deliver(struct world *world, struct world_post post)
 	case POST_LISTED:
 		turn_listed(world->turn, post.what);
 		break;
+	case POST_DELIVERY:
+		turn_deliver(world->turn, post.what);
+		break;
+	case POST_INBOX:
+		turn_inbox_read(world->turn, post.what);
+		break;
+	case POST_REMOVED:
+		turn_inbox_removed(world->turn, post.what);
+		break;
 	}
 }
 
@@ -394,12 +446,27 @@ void world_turn(struct world *world, size_t n)
 		world->batch = turn_take_batch(world->turn);
 }
 
+static void remove_from_inbox(struct world *world)
+{
+	struct inbox_removal *removal = TAKE(world->removal);
+
+	if (!removal)
+		return;
+	removal->result =
+		world->store->ops->inbox_remove(world->store, removal->rows, removal->n, &removal->err);
+	posts_push(&world->mailbox, POST_REMOVED, removal);
+}
+
 void world_write(struct world *world)
 {
 	const struct store_ops *ops = world->store->ops;
 	struct batch *batch = world->batch;
 	struct err err;
 
+	if (!batch) {
+		remove_from_inbox(world);
+		return;
+	}
 	if (!world->batch_unknown) {
 		batch->result = ops->commit(world->store, batch->items, batch->n, &batch->err);
 		world->batch_unknown = batch->result == ERR_UNKNOWN;
@@ -423,6 +490,8 @@ void world_read(struct world *world, size_t i)
 		load_saga(world->reader, find_definition, world, loaded);
 		if (loaded->result == 0)
 			world->hooks.loaded(world->hooks.ctx, loaded->id);
+	} else if (post.type == POST_INBOX) {
+		load_inbox(world->reader, post.what);
 	} else {
 		load_list(world->reader, post.what);
 	}

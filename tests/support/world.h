@@ -24,7 +24,16 @@ struct world_call {
 	bool orphan; /* the process that sent it is dead: nobody hears the reply */
 };
 
-enum world_post_type { POST_CALL, POST_REPLY, POST_COMMITTED, POST_LOADED, POST_LISTED };
+enum world_post_type {
+	POST_CALL,
+	POST_REPLY,
+	POST_COMMITTED,
+	POST_LOADED,
+	POST_LISTED,
+	POST_DELIVERY,
+	POST_INBOX,
+	POST_REMOVED,
+};
 
 struct world_post {
 	enum world_post_type type;
@@ -64,10 +73,15 @@ struct world {
 	struct turn *turn; /* NULL: the process is down */
 	/* Said before world_boot: the turn is one of many, and gets its slots from the test. */
 	bool many_nodes;
+	/* The same: it has an inbox, and publishes lifecycle events where topic is not NULL. */
+	bool queues;
+	struct lifecycle_topic lifecycle;
+	struct inbox_removal *removal;                   /* with the writer */
+	size_t n_outbox;                                 /* rows that the turn told of */
 	int released[WORLD_SLOTS], n_released, n_fenced; /* what it said of its slots */
 	bool dying;
 	struct world_posts mailbox;
-	struct world_posts reads; /* loads and lists that were asked for */
+	struct world_posts reads; /* loads, lists, pages and looks that were asked for */
 	struct batch *batch;      /* with the writer */
 	bool batch_unknown;       /* … committed with an unknown outcome, and not settled yet */
 	struct world_call *calls, **calls_tail;
@@ -106,7 +120,7 @@ void world_call_free(struct world *world, struct world_call *call);
 void world_turn(struct world *world, size_t n);
 /* Something for the engine to do without waiting. */
 bool world_turn_wanted(const struct world *world);
-/* The writer commits or settles the batch that it has. */
+/* The writer commits or settles the batch that it has; or, with none, removes from the inbox. */
 void world_write(struct world *world);
 /* The reader does read i. */
 void world_read(struct world *world, size_t i);
