@@ -158,10 +158,11 @@ void turn_inbox_removed(struct turn *turn, struct inbox_removal *removal)
 
 /* Reading. */
 
-static void again_at(struct turn *turn, wall_ms at)
+/* It could not be read, or not all of it could be fed. */
+static void try_again_later(struct turn *turn)
 {
-	if (turn->inbox.again_at == 0 || at < turn->inbox.again_at)
-		turn->inbox.again_at = at;
+	turn->inbox.incomplete = turn->inbox.wanted = true;
+	turn->inbox.not_before = turn->now + INBOX_AGAIN_MS;
 }
 
 void turn__inbox_want(struct turn *turn)
@@ -219,7 +220,7 @@ void turn__inbox_run(struct turn *turn)
 	}
 	if (inbox->out || turn->n_owned == 0)
 		return;
-	if (!inbox->reading && (inbox->wanted || is_held_up(turn))) {
+	if (!inbox->reading && turn->now >= inbox->not_before && (inbox->wanted || is_held_up(turn))) {
 		inbox->wanted = inbox->incomplete = false;
 		inbox->reading = true;
 		inbox->reading_until = inbox->told_until;
@@ -235,7 +236,9 @@ wall_ms turn__inbox_next_at(const struct turn *turn)
 {
 	const struct turn_inbox *inbox = &turn->inbox;
 
-	return inbox->out || inbox->reading || turn->n_owned == 0 ? 0 : inbox->again_at;
+	if (inbox->out || inbox->reading || turn->n_owned == 0)
+		return 0;
+	return inbox->wanted && inbox->not_before > turn->now ? inbox->not_before : inbox->again_at;
 }
 
 /* Time-outs that waited for it take effect. */
@@ -281,7 +284,8 @@ static void feed_row(struct turn *turn, struct delivery *delivery)
 		turn__queue_delivery(turn, saga, delivery);
 		return;
 	}
-	turn->inbox.incomplete |= result == ERR_UNAVAILABLE;
+	if (result == ERR_UNAVAILABLE)
+		try_again_later(turn);
 	if (result == 0 || result == ERR_NOT_FOUND) /* cannot be read, or nobody is there */
 		is_useless(turn, entry_new(turn, delivery));
 	delivery_free(delivery);
@@ -296,7 +300,7 @@ static void page_read(struct turn *turn, struct inbox_read *read)
 	if (read->result < 0) {
 		log_warn("engine", NULL, "the inbox cannot be read: %s", read->err.text);
 		inbox->reading = false;
-		again_at(turn, turn->now + INBOX_AGAIN_MS);
+		try_again_later(turn);
 		return;
 	}
 	for (mail = TAKE(read->deliveries); mail; mail = next) {
@@ -309,9 +313,7 @@ static void page_read(struct turn *turn, struct inbox_read *read)
 		return;
 	}
 	inbox->reading = false;
-	if (inbox->incomplete)
-		again_at(turn, turn->now + INBOX_AGAIN_MS);
-	else
+	if (!inbox->incomplete)
 		believe(turn, inbox->reading_until);
 }
 

@@ -126,7 +126,8 @@ struct turn_inbox {
 	bool reading;                 /* some pages are read, or one is out */
 	bool out;                     /* a page is with the loader */
 	bool incomplete;              /* of what is being read: not all was fed */
-	wall_ms again_at;             /* 0: nothing is to be done again */
+	wall_ms again_at;             /* the next regular reading; 0: none */
+	wall_ms not_before;           /* after a failure */
 	wall_ms after_at;             /* of the last row of the last page */
 	char after_id[UUID_SIZE];
 	int looks_out; /* for early events */
