@@ -380,7 +380,7 @@ bool store_messages_fit(const struct subscription_row *subscriptions, size_t n_s
 
 		if (check_parts(parts, ARRAY_SIZE(parts), i, NULL) < 0 ||
 			check_uuid(row->id, i, "id", NULL) < 0 ||
-			check_body(row->payload, row->payload_len, i, "payload", NULL) < 0)
+			(row->payload && check_body(row->payload, row->payload_len, i, "payload", NULL) < 0))
 			return false;
 	}
 	return true;

@@ -85,7 +85,7 @@ struct outbox_row {
 	const char *key;     /* aggregateid: the record's key; NULL: none */
 	const char *type;    /* of the event */
 	const char *headers; /* JSON object of strings */
-	const char *payload; /* the record's value */
+	const char *payload; /* the record's value; NULL: none */
 	size_t payload_len;
 	wall_ms created_at;
 };

@@ -50,7 +50,7 @@ CREATE TABLE outbox (
 	aggregatetype TEXT NOT NULL,    -- the topic
 	aggregateid   TEXT,             -- the record's key; NULL: none
 	type          TEXT NOT NULL,
-	payload       TEXT NOT NULL,
+	payload       TEXT,             -- NULL: a record without a value
 	headers       TEXT NOT NULL,    -- JSON object of strings
 	cluster       TEXT NOT NULL,
 	slot          INTEGER NOT NULL,

@@ -60,7 +60,7 @@ START_TEST(test_outbox__is_written_with_the_transition)
 }
 END_TEST
 
-START_TEST(test_outbox__a_record_may_have_no_key)
+START_TEST(test_outbox__a_record_may_have_no_key_and_no_value)
 {
 	OPEN(store);
 	struct outbox_row out = messages_outbox_row(0, "placed"), got = {.slot = -1};
@@ -72,6 +72,8 @@ START_TEST(test_outbox__a_record_may_have_no_key)
 	struct err err;
 
 	out.key = NULL;
+	out.payload = NULL;
+	out.payload_len = 0;
 	item.outbox = &out;
 	item.n_outbox = 1;
 	messages_commit(store, &item, 1);
@@ -79,6 +81,7 @@ START_TEST(test_outbox__a_record_may_have_no_key)
 	ck_assert_int_eq(store->ops->outbox_list(reader, &page, see_row, &got, &err), 0);
 	ck_assert_int_eq(got.slot, 1);
 	ck_assert_ptr_null(got.key);
+	ck_assert_ptr_null(got.payload);
 	outbox_row_release(&got);
 	store->ops->reader_close(reader);
 	CLOSE(store);
@@ -421,7 +424,7 @@ END_TEST
 void store_contract__add_messages(TCase *tcase, int n)
 {
 	tcase_add_loop_test(tcase, test_outbox__is_written_with_the_transition, 0, n);
-	tcase_add_loop_test(tcase, test_outbox__a_record_may_have_no_key, 0, n);
+	tcase_add_loop_test(tcase, test_outbox__a_record_may_have_no_key_and_no_value, 0, n);
 	tcase_add_loop_test(tcase, test_outbox__is_listed_by_slot_and_removed_row_by_row, 0, n);
 	tcase_add_loop_test(tcase, test_outbox__expires_from_the_oldest, 0, n);
 	tcase_add_loop_test(tcase, test_commit__leaves_nothing_of_the_messages_of_a_refused_item, 0, n);
