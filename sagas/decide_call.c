@@ -185,6 +185,9 @@ static void rest(struct ctx *ctx, struct target target)
 	event.side = target.side;
 	event.attempt = exec->attempt;
 	event.due_at = exec->due_at;
+	/* What is not sent again after a restart is not marked again either. */
+	event.ambiguous = exec->ambiguous;
+	event.settle_at = exec->settle_at;
 	decide__emit(ctx, &event);
 }
 

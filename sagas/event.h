@@ -53,7 +53,7 @@ enum { EVENT_VERSION = 1 };
 	X(EV_SAGA_ATTENTION, 25, "SagaAttention")              /* reason: a person should look */      \
 	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */            \
 	X(EV_COMMAND_PUBLISHED, 27,                                                                    \
-	  "CommandPublished") /* side attempt due_at: only what waits long is told */
+	  "CommandPublished") /* side attempt due_at ambiguous settle_at: only of what waits long */
 
 enum event_type {
 #define X(name, number, text) name = (number),

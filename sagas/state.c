@@ -162,6 +162,8 @@ static void exec_published(struct exec *exec, const struct event *event)
 		exec->status = EXEC_RUNNING;
 	exec_attempts(exec, event);
 	exec->due_at = event->due_at;
+	exec->ambiguous |= event->ambiguous;
+	exec->settle_at = event->settle_at;
 	exec->due_is_volatile = false;
 	exec->published = true;
 }
