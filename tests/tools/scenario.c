@@ -16,16 +16,19 @@
 #include "sagas/json_text.h"
 #include "sagas/state_json.h"
 #include "tests/support/oracle.h"
+#include "tests/support/scenario_kafka.h"
 
 enum { STEPS_MAX = 200000, FILE_MAX = 1024 * 1024 };
 #define STARTS_AT INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 
-/* A reply that was scripted and is under way, or its echo. */
+/* The end of a call that was scripted and is under way; its echo; or a record in the topic of
+ * replies, which waits there while nobody reads. */
 struct coming {
 	struct coming *next;
 	wall_ms at;
-	struct world_call *call; /* NULL: an echo of `copy` */
-	struct world_call copy;
+	struct world_call *call; /* NULL: an echo of `copy`, or a record */
+	struct world_call copy;  /* of a record, the request is held too */
+	bool record;
 	const json_t *reply;
 };
 
@@ -39,6 +42,9 @@ struct scenario {
 	struct coming *coming;
 	bool *acted; /* of acts */
 	char *answer;
+	bool kafka;        /* the world has queues */
+	bool queues_stuck; /* nothing is read from Kafka */
+	int n_events;      /* records that acts produced */
 	bool down;
 	wall_ms up_at;
 	int failures;
@@ -94,7 +100,8 @@ static enum call_result result_of(const json_t *reply)
 	} words[] = {{"not_connected", CALL_NOT_CONNECTED},
 				 {"broken", CALL_BROKEN},
 				 {"timeout", CALL_TIMED_OUT},
-				 {"too_large", CALL_TOO_LARGE}};
+				 {"too_large", CALL_TOO_LARGE},
+				 {"not_published", CALL_NOT_CONNECTED}};
 	size_t i;
 
 	for (i = 0; json_is_string(reply) && i < ARRAY_SIZE(words); i++)
@@ -159,20 +166,31 @@ static void expect_key(struct scenario *s, const struct world_call *call, const 
 		fail(s, "call %zu has the key %s, expected %s", s->n_calls, key, expected);
 }
 
+/* "PUT stock /r/1", or "Reserve credit" for a command. */
+static char *call_line(const struct request *request)
+{
+	if (request->kind == REQUEST_COMMAND)
+		return xasprintf("%s %s", request->type, request->to);
+	return xasprintf("%s %s %s", request->method, request->to, request->path);
+}
+
 static void expect_call(struct scenario *s, const struct world_call *call, const json_t *entry)
 {
 	const struct request *request = call->command.request;
-	CLEANUP(free_p) char *line = xasprintf("%s %s %s", request->method, request->to, request->path);
+	CLEANUP(free_p) char *line = call_line(request);
 	const json_t *attempt = json_object_get(entry, "attempt");
 	const json_t *body = json_object_get(entry, "body");
 	const json_t *header = json_object_get(entry, "header");
-	const char *expected = text_of(entry, "call");
+	const char *expected = text_of(entry, request->kind == REQUEST_COMMAND ? "command" : "call");
 	int64_t at = call->sent_at - STARTS_AT;
 
 	if (!expected || fnmatch(expected, line, FNM_NOESCAPE) != 0)
 		fail(s, "call %zu is %s, expected %s", s->n_calls, line, expected ? expected : "nothing");
 	if (text_of(entry, "key"))
 		expect_key(s, call, text_of(entry, "key"));
+	if (text_of(entry, "record_key") &&
+		strcmp(text_of(entry, "record_key"), request->record_key) != 0)
+		fail(s, "call %zu (%s) has the record key %s", s->n_calls, line, request->record_key);
 	if (json_object_get(entry, "at") && at != duration(s, json_object_get(entry, "at")))
 		fail(s, "call %zu (%s) comes at %lld ms, expected %s", s->n_calls, line, (long long)at,
 			 text_of(entry, "at"));
@@ -197,6 +215,36 @@ static void expect_call(struct scenario *s, const struct world_call *call, const
 	}
 }
 
+/* A record is produced into the topic of replies. */
+static void come_record(struct scenario *s, const struct world_call *call, const json_t *reply,
+						int64_t after)
+{
+	struct coming coming = {.copy = *call, .record = true, .reply = reply};
+
+	coming.at = call->sent_at + after;
+	request_ref(call->command.request);
+	come(s, &coming);
+}
+
+/* The producer says at once what became of it; the replies come as records, or never. */
+static void sent_command(struct scenario *s, struct world_call *call, const json_t *entry)
+{
+	const json_t *reply = json_object_get(entry, "reply");
+	const json_t *late = json_object_get(entry, "late");
+	const json_t *one;
+	struct coming end = {.call = call, .copy = *call, .at = call->sent_at};
+	size_t i;
+
+	end.reply = json_object_get(entry, "publish");
+	come(s, &end);
+	if (reply)
+		come_record(s, call, reply, duration(s, json_object_get(entry, "after")));
+	if (json_is_object(late))
+		come_record(s, call, late, duration(s, json_object_get(late, "after")));
+	json_array_foreach (late, i, one)
+		come_record(s, call, one, duration(s, json_object_get(one, "after")));
+}
+
 static void sent(void *ctx, struct world_call *call)
 {
 	struct scenario *s = ctx;
@@ -206,11 +254,16 @@ static void sent(void *ctx, struct world_call *call)
 	struct coming coming = {.call = call, .reply = reply, .copy = *call};
 	int64_t after = duration(s, json_object_get(entry, "after"));
 
-	buf_printf(&s->log, "      %6lld ms  %s %s %s  key %s\n",
-			   (long long)(call->sent_at - STARTS_AT), call->command.request->method,
-			   call->command.request->to, call->command.request->path, call->command.request->key);
+	CLEANUP(free_p) char *line = call_line(call->command.request);
+
+	buf_printf(&s->log, "      %6lld ms  %s  key %s\n", (long long)(call->sent_at - STARTS_AT),
+			   line, call->command.request->key);
 	oracle_sent(&s->oracle, call);
 	expect_call(s, call, entry);
+	if (call->command.request->kind == REQUEST_COMMAND) {
+		sent_command(s, call, entry);
+		return;
+	}
 	/* A call that is answered later than it waits times out. */
 	if (!reply || result_of(reply) == CALL_TIMED_OUT || after >= call->command.timeout_ms) {
 		coming.reply = NULL;
@@ -226,15 +279,80 @@ static void sent(void *ctx, struct world_call *call)
 	}
 }
 
-static void arrive(struct scenario *s)
+/* What nobody holds back; NULL: nothing. */
+static struct coming **next_coming(struct scenario *s)
 {
-	struct coming *coming = s->coming;
+	struct coming **link = &s->coming;
+
+	while (*link && (*link)->record && (s->down || s->queues_stuck))
+		link = &(*link)->next;
+	return link;
+}
+
+/* All that was produced before this has been read. */
+static wall_ms read_until(const struct scenario *s)
+{
+	const struct coming *coming;
+
+	for (coming = s->coming; coming; coming = coming->next)
+		if (coming->record && coming->at <= s->world.now)
+			return coming->at - 1;
+	return s->world.now;
+}
+
+static void free_coming(struct coming *coming)
+{
+	if (coming->record)
+		request_unref(coming->copy.command.request);
+	free(coming);
+}
+
+/* The reply to a command is read. */
+static void arrive_record(struct scenario *s, struct coming *coming)
+{
+	const struct world_call *call = &coming->copy;
+	const char *outcome = json_is_string(coming->reply) ? json_string_value(coming->reply)
+														: text_of(coming->reply, "outcome");
+	const json_t *said = json_object_get(coming->reply, "unknown");
+
+	if (call->command.kind == CALL_DO &&
+		(said ? json_is_true(said) : scenario_outcome(outcome) == OUTCOME_UNKNOWN))
+		oracle_unknown(&s->oracle, call->saga_id, call->command.step, call->command.item);
+	scenario_reply(&s->world, call, coming->reply);
+	free_coming(coming);
+}
+
+/* The producer is done with a command. */
+static void arrive_published(struct scenario *s, struct coming *coming)
+{
+	enum call_result result = result_of(coming->reply);
+
+	if (result == CALL_ANSWERED)
+		result = CALL_PUBLISHED;
+	if (result == CALL_BROKEN && coming->call->command.kind == CALL_DO)
+		oracle_unknown(&s->oracle, coming->call->saga_id, coming->call->command.step,
+					   coming->call->command.item);
+	world_call_end(&s->world, coming->call, result, 0, NULL, -1);
+	free_coming(coming);
+}
+
+static void arrive(struct scenario *s, struct coming **link)
+{
+	struct coming *coming = *link;
 	const json_t *entry = NULL;
 	CLEANUP(json_decref_p) json_t *timeout = json_string("timeout");
 	const json_t *reply = coming->reply ? coming->reply : timeout;
 	const json_t *after = json_object_get(reply, "retry_after");
 
-	s->coming = coming->next;
+	*link = coming->next;
+	if (coming->record) {
+		arrive_record(s, coming);
+		return;
+	}
+	if (coming->call && coming->call->command.request->kind == REQUEST_COMMAND) {
+		arrive_published(s, coming);
+		return;
+	}
 	entry = json_array_get(json_object_get(s->doc, "calls"), (size_t)coming->copy.id - 1);
 	if (!coming->call) {
 		world_call_echo(&s->world, &coming->copy, result_of(reply), status_of(reply),
@@ -279,7 +397,16 @@ static void perform(struct scenario *s, const json_t *act)
 {
 	const char *reason = text_of(act, "cancel");
 	const json_t *restart = json_object_get(act, "restart");
+	const char *queues = text_of(act, "queues");
 
+	if (queues) {
+		s->queues_stuck = strcmp(queues, "stuck") == 0;
+		return;
+	}
+	if (json_object_get(act, "event")) {
+		scenario_event(&s->world, s->world.defs[0], json_object_get(act, "event"), s->n_events++);
+		return;
+	}
 	if (restart) {
 		world_crash(&s->world);
 		s->down = true;
@@ -317,6 +444,17 @@ static int next_act(struct scenario *s, wall_ms *ret_at)
 	return next;
 }
 
+/* What has been read by now lets time-outs take effect. */
+static void tell_read_until(struct scenario *s)
+{
+	wall_ms queued = s->world.turn ? scenario_queued_due(&s->world) : 0;
+
+	if (!s->kafka || s->queues_stuck || !queued || queued > read_until(s))
+		return;
+	turn_queues_read(s->world.turn, read_until(s));
+	world_turn(&s->world, 0);
+}
+
 /* Lets engine, writer and reader work until there is nothing left to do now. */
 static void quiesce(struct scenario *s)
 {
@@ -324,7 +462,7 @@ static void quiesce(struct scenario *s)
 	int i;
 
 	for (i = 0; i < 1000 && world->turn; i++) {
-		if (world->batch)
+		if (world->batch || world->removal)
 			world_write(world);
 		else if (world->reads.n > 0)
 			world_read(world, 0);
@@ -340,18 +478,25 @@ static void quiesce(struct scenario *s)
 static bool step(struct scenario *s)
 {
 	struct oracle_saga *saga;
-	wall_ms at = 0, act_at = 0, due;
+	struct coming **coming;
+	wall_ms at = 0, act_at = 0, due, queued;
 	int act;
 
 	quiesce(s);
+	tell_read_until(s);
+	quiesce(s);
+	coming = next_coming(s);
 	saga = oracle_saga(&s->oracle, s->id);
 	act = next_act(s, &act_at);
 	if (act >= 0)
 		at = act_at;
-	if (s->coming && (!at || s->coming->at < at))
-		at = s->coming->at;
+	if (*coming && (!at || (*coming)->at < at))
+		at = (*coming)->at;
 	if (s->down && (!at || s->up_at < at))
 		at = s->up_at;
+	queued = s->kafka && !s->queues_stuck ? scenario_queued_due(&s->world) : 0;
+	if (queued > s->world.now && (!at || queued < at))
+		at = queued;
 	due = s->world.turn ? turn_next_at(s->world.turn) : 0;
 	/* The engine looks into the store every so often; this alone is no reason to go on. */
 	if (!at && (!saga || saga->ended || !saga_state_next_due(saga->fold)))
@@ -363,8 +508,8 @@ static bool step(struct scenario *s)
 	if (s->down && s->up_at <= s->world.now) {
 		s->down = false;
 		world_boot(&s->world);
-	} else if (s->coming && s->coming->at <= s->world.now) {
-		arrive(s);
+	} else if (*coming && (*coming)->at <= s->world.now) {
+		arrive(s, coming);
 	} else if (act >= 0 && act_at <= s->world.now) {
 		s->acted[act] = true;
 		perform(s, json_array_get(json_object_get(s->doc, "acts"), (size_t)act));
@@ -439,6 +584,24 @@ static void expect_history(struct scenario *s, const json_t *trail)
 				fail(s, "the history has %s", json_string_value(line));
 }
 
+/* What was published, in order; what an entry leaves out is not looked at. */
+static void expect_emits(struct scenario *s, const json_t *expected)
+{
+	CLEANUP(json_decref_p) json_t *rows = scenario_outbox(&s->world);
+	CLEANUP(free_p) char *all = json_dumps(rows, JSON_COMPACT);
+	const json_t *entry, *value;
+	const char *name;
+	size_t i;
+
+	if (json_array_size(expected) != json_array_size(rows))
+		fail(s, "%zu records are published, expected %zu: %s", json_array_size(rows),
+			 json_array_size(expected), all);
+	json_array_foreach (expected, i, entry)
+		json_object_foreach ((json_t *)entry, name, value)
+			if (!json_equal(value, json_object_get(json_array_get(rows, i), name)))
+				fail(s, "record %zu has another %s: %s", i + 1, name, all);
+}
+
 static void expect_end(struct scenario *s)
 {
 	const json_t *end = json_object_get(s->doc, "end");
@@ -468,6 +631,8 @@ static void expect_end(struct scenario *s)
 			 saga->fold->output ? jval_text(saga->fold->output, NULL) : "none");
 	expect_steps(s, saga, end);
 	expect_history(s, saga->trail);
+	if (s->kafka)
+		expect_emits(s, json_object_get(s->doc, "emits"));
 	oracle_check_stored(&s->oracle, saga);
 	oracle_check_history(&s->oracle, saga);
 }
@@ -515,6 +680,7 @@ static void begin(struct scenario *s, json_t *definition)
 	s->oracle.violation = violation;
 	s->oracle.ctx = s;
 	def = world_deploy(&s->world, definition);
+	s->kafka = s->world.queues = scenario_uses_kafka(def);
 	world_boot(&s->world);
 	call = world_start_call(&s->world, def, text_of(s->doc, "key"),
 							input ? json_incref(input) : json_object(), 1);
@@ -575,7 +741,7 @@ static bool run(const char *file, bool verbose, const char *folder)
 		struct coming *coming = s.coming;
 
 		s.coming = coming->next;
-		free(coming);
+		free_coming(coming);
 	}
 	world_release(&s.world);
 	buf_release(&s.log);
