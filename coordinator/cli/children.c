@@ -13,8 +13,8 @@
 
 enum { FIRST_LINE_MS = 5000, STOP_MS = 3000, STOP_STEP_MS = 10 };
 
-/* In the child: never returns. */
-static void run(const char *program, const char *folder, int out, pid_t parent)
+/* In the child, which may have been made beside other threads: never returns. */
+static void run(const char *program, const char *folder, const char *brokers, int out, pid_t parent)
 {
 	sigset_t none;
 
@@ -27,25 +27,23 @@ static void run(const char *program, const char *folder, int out, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	dup2(out, STDOUT_FILENO);
-	execl(program, program, "--port", "0", "--data", folder, (char *)NULL);
+	execl(program, program, brokers ? "--brokers" : "--port", brokers ? brokers : "0", "--data",
+		  folder, (char *)NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }
 
-/* "NAME listening on http://127.0.0.1:PORT\n" */
-static int read_url(int in, char *url, size_t size, const char *name, struct err *err)
+static int read_line(int in, char *line, size_t size, const char *name, struct err *err)
 {
 	struct pollfd fd = {.fd = in, .events = POLLIN};
-	char line[256];
 	size_t len = 0;
-	const char *at;
 
-	while (len < sizeof(line) - 1) {
+	while (len < size - 1) {
 		ssize_t n;
 
 		if (poll(&fd, 1, FIRST_LINE_MS) <= 0)
 			return err_set(err, ERR_TIMEOUT, "%s does not say where it listens", name);
-		n = read(in, line + len, sizeof(line) - 1 - len);
+		n = read(in, line + len, size - 1 - len);
 		if (n <= 0)
 			return err_set(err, ERR_IO, "%s ended before it listened", name);
 		len += (size_t)n;
@@ -54,6 +52,18 @@ static int read_url(int in, char *url, size_t size, const char *name, struct err
 			break;
 	}
 	line[strcspn(line, "\n")] = '\0';
+	return 0;
+}
+
+/* "NAME listening on http://127.0.0.1:PORT\n" */
+static int read_url(int in, char *url, size_t size, const char *name, struct err *err)
+{
+	char line[256];
+	const char *at;
+	int r = read_line(in, line, sizeof(line), name, err);
+
+	if (r < 0)
+		return r;
 	at = strstr(line, "http://");
 	if (!at || strlen(at) >= size)
 		return err_set(err, ERR_INVALID, "%s said `%s` instead of where it listens", name, line);
@@ -62,10 +72,11 @@ static int read_url(int in, char *url, size_t size, const char *name, struct err
 }
 
 int children_start(struct children *children, const char *name, const char *program,
-				   const char *folder, struct err *err)
+				   const char *folder, const char *brokers, struct err *err)
 {
 	struct child *child = &children->list[children->n];
 	pid_t parent = getpid();
+	char line[256];
 	int fds[2], r;
 
 	CHECK(children->n < CHILDREN_MAX);
@@ -75,7 +86,7 @@ int children_start(struct children *children, const char *name, const char *prog
 		return err_set(err, ERR_IO, "pipe: %s", strerror(errno));
 	child->pid = fork();
 	if (child->pid == 0)
-		run(program, folder, fds[1], parent);
+		run(program, folder, brokers, fds[1], parent);
 	close(fds[1]);
 	if (child->pid < 0) {
 		close(fds[0]);
@@ -83,7 +94,11 @@ int children_start(struct children *children, const char *name, const char *prog
 	}
 	child->name = name;
 	children->n++;
-	r = read_url(fds[0], child->url, sizeof(child->url), name, err);
+	child->url[0] = '\0';
+	if (brokers)
+		r = read_line(fds[0], line, sizeof(line), name, err);
+	else
+		r = read_url(fds[0], child->url, sizeof(child->url), name, err);
 	close(fds[0]);
 	return r;
 }

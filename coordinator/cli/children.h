@@ -14,7 +14,7 @@ enum { CHILDREN_MAX = 8 };
 struct child {
 	pid_t pid; /* 0: ended */
 	const char *name;
-	char url[64];
+	char url[64]; /* "": it serves none */
 };
 
 struct children {
@@ -23,11 +23,12 @@ struct children {
 };
 
 /*
- * Starts program with `--port 0 --data folder` and waits for its first line. Before any thread is
- * started. ERR_NOT_FOUND: no such program.
+ * Starts program with `--port 0 --data folder`, or, for one that works over Kafka, with `--brokers
+ * brokers --data folder` (brokers NULL: it does not), and waits for its first line. ERR_NOT_FOUND:
+ * no such program.
  */
 int children_start(struct children *children, const char *name, const char *program,
-				   const char *folder, struct err *err) MUST_CHECK;
+				   const char *folder, const char *brokers, struct err *err) MUST_CHECK;
 /* A child that was waited for elsewhere; its name, or NULL. */
 const char *children_forget(struct children *children, pid_t pid);
 /* SIGTERM, a while, SIGKILL; none is left when it returns. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connectors/kafka_mock.h"
 #include "connectors/store_postgres.h"
 #include "coordinator/cli/children.h"
 #include "coordinator/cli/cli.h"
@@ -22,11 +23,12 @@
 
 enum { DEV_MAX_DEFS = 64 };
 
-/* The example programs, and which participants live in each below which path. */
+/* The example programs, and which participants live in each: below which path, or, of one that
+ * works over Kafka, behind which topic. */
 struct program {
 	const char *example, *name;
 	struct {
-		const char *participant, *path;
+		const char *participant, *path, *topic;
 	} serves[5];
 };
 
@@ -38,6 +40,9 @@ static const struct program programs[] = {
 	  {"shipping", "/shipping"},
 	  {"mail", "/mail"}}},
 	{"payment", "bank", {{"bank", ""}}},
+	{"order-events",
+	 "order_handlers",
+	 {{"warehouse", NULL, "warehouse.commands"}, {"credit", NULL, "credit.commands"}}},
 };
 
 struct dev {
@@ -46,7 +51,8 @@ struct dev {
 	const char *data;
 	struct def_file defs[DEV_MAX_DEFS];
 	int n_defs;
-	bool builtin; /* the definitions are the built-in examples */
+	bool builtin;            /* the definitions are the built-in examples */
+	struct kafka_mock *mock; /* of --kafka; else NULL */
 	struct children children;
 	struct node *node;
 };
@@ -72,6 +78,31 @@ static int load_files(struct dev *dev)
 	return r;
 }
 
+static const char *brokers_of(const struct dev *dev)
+{
+	const char *brokers = dev->config.kafka_brokers;
+
+	return brokers && *brokers && strcmp(brokers, "none") != 0 ? brokers : NULL;
+}
+
+static bool action_uses_kafka(const struct action_def *act)
+{
+	return act->kind == ACTION_COMMAND || act->kind == ACTION_EMIT ||
+		   act->kind == ACTION_AWAIT_KAFKA;
+}
+
+static bool uses_kafka(const struct saga_def *def)
+{
+	if (def->n_triggers > 0 || def->n_cancel_on > 0)
+		return true;
+	for (int i = 0; i < def->n_steps; i++)
+		if (action_uses_kafka(&def->steps[i].act) ||
+			(def->steps[i].undo_kind == UNDO_ACTION && action_uses_kafka(&def->steps[i].undo)))
+			return true;
+	return false;
+}
+
+/* Without brokers those that need some are left out: nothing would come of them. */
 static void load_examples(struct dev *dev)
 {
 	dev->builtin = true;
@@ -87,12 +118,18 @@ static void load_examples(struct dev *dev)
 		file->len = embedded->len;
 		def_text_load(file->path, file->text, file->len, &file->doc, &file->def, &file->findings);
 		findings_print(file->path, &file->findings, stderr);
+		if (file->def && uses_kafka(file->def) && !brokers_of(dev)) {
+			def_file_release(file);
+			dev->n_defs--;
+		}
 	}
 }
 
 static bool action_calls(const struct action_def *act, const char *participant)
 {
 	if (act->kind == ACTION_HTTP && strcmp(act->http.to, participant) == 0)
+		return true;
+	if (act->kind == ACTION_COMMAND && strcmp(act->command.to, participant) == 0)
 		return true;
 	return act->probe && act->probe->act.kind == ACTION_HTTP &&
 		   strcmp(act->probe->act.http.to, participant) == 0;
@@ -119,7 +156,7 @@ static bool has_address(const struct config *config, const char *participant)
 {
 	for (size_t i = 0; i < config->n_participants; i++)
 		if (strcmp(config->participants[i].name, participant) == 0)
-			return config->participants[i].url != NULL;
+			return config->participants[i].url || config->participants[i].topic;
 	return false;
 }
 
@@ -169,6 +206,26 @@ static bool is_wanted(const struct dev *dev, const struct program *program)
 	return false;
 }
 
+/* Where its participants are found, unless the configuration says so. */
+static void set_addresses(struct dev *dev, const struct program *program, const char *url)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(program->serves) && program->serves[i].participant; i++) {
+		const char *name = program->serves[i].participant, *topic = program->serves[i].topic;
+		CLEANUP(free_p)
+		char *text = topic ? xasprintf("%s=kafka:%s", name, topic)
+						   : xasprintf("%s%s", url, program->serves[i].path);
+		struct findings findings = {0};
+
+		if (has_address(&dev->config, name))
+			continue;
+		if (topic)
+			config_set_participant_flag(&dev->config, text, &findings);
+		else
+			config_set_participant(&dev->config, name, text, CONFIG_FROM_DEFAULT);
+		findings_release(&findings);
+	}
+}
+
 static int start_program(struct dev *dev, const struct program *program)
 {
 	CLEANUP(free_p) char *path = find_program(program);
@@ -183,17 +240,10 @@ static int start_program(struct dev *dev, const struct program *program)
 		return cli_fail(CLI_FAILED, "cannot make the folder %s: %s", dev->data, strerror(errno));
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return cli_fail(CLI_FAILED, "cannot make the folder %s: %s", folder, strerror(errno));
-	if (children_start(&dev->children, program->name, path, folder, &err) < 0)
+	if (children_start(&dev->children, program->name, path, folder,
+					   program->serves[0].topic ? brokers_of(dev) : NULL, &err) < 0)
 		return cli_fail_err(&err);
-	for (size_t i = 0; i < ARRAY_SIZE(program->serves) && program->serves[i].participant; i++) {
-		CLEANUP(free_p)
-		char *url =
-			xasprintf("%s%s", dev->children.list[dev->children.n - 1].url, program->serves[i].path);
-
-		if (!has_address(&dev->config, program->serves[i].participant))
-			config_set_participant(&dev->config, program->serves[i].participant, url,
-								   CONFIG_FROM_DEFAULT);
-	}
+	set_addresses(dev, program, dev->children.list[dev->children.n - 1].url);
 	return 0;
 }
 
@@ -204,7 +254,7 @@ static int start_participants(struct dev *dev)
 	if (cli_option(dev->cli, "no-participants"))
 		return 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(programs); i++)
-		if (is_wanted(dev, &programs[i]))
+		if (is_wanted(dev, &programs[i]) && (!programs[i].serves[0].topic || brokers_of(dev)))
 			r = start_program(dev, &programs[i]);
 	return r;
 }
@@ -269,6 +319,23 @@ static int deploy(struct dev *dev, const struct def_file *file)
 
 /* ---- the rest ---- */
 
+/* How to write a record, with the tool that lies beside the example participants. */
+static void print_order_event(const struct dev *dev)
+{
+	static const struct program tool = {"order-events", "kafka_record", {{0}}};
+	CLEANUP(free_p) char *path = find_program(&tool);
+	CLEANUP(free_p) char *quoted = path ? shell_text(path) : NULL;
+
+	if (!quoted || !brokers_of(dev))
+		return;
+	printf("or an order that comes as a record of Kafka, and one that nobody pays for:\n");
+	for (int i = 3; i <= 4; i++)
+		printf(
+			"  echo '{\"order_id\": \"o-%d\", \"customer_id\": \"c-%s\", \"sku\": \"TEA\", "
+			"\"quantity\": 2, \"amount_minor\": 1999}' | %s --brokers %s send orders.placed o-%d\n",
+			i, i == 3 ? "1" : "0002", quoted, brokers_of(dev), i);
+}
+
 static void print_next(const struct dev *dev)
 {
 	CLEANUP(free_p)
@@ -289,6 +356,7 @@ static void print_next(const struct dev *dev)
 			   "  %s%s saga start order-fulfilment --wait '{\"order_id\": \"o-2\", %s, "
 			   "\"card\": \"0002\", \"ship_to\": \"Oslo\"}'\n",
 			   program, server, order);
+		print_order_event(dev);
 		puts("and look at them:");
 	}
 	printf("  %s%s saga list\n  %s%s saga show ID\n  %s%s saga history ID\n", program, server,
@@ -326,17 +394,48 @@ static int configure(struct dev *dev)
 	return 0;
 }
 
+/* Brokers of our own, in this process. */
+static int start_brokers(struct dev *dev)
+{
+	struct err err = {0};
+
+	if (!cli_option(dev->cli, "kafka"))
+		return 0;
+	if (brokers_of(dev))
+		return cli_fail(CLI_USAGE, "--kafka brings brokers, and kafka.brokers names others (%s)",
+						brokers_of(dev));
+	if (kafka_mock_start(1, &dev->mock, &err) < 0)
+		return cli_fail_err(&err);
+	free(dev->config.kafka_brokers);
+	dev->config.kafka_brokers = xstrdup(kafka_mock_brokers(dev->mock));
+	return 0;
+}
+
+static void print_participants(const struct dev *dev)
+{
+	puts("participants:");
+	for (size_t i = 0; i < dev->config.n_participants; i++) {
+		const struct config_participant *participant = &dev->config.participants[i];
+
+		if (participant->url)
+			printf("  %s  %s\n", participant->name, participant->url);
+		if (participant->topic)
+			printf("  %s  topic %s\n", participant->name, participant->topic);
+	}
+}
+
 static int run(struct dev *dev)
 {
 	CLEANUP(free_p) char *store = NULL;
 	char cwd[PATH_MAX] = "";
 	int r = 0;
 
-	if (dev->cli->n_args > 0)
-		r = load_files(dev);
-	else
-		load_examples(dev);
 	server_block_signals();
+	r = start_brokers(dev);
+	if (!r && dev->cli->n_args > 0)
+		r = load_files(dev);
+	else if (!r)
+		load_examples(dev);
 	if (!r)
 		r = start_participants(dev);
 	if (!r)
@@ -349,9 +448,9 @@ static int run(struct dev *dev)
 	store = config_masked_url(dev->config.store_path);
 	printf("Skald " SKALD_VERSION " listens on http://%s:%d\ndata: %s%s%s\n",
 		   dev->config.server_listen, dev->node->port, cwd, *cwd ? "/" : "", store);
-	puts("participants:");
-	for (size_t i = 0; i < dev->config.n_participants; i++)
-		printf("  %s  %s\n", dev->config.participants[i].name, dev->config.participants[i].url);
+	if (brokers_of(dev))
+		printf("kafka: %s\n", brokers_of(dev));
+	print_participants(dev);
 	puts("definitions:");
 	for (int i = 0; i < dev->n_defs && !r; i++)
 		if (dev->defs[i].def)
@@ -374,6 +473,7 @@ int cmd_dev(struct cli *cli)
 		return r;
 	r = run(&dev);
 	children_stop(&dev.children);
+	kafka_mock_stop(dev.mock);
 	for (int i = 0; i < dev.n_defs; i++)
 		def_file_release(&dev.defs[i]);
 	config_release(&dev.config);

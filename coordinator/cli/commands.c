@@ -48,6 +48,7 @@ static const struct cli_option serve_options[] = {
 
 static const struct cli_option dev_options[] = {
 	{"data", 0, "DIR", "folder for everything that is kept; default ./skald-data"},
+	{"kafka", 0, NULL, "brings Kafka brokers of its own, which forget all when it ends"},
 	{"no-participants", 0, NULL, "does not start the example participants"},
 	{NULL},
 };
@@ -127,12 +128,14 @@ const struct cli_command cli_commands[] = {
 	 "of\n"
 	 "their own; they are looked for beside the binary, in examples/*/participants/ (so the build\n"
 	 "folder has them) and in ../libexec/skald/. A participant that has an address in the\n"
-	 "configuration is not started.\n"
+	 "configuration is not started. Examples that work over Kafka are there with brokers alone:\n"
+	 "those of the configuration, or with --kafka some inside this process.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald dev\n"
 	 "  skald dev my-saga.yaml --participant stock=http://localhost:9001\n"
-	 "  skald dev --data /tmp/try --port 8000\n",
+	 "  skald dev --data /tmp/try --port 8000\n"
+	 "  skald dev --kafka\n",
 	 dev_options, false, false, true, cmd_dev},
 	{"serve", "", 0, 0, "runs the server",
 	 "Runs the server until SIGTERM or SIGINT, then drains: no new sagas (503), what is out may "
