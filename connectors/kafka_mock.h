@@ -46,8 +46,6 @@ enum kafka_mock_error {
 	KAFKA_MOCK_REBALANCING,
 	KAFKA_MOCK_UNKNOWN_MEMBER,
 	KAFKA_MOCK_OUT_OF_ORDER_SEQUENCE,
-	KAFKA_MOCK_OFFSET_OUT_OF_RANGE,
-	KAFKA_MOCK_INVALID_PRODUCER_EPOCH,
 };
 void kafka_mock_fail(struct kafka_mock *mock, enum kafka_mock_request request,
 					 enum kafka_mock_error error, int n);
