@@ -26,7 +26,7 @@ static void note_late_success(struct ctx *ctx, struct target target)
 	const struct action_state *action = saga_state_action(state, target.step, target.item);
 	bool undone = action->comp >= COMP_RUNNING;
 	bool kept = action->run.status == EXEC_FAILED && action->comp == COMP_NOT_ARMED &&
-				state->def->steps[target.step].undo_kind == UNDO_ACTION;
+				state->def->steps[target.step].undo_kind != UNDO_NONE;
 	struct event event;
 
 	if (action->late_success || action->run.status == EXEC_DONE || (!undone && !kept))

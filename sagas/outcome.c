@@ -9,7 +9,7 @@
  *   of a probe: all but 2xx      unknown, since only its own rules may say that nothing happened
  *
  * A reply over Kafka says by itself what it means, and is a success if it does not; the failure of
- * a probe is unknown, as above.
+ * a probe is unknown, as above, while a probe may say `absent`, and nothing else may.
  *
  * A rule whose expression cannot be evaluated does not match.
  */
@@ -86,8 +86,9 @@ static enum outcome said_outcome(const struct input *in, bool is_probe)
 		return is_probe ? OUTCOME_UNKNOWN : OUTCOME_FAILURE;
 	case OUTCOME_ONGOING:
 		return OUTCOME_ONGOING;
-	case OUTCOME_UNKNOWN:
 	case OUTCOME_ABSENT:
+		return is_probe ? OUTCOME_ABSENT : OUTCOME_UNKNOWN;
+	case OUTCOME_UNKNOWN:
 		break;
 	}
 	return OUTCOME_UNKNOWN;

@@ -335,6 +335,16 @@ static void time_out_and_undo(void)
 	published(0, CALL_UNDO);
 }
 
+#define PIVOT                                                                                      \
+	"saga: pivot\n"                                                                                \
+	"steps:\n"                                                                                     \
+	"  - id: a\n"                                                                                  \
+	"    pivot: true\n"                                                                            \
+	"    command: {to: credit, type: Settle}\n"                                                    \
+	"    timeout: 30s\n"                                                                           \
+	"    retry: {maximum_attempts: 1}\n"                                                           \
+	"  - {id: b, command: {to: credit, type: Tell}, retry: {initial_interval: 1s, jitter: 0}}\n"
+
 START_TEST(test_command__late_success_calls_a_person_once)
 {
 	size_t rows;
@@ -362,6 +372,15 @@ START_TEST(test_command__late_success_calls_a_person_once)
 	reply(0, CALL_DO, OUTCOME_SUCCESS, NULL);
 	ck_assert_str_eq(saga_state_attention(play.state),
 					 "a: a success arrived after it had failed, and it is not undone");
+	play_end(&play);
+
+	/* A pivot that failed let all before it be undone. */
+	begin(PIVOT);
+	published(0, CALL_DO);
+	reply(0, CALL_DO, OUTCOME_FAILURE, "no");
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	reply(0, CALL_DO, OUTCOME_SUCCESS, NULL);
+	ck_assert_ptr_nonnull(saga_state_attention(play.state));
 	play_end(&play);
 
 	/* It is going to be undone anyway. */
@@ -395,16 +414,6 @@ START_TEST(test_command__late_success_resolves_an_undo_that_failed)
 	play_end(&play);
 }
 END_TEST
-
-#define PIVOT                                                                                      \
-	"saga: pivot\n"                                                                                \
-	"steps:\n"                                                                                     \
-	"  - id: a\n"                                                                                  \
-	"    pivot: true\n"                                                                            \
-	"    command: {to: credit, type: Settle}\n"                                                    \
-	"    timeout: 30s\n"                                                                           \
-	"    retry: {maximum_attempts: 1}\n"                                                           \
-	"  - {id: b, command: {to: credit, type: Tell}, retry: {initial_interval: 1s, jitter: 0}}\n"
 
 START_TEST(test_command__late_success_takes_a_parked_step_on)
 {
@@ -562,6 +571,22 @@ START_TEST(test_probe__only_the_question_that_is_out_is_answered)
 	published(0, CALL_DO);
 	reply(0, CALL_DO, OUTCOME_SUCCESS, NULL);
 	ck_assert_int_eq(play.state->status, SAGA_COMPLETED);
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_probe__may_say_absent_by_itself)
+{
+	begin(PROBED);
+	published(0, CALL_DO);
+	reply(0, CALL_DO, OUTCOME_ABSENT, NULL); /* of the command itself it says nothing */
+	ck_assert_int_eq(run_status(0), EXEC_BACKING_OFF);
+	wait(MINUTE);
+	published(0, CALL_PROBE_DO);
+	play_reply(&play, 0, -1, CALL_PROBE_DO, saga_state_action(play.state, 0, -1)->run.ask,
+			   OUTCOME_ABSENT, NULL, NULL, NULL);
+	ck_assert(trail_has("StepAbsent a"));
+	ck_assert_int_eq(only_command()->kind, CALL_DO);
 	play_end(&play);
 }
 END_TEST
@@ -887,6 +912,7 @@ int main(void)
 	tcase_add_test(tcase, test_command__that_waits_long_lets_its_saga_sleep);
 	tcase_add_test(tcase, test_command__is_sent_again_by_another_owner);
 	tcase_add_test(tcase, test_probe__only_the_question_that_is_out_is_answered);
+	tcase_add_test(tcase, test_probe__may_say_absent_by_itself);
 	tcase_add_test(tcase, test_probe__the_reply_to_the_command_counts_while_it_is_asked);
 	tcase_add_test(tcase, test_reply__may_name_anything);
 	tcase_add_test(tcase, test_emit__leaves_with_the_commit);
