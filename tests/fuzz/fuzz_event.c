@@ -15,8 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NOW INT64_C(1767225600000)
 
-static struct saga_def *def;
-
 /* The engine takes it over: sends again, then time passes, then somebody cancels. */
 static void go_on(struct saga_state *state)
 {
@@ -42,7 +40,7 @@ static void go_on(struct saga_state *state)
 	decision_release(&decision);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fold(struct saga_def *def, const uint8_t *data, size_t size)
 {
 	CLEANUP(saga_state_free_p) struct saga_state *state = NULL;
 	const char *text = (const char *)data;
@@ -50,8 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err;
 	int r = 0;
 
-	if (!def)
-		def = definition_must_load(KITCHEN_SINK);
 	state = saga_state_new(def, "0198c0de-7a31-7abc-bf11-223344556677");
 	while (r == 0 && size > 0 && line < text + size) {
 		end = memchr(line, '\n', (size_t)(text + size - line));
@@ -66,5 +62,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(err.text[0]);
 	else if (state->n_events > 0)
 		go_on(state);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct saga_def *defs[2];
+
+	if (!defs[0]) {
+		defs[0] = definition_must_load(KITCHEN_SINK);
+		defs[1] = definition_must_load(KITCHEN_SINK_KAFKA);
+	}
+	fold(defs[0], data, size);
+	fold(defs[1], data, size);
 	return 0;
 }
