@@ -139,6 +139,7 @@ static void create_here(struct exchange *ex)
 		.def = start->def,
 		.input = input,
 		.now = clock_wall(),
+		.lifecycle = *engine_lifecycle(ex->node->engine),
 	};
 	struct err err;
 	int r = creation_new(&request, &start->creation, &err);

@@ -156,6 +156,11 @@ void engine_slots_release(struct engine *engine, const int *slots, size_t n)
 	post_slots(engine, SLOTS_RELEASE, slots, n, NULL);
 }
 
+const struct lifecycle_topic *engine_lifecycle(const struct engine *engine)
+{
+	return &engine->lifecycle;
+}
+
 void engine_poke(struct engine *engine)
 {
 	if (__atomic_exchange_n(&engine->poked, true, __ATOMIC_ACQ_REL))
@@ -213,9 +218,9 @@ static void check_lease(struct engine *engine)
 }
 
 /*
- * When the HTTP client is stopped, what it did not send or had to break off says nothing about the
- * participant. It is left out: the history still says that the call is owed, and the next start
- * makes it again.
+ * When the HTTP client or a producer is stopped, what it did not send or had to break off says
+ * nothing about the participant. It is left out: the history still says that the call is owed, and
+ * the next start makes it again.
  */
 static bool reply_counts(const struct engine *engine, const struct call_reply *reply)
 {
@@ -224,7 +229,8 @@ static bool reply_counts(const struct engine *engine, const struct call_reply *r
 	if (reply->cancelled)
 		return !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE) && engine->lease &&
 			   reply->not_after_ms == engine->lease;
-	return reply->result != CALL_BROKEN || !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE);
+	return (reply->result != CALL_BROKEN && reply->result != CALL_NOT_CONNECTED) ||
+		   !__atomic_load_n(&engine->sealed, __ATOMIC_ACQUIRE);
 }
 
 static void take_mail(struct engine *engine, struct mail *mail)
@@ -401,6 +407,7 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 
 	clock_start();
 	engine->options = *options;
+	engine->lifecycle = turn.lifecycle;
 	CHECK(getrandom(&engine->random, sizeof(engine->random), 0) == sizeof(engine->random));
 	engine->random |= 1;
 	engine->box = mailbox_new(options->intake_limit ? options->intake_limit : INTAKE_DEFAULT);

@@ -59,6 +59,7 @@ struct command;
 struct delivery;
 struct engine;
 struct http_client;
+struct lifecycle_topic;
 struct registry;
 struct store;
 struct writer;
@@ -150,6 +151,10 @@ void engine_slots_gained(struct engine *engine, const int *slots, size_t n,
 						 const int64_t *lease_until_ms);
 void engine_slots_lost(struct engine *engine, const int *slots, size_t n);
 void engine_slots_release(struct engine *engine, const int *slots, size_t n);
+/* Where lifecycle events go, for who creates sagas beside the engine. Never changes. Thread: any.
+ */
+const struct lifecycle_topic *engine_lifecycle(const struct engine *engine);
+
 /* Looks now for sagas that are due, perhaps created by another node, and into the inbox. Thread:
  * any. */
 void engine_poke(struct engine *engine);

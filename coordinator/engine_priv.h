@@ -28,6 +28,7 @@ struct engine {
 	pthread_t thread;
 	struct mailbox *box;
 	struct engine_options options;
+	struct lifecycle_topic lifecycle;
 	struct loader *loader;
 	struct mail drain, stop, poke, queues;
 	bool poked;           /* atomic: the mail is under way */

@@ -263,6 +263,7 @@ static void create_for_owner(struct submitter *submitter, struct submission *sub
 		.def = submission->def,
 		.input = input,
 		.now = clock_wall(),
+		.lifecycle = *engine_lifecycle(submitter->options.engine),
 	};
 	struct creation *creation = NULL;
 	struct err err;

@@ -19,6 +19,12 @@ static const char one_step[] =
 	"{\"saga\": \"one\", \"participants\": {\"p\": {\"timeout\": \"5s\"}}, \"steps\": ["
 	"{\"id\": \"a\", \"http\": {\"to\": \"p\", \"method\": \"GET\", \"path\": \"/a\"}}]}";
 
+static const char cancelled_by[] =
+	"{\"saga\": \"one\", \"participants\": {\"p\": {\"timeout\": \"5s\"}},"
+	" \"cancel_on\": [{\"kafka\": \"stops\", \"correlate\": {\"from\": \"${event.data.id}\","
+	" \"expect\": \"xx\"}}], \"steps\": ["
+	"{\"id\": \"a\", \"http\": {\"to\": \"p\", \"method\": \"GET\", \"path\": \"/a\"}}]}";
+
 static struct {
 	struct store *store;
 	struct store_reader *reader;
@@ -26,6 +32,7 @@ static struct {
 	struct saga_def *def;
 	enum store_fault faults[MAX_FAULTS]; /* of the commits to come, in order */
 	int n_faults, n_commits;
+	const char *events_topic;
 	unsigned char next_id;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
@@ -40,11 +47,22 @@ static enum store_fault choose_commit(void *ctx)
 	return i < w.n_faults ? w.faults[i] : STORE_FAULT_NONE;
 }
 
+static void use_definition(const char *text)
+{
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	struct findings findings = {0};
+	struct err err;
+
+	saga_def_unref(w.def);
+	ck_assert_int_eq(json_parse(text, strlen(text), &doc, &err), 0);
+	ck_assert_int_eq(saga_def_load(doc, NULL, &w.def, &findings), 0);
+	findings_release(&findings);
+	w.def->version = 1;
+}
+
 static void setup(void)
 {
 	struct store_sqlite_options options = {.path = ":memory:", .no_sync = true};
-	CLEANUP(json_decref_p) json_t *doc = NULL;
-	struct findings findings = {0};
 	struct writer_options writer;
 	struct store *inner;
 	struct err err;
@@ -58,10 +76,7 @@ static void setup(void)
 	ck_assert_int_eq(w.store->ops->reader_open(w.store, &w.reader, &err), 0);
 	writer = (struct writer_options){.store = w.store};
 	ck_assert_int_eq(writer_start(&writer, &w.writer, &err), 0);
-	ck_assert_int_eq(json_parse(one_step, strlen(one_step), &doc, &err), 0);
-	ck_assert_int_eq(saga_def_load(doc, NULL, &w.def, &findings), 0);
-	findings_release(&findings);
-	w.def->version = 1;
+	use_definition(one_step);
 }
 
 static void teardown(void)
@@ -102,6 +117,7 @@ static struct creation *creation_of(const char *key, const char *print, size_t i
 	request.fingerprint = fingerprint;
 	request.input = input;
 	request.now = 1700000000000;
+	request.lifecycle = (struct lifecycle_topic){"default", w.events_topic};
 	ck_assert_int_eq(creation_new(&request, &creation, &err), 0);
 	return creation;
 }
@@ -206,6 +222,61 @@ START_TEST(test_create__says_of_each_that_the_commit_failed)
 }
 END_TEST
 
+static int count_row(void *ctx, const struct outbox_row *row)
+{
+	ck_assert_str_eq(row->type, "skald.saga.started");
+	ck_assert_str_eq(row->topic, "skald.events");
+	++*(int *)ctx;
+	return 0;
+}
+
+static int outbox_rows(void)
+{
+	struct outbox_page page = {.limit = STORE_PUT_MAX};
+	int slots[SLOTS_MAX];
+	struct err err;
+	int n = 0;
+
+	page.n_slots = (size_t)w.store->ops->slot_count(w.store);
+	for (size_t i = 0; i < page.n_slots; i++)
+		slots[i] = (int)i;
+	page.slots = slots;
+	ck_assert_int_eq(w.store->ops->outbox_list(w.reader, &page, count_row, &n, &err), 0);
+	return n;
+}
+
+START_TEST(test_create__writes_what_the_saga_waits_for_and_that_it_has_started)
+{
+	struct creations *creations = creations_new();
+	bool *touched = xcalloc(SLOTS_MAX, sizeof(*touched));
+	struct event_row event = {.ns = "default",
+							  .value = "xx",
+							  .id = "default/stops/0/1",
+							  .at = 1700000000000,
+							  .expires_at = 1700000001000,
+							  .event = "{}",
+							  .event_len = 2};
+	struct err err;
+	int n = 0;
+
+	use_definition(cancelled_by);
+	w.events_topic = _i ? "skald.events" : NULL;
+	add(creations, "a", "1");
+	add(creations, "b", "1");
+	add(creations, "a", "1"); /* never was */
+	post_and_wait(creations);
+	ck_assert(creations->list[2]->duplicate);
+	ck_assert_int_eq(outbox_rows(), _i ? 2 : 0);
+	event.channel = w.def->cancel_on[0].channel;
+	ck_assert_int_eq(w.store->ops->events_put(w.store, &event, 1, touched, &err), 0);
+	for (int i = 0; i < SLOTS_MAX; i++)
+		n += touched[i];
+	ck_assert_int_eq(n, creations->list[0]->row.slot == creations->list[1]->row.slot ? 1 : 2);
+	creations_free(creations);
+	free(touched);
+}
+END_TEST
+
 START_TEST(test_create__takes_no_more_than_fits_one_commit)
 {
 	struct creations *creations = creations_new();
@@ -240,6 +311,8 @@ int main(void)
 	tcase_add_loop_test(tcase, test_create__makes_many_again_after_a_commit_of_unknown_outcome, 0,
 						3);
 	tcase_add_test(tcase, test_create__says_of_each_that_the_commit_failed);
+	tcase_add_loop_test(tcase, test_create__writes_what_the_saga_waits_for_and_that_it_has_started,
+						0, 2);
 	tcase_add_test(tcase, test_create__takes_no_more_than_fits_one_commit);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
