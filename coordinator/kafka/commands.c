@@ -53,6 +53,12 @@ static void tell(struct sending *sending, enum call_result result, const char *e
 	sending->replied(sending->reply_ctx, &sending->reply);
 }
 
+/* What is past a limit is so another time, too: it need not be tried again. */
+static enum call_result not_sent(const struct err *err)
+{
+	return err->code == ERR_LIMIT ? CALL_TOO_LARGE : CALL_NOT_CONNECTED;
+}
+
 /* Thread: the producer's, or the engine's when the record was refused at once. */
 static void sent(struct kafka_send *send)
 {
@@ -64,7 +70,7 @@ static void sent(struct kafka_send *send)
 		break;
 	case KAFKA_NOT_SENT:
 		sending->reply.cancelled = send->err.code == ERR_FENCED;
-		tell(sending, CALL_NOT_CONNECTED, send->err.text);
+		tell(sending, not_sent(&send->err), send->err.text);
 		break;
 	case KAFKA_SENT_UNKNOWN:
 		tell(sending, CALL_BROKEN, send->err.text);
@@ -142,7 +148,7 @@ void commands_send(struct commands *commands, const char *saga_id, const char *n
 		r = publish(sending, participant, &address, command, &err);
 	}
 	if (r < 0)
-		tell(sending, CALL_NOT_CONNECTED, err.text);
+		tell(sending, not_sent(&err), err.text);
 }
 
 void commands_stats(struct commands *commands, struct commands_stats *ret_stats)

@@ -1,7 +1,7 @@
 /*
  * Commands on their way out: from a command of the core to a record of the producer. How the
- * publishing ended comes back to the engine as a reply: CALL_PUBLISHED, CALL_NOT_CONNECTED or
- * CALL_BROKEN; what the participant says comes by another way (replies.h).
+ * publishing ended comes back to the engine as a reply: CALL_PUBLISHED, CALL_NOT_CONNECTED,
+ * CALL_TOO_LARGE or CALL_BROKEN; what the participant says comes by another way (replies.h).
  */
 #ifndef COORDINATOR_KAFKA_COMMANDS_H
 #define COORDINATOR_KAFKA_COMMANDS_H

@@ -5,6 +5,7 @@
  */
 #include <stdint.h>
 
+#include "tests/support/definition.h"
 #include "tests/support/kitchen_sink.h"
 #include "tests/support/play.h"
 
@@ -164,10 +165,13 @@ static void one(struct play *play, const uint8_t *data)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct saga_def *def;
 	struct play play;
 	size_t i, n = 0;
 
-	play_begin(&play, KITCHEN_SINK_KAFKA, KITCHEN_SINK_INPUT, size % 2 == 1);
+	if (!def)
+		def = definition_must_load(KITCHEN_SINK_KAFKA);
+	play_begin_def(&play, def, KITCHEN_SINK_INPUT, size % 2 == 1);
 	check_decision(&play);
 	act(&play, INPUT_TIMER);
 	for (i = 0; i + 3 <= size && n++ < INPUTS_MAX; i += 3)

@@ -94,11 +94,18 @@ int play_give(struct play *play, const struct input *given)
 
 void play_begin(struct play *play, const char *yaml, const char *input, bool create_only)
 {
+	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(yaml);
+
+	play_begin_def(play, def, input, create_only);
+}
+
+void play_begin_def(struct play *play, struct saga_def *def, const char *input, bool create_only)
+{
 	struct jval *value = jval_from_text(xstrdup(input), strlen(input));
 	struct input in = {
 		.type = INPUT_START, .ns = "default", .value = value, .create_only = create_only};
 
-	*play = (struct play){.now = PLAY_STARTS_AT, .def = definition_must_load(yaml)};
+	*play = (struct play){.now = PLAY_STARTS_AT, .def = saga_def_ref(def)};
 	play->state = saga_state_new(play->def, PLAY_ID);
 	play->fold = saga_state_new(play->def, PLAY_ID);
 	buf_init(&play->trail, 0);

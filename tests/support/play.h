@@ -31,6 +31,8 @@ struct play {
 
 /* Loads the definition and starts the saga; input is JSON. */
 void play_begin(struct play *play, const char *yaml, const char *input, bool create_only);
+/* The same with a definition, to which a reference is taken. */
+void play_begin_def(struct play *play, struct saga_def *def, const char *input, bool create_only);
 void play_end(struct play *play);
 
 /* Decides on one input; what saga_decide returns. */
