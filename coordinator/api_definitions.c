@@ -132,6 +132,8 @@ static void deployment_done(struct deployment *deployment)
 {
 	struct deploy *deploy = deployment->ctx;
 
+	if (deployment->result == 0 && !deploy->dry_run)
+		hub_deployed(deploy->ex->node->kafka);
 	deploy->ex->next = deployed;
 	exchange_resume(deploy->ex);
 }

@@ -247,6 +247,7 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	write_plain(&s, out);
 	write_sagas(&s, counts, out);
 	write_pointers(server, out);
+	hub_write_metrics(node->kafka, out);
 	write_answers(server, out);
 	write_latencies(server, out);
 }

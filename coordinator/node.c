@@ -15,7 +15,7 @@
 #include "coordinator/server.h"
 #include "coordinator/writer.h"
 
-enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000 };
+enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000, INTAKE_GRACE_MS = 3000 };
 
 static int open_store(const struct node_options *options, struct store **ret_store, struct err *err)
 {
@@ -144,6 +144,32 @@ static int start_member(struct node *node, struct err *err)
 	return member_start(node->member, err);
 }
 
+/* A saga was started by a record: a start over HTTP with its key finds it. */
+static void remember(void *ctx, const char *ns, const char *definition, const char *key,
+					 const char *saga_id, const char *fingerprint)
+{
+	struct node *node = ctx;
+
+	if (!__atomic_load_n(&node->draining, __ATOMIC_RELAXED))
+		server_remember(node->server, ns, definition, key, saga_id, fingerprint);
+}
+
+static int start_kafka(struct node *node, struct err *err)
+{
+	const struct hub_start start = {
+		.store = node->store,
+		.writer = node->writer,
+		.registry = node->registry,
+		.engine = node->engine,
+		.member = node->member,
+		.http = node->http,
+		.remember = remember,
+		.ctx = node,
+	};
+
+	return hub_start(node->kafka, &start, err);
+}
+
 static int start_all(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
@@ -161,6 +187,9 @@ static int start_all(struct node *node, struct err *err)
 	r = http_client_start(options->participants, options->n_participants, &node->http, err);
 	if (r < 0)
 		return r;
+	r = hub_new(&node->options.kafka, &node->kafka, err);
+	if (r < 0)
+		return r;
 	r = waits_start(&node->waits, err);
 	if (r < 0)
 		return r;
@@ -170,13 +199,17 @@ static int start_all(struct node *node, struct err *err)
 	engine.http = node->http;
 	engine.ready = &node->ready;
 	make_member(node, &engine);
+	hub_engine_options(node->kafka, &engine);
 	r = engine_start(&engine, &node->engine, err);
 	if (r < 0)
 		return r;
 	r = server_start(node, &node->server, err);
 	if (r < 0)
 		return r;
-	return start_member(node, err);
+	r = start_member(node, err);
+	if (r < 0)
+		return r;
+	return start_kafka(node, err);
 }
 
 int node_start(const struct node_options *options, struct node **ret_node, struct err *err)
@@ -206,8 +239,12 @@ void node_stop(struct node *node)
 	__atomic_store_n(&node->draining, true, __ATOMIC_RELAXED);
 	if (node->member)
 		member_announce_drain(node->member);
+	if (node->kafka)
+		hub_stop(node->kafka, INTAKE_GRACE_MS);
 	if (node->engine)
 		engine_drain(node->engine, node->options.drain_ms);
+	if (node->kafka)
+		hub_end(node->kafka, INTAKE_GRACE_MS);
 	waits_end(node->waits);
 	if (node->member)
 		member_stop(node->member, HAND_OVER_MS);
@@ -220,6 +257,7 @@ void node_stop(struct node *node)
 		engine_stop(node->engine);
 	writer_stop(node->writer);
 	engine_free(node->engine);
+	hub_free(node->kafka);
 	member_free(node->member);
 	registry_free(node->registry);
 	if (node->store)

@@ -8,7 +8,7 @@
 #include "connectors/http_client.h"
 #include "connectors/store.h"
 #include "coordinator/engine.h"
-#include "coordinator/kafka/settings.h"
+#include "coordinator/kafka/hub.h"
 #include "coordinator/membership.h"
 #include "coordinator/registry.h"
 #include "coordinator/waits.h"
@@ -45,6 +45,7 @@ struct node {
 	struct registry *registry;
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */
+	struct hub *kafka;
 	int port;      /* on which it listens */
 	bool draining; /* atomic: intake is closed */
 	bool ready;    /* atomic: recovery is done and the store answers */

@@ -439,6 +439,18 @@ static int open_idempotency(struct server *server, struct err *err)
 	return 0;
 }
 
+void server_remember(struct server *server, const char *ns, const char *definition, const char *key,
+					 const char *saga_id, const char *fingerprint)
+{
+	struct idempotency *idempotency = server->idempotency;
+	struct err err;
+
+	/* Only what is asked from any thread is beside the store, and needs to be told. */
+	if (idempotency->ops->ask)
+		(void)idempotency->ops->remember(idempotency, ns, definition, key, saga_id, fingerprint,
+										 &err);
+}
+
 int server_start(struct node *node, struct server **ret_server, struct err *err)
 {
 	struct server *server = xcalloc(1, sizeof(*server));

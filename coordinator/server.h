@@ -12,6 +12,12 @@ struct server;
 
 /* Listens on node->options; fills node->port. */
 int server_start(struct node *node, struct server **ret_server, struct err *err) MUST_CHECK;
+/*
+ * Leaves a pointer to a saga that was started elsewhere than here, once the commit has accepted its
+ * key. Best effort. Thread: any, before server_stop.
+ */
+void server_remember(struct server *server, const char *ns, const char *definition, const char *key,
+					 const char *saga_id, const char *fingerprint);
 /* No new connections; lets suspended ones be answered; joins. */
 void server_stop(struct server *server);
 

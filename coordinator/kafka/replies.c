@@ -199,9 +199,7 @@ int replies_start(const struct replies_options *options, struct replies **ret_re
 		.group = options->group,
 		.topics = &replies->options.topic,
 		.n_topics = 1,
-		/* Looked up, and so committed at once: then the group has an offset of each partition. */
-		.from = KAFKA_FROM_TIME,
-		.from_time = 1,
+		.from = KAFKA_FROM_EARLIEST,
 		.in_flight_max = options->in_flight,
 		.record = take_record,
 		.ctx = replies,
