@@ -306,6 +306,20 @@ static bool is_awaited(const struct ctx *ctx, struct target target,
 	return (kind_is_probe(in->kind) ? exec->probe_out : exec->out) && in->attempt == exec->attempt;
 }
 
+/*
+ * Whether what was sent last has been answered, so that nothing of it is still to come. A reply
+ * over Kafka does not say which attempt it answers: of several, an earlier one may be meant, and
+ * the latest still be on its way.
+ */
+static bool answers_the_latest(const struct ctx *ctx, struct target target,
+							   const struct judgement *judgement)
+{
+	const struct exec *exec = decide__exec(ctx, target);
+	bool over_kafka = decide__action_def(ctx, target)->kind == ACTION_COMMAND;
+
+	return judgement->answered && !(over_kafka && (exec->attempt > 1 || exec->ambiguous));
+}
+
 static void act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
 				   struct env *env)
 {
@@ -333,7 +347,8 @@ static void act_on(struct ctx *ctx, struct target target, const struct judgement
 			decide__probe_unknown(ctx, target);
 		else
 			decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, judgement->sent,
-								   judgement->answered, judgement->code, judgement->message);
+								   answers_the_latest(ctx, target, judgement), judgement->code,
+								   judgement->message);
 		break;
 	}
 }

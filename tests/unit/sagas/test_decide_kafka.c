@@ -217,6 +217,29 @@ START_TEST(test_command__failure_ends_it_and_ambiguity_sticks)
 }
 END_TEST
 
+/* A reply does not say which attempt it answers: the latest may still be on its way. */
+START_TEST(test_command__unknown_of_several_attempts_settles_none)
+{
+	begin(TWO);
+	published(0, CALL_DO);
+	reply(0, CALL_DO, OUTCOME_UNKNOWN, "busy");
+	wait(SECOND);
+	published(0, CALL_DO);
+	wait(30 * SECOND);
+	wait(SECOND);
+	ck_assert_int_eq(only_command()->attempt, 3);
+	published(0, CALL_DO);
+	reply(0, CALL_DO, OUTCOME_UNKNOWN, "busy"); /* the first one's again */
+	expect_trail("SagaStarted, StepScheduled a, StepAttemptFailed a, StepAttemptFailed a, "
+				 "StepFailed a, CompensationArmed a, SagaCompensating a");
+	wait(MINUTE - 1);
+	ck_assert_uint_eq(play.decision.n_commands, 0);
+	wait(1);
+	ck_assert_str_eq(only_command()->request->correlation, "default/" PLAY_ID "/a/undo");
+	play_end(&play);
+}
+END_TEST
+
 #define RULES                                                                                      \
 	"saga: rules\n"                                                                                \
 	"steps:\n"                                                                                     \
@@ -902,6 +925,7 @@ int main(void)
 	tcase_add_test(tcase, test_command__time_out_waits_until_the_queues_are_read);
 	tcase_add_test(tcase, test_command__is_sent_again_as_it_was_and_any_reply_counts);
 	tcase_add_test(tcase, test_command__failure_ends_it_and_ambiguity_sticks);
+	tcase_add_test(tcase, test_command__unknown_of_several_attempts_settles_none);
 	tcase_add_test(tcase, test_command__rules_come_before_what_the_reply_says);
 	tcase_add_test(tcase, test_command__unknown_is_retried_and_ongoing_is_waited_for);
 	tcase_add_test(tcase, test_command__late_replies_are_recorded_also_after_the_end);
