@@ -67,14 +67,43 @@ static json_t *gen_http(const char *to, const char *method)
 	return json_pack("{s:s, s:s, s:s}", "to", to, "method", method, "path", "/r/${step.uuid}");
 }
 
-static json_t *gen_undo(struct gen *gen, const char *to)
+static json_t *gen_command(const char *to, const char *type)
 {
-	json_t *undo = json_object();
-	json_t *http = gen_http(to, "DELETE");
+	return json_pack("{s:s, s:s, s:s}", "to", to, "type", type, "key", "${step.uuid}");
+}
 
+/* Asks what became of it, over HTTP or Kafka. */
+static json_t *gen_probe(struct gen *gen, const char *to, bool command, const char *every)
+{
+	if (rng_percent(gen->rng, 15))
+		command = !command;
+	if (command)
+		return json_pack("{s:o, s:s, s:s, s:{s:[s], s:[s, s, s]}}", "command",
+						 gen_command(to, "Ask"), "every", every, "timeout", "1s", "outcome",
+						 "absent", "absent", "failure", "soft", "hard", "corrupt");
+	return json_pack("{s:o, s:s, s:{s:[i], s:[i]}}", "http", gen_http(to, "GET"), "every", every,
+					 "outcome", "absent", 404, "failure", 422);
+}
+
+/* An undo that was declined is no undo, so its probe has no word for a failure. */
+static json_t *gen_undo_probe(struct gen *gen, const char *to, bool command)
+{
+	json_t *probe = gen_probe(gen, to, command, "1s");
+
+	json_object_del(json_object_get(probe, "outcome"), "failure");
+	return probe;
+}
+
+static json_t *gen_undo(struct gen *gen, const char *to, bool command)
+{
+	json_t *undo = json_object(), *action;
+
+	if (rng_percent(gen->rng, 15))
+		command = !command;
+	action = command ? gen_command(to, "Undo") : gen_http(to, "DELETE");
 	if (rng_percent(gen->rng, 30))
-		set(http, "query", json_pack("{s:s}", "why", "${saga.failure.code}"));
-	set(undo, "http", http);
+		set(action, command ? "data" : "query", json_pack("{s:s}", "why", "${saga.failure.code}"));
+	set(undo, command ? "command" : "http", action);
 	if (rng_percent(gen->rng, 15))
 		set(undo, "when", json_string("${input.undo}"));
 	if (rng_percent(gen->rng, 70))
@@ -82,9 +111,7 @@ static json_t *gen_undo(struct gen *gen, const char *to)
 	if (rng_percent(gen->rng, 60))
 		set(undo, "retry", gen_retry(gen, false));
 	if (rng_percent(gen->rng, 15))
-		set(undo, "probe",
-			json_pack("{s:o, s:s, s:{s:[i]}}", "http", gen_http(to, "GET"), "every", "1s",
-					  "outcome", "absent", 404));
+		set(undo, "probe", gen_undo_probe(gen, to, command));
 	if (rng_percent(gen->rng, 20))
 		set(undo, "output", json_pack("{s:s}", "id", "${reply.body.id}"));
 	return undo;
@@ -95,26 +122,28 @@ static void gen_call(struct gen *gen, json_t *step, int i, bool item, bool plain
 	static const char *const services[] = {"p0", "p1", "p2"};
 	static const char *const every[] = {"500ms", "2s", "7s"};
 	const char *to = RNG_PICK(gen->rng, services);
-	json_t *http = gen_http(to, "PUT");
+	bool command = rng_percent(gen->rng, 45);
+	json_t *action = command ? gen_command(to, "Do") : gen_http(to, "PUT");
 
 	if (rng_percent(gen->rng, 50))
-		set(http, "body",
+		set(action, command ? "data" : "body",
 			json_pack("{s:s, s:s, s:f}", "order", "${input.order}", "who", "${saga.id}", "price",
 					  19.99));
-	set(step, "http", http);
+	set(step, command ? "command" : "http", action);
 	gen_times(gen, step);
+	/* Long enough for the saga to leave the memory while it waits. */
+	if (command && rng_percent(gen->rng, 25))
+		set(step, "timeout", json_string(rng_percent(gen->rng, 70) ? "100s" : "10m"));
 	set(step, "retry", gen_retry(gen, true));
 	if (rng_percent(gen->rng, 30))
-		set(step, "probe",
-			json_pack("{s:o, s:s, s:{s:[i], s:[i]}}", "http", gen_http(to, "GET"), "every",
-					  RNG_PICK(gen->rng, every), "outcome", "absent", 404, "failure", 422));
+		set(step, "probe", gen_probe(gen, to, command, RNG_PICK(gen->rng, every)));
 	if (rng_percent(gen->rng, 30))
 		set(step, "output", json_pack("{s:s}", "id", "${reply.body.id}"));
 	if (!item && rng_percent(gen->rng, 10))
 		set(step, "idempotency_key", text("own-${saga.id}-%s-%d", plain ? "p" : "s", i));
 	if (!plain && !gen->forward && i < gen->pivot)
 		set(step, "compensate",
-			rng_percent(gen->rng, 80) ? gen_undo(gen, to) : json_string("none"));
+			rng_percent(gen->rng, 80) ? gen_undo(gen, to, command) : json_string("none"));
 }
 
 static void gen_needs(struct gen *gen, json_t *step, int i)
@@ -177,6 +206,44 @@ static void gen_many(struct gen *gen, json_t *step)
 	}
 }
 
+/* A record that nobody answers; it is undone by another one. */
+static void gen_emit(struct gen *gen, json_t *step, bool closed)
+{
+	json_t *undo = json_pack("{s:{s:s, s:s}}", "emit", "topic", "out", "type", "Untold");
+
+	set(step, "emit",
+		json_pack("{s:s, s:s, s:s, s:{s:s}}", "topic", "out", "type", "Told", "key",
+				  "${input.order}", "data", "who", "${saga.id}"));
+	if (rng_percent(gen->rng, 50))
+		set(json_object_get(undo, "emit"), "data", json_string("${saga.failure.code}"));
+	if (!closed && rng_percent(gen->rng, 70))
+		set(step, "compensate", json_incref(undo));
+	else if (!closed)
+		set(step, "compensate", json_string("none"));
+	json_decref(undo);
+}
+
+static json_t *gen_correlate(const char *topic)
+{
+	return json_pack("{s:s, s:{s:s, s:s}}", "kafka", topic, "correlate", "from",
+					 "${event.data.order}", "expect", "${input.order}");
+}
+
+/* An event that may have come long before, or never comes. */
+static void gen_await(struct gen *gen, json_t *step)
+{
+	static const char *const limits[] = {"2s", "20s", "20s", "100s", "20m"};
+	json_t *await = gen_correlate("ev");
+
+	if (rng_percent(gen->rng, 40))
+		set(await, "when", json_string("${event.data.n > 0}"));
+	set(step, "await", await);
+	set(step, rng_percent(gen->rng, 80) ? "timeout" : "deadline",
+		json_string(RNG_PICK(gen->rng, limits)));
+	if (rng_percent(gen->rng, 30))
+		set(step, "output", json_pack("{s:s}", "n", "${event.data.n}"));
+}
+
 static void gen_step(struct gen *gen, int i)
 {
 	static const char *const naps[] = {"1s", "10s", "200s", "2h"};
@@ -192,8 +259,12 @@ static void gen_step(struct gen *gen, int i)
 		set(step, "pivot", json_true());
 	if (many)
 		gen_many(gen, step);
-	if (kind < 75 || (closed && kind < 82) || i == gen->pivot)
+	if (kind < 62 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
 		gen_call(gen, step, i, many, false);
+	else if (kind < 68)
+		gen_emit(gen, step, closed);
+	else if (kind < 75)
+		gen_await(gen, step);
 	else if (kind < 82)
 		set(step, "fail", json_pack("{s:s}", "code", "soft"));
 	else if (kind < 92)
@@ -274,6 +345,8 @@ json_t *gen_definition(struct rng *rng, int n)
 		set(doc, "recovery", json_string("forward"));
 	if (rng_percent(rng, 25))
 		set(doc, "deadline", json_string(RNG_PICK(rng, deadlines)));
+	if (rng_percent(rng, 20))
+		set(doc, "cancel_on", json_pack("[o]", gen_correlate("stop")));
 	if (!gen.forward && rng_percent(rng, 30)) {
 		after = json_array();
 		for (i = 0; i < 1 + rng_below(rng, 2); i++) {

@@ -1,4 +1,5 @@
 /* What must hold when something was committed, and at the end. */
+#include <stdio.h>
 #include <string.h>
 
 #include "sagas/json_text.h"
@@ -42,6 +43,119 @@ void judge_growth(struct sim *sim)
 		oracle_check_stored(&sim->oracle, saga);
 		count_statuses(sim->options.coverage, saga->fold);
 	}
+	published_check(sim);
+}
+
+static const char *order_of(const struct oracle_saga *saga)
+{
+	return json_string_value(json_object_get(jval_json(saga->fold->input), "order"));
+}
+
+/* Whether the await could have ended with the record: its `when` is about n alone. */
+static bool is_meant(const struct oracle_saga *saga, const struct step_def *step,
+					 const struct sim_record *record)
+{
+	return strcmp(record->order, order_of(saga)) == 0 &&
+		   strcmp(record->topic, step->act.await_kafka.topic) == 0 &&
+		   (!step->act.await_kafka.when || record->n > 0);
+}
+
+/* S17: what had come when the time ran out, and did not end another await, ends this one. */
+static void judge_await_failed(struct sim *sim, struct oracle_saga *saga, const struct event *event)
+{
+	const struct step_def *step = &saga->def->steps[event->step];
+	const struct oracle_action *action = oracle_action(saga, event->step, event->item);
+	const struct sim_topic *topic = &sim->topics[TOPIC_EVENTS];
+	int64_t at;
+
+	if (!event->code || strcmp(event->code, "timeout") != 0)
+		return;
+	for (at = 0; at < topic->end; at++) {
+		const struct sim_record *record = topic->records[at];
+		char id[64];
+
+		snprintf(id, sizeof(id), "%s/%s/0/%lld", DEF_DEFAULT_CLUSTER, record->topic, (long long)at);
+		/* Not those that were too old when it began to wait. */
+		if (record->at < action->due_at && is_meant(saga, step, record) &&
+			record->at + EVENTS_KEPT_MS > event->at && !json_object_get(saga->used, id))
+			sim_fail(sim, saga->id, "S17 an await timed out although its event had come");
+	}
+}
+
+/* S17: the reply that had come when the time of a first attempt ran out is not passed over. */
+static void judge_timed_out(struct sim *sim, struct oracle_saga *saga, const struct event *event)
+{
+	const struct oracle_action *action = oracle_action(saga, event->step, event->item);
+	const struct sim_topic *topic = &sim->topics[TOPIC_REPLIES];
+	int64_t at;
+
+	if (!event->code || strcmp(event->code, "timeout") != 0 || action->attempt > 1)
+		return;
+	for (at = 0; at < topic->end; at++) {
+		const struct sim_record *record = topic->records[at];
+
+		if (record->at < action->due_at && record->kind == CALL_DO &&
+			record->flight_status == 200 && record->step == event->step &&
+			record->item == event->item && strcmp(record->saga_id, saga->id) == 0)
+			sim_fail(sim, saga->id, "S17 a command timed out although its reply had come");
+	}
+}
+
+static void judge_awaited(struct sim *sim, struct oracle_saga *saga, const struct event *event)
+{
+	const struct sim_record *record = kafka_event(sim, event->id);
+
+	if (!record || !is_meant(saga, &saga->def->steps[event->step], record))
+		sim_fail(sim, saga->id, "S17 an await ends with an event of another");
+}
+
+void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *event)
+{
+	enum action_kind kind = event->step >= 0 ? saga->def->steps[event->step].act.kind : ACTION_SET;
+
+	if (event->type == EV_STEP_COMPLETED && kind == ACTION_AWAIT_KAFKA)
+		judge_awaited(sim, saga, event);
+	else if (event->type == EV_STEP_FAILED && kind == ACTION_AWAIT_KAFKA)
+		judge_await_failed(sim, saga, event);
+	else if ((event->type == EV_STEP_FAILED || event->type == EV_STEP_ATTEMPT_FAILED) &&
+			 kind == ACTION_COMMAND)
+		judge_timed_out(sim, saga, event);
+}
+
+/* S14: a success that came too late has called a person. */
+static void judge_late(struct sim *sim, const struct oracle_saga *saga)
+{
+	int i, j;
+
+	for (i = 0; i < saga->def->n_steps; i++) {
+		for (j = 0; j < saga->steps[i].n; j++) {
+			if (!saga->steps[i].actions[j].late_success)
+				continue;
+			sim->options.coverage->late_successes++;
+			if (!saga->seen[EV_SAGA_ATTENTION])
+				sim_fail(sim, saga->id, "S14 a late success is told to nobody");
+		}
+	}
+}
+
+static int count_inbox(void *ctx, const struct inbox_row *row)
+{
+	(void)row;
+	++*(int *)ctx;
+	return 0;
+}
+
+static int inbox_rows(struct sim *sim)
+{
+	int slots[WORLD_SLOTS], i, n = 0;
+	struct inbox_page page = {.slots = slots, .n_slots = WORLD_SLOTS, .limit = 1000};
+	struct err err;
+
+	for (i = 0; i < WORLD_SLOTS; i++)
+		slots[i] = i;
+	if (sim->world.inner->ops->inbox_list(sim->world.truth, &page, count_inbox, &n, &err) < 0)
+		sim_fail(sim, "", err.text);
+	return n;
 }
 
 /* A person has to do something, and nothing happens until then. */
@@ -56,8 +170,9 @@ bool judge_is_settled(struct sim *sim)
 	const struct oracle_saga *saga;
 	int i;
 
-	if (!sim->world.turn || sim->flights || sim->world.batch || sim->world.mailbox.n > 0 ||
-		sim->world.reads.n > 0 || !turn_recovered(sim->world.turn) || sim->draining)
+	if (!sim->world.turn || sim->flights || sim->world.batch || sim->world.removal ||
+		sim->world.mailbox.n > 0 || sim->world.reads.n > 0 || !turn_recovered(sim->world.turn) ||
+		sim->draining)
 		return false;
 	for (i = 0; i < sim->n_clients; i++)
 		if (sim->clients[i].at || sim->clients[i].out)
@@ -65,7 +180,7 @@ bool judge_is_settled(struct sim *sim)
 	for (saga = sim->oracle.first; saga; saga = saga->next)
 		if (!saga->ended && !waits_for_a_person(saga))
 			return false;
-	return true;
+	return kafka_is_settled(sim) && inbox_rows(sim) == 0;
 }
 
 /* S12: after the way back no effect stands that can be undone. */
@@ -174,7 +289,9 @@ void judge_end(struct sim *sim)
 		sim->options.coverage->sagas++;
 		oracle_check_stored(&sim->oracle, saga);
 		oracle_check_history(&sim->oracle, saga);
+		judge_late(sim, saga);
 	}
+	published_judge(sim);
 	for (resource = sim->resources; resource; resource = resource->next) {
 		judge_ledger(sim, resource);
 		judge_order(sim, resource);

@@ -198,6 +198,9 @@ static int check_coverage(const struct coverage *coverage)
 	bad += missing("crash", "during recovery", coverage->crashes_in_recovery);
 	bad += missing("check", "order of undos", coverage->undos_checked);
 	bad += missing("check", "effects", coverage->effects_checked);
+	bad += missing("reply", "through the inbox", coverage->inboxed);
+	bad += missing("record", "published", coverage->published);
+	bad += missing("success", "after its undo began", coverage->late_successes);
 	return bad;
 }
 

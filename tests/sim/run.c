@@ -124,6 +124,8 @@ static void event_seen(void *ctx, struct oracle_saga *saga, const struct event *
 	struct sim *sim = ctx;
 
 	sim->options.coverage->events[event->type]++;
+	published_event(sim, saga, event);
+	judge_event(sim, saga, event);
 	sim_trace(sim, "  stored %s: %s %s[%d] %s", saga->id + 24, event_type_text(event->type),
 			  event->step >= 0 ? saga->def->steps[event->step].id : "", event->item,
 			  event->code ? event->code : "");
@@ -131,7 +133,7 @@ static void event_seen(void *ctx, struct oracle_saga *saga, const struct event *
 
 /* Happenings. */
 
-enum happening { H_TURN, H_WRITE, H_READ, H_FLIGHT, H_CLIENT, H_BOOT, H_KINDS };
+enum happening { H_TURN, H_WRITE, H_READ, H_FLIGHT, H_CLIENT, H_BOOT, H_KAFKA, H_KINDS };
 
 static void crash(struct sim *sim, const char *why)
 {
@@ -150,6 +152,7 @@ static void crash(struct sim *sim, const char *why)
 		world_write(&sim->world);
 	world_crash(&sim->world);
 	service_crashed(sim);
+	kafka_crashed(sim);
 	sim->life++;
 	judge_growth(sim);
 }
@@ -207,6 +210,9 @@ static wall_ms next_at(struct sim *sim)
 	due = sim->world.turn ? turn_next_at(sim->world.turn) : sim->up_at;
 	if (due && (!at || due < at))
 		at = due;
+	due = kafka_next_at(sim);
+	if (due && (!at || due < at))
+		at = due;
 	return at;
 }
 
@@ -254,7 +260,7 @@ static int enabled(struct sim *sim, enum happening kinds[H_KINDS], struct flight
 	*ret_client = due_client(sim);
 	if (world_turn_wanted(world))
 		kinds[n++] = H_TURN;
-	if (world->turn && world->batch)
+	if (world->turn && (world->batch || world->removal))
 		kinds[n++] = H_WRITE;
 	if (world->turn && world->reads.n > 0)
 		kinds[n++] = H_READ;
@@ -264,6 +270,8 @@ static int enabled(struct sim *sim, enum happening kinds[H_KINDS], struct flight
 		kinds[n++] = H_CLIENT;
 	if (!world->turn && sim->up_at <= world->now)
 		kinds[n++] = H_BOOT;
+	if (kafka_can(sim))
+		kinds[n++] = H_KAFKA;
 	return n;
 }
 
@@ -301,6 +309,10 @@ static void happen(struct sim *sim)
 		sim_trace(sim, "boot");
 		world_boot(&sim->world);
 		judge_growth(sim);
+		kafka_stirred(sim);
+		break;
+	case H_KAFKA:
+		kafka_step(sim);
 		break;
 	case H_KINDS:
 		break;
@@ -323,6 +335,8 @@ static void begin(struct sim *sim)
 	rng_init(&sim->rng_service, seed, 4);
 	rng_init(&sim->rng_store, seed, 5);
 	rng_init(&sim->rng_engine, seed, 6);
+	rng_init(&sim->rng_kafka, seed, 7);
+	sim->expected_last = &sim->expected;
 	sim->trace_hash = 0xcbf29ce484222325ULL;
 	sim->start = EPOCH;
 	sim->commit_faults = (int)rng_below(&sim->rng_store, 4) * 6;
@@ -333,6 +347,7 @@ static void begin(struct sim *sim)
 	sim->crash_rate = (int)rng_below(&sim->rng_sched, 3) * 4;
 	sim->faults_on = true;
 	world_init(&sim->world, &hooks, EPOCH);
+	sim->world.queues = true;
 	/* Some engines have little room: then starts are refused, and what sleeps has to wait. */
 	sim->world.memory_sagas_max =
 		rng_percent(&sim->rng_sched, 25) ? 1 + rng_below(&sim->rng_sched, 3) : 0;
@@ -347,6 +362,7 @@ static void begin(struct sim *sim)
 		world_deploy(&sim->world, doc);
 	}
 	client_init(sim);
+	kafka_init(sim);
 	world_boot(&sim->world);
 }
 
@@ -369,6 +385,8 @@ static void release(struct sim *sim)
 	service_release(sim);
 	world_release(&sim->world);
 	client_release(sim);
+	kafka_release(sim);
+	published_release(sim);
 	oracle_release(&sim->oracle);
 	free(sim);
 }

@@ -25,12 +25,29 @@ static bool is_probe(const struct flight *flight)
 		   flight->copy.command.kind == CALL_PROBE_UNDO;
 }
 
-/* The id of the thing in a path: the part that looks like a UUID. */
-static void resource_id(const char *path, char id[40])
+/* What a call is about: its path, or the key of a command's record. */
+static const char *thing_of(const struct request *request)
+{
+	return request->kind == REQUEST_COMMAND ? request->record_key : request->path;
+}
+
+/* Those of the examples keep nothing of what they declined. */
+static bool is_example(const char *thing)
+{
+	return thing[0] == '/' && strncmp(thing, "/r/", 3) != 0;
+}
+
+/* The id of the thing in a path: the part that looks like a UUID; a key is nothing else. */
+static void resource_id(const char *thing, char id[40])
 {
 	const char *c, *end;
 
-	for (c = path; *c; c++) {
+	if (thing[0] != '/') {
+		CHECK(strlen(thing) == 36);
+		memcpy(id, thing, 37);
+		return;
+	}
+	for (c = thing; *c; c++) {
 		if (*c != '/')
 			continue;
 		end = c + 1 + strcspn(c + 1, "/?");
@@ -43,12 +60,12 @@ static void resource_id(const char *path, char id[40])
 	CHECK(false);
 }
 
-struct resource *service_resource(struct sim *sim, const char *path)
+struct resource *service_resource(struct sim *sim, const char *thing)
 {
 	struct resource *resource;
 	char id[40];
 
-	resource_id(path, id);
+	resource_id(thing, id);
 	for (resource = sim->resources; resource; resource = resource->next)
 		if (strcmp(resource->id, id) == 0)
 			return resource;
@@ -69,14 +86,14 @@ static struct entry *find_key(struct sim *sim, const char *key)
 	return NULL;
 }
 
-static struct entry *find_thing(struct sim *sim, const char *path, bool undo)
+static struct entry *find_thing(struct sim *sim, const char *thing, bool undo)
 {
 	char id[40], other[40];
 	struct entry *entry;
 
-	resource_id(path, id);
+	resource_id(thing, id);
 	for (entry = sim->entries; entry; entry = entry->next) {
-		resource_id(entry->path, other);
+		resource_id(entry->thing, other);
 		if (entry->is_undo == undo && strcmp(id, other) == 0)
 			return entry;
 	}
@@ -86,7 +103,7 @@ static struct entry *find_thing(struct sim *sim, const char *path, bool undo)
 /* The effect of a key happens, once. */
 static void apply(struct sim *sim, struct entry *entry)
 {
-	struct resource *resource = service_resource(sim, entry->path);
+	struct resource *resource = service_resource(sim, entry->thing);
 
 	if (entry->applied || entry->status != 200)
 		return;
@@ -116,7 +133,7 @@ static struct entry *entry_new(struct sim *sim, const struct flight *flight)
 	struct entry *entry = xcalloc(1, sizeof(*entry));
 
 	entry->key = xstrdup(flight->copy.command.request->key);
-	entry->path = xstrdup(flight->copy.command.request->path);
+	entry->thing = xstrdup(thing_of(flight->copy.command.request));
 	entry->is_undo = is_undo(flight);
 	entry->done_at = sim->world.now;
 	entry->status = 200;
@@ -140,7 +157,7 @@ static void answer(struct flight *flight, int status, json_t *body)
 }
 
 /* What is told of a key that has been decided. */
-static void answer_entry(struct sim *sim, struct flight *flight, const struct entry *entry)
+static void answer_entry(struct sim *sim, struct flight *flight, struct entry *entry)
 {
 	char id[16];
 
@@ -151,6 +168,8 @@ static void answer_entry(struct sim *sim, struct flight *flight, const struct en
 			answer(flight, 409, json_pack("{s:s}", "code", "in_progress"));
 	} else if (entry->status != 200) {
 		answer(flight, entry->status, json_pack("{s:s}", "code", entry->code));
+		if (!entry->told_at)
+			entry->told_at = sim->world.now;
 	} else {
 		snprintf(id, sizeof(id), "x-%d", entry->n);
 		answer(flight, 200, json_pack("{s:s, s:s, s:i}", "id", id, "tracking", "t", "n", entry->n));
@@ -160,7 +179,7 @@ static void answer_entry(struct sim *sim, struct flight *flight, const struct en
 /* The undo of something is answered: from now on it may not be made any more. */
 static void note_undone(struct sim *sim, const struct flight *flight)
 {
-	struct resource *resource = service_resource(sim, flight->copy.command.request->path);
+	struct resource *resource = service_resource(sim, thing_of(flight->copy.command.request));
 
 	if (!is_undo(flight) || resource->undone_at)
 		return;
@@ -176,7 +195,8 @@ static void decide(struct sim *sim, struct flight *flight)
 	const char *code = RNG_PICK(&sim->rng_service, codes);
 	int64_t works = 1 + rng_below(&sim->rng_service, JOB_MAX_MS);
 	int error = RNG_PICK(&sim->rng_service, errors);
-	bool in_time = flight->call != NULL; /* what arrives late has no time left */
+	/* What arrives late has no time left. */
+	bool in_time = flight->is_command ? !flight->late : flight->call != NULL;
 	struct entry *entry;
 
 	if (draw(sim, FAULT_ERROR_BEFORE, 15)) {
@@ -194,8 +214,7 @@ static void decide(struct sim *sim, struct flight *flight)
 		entry->is_job = true;
 		entry->done_at += works;
 		/* The examples' probes have no word for a failure. */
-		if (!is_undo(flight) && strncmp(entry->path, "/r/", 3) == 0 &&
-			draw(sim, FAULT_JOB_FAILS, 20))
+		if (!is_undo(flight) && !is_example(entry->thing) && draw(sim, FAULT_JOB_FAILS, 20))
 			entry->status = 422;
 	} else if (in_time && !is_undo(flight) && draw(sim, FAULT_SLOW, 8)) {
 		entry->done_at += works;
@@ -216,8 +235,8 @@ static void decide(struct sim *sim, struct flight *flight)
 static void serve_probe(struct sim *sim, struct flight *flight)
 {
 	bool of_undo = flight->copy.command.kind == CALL_PROBE_UNDO;
-	struct entry *entry = find_thing(sim, flight->copy.command.request->path, of_undo);
-	bool forgets = of_undo || (entry && strncmp(entry->path, "/r/", 3) != 0);
+	struct entry *entry = find_thing(sim, thing_of(flight->copy.command.request), of_undo);
+	bool forgets = of_undo || (entry && is_example(entry->thing));
 
 	if (draw(sim, FAULT_PROBE_FAILS, 20))
 		answer(flight, 503, NULL);
@@ -228,6 +247,18 @@ static void serve_probe(struct sim *sim, struct flight *flight)
 		answer(flight, 202, json_pack("{s:s}", "state", "busy"));
 	else
 		answer_entry(sim, flight, entry);
+}
+
+/* When the faults have stopped, somebody has seen to what was declined; who was told of it then is
+ * not told otherwise, unless it asks again. */
+static void see_to(struct sim *sim, const struct flight *flight, struct entry *entry)
+{
+	bool asks_again = flight->is_command
+						  ? entry->told_at && flight->copy.sent_at > entry->told_at && !flight->late
+						  : flight->call != NULL;
+
+	if (!sim->faults_on && asks_again && entry->done_at <= sim->world.now)
+		entry->status = 200;
 }
 
 static void arrive(struct sim *sim, struct flight *flight)
@@ -242,18 +273,16 @@ static void arrive(struct sim *sim, struct flight *flight)
 	} else if (!entry) {
 		decide(sim, flight);
 	} else {
-		/* When the faults have stopped, somebody has seen to what was declined. */
-		if (!sim->faults_on && flight->call && entry->done_at <= sim->world.now)
-			entry->status = 200;
+		see_to(sim, flight, entry);
 		if (entry->done_at <= sim->world.now)
 			apply(sim, entry);
 		answer_entry(sim, flight, entry);
 	}
 	if (flight->status == 200)
 		note_undone(sim, flight);
-	sim_trace(sim, "  at %s: %s %s -> %d", request->to, request->method, request->key,
-			  flight->status);
-	if (draw(sim, FAULT_TOO_LARGE, 2))
+	sim_trace(sim, "  at %s: %s %s -> %d", request->to,
+			  flight->is_command ? request->type : request->method, request->key, flight->status);
+	if (!flight->is_command && draw(sim, FAULT_TOO_LARGE, 2))
 		flight->result = CALL_TOO_LARGE;
 	flight->reply_at += rng_below(&sim->rng_service, 100);
 }
@@ -270,17 +299,35 @@ static wall_ms latest_arrival(struct sim *sim, const struct world_call *call)
 	return call->sent_at + call->command.timeout_ms + (full_ms < 10000 ? 10000 : full_ms) - 1;
 }
 
-void service_sent(struct sim *sim, struct world_call *call)
+/*
+ * A command's time-out runs from the decision, which may lie before it was sent; only that of a
+ * first attempt can be told here. Who was asked late has the grace alone.
+ */
+static wall_ms latest_command(struct sim *sim, const struct world_call *call)
+{
+	const struct oracle_saga *saga = oracle_saga(&sim->oracle, call->saga_id);
+	const struct step_def *step = &saga->def->steps[call->command.step];
+	const struct action_state *action =
+		saga_state_action(saga->fold, call->command.step, call->command.item);
+	bool undo = call->command.kind == CALL_UNDO;
+	int64_t full_ms = undo ? step->undo.timeout.ms : step->act.timeout.ms;
+	wall_ms due_at = undo ? action->undo.due_at : action->run.due_at;
+
+	if (call->command.attempt > 1 || due_at < call->sent_at)
+		due_at = call->sent_at;
+	return due_at + (full_ms < 10000 ? 10000 : full_ms) - 1;
+}
+
+static struct flight *flight_new(struct sim *sim, struct world_call *call)
 {
 	struct flight *flight = xcalloc(1, sizeof(*flight));
-	struct resource *resource = service_resource(sim, call->command.request->path);
-	int64_t late = latest_arrival(sim, call) - call->sent_at;
+	const char *thing = thing_of(call->command.request);
+	struct resource *resource = service_resource(sim, thing);
 
 	flight->call = call;
 	flight->copy = *call;
 	request_ref(flight->copy.command.request);
 	flight->life = sim->life;
-	flight->timeout_at = call->sent_at + call->command.timeout_ms;
 	flight->retry_after_ms = -1;
 	flight->arrive_at = call->sent_at + rng_below(&sim->rng_service, 40);
 	flight->next = sim->flights;
@@ -288,9 +335,53 @@ void service_sent(struct sim *sim, struct world_call *call)
 	memcpy(resource->saga_id, call->saga_id, sizeof(resource->saga_id));
 	resource->step = call->command.step;
 	resource->item = call->command.item;
-	sim_trace(sim, "sent %s %s %s attempt %lld timeout %lld", call->command.request->method,
-			  call->command.request->path, call->command.request->key,
-			  (long long)call->command.attempt, (long long)call->command.timeout_ms);
+	sim_trace(sim, "sent %s %s %s attempt %lld timeout %lld",
+			  call->command.request->method ? call->command.request->method
+											: call->command.request->type,
+			  thing, call->command.request->key, (long long)call->command.attempt,
+			  (long long)call->command.timeout_ms);
+	return flight;
+}
+
+/* Handed to the producer. What it says of it and what becomes of it need not agree. */
+static void command_sent(struct sim *sim, struct world_call *call)
+{
+	int64_t late = latest_command(sim, call) - call->sent_at;
+	struct flight *flight = flight_new(sim, call);
+
+	flight->is_command = true;
+	flight->publish_at = call->sent_at + rng_below(&sim->rng_service, 30);
+	flight->published = CALL_PUBLISHED;
+	if (draw(sim, FAULT_NOT_CONNECTED, 6)) {
+		flight->published = CALL_NOT_CONNECTED;
+		flight->arrive_at = 0;
+		return;
+	}
+	late = rng_below(&sim->rng_service, late);
+	if (draw(sim, FAULT_LATE_ARRIVAL, 8)) {
+		flight->arrive_at = call->sent_at + late;
+		flight->late = true;
+	}
+	if (draw(sim, FAULT_PUBLISH_UNKNOWN, 5)) {
+		flight->published = CALL_BROKEN;
+		if (rng_percent(&sim->rng_service, 50))
+			flight->arrive_at = 0; /* it was not */
+	}
+	flight->lose = draw(sim, FAULT_REPLY_LOST, 8);
+}
+
+void service_sent(struct sim *sim, struct world_call *call)
+{
+	struct flight *flight;
+	int64_t late;
+
+	if (call->command.request->kind == REQUEST_COMMAND) {
+		command_sent(sim, call);
+		return;
+	}
+	late = latest_arrival(sim, call) - call->sent_at;
+	flight = flight_new(sim, call);
+	flight->timeout_at = call->sent_at + call->command.timeout_ms;
 	late = rng_below(&sim->rng_service, late);
 	if (draw(sim, FAULT_NOT_CONNECTED, 6)) {
 		flight->result = CALL_NOT_CONNECTED;
@@ -303,10 +394,25 @@ void service_sent(struct sim *sim, struct world_call *call)
 	flight->lose = draw(sim, FAULT_REPLY_LOST, 8);
 }
 
+static wall_ms command_next_at(const struct flight *flight)
+{
+	const wall_ms times[] = {flight->arrive_at, flight->publish_at, flight->reply_at,
+							 flight->echo_at};
+	wall_ms at = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(times); i++)
+		if (times[i] && (!at || times[i] < at))
+			at = times[i];
+	return at;
+}
+
 wall_ms flight_next_at(const struct flight *flight)
 {
 	wall_ms at = flight->arrive_at;
 
+	if (flight->is_command)
+		return command_next_at(flight);
 	if (flight->call && flight->reply_at && (!at || flight->reply_at < at))
 		at = flight->reply_at;
 	if (flight->call && (!at || flight->timeout_at < at))
@@ -336,6 +442,8 @@ static void tell_oracle(struct sim *sim, const struct flight *flight)
 		flight->status < 500 && flight->status != 202) {
 		action->probed = true;
 		action->probed_at = sim->world.now;
+		if (flight->status == 404)
+			action->next_at = 0; /* it may be sent again at once */
 	}
 	if (flight->copy.command.kind != CALL_DO)
 		return;
@@ -419,10 +527,63 @@ static void come_back(struct sim *sim, struct flight *flight)
 	plan_echo(sim, flight);
 }
 
+/* The producer says what became of it, to the process that asked if it still lives. */
+static void publish(struct sim *sim, struct flight *flight)
+{
+	struct world_call *call = TAKE(flight->call);
+
+	flight->publish_at = 0;
+	if (!call)
+		return;
+	sim_trace(sim, "%s attempt %lld is %s", call->command.request->key,
+			  (long long)call->command.attempt,
+			  flight->published == CALL_PUBLISHED       ? "published"
+			  : flight->published == CALL_NOT_CONNECTED ? "not published"
+														: "perhaps published");
+	oracle_published(&sim->oracle, call, flight->published);
+	world_call_end(&sim->world, call, flight->published, 0, NULL, -1);
+}
+
+/* The participant writes its reply. Nobody has to be there to hear it. */
+static void command_replies(struct sim *sim, struct flight *flight)
+{
+	bool again = flight->reply_at == 0;
+
+	flight->reply_at = flight->echo_at = 0;
+	if (flight->lose)
+		return;
+	kafka_reply(sim, flight);
+	if (!again && draw(sim, FAULT_ECHO, 10))
+		flight->echo_at = sim->world.now + 1 + rng_below(&sim->rng_service, 20000);
+}
+
+static void command_step(struct sim *sim, struct flight *flight)
+{
+	wall_ms now = sim->world.now;
+
+	if (flight->publish_at && flight->publish_at <= now) {
+		publish(sim, flight);
+	} else if (flight->arrive_at && flight->arrive_at <= now) {
+		arrive(sim, flight);
+		if (draw(sim, FAULT_REPLY_LATE, 6))
+			flight->reply_at += rng_below(&sim->rng_service, 600000);
+	} else if ((flight->reply_at && flight->reply_at <= now) ||
+			   (flight->echo_at && flight->echo_at <= now)) {
+		command_replies(sim, flight);
+	}
+	if (!flight->call && command_next_at(flight) == 0)
+		flight_free(sim, flight);
+}
+
 void flight_step(struct sim *sim, struct flight *flight)
 {
 	wall_ms now = sim->world.now;
 
+	kafka_stirred(sim);
+	if (flight->is_command) {
+		command_step(sim, flight);
+		return;
+	}
 	if (flight->arrive_at && flight->arrive_at <= now) {
 		arrive(sim, flight);
 		if (!flight->call)
@@ -447,7 +608,14 @@ void service_crashed(struct sim *sim)
 		next = flight->next;
 		if (flight->call)
 			world_call_free(&sim->world, TAKE(flight->call));
-		if (!flight->arrive_at && !flight->echo_at)
+		if (flight->is_command) {
+			/* What the producer still had may be gone with it. */
+			if (flight->publish_at && rng_percent(&sim->rng_service, 50))
+				flight->arrive_at = 0;
+			flight->publish_at = 0;
+		}
+		if (flight->is_command ? command_next_at(flight) == 0
+							   : !flight->arrive_at && !flight->echo_at)
 			flight_free(sim, flight);
 	}
 }
@@ -462,7 +630,7 @@ void service_release(struct sim *sim)
 	while ((entry = sim->entries)) {
 		sim->entries = entry->next;
 		free(entry->key);
-		free(entry->path);
+		free(entry->thing);
 		free(entry);
 	}
 	while ((resource = sim->resources)) {

@@ -4,6 +4,8 @@
  *
  *   gen.c       the definitions of a run
  *   service.c   participants with a ledger of their own, and the network before them
+ *   kafka.c     the broker, and those who read its topics for the engine
+ *   outbox.c    what is published, held against the history
  *   client.c    who starts, cancels and terminates
  *   run.c       the scheduler: which of all that could happen next does
  *   judge.c     what must hold at the end
@@ -14,6 +16,7 @@
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 
+#include "sagas/kafka_record.h"
 #include "tests/sim/rng.h"
 #include "tests/support/oracle.h"
 
@@ -43,7 +46,13 @@
 	X(FAULT_CLOCK, "clock") /* wall time jumps while the process is down */                        \
 	X(FAULT_CANCEL, "cancel")                                                                      \
 	X(FAULT_TERMINATE, "terminate")                                                                \
-	X(FAULT_DUPLICATE, "duplicate-start")
+	X(FAULT_DUPLICATE, "duplicate-start")                                                          \
+	X(FAULT_PUBLISH_UNKNOWN, "publish-unknown") /* the producer does not know */                   \
+	X(FAULT_REPLY_LATE, "reply-late")           /* a record that comes after minutes */            \
+	X(FAULT_EVENT_TWICE, "event-twice")                                                            \
+	X(FAULT_CANCEL_EVENT, "cancel-event")                                                          \
+	X(FAULT_READ_AGAIN, "read-again") /* records, for their offsets were not committed */          \
+	X(FAULT_RELAY, "relay")           /* dies between publishing and removing */
 
 enum sim_fault {
 #define X(name, text) name,
@@ -53,7 +62,7 @@ enum sim_fault {
 };
 extern const char *const sim_fault_names[];
 
-enum { SAGAS_MAX = 8, EVENT_NUMBERS = 32 };
+enum { SAGAS_MAX = 8, EVENT_NUMBERS = 32, EVENTS_KEPT_MS = 3600 * 1000 };
 
 /* Counted over all runs, in memory that all workers share. */
 struct coverage {
@@ -61,7 +70,8 @@ struct coverage {
 	uint64_t events[EVENT_NUMBERS];
 	uint64_t saga_status[SAGA_STATUS_COUNT], step_status[STEP_STATUS_COUNT],
 		comp_status[COMP_STATUS_COUNT];
-	uint64_t parked, undos_checked, effects_checked, crashes_in_recovery, happenings, sagas, slept;
+	uint64_t parked, undos_checked, effects_checked, crashes_in_recovery, happenings, sagas, slept,
+		inboxed, published, late_successes;
 };
 
 struct sim_options {
@@ -81,13 +91,14 @@ struct sim_result {
 /* What a participant knows of one key. */
 struct entry {
 	struct entry *next;
-	char *key, *path;
+	char *key, *thing; /* a path, or the key of a command's record */
 	bool is_undo, is_job;
 	wall_ms done_at;  /* while now is earlier, it works on it */
 	bool applied;     /* its effect has been counted */
 	int status;       /* 422: declined, no effect */
 	int n;            /* shown in the body */
 	const char *code; /* of a decline */
+	wall_ms told_at;  /* when the decline was first told; 0: not yet */
 };
 
 /* What a key stands for at the participant: the thing that is made and unmade. */
@@ -117,6 +128,68 @@ struct flight {
 	json_t *body;
 	int64_t retry_after_ms;
 	bool lose; /* the reply */
+	bool late; /* it arrives so late that it has no time left */
+	/* A command: the call ends when it is published, and what follows outlives the process. */
+	bool is_command;
+	wall_ms publish_at; /* 0: is done */
+	enum call_result published;
+};
+
+enum sim_topic_name { TOPIC_REPLIES, TOPIC_EVENTS, TOPIC_STOP, TOPIC_COUNT };
+
+/* A record in a topic that Skald reads. */
+struct sim_record {
+	struct sim *sim;
+	const char *topic;
+	int64_t offset;
+	wall_ms at; /* when it was written */
+	char *value;
+	struct kafka_header headers[4];
+	size_t n_headers;
+	/* Of this life: handed to the engine, which has not given it back; where it belongs. */
+	bool offered, done;
+	bool to_inbox;
+	wall_ms again_at; /* not to be tried before */
+	/* A reply. */
+	char saga_id[SAGA_ID_SIZE];
+	int step, item, flight_status;
+	enum call_kind kind;
+	/* An event. */
+	char order[32];
+	int n;
+};
+
+struct sim_topic {
+	struct sim_record **records;
+	int64_t end, processed, committed;
+};
+
+/* An event that somebody will write. */
+struct planned_event {
+	struct planned_event *next;
+	wall_ms at;
+	char order[32];
+	int n;
+	bool cancel;
+};
+
+/* A record that a row of the history says is published. */
+struct expected {
+	struct expected *next; /* in the order in which they were seen: of one saga, the history's */
+	char saga_id[SAGA_ID_SIZE];
+	int64_t seq;
+	int place;
+	const char *type; /* borrowed from the definition */
+	char id[UUID_SIZE];
+	bool published, removed, seen;
+	bool maybe_removed; /* nobody knows whether the store has done it */
+};
+
+enum { RELAY_PAGE = 5 };
+struct published_page {
+	struct sim *sim;
+	struct outbox_row rows[RELAY_PAGE + 1];
+	size_t n;
 };
 
 /* What a client wants, and has heard. */
@@ -140,12 +213,20 @@ struct client {
 struct sim {
 	struct sim_options options;
 	struct sim_result *result;
-	struct rng rng_gen, rng_client, rng_sched, rng_service, rng_store, rng_engine;
+	struct rng rng_gen, rng_client, rng_sched, rng_service, rng_store, rng_engine, rng_kafka;
 	struct world world;
 	struct oracle oracle;
 	struct entry *entries;
 	struct resource *resources;
 	struct flight *flights;
+	struct sim_topic topics[TOPIC_COUNT];
+	struct planned_event *planned;
+	struct expected *expected, **expected_last;
+	size_t outbox_rows;        /* in the store, when it was last looked at */
+	int64_t ends[TOPIC_COUNT]; /* of the topics at ends_at */
+	wall_ms ends_at;           /* 0: not looked at */
+	wall_ms read_until;        /* as the engine was told last */
+	wall_ms tick_at, tick_ms;  /* of the next look */
 	struct client clients[SAGAS_MAX];
 	int n_clients;
 	int life;
@@ -178,7 +259,29 @@ void flight_step(struct sim *sim, struct flight *flight);
 void service_tick(struct sim *sim);
 void service_crashed(struct sim *sim);
 void service_release(struct sim *sim);
-struct resource *service_resource(struct sim *sim, const char *path);
+struct resource *service_resource(struct sim *sim, const char *thing);
+
+/* kafka.c */
+void kafka_init(struct sim *sim); /* after the clients */
+void kafka_reply(struct sim *sim, const struct flight *flight);
+bool kafka_can(struct sim *sim);
+void kafka_step(struct sim *sim);
+wall_ms kafka_next_at(const struct sim *sim);
+void kafka_stirred(struct sim *sim); /* something happens, so time is looked at closely again */
+void kafka_crashed(struct sim *sim);
+bool kafka_is_settled(struct sim *sim);
+void kafka_release(struct sim *sim);
+/* The record of an event id; NULL: there is none. */
+const struct sim_record *kafka_event(const struct sim *sim, const char *event_id);
+
+/* outbox.c */
+void published_event(struct sim *sim, const struct oracle_saga *saga, const struct event *event);
+void published_check(struct sim *sim);                        /* after a commit */
+int published_take(void *page, const struct outbox_row *row); /* is published */
+/* It is removed; or perhaps. */
+void published_gone(struct sim *sim, const struct published_page *page, bool certain);
+void published_judge(struct sim *sim);
+void published_release(struct sim *sim);
 
 /* client.c */
 void client_init(struct sim *sim);
@@ -188,6 +291,7 @@ void client_release(struct sim *sim);
 
 /* judge.c */
 void judge_growth(struct sim *sim); /* after something may have been committed */
+void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *event);
 bool judge_is_settled(struct sim *sim);
 void judge_end(struct sim *sim);
 

@@ -33,6 +33,7 @@ static void saga_free(struct oracle_saga *saga)
 	json_decref(saga->rows);
 	json_decref(saga->times);
 	json_decref(saga->trail);
+	json_decref(saga->used);
 	free(saga);
 }
 
@@ -223,23 +224,49 @@ static void look_scheduled(struct look *look)
 		action->request = request_text(look->event->request);
 }
 
+static enum action_kind kind_of(const struct look *look)
+{
+	return look->saga->def->steps[look->event->step].act.kind;
+}
+
+static void look_awaited(struct look *look)
+{
+	const char *id = look->event->id;
+
+	EXPECT(look, id != NULL, "S17 an await ends without an event");
+	EXPECT(look, !json_object_get(look->saga->used, id ? id : ""), "S17 an event ends two awaits");
+	json_object_set_new(look->saga->used, id ? id : "", json_true());
+}
+
 static void look_step_completed(struct look *look)
 {
 	if (!look->action->scheduled)
 		look_begins(look); /* set */
 	EXPECT(look, !look->action->completed && !look->action->failed, "S15 an action ends twice");
-	if (look->saga->def->steps[look->event->step].act.kind == ACTION_AWAIT_AFTER)
+	if (kind_of(look) == ACTION_AWAIT_AFTER)
 		EXPECT(look, look->event->at >= look->action->due_at, "S16 a timer is early");
+	if (kind_of(look) == ACTION_AWAIT_KAFKA)
+		look_awaited(look);
 	look->action->completed = true;
 	if (is_one_action(look))
 		look_settles(look);
 }
 
-/* Nobody but the core knows when it waits for a reply no longer. */
-static bool is_sent_command(const struct look *look)
+static void look_ambiguity(struct look *look)
 {
-	return look->saga->def->steps[look->event->step].act.kind == ACTION_COMMAND &&
-		   look->action->attempt > 0;
+	const struct oracle_action *action = look->action;
+	const char *code = look->event->code ? look->event->code : "";
+	bool command = kind_of(look) == ACTION_COMMAND, timed_out = strcmp(code, "timeout") == 0;
+
+	if (action->maybe_sent && !action->probed && (kind_of(look) == ACTION_HTTP || command))
+		EXPECT(look, action->ambiguous, "S12 an ambiguous failure is taken as definite");
+	if (command && timed_out)
+		EXPECT(look, action->ambiguous, "S12 what was published is taken as not done");
+	if ((command && timed_out && action->attempt <= 1) || kind_of(look) == ACTION_AWAIT_KAFKA)
+		EXPECT(look, !timed_out || look->event->at >= action->due_at, "S16 a time-out is early");
+	if (action->ambiguous && strcmp(code, "output_error") != 0)
+		EXPECT(look, action->maybe_sent || action->probed || action->published_at,
+			   "S12 ambiguous without a reason");
 }
 
 /* What may still come once the saga has ended: word of a reply that nobody waited for. */
@@ -263,12 +290,7 @@ static void look_step_failed(struct look *look)
 	action->ambiguous = look->event->ambiguous;
 	action->tolerated = look->event->tolerated;
 	action->settle_at = look->event->settle_at;
-	if (action->maybe_sent && !action->probed &&
-		look->saga->def->steps[look->event->step].act.kind == ACTION_HTTP)
-		EXPECT(look, action->ambiguous, "S12 an ambiguous failure is taken as definite");
-	if (action->ambiguous && look->event->code && strcmp(look->event->code, "output_error") != 0)
-		EXPECT(look, action->maybe_sent || action->probed || is_sent_command(look),
-			   "S12 ambiguous without a reason");
+	look_ambiguity(look);
 	if (look->event->step == look->saga->def->pivot && !action->ambiguous && !action->tolerated) {
 		look->saga->pivot_closed = false;
 		for (i = 0; i < look->step->n; i++)
@@ -306,6 +328,18 @@ static void look_undo_started(struct look *look)
 		free(look->action->undo_request);
 		look->action->undo_request = request_text(look->event->request);
 	}
+}
+
+/* What took effect after its undo had begun needs a person. The success of a late probe only tells
+ * of the time when it was asked; where there are probes, the history does not tell which it was. */
+static void look_ignored(struct look *look)
+{
+	const struct step_def *step = &look->saga->def->steps[look->event->step];
+	struct oracle_action *action = look->action;
+
+	if (look->event->outcome == OUTCOME_SUCCESS && look->event->side == SIDE_DO &&
+		!step->act.probe && action->failed && (action->started || action->undone))
+		action->late_success = true;
 }
 
 static void look_end(struct look *look, enum saga_status end)
@@ -346,7 +380,7 @@ static void look_event(struct look *look)
 		break;
 	case EV_STEP_ABSENT:
 		look->action->maybe_sent = look->action->probed = false;
-		look->action->next_at = 0;
+		look->action->next_at = look->action->published_at = 0;
 		break;
 	case EV_COMPENSATION_ARMED:
 		look_armed(look);
@@ -384,12 +418,14 @@ static void look_event(struct look *look)
 	case EV_SAGA_TERMINATED:
 		look_end(look, SAGA_TERMINATED);
 		break;
+	case EV_REPLY_IGNORED:
+		look_ignored(look);
+		break;
 	case EV_SAGA_STARTED:
 	case EV_STEP_ONGOING:
 	case EV_COMPENSATION_ONGOING:
 	case EV_SAGA_CANCEL_REQUESTED:
 	case EV_SAGA_DEADLINE_PASSED:
-	case EV_REPLY_IGNORED:
 	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_ATTENTION:
 		break;
@@ -495,6 +531,7 @@ static struct oracle_saga *saga_new(struct oracle *oracle, const char *id)
 	saga->rows = json_array();
 	saga->times = json_array();
 	saga->trail = json_array();
+	saga->used = json_object();
 	*oracle->last = saga;
 	oracle->last = &saga->next;
 	map_put(&oracle->sagas, saga->id, saga);

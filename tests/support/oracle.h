@@ -15,9 +15,11 @@
 struct oracle_action {
 	bool scheduled, completed, failed, parked, ambiguous, tolerated;
 	bool armed, started, undone, undo_failed, undo_skipped;
-	bool maybe_sent; /* some attempt ended unknown, or an owner died while it was out */
-	bool probed;     /* a probe has spoken about it */
+	bool maybe_sent;   /* some attempt ended unknown, or an owner died while it was out */
+	bool probed;       /* a probe has spoken about it */
+	bool late_success; /* one was ignored although its undo had begun */
 	wall_ms due_at, settle_at, next_at, undo_next_at, probed_at;
+	wall_ms published_at;         /* when a command was sent that may be published; 0: none was */
 	char *key, *undo_key;         /* of the requests */
 	char *request, *undo_request; /* as text */
 	int64_t attempt;              /* the latest sent */
@@ -42,6 +44,7 @@ struct oracle_saga {
 	json_t *rows;        /* of text, as first read */
 	json_t *times;       /* of the rows */
 	json_t *trail;       /* "Type step[item]" of every event */
+	json_t *used;        /* the ids of records that ended an await */
 	unsigned char *seen; /* by event number: how often, at most 255 */
 };
 
@@ -63,6 +66,9 @@ struct oracle_action *oracle_action(struct oracle_saga *saga, int step, int item
 
 /* A call leaves the engine: S9, S10, S13–S16. */
 void oracle_sent(struct oracle *oracle, const struct world_call *call);
+/* The producer has said what became of a command. */
+void oracle_published(struct oracle *oracle, const struct world_call *call,
+					  enum call_result result);
 /* An attempt ended without a definite answer. */
 void oracle_unknown(struct oracle *oracle, const char *id, int step, int item);
 /* The saga's state was lost and is folded again: what was out may have been sent. */

@@ -54,6 +54,25 @@ static void check_request(struct oracle *oracle, struct oracle_saga *saga,
 		oracle_fail(oracle, saga->id, "S9 sent %s, stored %s", buf_str(&text), stored);
 }
 
+/* What an earlier attempt of a command published may have taken effect. */
+static void note_earlier(struct oracle_action *action)
+{
+	if (!action->published_at)
+		return;
+	action->maybe_sent = true;
+	if (action->published_at > action->probed_at)
+		action->probed = false;
+	action->published_at = 0;
+}
+
+void oracle_published(struct oracle *oracle, const struct world_call *call, enum call_result result)
+{
+	struct oracle_saga *saga = oracle_saga(oracle, call->saga_id);
+
+	if (saga && call->command.kind == CALL_DO && result == CALL_NOT_CONNECTED)
+		oracle_action(saga, call->command.step, call->command.item)->published_at = 0;
+}
+
 static void sent_do(struct oracle *oracle, struct oracle_saga *saga, const struct world_call *call,
 					struct oracle_action *action)
 {
@@ -68,6 +87,9 @@ static void sent_do(struct oracle *oracle, struct oracle_saga *saga, const struc
 	if (action->started || action->undone)
 		oracle_fail(oracle, saga->id, "S14 %s is sent after its undo has begun",
 					saga->def->steps[call->command.step].id);
+	note_earlier(action);
+	if (call->command.request->kind == REQUEST_COMMAND)
+		action->published_at = call->sent_at;
 	action->attempt = call->command.attempt;
 }
 
@@ -128,8 +150,13 @@ void oracle_owner_lost(struct oracle *oracle, const char *id)
 		for (j = 0; j < saga->steps[i].n; j++) {
 			struct oracle_action *action = &saga->steps[i].actions[j];
 
-			if (action->request && !action->completed && !action->failed && !action->parked)
-				action->maybe_sent = true;
+			if (!action->request || action->completed || action->failed || action->parked)
+				continue;
+			/* That the broker has it is known; then nothing was lost with the owner. */
+			if (saga->fold->steps[i].actions[j].run.status == EXEC_RUNNING &&
+				saga->fold->steps[i].actions[j].run.published)
+				continue;
+			action->maybe_sent = true;
 		}
 	}
 }

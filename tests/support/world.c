@@ -89,6 +89,11 @@ static void post_drop(struct world *world, struct world_post post)
 	case POST_REMOVED:
 		inbox_removal_free(post.what);
 		break;
+	case POST_QUEUES_READ:
+		free(post.what);
+		break;
+	case POST_POKE:
+		break;
 	}
 }
 
@@ -433,6 +438,13 @@ static void deliver(struct world *world, struct world_post post)
 	case POST_REMOVED:
 		turn_inbox_removed(world->turn, post.what);
 		break;
+	case POST_QUEUES_READ:
+		turn_queues_read(world->turn, *(wall_ms *)post.what);
+		free(post.what);
+		break;
+	case POST_POKE:
+		turn_poke(world->turn);
+		break;
 	}
 }
 
@@ -446,6 +458,22 @@ void world_turn(struct world *world, size_t n)
 		world->batch = turn_take_batch(world->turn);
 }
 
+void world_queues_read(struct world *world, wall_ms until)
+{
+	wall_ms *what = xcalloc(1, sizeof(*what));
+
+	*what = until;
+	world_post(world, POST_QUEUES_READ, what);
+}
+
+void world_settle(struct world *world)
+{
+	struct err err;
+
+	while (world->store->ops->settle(world->store, &err) < 0)
+		;
+}
+
 static void remove_from_inbox(struct world *world)
 {
 	struct inbox_removal *removal = TAKE(world->removal);
@@ -454,6 +482,8 @@ static void remove_from_inbox(struct world *world)
 		return;
 	removal->result =
 		world->store->ops->inbox_remove(world->store, removal->rows, removal->n, &removal->err);
+	if (removal->result == ERR_UNKNOWN)
+		world_settle(world);
 	posts_push(&world->mailbox, POST_REMOVED, removal);
 }
 

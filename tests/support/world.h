@@ -33,6 +33,8 @@ enum world_post_type {
 	POST_DELIVERY,
 	POST_INBOX,
 	POST_REMOVED,
+	POST_QUEUES_READ, /* what: a wall_ms on the heap */
+	POST_POKE,        /* what: NULL */
 };
 
 struct world_post {
@@ -115,6 +117,11 @@ void world_call_end(struct world *world, struct world_call *call, enum call_resu
 void world_call_echo(struct world *world, const struct world_call *call, enum call_result result,
 					 int status, json_t *body);
 void world_call_free(struct world *world, struct world_call *call);
+
+/* The topics were read up to this time. */
+void world_queues_read(struct world *world, wall_ms until);
+/* After a function of the store that says ERR_UNKNOWN, before anything else is written. */
+void world_settle(struct world *world);
 
 /* The engine drains up to n messages and runs. */
 void world_turn(struct world *world, size_t n);

@@ -332,6 +332,7 @@ static void arrive_published(struct scenario *s, struct coming *coming)
 	if (result == CALL_BROKEN && coming->call->command.kind == CALL_DO)
 		oracle_unknown(&s->oracle, coming->call->saga_id, coming->call->command.step,
 					   coming->call->command.item);
+	oracle_published(&s->oracle, coming->call, result);
 	world_call_end(&s->world, coming->call, result, 0, NULL, -1);
 	free_coming(coming);
 }
