@@ -193,6 +193,11 @@ demo: deps ## an order that completes and one that undoes itself, before your ey
 	$(Q)$(MAKE) --no-print-directory -s all
 	$(Q)BUILD="$(BUILD)" examples/demo.sh
 
+.PHONY: demo-kafka
+demo-kafka: deps ## orders that come as records, on brokers that Skald brings with it
+	$(Q)$(MAKE) --no-print-directory -s all
+	$(Q)BUILD="$(BUILD)" examples/order-events/demo.sh
+
 .PHONY: deps-check
 deps-check:
 	$(Q)tests/install-deps $(DEBIAN_CHECK_PACKAGES)
