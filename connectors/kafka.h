@@ -254,7 +254,7 @@ int kafka_consumer_start(const struct kafka_consumer_options *options,
 						 struct kafka_consumer **ret_consumer, struct err *err) MUST_CHECK;
 /*
  * Hands out nothing more, waits for up to grace_ms for what is out, commits, leaves the group, and
- * joins the thread; takes a few seconds more at most when brokers are away. Records that are still
+ * joins the thread; takes up to ten seconds more when brokers are away. Records that are still
  * out may be given to kafka_done later. Takes NULL. Thread: any but the consumer's.
  */
 void kafka_consumer_stop(struct kafka_consumer *consumer, int64_t grace_ms);

@@ -4,6 +4,7 @@
  */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -30,12 +31,94 @@ int64_t kafka__mono_ms(void)
 void kafka__client_init(struct kafka_client *client, struct kafka_cluster *cluster)
 {
 	client->cluster = cluster;
+	if (client != &cluster->asker)
+		atomic_fetch_add(&cluster->refs, 1);
 	CHECK(pthread_mutex_init(&client->mutex, NULL) == 0);
 }
 
 void kafka__client_release(struct kafka_client *client)
 {
+	struct kafka_cluster *cluster = client->cluster;
+
 	pthread_mutex_destroy(&client->mutex);
+	if (client != &cluster->asker)
+		kafka__cluster_unref(cluster);
+}
+
+bool kafka__all_down(struct kafka_client *client)
+{
+	bool down;
+
+	pthread_mutex_lock(&client->mutex);
+	down = client->all_down;
+	pthread_mutex_unlock(&client->mutex);
+	return down;
+}
+
+/* The end of an instance, seen by the two who may wait for it. */
+struct end {
+	rd_kafka_t *rk;
+	void (*over)(void *ctx);
+	void *ctx;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done, abandoned;
+};
+
+static void end_free(struct end *end)
+{
+	pthread_mutex_destroy(&end->lock);
+	pthread_cond_destroy(&end->changed);
+	free(end);
+}
+
+static void *run_end(void *arg)
+{
+	struct end *end = arg;
+	bool abandoned;
+
+	rd_kafka_destroy_flags(end->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	pthread_mutex_lock(&end->lock);
+	end->done = true;
+	abandoned = end->abandoned;
+	pthread_cond_signal(&end->changed);
+	pthread_mutex_unlock(&end->lock);
+	if (abandoned) {
+		end->over(end->ctx);
+		end_free(end);
+	}
+	return NULL;
+}
+
+bool kafka__destroy(rd_kafka_t *rk, int64_t wait_ms, void (*over)(void *ctx), void *ctx)
+{
+	struct end *end = xcalloc(1, sizeof(*end));
+	int64_t until = kafka__mono_ms() + wait_ms;
+	const struct timespec at = {until / 1000, until % 1000 * 1000000};
+	pthread_condattr_t attr;
+	pthread_t thread;
+	int r = 0;
+
+	*end = (struct end){.rk = rk, .over = over, .ctx = ctx};
+	CHECK(pthread_mutex_init(&end->lock, NULL) == 0);
+	CHECK(pthread_condattr_init(&attr) == 0);
+	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(&end->changed, &attr) == 0);
+	pthread_condattr_destroy(&attr);
+	CHECK(pthread_create(&thread, NULL, run_end, end) == 0);
+	pthread_mutex_lock(&end->lock);
+	while (!end->done && r == 0)
+		r = pthread_cond_timedwait(&end->changed, &end->lock, &at);
+	end->abandoned = !end->done;
+	if (end->abandoned) {
+		pthread_detach(thread);
+		pthread_mutex_unlock(&end->lock);
+		return false;
+	}
+	pthread_mutex_unlock(&end->lock);
+	CHECK(pthread_join(thread, NULL) == 0);
+	end_free(end);
+	return true;
 }
 
 void kafka__note_error(struct kafka_client *client, const char *text)
@@ -62,7 +145,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 	enum kafka_log_level ours = KAFKA_LOG_DEBUG;
 	char line[700];
 
-	if (!client || !client->cluster->log)
+	if (!client || atomic_load(&client->silent) || !client->cluster->log)
 		return;
 	/* Each property goes to every instance; that one kind of them has no use for it is no news. */
 	if (strcmp(facility, "CONFWARN") == 0 &&

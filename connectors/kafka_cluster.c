@@ -8,8 +8,10 @@
 
 #include "connectors/kafka_priv.h"
 
-static void cluster_free(struct kafka_cluster *cluster)
+void kafka__cluster_unref(struct kafka_cluster *cluster)
 {
+	if (atomic_fetch_sub(&cluster->refs, 1) > 1)
+		return;
 	for (size_t i = 0; i < cluster->n_properties; i++) {
 		free((char *)cluster->properties[i].name);
 		free((char *)cluster->properties[i].value);
@@ -28,7 +30,7 @@ void kafka_cluster_close(struct kafka_cluster *cluster)
 		return;
 	if (cluster->ask)
 		rd_kafka_destroy_flags(cluster->ask, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	cluster_free(cluster);
+	kafka__cluster_unref(cluster);
 }
 DEFINE_CLEANUP(struct kafka_cluster *, kafka_cluster_close)
 
@@ -45,6 +47,7 @@ int kafka_cluster_open(const struct kafka_cluster_options *options,
 		return err_set(err, ERR_LIMIT, "the name of a cluster has at most %d bytes",
 					   KAFKA_CLUSTER_NAME_MAX);
 	cluster = xcalloc(1, sizeof(*cluster));
+	cluster->refs = 1;
 	kafka__client_init(&cluster->asker, cluster);
 	cluster->name = xstrdup(options->name);
 	cluster->brokers = xstrdup(options->brokers);
@@ -107,8 +110,9 @@ static int count_partitions(struct kafka_cluster *cluster, const char *topic, in
 	return 0;
 }
 
-int kafka_ends(struct kafka_cluster *cluster, const char *topic, int64_t timeout_ms,
-			   struct kafka_partition_offset *ends, size_t max, size_t *ret_n, struct err *err)
+static int ends_once(struct kafka_cluster *cluster, const char *topic, int64_t timeout_ms,
+					 struct kafka_partition_offset *ends, size_t max, size_t *ret_n,
+					 struct err *err)
 {
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_resp_err_t code;
@@ -137,6 +141,23 @@ int kafka_ends(struct kafka_cluster *cluster, const char *topic, int64_t timeout
 		return kafka__err(err, code, NULL, "ends of topic %s", topic);
 	*ret_n = (size_t)n;
 	return 0;
+}
+
+int kafka_ends(struct kafka_cluster *cluster, const char *topic, int64_t timeout_ms,
+			   struct kafka_partition_offset *ends, size_t max, size_t *ret_n, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	int64_t until = kafka__mono_ms() + timeout_ms, left = timeout_ms;
+	int r;
+
+	/* A new topic, or one whose leader moves, has nobody to ask for a moment. */
+	for (;;) {
+		r = ends_once(cluster, topic, left, ends, max, ret_n, err);
+		left = until - kafka__mono_ms();
+		if (r != ERR_UNAVAILABLE || left < 100)
+			return r;
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* Waits for the answer to a request of the Admin API. */

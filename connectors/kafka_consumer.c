@@ -100,6 +100,7 @@ static int instance_make(struct kafka_consumer *consumer, struct err *err)
 	r = kafka__new(RD_KAFKA_CONSUMER, conf, &rk, err);
 	if (r < 0)
 		return r;
+	atomic_store(&consumer->client.silent, false);
 	rd_kafka_poll_set_consumer(rk);
 	consumer->rk = rk;
 	pthread_mutex_lock(&consumer->lock);
@@ -107,6 +108,14 @@ static int instance_make(struct kafka_consumer *consumer, struct err *err)
 	consumer->topics_changed = true;
 	pthread_mutex_unlock(&consumer->lock);
 	return 0;
+}
+
+static void instance_over(void *ctx)
+{
+	struct kafka_consumer *consumer = ctx;
+
+	pthread_mutex_lock(&consumer->lock);
+	kafka__consumer_unref(consumer);
 }
 
 /* Leaves the group, within a limit, and ends the instance. */
@@ -125,6 +134,9 @@ static void instance_end(struct kafka_consumer *consumer)
 
 		if (message)
 			rd_kafka_message_destroy(message);
+		/* Nobody can be told that it leaves. */
+		if (kafka__all_down(&consumer->client) && consumer->n_parts == 0)
+			break;
 	}
 	rd_kafka_error_destroy(error);
 	rd_kafka_queue_destroy(queue);
@@ -135,7 +147,12 @@ static void instance_end(struct kafka_consumer *consumer)
 	consumer->queue = NULL;
 	pthread_mutex_unlock(&consumer->lock);
 	rd_kafka_queue_destroy(queue);
-	rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	pthread_mutex_lock(&consumer->lock);
+	consumer->refs++;
+	pthread_mutex_unlock(&consumer->lock);
+	atomic_store(&consumer->client.silent, true);
+	if (kafka__destroy(consumer->rk, KAFKA__DESTROY_MS, instance_over, consumer))
+		instance_over(consumer);
 	consumer->rk = NULL;
 }
 

@@ -89,6 +89,9 @@ void kafka__commit(struct kafka_consumer *consumer, int64_t wait_ms)
 	if (wait_ms == 0 && consumer->committing_since_ms != 0 &&
 		now - consumer->committing_since_ms < KAFKA__CLOSE_MS)
 		return;
+	/* librdkafka would keep it until the coordinator is back, and wait for that when it ends. */
+	if (kafka__all_down(&consumer->client))
+		return;
 	list = to_commit(consumer);
 	if (!list)
 		return;
@@ -227,11 +230,43 @@ static void places_find(struct kafka_consumer *consumer)
 	look_up(consumer);
 }
 
+/* Where librdkafka is to read on in a partition that is not held for its place. */
+static int64_t next_of(const struct kafka__part *part)
+{
+	return part->held_last ? part->held_last->taken.record.offset + 1 : part->offsets.position;
+}
+
+/*
+ * Begins all over with the same partitions. librdkafka does not seek in a partition whose offset it
+ * found to be gone, and others lose no more than what was fetched ahead.
+ */
+static void reassign(struct kafka_consumer *consumer)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new((int)consumer->n_parts);
+
+	for (size_t i = 0; i < consumer->n_parts; i++) {
+		struct kafka__part *part = consumer->parts[i];
+		bool held = part->hold & KAFKA__HOLD_PLACE;
+		int64_t offset = held ? part->place : next_of(part);
+
+		if (held && is_found(part))
+			kafka__part_settle(part, part->place);
+		else if (held)
+			offset = RD_KAFKA_OFFSET_BEGINNING;
+		rd_kafka_topic_partition_list_add(list, part->topic, part->partition)->offset = offset;
+		part->paused = part->hold == 0;
+	}
+	rd_kafka_assign(consumer->rk, list);
+	kafka__holds_apply(consumer);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
 void kafka__places_tend(struct kafka_consumer *consumer)
 {
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_error_t *error;
-	bool any = false;
+	bool any = false, stuck = false;
 
 	for (size_t i = 0; i < consumer->n_parts; i++)
 		any = any || (consumer->parts[i]->hold & KAFKA__HOLD_PLACE);
@@ -254,13 +289,17 @@ void kafka__places_tend(struct kafka_consumer *consumer)
 		for (int i = 0; i < list->cnt; i++) {
 			const rd_kafka_topic_partition_t *at = &list->elems[i];
 
-			if (error || at->err)
+			if (error || at->err) {
+				stuck = stuck || at->err == RD_KAFKA_RESP_ERR__STATE;
 				continue;
+			}
 			kafka__part_settle(kafka__part_find(consumer, at->topic, at->partition), at->offset);
 		}
 		rd_kafka_error_destroy(error);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
+	if (stuck)
+		reassign(consumer);
 }
 
 struct kafka__part *kafka__part_move(struct kafka__part *part, int64_t place, bool at_time)

@@ -19,7 +19,8 @@
 enum {
 	KAFKA__RUN_MAX = 256,
 	KAFKA__POLL_MS = 250,
-	KAFKA__QUERY_MS = 3000,  /* a question to a broker on the consumer's thread */
+	KAFKA__QUERY_MS = 3000, /* a question to a broker on the consumer's thread */
+	KAFKA__DESTROY_MS = 1000,
 	KAFKA__CLOSE_MS = 5000,  /* leaving the group */
 	KAFKA__OFFER_MIN_MS = 5, /* until a record is offered again; doubled each time */
 	KAFKA__OFFER_MAX_MS = 500,

@@ -16,7 +16,8 @@
  */
 struct kafka_client {
 	struct kafka_cluster *cluster;
-	_Atomic bool fatal; /* the instance is of no more use */
+	_Atomic bool fatal;  /* the instance is of no more use */
+	_Atomic bool silent; /* what it still logs is not wanted: its end was not waited for */
 	pthread_mutex_t mutex;
 	bool all_down;
 	int brokers_up;
@@ -28,6 +29,7 @@ struct kafka_client {
 };
 
 struct kafka_cluster {
+	_Atomic int refs; /* the owner's, and one for each client but the asker */
 	char *name, *brokers, *client_id;
 	struct kafka_property *properties; /* copies */
 	size_t n_properties;
@@ -53,6 +55,15 @@ int kafka__conf(const struct kafka_cluster *cluster, struct kafka_client *client
 /* Takes the conf, also on failure. */
 int kafka__new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk,
 			   struct err *err) MUST_CHECK;
+
+/*
+ * Destroys an instance. librdkafka may wait for long in it: for a coordinator that is away, as long
+ * as a session lasts. True: it is gone. False: after wait_ms it is left to a thread of its own,
+ * which calls over(ctx) at the end.
+ */
+bool kafka__destroy(rd_kafka_t *rk, int64_t wait_ms, void (*over)(void *ctx), void *ctx);
+bool kafka__all_down(struct kafka_client *client);
+void kafka__cluster_unref(struct kafka_cluster *cluster);
 
 void kafka__client_init(struct kafka_client *client, struct kafka_cluster *cluster);
 void kafka__client_release(struct kafka_client *client);

@@ -31,7 +31,8 @@ kafka_java() { # folder class arguments…
 	local folder=$1
 	shift
 	# The first tier of the compiler is enough, and spares the tests' cores while the broker warms up.
-	exec java -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${KAFKA_JAVA_OPTS:-} \
+	# In a session of its own, for a test that is ended by a signal to its group must not take it along.
+	exec setsid java -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${KAFKA_JAVA_OPTS:-} \
 		-Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \
 		-cp "$(kafka_jars)/*" "$@" < /dev/null >> "$folder/kafka/log" 2>&1
 }
@@ -41,7 +42,7 @@ kafka_port() { sed -n 's|^listeners=PLAINTEXT://127.0.0.1:\([0-9]*\).*|\1|p' "$1
 # Does it answer (ApiVersions)? Its port is open well before it serves requests.
 kafka_answers() { # port
 	(
-		exec 3<> "/dev/tcp/127.0.0.1/$1"
+		exec 3<> "/dev/tcp/127.0.0.1/$1" || exit 1
 		printf '\0\0\0\012\0\022\0\0\0\0\0\1\377\377' >&3
 		[ "$(timeout 2 head -c 4 <&3 | wc -c)" = 4 ]
 	) 2> /dev/null

@@ -14,6 +14,14 @@ int64_t kafka_bench_now(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+wall_ms kafka_bench_wall(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (wall_ms)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void kafka_bench_pause(void)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};

@@ -10,7 +10,7 @@
 
 #include "connectors/kafka.h"
 
-enum { KAFKA_PATIENCE_MS = 15000, TAKER_MAX = 32768 };
+enum { KAFKA_PATIENCE_MS = 60000, TAKER_MAX = 32768 };
 
 #define KAFKA_UNTIL(cond)                                                                          \
 	do {                                                                                           \
@@ -23,6 +23,7 @@ enum { KAFKA_PATIENCE_MS = 15000, TAKER_MAX = 32768 };
 	} while (0)
 
 int64_t kafka_bench_now(void);
+wall_ms kafka_bench_wall(void);
 void kafka_bench_pause(void); /* a millisecond */
 NORETURN void kafka_bench_never(const char *what, const char *file, int line);
 
