@@ -264,8 +264,9 @@ static void timers(struct ctx *ctx)
 			int item = decide__item(state, i, j);
 			struct action_state *action = saga_state_action(state, i, item);
 
-			/* Time alone settles what was never answered. */
-			if (action->run.settle_at && action->run.settle_at <= ctx->now)
+			/* Time alone settles what was never answered; but a probe that is out asked before. */
+			if (action->run.settle_at && action->run.settle_at <= ctx->now &&
+				!action->run.probe_out && !action->run.asked)
 				action->run.settle_at = 0;
 			if (exec_is_due(&action->run, ctx->now))
 				decide__due(ctx, (struct target){i, item, SIDE_DO});

@@ -70,6 +70,11 @@ static int64_t full_timeout(struct ctx *ctx, struct target target)
 	return ms;
 }
 
+static int64_t grace_of(int64_t timeout_ms)
+{
+	return timeout_ms < GRACE_MIN_MS ? GRACE_MIN_MS : timeout_ms;
+}
+
 /*
  * The attempt's time-out and after it the grace: its time-out again, at least ten seconds. A
  * connection that breaks early does not shorten this: what was sent may still be on its way.
@@ -77,9 +82,17 @@ static int64_t full_timeout(struct ctx *ctx, struct target target)
 wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over)
 {
 	int64_t timeout_ms = full_timeout(ctx, target);
-	int64_t grace_ms = timeout_ms < GRACE_MIN_MS ? GRACE_MIN_MS : timeout_ms;
 
-	return ctx->now + (attempt_is_over ? 0 : timeout_ms) + grace_ms;
+	return ctx->now + (attempt_is_over ? 0 : timeout_ms) + grace_of(timeout_ms);
+}
+
+wall_ms decide__command_settles(struct ctx *ctx, struct target target)
+{
+	const struct exec *exec = decide__exec(ctx, target);
+
+	if (exec->status != EXEC_RUNNING || exec->due_at <= ctx->now)
+		return 0;
+	return exec->due_at + grace_of(full_timeout(ctx, target));
 }
 
 /* The attempt's own limit: its timeout, cut at the deadline of all attempts. */
@@ -268,7 +281,7 @@ void decide__probe(struct ctx *ctx, struct target target)
 	command(ctx, target, kind, request, timeout_ms);
 }
 
-static wall_ms later(wall_ms a, wall_ms b)
+wall_ms decide__later(wall_ms a, wall_ms b)
 {
 	return a > b ? a : b;
 }
@@ -348,7 +361,8 @@ void decide__due(struct ctx *ctx, struct target target)
 			if (!deadline_may_act(ctx, target))
 				break;
 			if (exec->status == EXEC_ONGOING)
-				exec->settle_at = later(exec->settle_at, decide__settles(ctx, target, true));
+				exec->settle_at =
+					decide__later(exec->settle_at, decide__settles(ctx, target, true));
 			give_up(ctx, target, exec->ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE,
 					"deadline_exceeded", exec->message);
 			break;
@@ -482,6 +496,15 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 	decide__emit(ctx, &event);
 }
 
+/* A command that was answered with `unknown` settles when its attempt would have. */
+static wall_ms unanswered_settles(struct ctx *ctx, struct target target, bool timed_out)
+{
+	bool command = is_command(ctx, target) && ctx->in->type == INPUT_REPLY;
+	wall_ms at = command ? decide__command_settles(ctx, target) : 0;
+
+	return at ? at : decide__settles(ctx, target, timed_out);
+}
+
 void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome outcome, bool sent,
 							bool answered, const char *code, const char *message)
 {
@@ -503,7 +526,7 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 		exec->denied = false;
 	/* What the participant said to go on goes on, whatever became of this question. */
 	if ((sent && !answered && outcome == OUTCOME_UNKNOWN) || exec->status == EXEC_ONGOING)
-		settle_at = later(settle_at, decide__settles(ctx, target, timed_out));
+		settle_at = decide__later(settle_at, unanswered_settles(ctx, target, timed_out));
 	exec->settle_at = settle_at;
 	exhausted = stops || non_retryable(&act->retry, code) ||
 				(act->retry.maximum_attempts && exec->attempt >= act->retry.maximum_attempts) ||

@@ -84,8 +84,11 @@ int64_t decide__full_timeout(const struct action_def *act, struct env *env, cons
 /* When the first attempt of a command times out, if its reply does not come; 0: not a command. */
 wall_ms decide__reply_due(const struct ctx *ctx, const struct action_def *act, struct env *env,
 						  wall_ms deadline_at);
+wall_ms decide__later(wall_ms a, wall_ms b);
 /* Until when a call that is out now, or was a moment ago, may take effect without an answer. */
 wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over);
+/* … the command that is out now, if it is one: nobody knows which attempt a reply is to. */
+wall_ms decide__command_settles(struct ctx *ctx, struct target target);
 /* Sends the call of a target (attempt exec->attempt) once the events are durable. */
 void decide__send(struct ctx *ctx, struct target target);
 /* The action waits for a person. outcome: OUTCOME_UNKNOWN or OUTCOME_FAILURE. */

@@ -121,10 +121,16 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 {
 	struct exec *exec = decide__exec(ctx, target);
 	bool from_probe = kind_is_probe(ctx->in->kind);
+	bool over_kafka = decide__action_def(ctx, target)->kind == ACTION_COMMAND;
 	/* Ambiguity sticks, unless a probe, which knows, says otherwise. After `absent` this failure
-	 * is what the key stands for: an earlier attempt that still arrives is told the same. */
-	bool ambiguous = !from_probe && !exec->denied && exec->ambiguous;
+	 * is what the key stands for: an earlier attempt that still arrives is told the same. But over
+	 * Kafka it may be the answer to the earlier one. */
+	bool ambiguous = !from_probe && exec->ambiguous && (!exec->denied || over_kafka);
 	wall_ms settle_at = from_probe ? 0 : exec->settle_at;
+
+	/* … so the attempt that is out now may still take effect. */
+	if (over_kafka && ambiguous)
+		settle_at = decide__later(settle_at, decide__command_settles(ctx, target));
 
 	exec->out = exec->probe_out = exec->asked = false;
 	if (target.side == SIDE_UNDO) {
@@ -202,13 +208,14 @@ void decide__probe_unknown(struct ctx *ctx, struct target target)
 }
 
 /*
- * It never took effect. But while an attempt may still be on its way this is no proof: then the
- * call may be sent again, since its key makes that harmless, and its outcome stays open until then.
+ * It never took effect. But if an attempt may still have been on its way when the probe was asked
+ * (the answer may be old by now), this is no proof: then the call may be sent again, since its key
+ * makes that harmless, and its outcome stays open until then.
  */
 static void absent(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
-	bool settled = exec->settle_at <= ctx->now;
+	bool settled = exec->settle_at <= exec->ask;
 	struct event event;
 
 	exec->probe_out = exec->asked = false;

@@ -55,7 +55,8 @@ struct exec {
 	bool probe_out; /* a probe is */
 	bool taken;     /* the broker has this attempt's command */
 	bool asked;     /* a probe over Kafka waits for its reply, until probe_due_at */
-	int64_t ask;    /* its number: a time, so that no later owner uses it again */
+	int64_t ask; /* when a probe was last asked, in ms; over Kafka its number, too, which no later
+				  * owner uses again */
 	wall_ms probe_due_at;
 	wall_ms rest_at;  /* then the history is told what is published, so that the saga may sleep */
 	bool sent_before; /* an earlier attempt, or an earlier owner, may have sent it */

@@ -1,9 +1,11 @@
 /*
  * Random histories of commands over Kafka, on the core alone: records and replies that are lost,
  * late, doubled and reordered, a producer that does not know, processes that die, people that
- * cancel. Participants keep books of their own, and honour the idempotency key. While it goes on no
- * time-out may take effect before a reply that stood in the topic in time; afterwards, when faults
- * end, the saga must come to rest, and what it says must agree with the books.
+ * cancel. Participants keep books of their own, and honour the idempotency key; a command may reach
+ * them late and in any order, but no later than a call may take effect by the design: its time-out,
+ * and a grace of the time-out again, at least ten seconds. While it goes on nothing may take effect
+ * behind its undo, and no time-out before a reply that stood in the topic in time; afterwards, when
+ * faults end, the saga must come to rest, and what it says must agree with the books.
  *
  * HISTORIES=100000 plays more; FIRST=seed begins elsewhere.
  */
@@ -22,6 +24,7 @@ enum fate { FATE_OPEN, FATE_SUCCESS, FATE_FAILURE };
 struct effect {
 	enum fate fate;
 	bool applied, undone;
+	bool undo_came;  /* from now on it may no more be made */
 	wall_ms done_at; /* works on it until then; 0: no */
 };
 
@@ -30,7 +33,7 @@ struct record {
 	int step, item;
 	enum call_kind kind;
 	int64_t ask;
-	wall_ms at;
+	wall_ms at; /* a reply: when it was produced; a command: when it is read at the latest */
 	enum outcome said;
 	const char *code;
 };
@@ -160,6 +163,14 @@ static void check_undo(struct history *h, const struct command *command)
 		violated(h, "S14 undone before it has settled", command->step, command->item);
 }
 
+static int64_t grace_of(const struct history *h, const struct command *command)
+{
+	const struct step_def *step = &h->play.def->steps[command->step];
+	int64_t ms = is_undo(command->kind) ? step->undo.timeout.ms : step->act.timeout.ms;
+
+	return ms < 10 * SECOND ? 10 * SECOND : ms;
+}
+
 /* The commands of the last decision leave; the producer will say later what became of them. */
 static void sent(struct history *h)
 {
@@ -188,6 +199,8 @@ static void sent(struct history *h)
 			.step = command->step,
 			.item = command->item,
 			.kind = command->kind,
+			.at = h->play.now + command->timeout_ms +
+				  (h->faults && chance(h, 30) ? grace_of(h, command) - 1 : 0),
 			.ask =
 				command->kind == CALL_PROBE_DO || command->kind == CALL_PROBE_UNDO ? exec->ask : 0,
 		};
@@ -232,6 +245,8 @@ static void do_it(struct history *h, const struct record *command)
 		answer(h, command, OUTCOME_FAILURE, "exists");
 		return;
 	}
+	if (!effect->applied && effect->fate == FATE_SUCCESS && effect->undo_came)
+		violated(h, "S14 it takes effect after its undo", command->step, command->item);
 	effect->applied = effect->fate == FATE_SUCCESS;
 	answer(h, command, effect->applied ? OUTCOME_DEFAULT : OUTCOME_FAILURE,
 		   effect->applied ? NULL : "declined");
@@ -246,9 +261,11 @@ static void undo_it(struct history *h, const struct record *command)
 		return;
 	}
 	/* What is still worked on is stopped. */
-	if (effect->fate == FATE_OPEN)
+	if (effect->done_at) {
 		effect->fate = FATE_FAILURE;
-	effect->done_at = 0;
+		effect->done_at = 0;
+	}
+	effect->undo_came = true;
 	if (!effect->applied) {
 		answer(h, command, OUTCOME_FAILURE, "NoSuch");
 		return;
@@ -270,26 +287,6 @@ static void probe_it(struct history *h, const struct record *command)
 		answer(h, command, OUTCOME_FAILURE, "NoSuch");
 }
 
-/* All commands of a saga have one key here, so the topic keeps their order. */
-static void participate(struct history *h)
-{
-	struct record command = h->commands[0];
-
-	memmove(h->commands, h->commands + 1, --h->n_commands * sizeof(*h->commands));
-	switch (command.kind) {
-	case CALL_DO:
-		do_it(h, &command);
-		break;
-	case CALL_UNDO:
-		undo_it(h, &command);
-		break;
-	case CALL_PROBE_DO:
-	case CALL_PROBE_UNDO:
-		probe_it(h, &command);
-		break;
-	}
-}
-
 /* What is worked on ends, and says so by itself. */
 static void finish_jobs(struct history *h)
 {
@@ -305,6 +302,54 @@ static void finish_jobs(struct history *h)
 			effect->done_at = 0;
 		}
 	}
+}
+
+static void participate(struct history *h, size_t at)
+{
+	struct record command = h->commands[at];
+
+	finish_jobs(h);
+	h->commands[at] = h->commands[--h->n_commands];
+	switch (command.kind) {
+	case CALL_DO:
+		do_it(h, &command);
+		break;
+	case CALL_UNDO:
+		undo_it(h, &command);
+		break;
+	case CALL_PROBE_DO:
+	case CALL_PROBE_UNDO:
+		probe_it(h, &command);
+		break;
+	}
+}
+
+/* The time until which all that is on its way may stay there; 0: nothing is. */
+static wall_ms latest_arrival(const struct history *h, size_t *ret_which)
+{
+	wall_ms at = 0;
+
+	for (size_t i = 0; i < h->n_commands; i++) {
+		if (at && h->commands[i].at >= at)
+			continue;
+		at = h->commands[i].at;
+		*ret_which = i;
+	}
+	return at;
+}
+
+/* Time goes on, and what has to arrive by then does. */
+static void let_pass(struct history *h, int64_t ms)
+{
+	wall_ms until = h->play.now + ms, at;
+	size_t which = 0;
+
+	while ((at = latest_arrival(h, &which)) && at < until) {
+		if (at > h->play.now)
+			h->play.now = at;
+		participate(h, which);
+	}
+	h->play.now = until;
 }
 
 /* Skald. */
@@ -417,8 +462,11 @@ static void time_passes(struct history *h)
 
 	note_dues(h, &dues);
 	h->play.queues_read_until = read_until(h);
-	play_wait(&h->play, due > h->play.now && chance(h, 50) ? due - h->play.now
-														   : (int64_t)(draw(h) % (10 * SECOND)));
+	let_pass(h, due > h->play.now && chance(h, 50) ? due - h->play.now
+												   : (int64_t)(draw(h) % (10 * SECOND)));
+	finish_jobs(h);
+	h->play.queues_read_until = read_until(h);
+	play_wait(&h->play, 0);
 	/* The timers may not have been allowed to act; now they are told what was read since. */
 	check_time_outs(h, &dues);
 	sent(h);
@@ -449,7 +497,7 @@ static void happen(struct history *h)
 	} else if (what < 30 && h->n_sending > 0) {
 		producer_says(h);
 	} else if (what < 55 && h->n_commands > 0) {
-		participate(h);
+		participate(h, (size_t)(draw(h) % h->n_commands));
 		return;
 	} else if (what < 80 && h->n_replies > 0) {
 		read_reply(h);
