@@ -144,7 +144,8 @@ int kafka_property_check(const char *name, const char *value, struct err *err)
 		return refuse_unknown(name, err);
 	if (kafka_property_is_secret(name))
 		return err_set(err, ERR_INVALID, "librdkafka does not take this value of `%s`", name);
-	return err_set(err, ERR_INVALID, "%s", text);
+	/* The text names what an alias stands for. */
+	return err_set(err, ERR_INVALID, "property `%s`: %s", name, text);
 }
 
 const char *kafka_library_version(void)

@@ -321,7 +321,7 @@ END_TEST
 
 START_TEST(test_property__with_a_wrong_value_is_refused)
 {
-	ck_assert_ptr_nonnull(strstr(refusal("compression.type", "zip"), "compression.codec"));
+	ck_assert_ptr_nonnull(strstr(refusal("compression.type", "zip"), "compression.type"));
 	ck_assert_ptr_nonnull(strstr(refusal("linger.ms", "soon"), "linger.ms"));
 }
 END_TEST
