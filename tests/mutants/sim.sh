@@ -46,5 +46,23 @@ mutant due-at-not-cleared coordinator/turn_decide.c 's/row->due_at = saga->next_
 mutant sleepers-forgotten coordinator/turn_load.c 's/turn->poll_at = turn->now \+ turn->poll_every_ms;/turn->poll_at = 0;/'
 mutant attention-not-stored coordinator/turn_decide.c 's/row->attention = copy_text\([^;]*;/row->attention = NULL;/'
 mutant event-loses-a-field sagas/event.c 's/\tX\("settle_at", settle_at\)//' 's/(X\("deadline_at", deadline_at\)) +\\\n/\1\n/'
+# Commands over Kafka.
+mutant time-out-before-the-queues-are-read sagas/decide.c 's/return at <= ctx->in->queues_read_until;/return at > 0 || ctx != NULL;/'
+mutant reply-of-an-older-attempt-ignored sagas/decide_reply.c 's/return final \|\| judgement->outcome == OUTCOME_ONGOING;/return final \&\& exec->attempt > 99;/'
+mutant id-of-a-command-changes-per-attempt sagas/command_record.c 's/\.id = request->correlation,/.id = address->attempt > 1 ? address->topic : request->correlation,/'
+mutant reply-acknowledged-before-its-commit coordinator/turn_decide.c \
+	's/(feed_mail\(turn, saga, mail, now\);)\n\t\tmail_list_push\(&saga->consumed, mail\);/\1\n\t\tif (mail->type == MAIL_DELIVERY)\n\t\t\tturn__end_delivery(turn, mail_delivery(mail), 0, false);\n\t\telse\n\t\t\tmail_list_push(\&saga->consumed, mail);/'
+mutant late-success-told-to-nobody sagas/decide_reply.c 's/if \(action->late_success \|\|/if (action || action->late_success ||/'
+mutant published-time-out-is-no-effect sagas/decide_call.c 's/decide__attempt_failed\(ctx, target, OUTCOME_UNKNOWN, true, false, "timeout"/decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, false, false, "timeout"/'
+# Events.
+mutant event-ends-two-awaits sagas/decide_kafka.c 's/if \(used && strcmp\(used, id\) == 0\)/if (used \&\& !id)/'
+mutant early-events-not-looked-for coordinator/turn_inbox.c 's/(void turn__look\([^{]*\{)/\1\n\tif (saga)\n\t\tturn__look_no_more(saga);/'
+mutant when-of-an-await-not-looked-at sagas/decide_kafka.c 's/if \(matches\(&act->await_kafka, &env\)\)/if (matches(\&act->await_kafka, \&env) || env.event)/'
+mutant read-until-believed-before-the-inbox-is-read coordinator/turn_inbox.c 's/(turn->inbox\.told_until = until;)/\1\n\tbelieve(turn, until);/' 's/(void turn_queues_read\()/static void believe(struct turn *turn, wall_ms until);\n\1/'
+# The outbox.
+mutant emission-not-in-the-outbox coordinator/transition.c 's/item->n_outbox = outbox->n_events;/item->n_outbox = outbox->n_events - 1;/'
+mutant outbox-without-the-history connectors/store_sqlite_write.c 's/if \(rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED\)(\s+rc = store_sqlite__write_messages)/if (rc == SQLITE_DONE)\1/'
+mutant outbox-in-any-order connectors/store_sqlite_priv.h 's/(> \(\?1, \?2, \?3\) ORDER BY saga_id, )seq, place"/\1seq DESC, place DESC"/'
+mutant two-records-share-an-id sagas/outbox.c 's/\(long long\)origin->seq, place/(long long)0, place/'
 
 finish

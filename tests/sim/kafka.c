@@ -82,6 +82,42 @@ static char *json_text(json_t *value)
 	return buf_take(&out, NULL);
 }
 
+static void check_header(struct sim *sim, const struct flight *flight,
+						 const struct kafka_record *record, const char *name, const char *wanted)
+{
+	const struct kafka_header *header = kafka_record_header(record, name);
+
+	if (!header || header->value_len != strlen(wanted) ||
+		memcmp(header->value, wanted, header->value_len) != 0)
+		sim_fail(sim, flight->copy.saga_id, "S10 a command's id, key or correlation changes");
+}
+
+/* S10: what tells a participant that it knows the command already is the same in each attempt. */
+void kafka_check_command(struct sim *sim, const struct flight *flight)
+{
+	const struct command *command = &flight->copy.command;
+	const struct oracle_saga *saga = oracle_saga(&sim->oracle, flight->copy.saga_id);
+	const struct command_address address = {
+		.ns = WORLD_NS,
+		.definition = saga->def->name,
+		.saga_id = saga->id,
+		.cluster = DEF_DEFAULT_CLUSTER,
+		.topic = command->request->to,
+		.reply_topic = topic_names[TOPIC_REPLIES],
+		.attempt = command->attempt,
+		.at = sim->world.now,
+	};
+	struct command_record record;
+	struct err err;
+
+	if (command_record_make(PROFILE_NATIVE, command->request, &address, &record, &err) < 0)
+		sim_fail(sim, saga->id, err.text);
+	check_header(sim, flight, &record.record, "ce_id", command->request->correlation);
+	check_header(sim, flight, &record.record, "correlation-id", command->request->correlation);
+	check_header(sim, flight, &record.record, "idempotency-key", command->request->key);
+	command_record_release(&record);
+}
+
 /* A participant writes a reply in its own words; what it means in HTTP's is the simulator's. */
 void kafka_reply(struct sim *sim, const struct flight *flight)
 {
@@ -214,7 +250,10 @@ void kafka_crashed(struct sim *sim)
 
 /* Replies. */
 
-/* S17: what was acknowledged is in the history, or recorded as late or duplicate. */
+/*
+ * S17: what was acknowledged is in the history, or recorded as late or duplicate. A success is late
+ * only when its action is over, whichever attempt it answers.
+ */
 static void check_recorded(struct sim *sim, const struct sim_record *record)
 {
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, record->saga_id);
@@ -223,11 +262,13 @@ static void check_recorded(struct sim *sim, const struct sim_record *record)
 
 	if (record->flight_status != 200 || (record->kind != CALL_DO && !undo))
 		return;
-	if (saga->seen[EV_REPLY_IGNORED] ||
-		(undo ? action->undone || action->undo_failed
-			  : action->completed || action->failed || action->parked))
+	if (undo ? action->undone || action->undo_failed
+			 : action->completed || action->failed || action->parked)
 		return;
-	sim_fail(sim, saga->id, "S17 an acknowledged reply is lost");
+	if (!saga->seen[EV_REPLY_IGNORED])
+		sim_fail(sim, saga->id, "S17 an acknowledged reply is lost");
+	if (!saga->ended)
+		sim_fail(sim, saga->id, "S17 a reply is ignored although its action is not over");
 }
 
 static void delivered(struct delivery *delivery)

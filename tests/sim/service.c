@@ -350,6 +350,7 @@ static void command_sent(struct sim *sim, struct world_call *call)
 	struct flight *flight = flight_new(sim, call);
 
 	flight->is_command = true;
+	kafka_check_command(sim, flight);
 	flight->publish_at = call->sent_at + rng_below(&sim->rng_service, 30);
 	flight->published = CALL_PUBLISHED;
 	if (draw(sim, FAULT_NOT_CONNECTED, 6)) {

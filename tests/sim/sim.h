@@ -263,6 +263,7 @@ struct resource *service_resource(struct sim *sim, const char *thing);
 
 /* kafka.c */
 void kafka_init(struct sim *sim); /* after the clients */
+void kafka_check_command(struct sim *sim, const struct flight *flight);
 void kafka_reply(struct sim *sim, const struct flight *flight);
 bool kafka_can(struct sim *sim);
 void kafka_step(struct sim *sim);
