@@ -10,10 +10,10 @@ reason() { grep -a 'fails:\|never' | grep -v 'the process died'; }
 prepare
 
 # What leaves before it is durable.
-mutant calls-before-commit coordinator/turn_decide.c \
+mutant calls-before-commit coordinator/turn_stage.c \
 	's/(turn->n_committing\+\+;)/for (size_t k = 0; k < saga->decision.n_commands; k++)\n\t\tturn->ports->call(turn->ctx, saga->id, \&saga->decision.commands[k]);\n\tsaga->decision.n_commands = 0;\n\t\1/'
-mutant acknowledged-before-commit coordinator/turn_decide.c \
-	's/(turn->n_committing\+\+;)/turn__finish_consumed(turn, saga);\n\t\1/'
+mutant acknowledged-before-commit coordinator/turn_stage.c \
+	's/(turn->n_committing\+\+;)/turn__finish_consumed(turn, saga, false);\n\t\1/'
 mutant unknown-commit-is-success coordinator/turn_commit.c \
 	's/if \(batch->result < 0\)(\s+commit_failed)/if (batch->result < 0 \&\& batch->result != ERR_UNKNOWN)\1/'
 mutant unknown-commit-taken-as-failed coordinator/turn_commit.c \
@@ -23,7 +23,7 @@ mutant unknown-commit-not-settled tests/support/world.c \
 # Who is started, and how often.
 mutant keys-do-not-collide connectors/store_sqlite_write.c 's/item->verdict = STORE_DUPLICATE/item->verdict = STORE_ACCEPTED/'
 # Keys and requests.
-mutant undo-has-the-key-of-do sagas/decide_call.c 's/step_key\(env->state, env->step, env->item, what, key\)/step_key(env->state, env->step, env->item, "do", key), (void)what/'
+mutant undo-has-the-key-of-do sagas/decide_request.c 's/step_key\(env->state, env->step, env->item, what_text\(kind\), key\)/step_key(env->state, env->step, env->item, "do", key)/'
 mutant items-share-a-key sagas/env.c 's/if \(item < 0\)/if (item < 9999)/'
 mutant undo-computed-again sagas/decide_undo.c 's/if \(!action->undo\.request\)/if (action)/'
 # What is undone, when, and in which order.
@@ -37,14 +37,14 @@ mutant tolerated-is-not-undone sagas/decide_forward.c 's/(action->comp == COMP_A
 mutant no-pivot sagas/state_derive.c 's/return state->pivot_scheduled \|\| [^;]*;/return false;/'
 # The way forward.
 mutant needs-not-awaited sagas/decide_forward.c 's/if \(!state->steps\[def->needs\[i\]\]\.settled\)/if (!state->steps[def->needs[i]].begun)/'
-mutant late-replies-accepted sagas/decide_reply.c 's/return exec->out \&\& in->attempt == exec->attempt;/return true;/'
+mutant late-replies-accepted sagas/decide_reply.c 's/return \(kind_is_probe\(in->kind\) \? exec->probe_out : exec->out\) && in->attempt == exec->attempt;/return true;/'
 mutant timers-early sagas/decide.c 's/exec->due_at \&\& exec->due_at <= now\)/exec->due_at \&\& exec->due_at <= now + 300)/'
 # Recovery, sleep, and rows.
-mutant recovery-sends-nothing sagas/decide.c 's/if \(def->probe\)(\s+)decide__probe\(ctx, target\);(\s+)else(\s+)decide__send\(ctx, target\);/(void)settles;/'
+mutant recovery-sends-nothing sagas/decide.c 's/if \(def->probe\)(\s+)decide__probe\(ctx, target\);(\s+)else(\s+)decide__send_again\(ctx, target\);/(void)settles;/'
 mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = exec->ambiguous = true;/(void)settles;/'
-mutant due-at-not-cleared coordinator/turn_decide.c 's/row->due_at = saga->next_due_at;/row->due_at = saga->next_due_at ? saga->next_due_at : saga->row_due_at;/'
+mutant due-at-not-cleared coordinator/turn_stage.c 's/row->due_at = saga->next_due_at;/row->due_at = saga->next_due_at ? saga->next_due_at : saga->row_due_at;/'
 mutant sleepers-forgotten coordinator/turn_load.c 's/turn->poll_at = turn->now \+ turn->poll_every_ms;/turn->poll_at = 0;/'
-mutant attention-not-stored coordinator/turn_decide.c 's/row->attention = copy_text\([^;]*;/row->attention = NULL;/'
+mutant attention-not-stored coordinator/turn_stage.c 's/row->attention = copy_text\([^;]*;/row->attention = NULL;/'
 mutant event-loses-a-field sagas/event.c 's/\tX\("settle_at", settle_at\)//' 's/(X\("deadline_at", deadline_at\)) +\\\n/\1\n/'
 # Commands over Kafka.
 mutant time-out-before-the-queues-are-read sagas/decide.c 's/return at <= ctx->in->queues_read_until;/return at > 0 || ctx != NULL;/'
