@@ -166,7 +166,7 @@ struct engine_stats {
 		commits, commit_failures, late_replies, timers_fired, timer_lateness_ms_max,
 		sagas_parked; /* could not be folded or stored; kept out of memory */
 	/* Of what goes through queues. */
-	int64_t commands_published, commands_not_published;              /* … or perhaps not */
+	int64_t commands_published;
 	int64_t replies_delivered, events_delivered, deliveries_useless; /* … of no use to their saga */
 	int64_t replies_unrecorded; /* late ones past those that a history tells */
 	int64_t inbox_rows;         /* fed from the inbox */

@@ -36,6 +36,25 @@ struct sources {
 	X("skald_late_replies_total", "counter", "Replies that came when nobody waited any more.",     \
 	  s->engine.late_replies)                                                                      \
 	X("skald_timers_fired_total", "counter", "Timers that took effect.", s->engine.timers_fired)   \
+	X("skald_timers_held", "gauge",                                                                \
+	  "Open sagas with a time-out that waits until the queues are read so far.",                   \
+	  s->engine.timers_held)                                                                       \
+	X("skald_queue_replies_total", "counter", "Replies through queues that took effect.",          \
+	  s->engine.replies_delivered)                                                                 \
+	X("skald_queue_events_total", "counter", "Events through queues that took effect.",            \
+	  s->engine.events_delivered)                                                                  \
+	X("skald_queue_useless_total", "counter",                                                      \
+	  "Replies and events that their saga could do nothing with.", s->engine.deliveries_useless)   \
+	X("skald_queue_unrecorded_total", "counter",                                                   \
+	  "Late replies past those that the history of a saga tells.", s->engine.replies_unrecorded)   \
+	X("skald_subscriptions_total", "counter", "Times that a saga began to wait for an event.",     \
+	  s->engine.subscriptions)                                                                     \
+	X("skald_early_events_total", "counter", "Events that were there before their saga waited.",   \
+	  s->engine.early_events)                                                                      \
+	X("skald_inbox_rows_total", "counter", "Rows taken from the inbox.", s->engine.inbox_rows)     \
+	X("skald_inbox_rows_in_memory", "gauge", "Rows taken from the inbox and not yet removed.",     \
+	  s->engine.inbox_in_memory)                                                                   \
+	X("skald_outbox_rows_total", "counter", "Rows written to the outbox.", s->engine.outbox_rows)  \
 	X("skald_engine_inputs_total", "counter", "Inputs that the engine has taken.",                 \
 	  s->engine.inputs)                                                                            \
 	X("skald_engine_turns_total", "counter", "Turns of the engine.", s->engine.turns)              \
