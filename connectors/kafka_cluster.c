@@ -1,5 +1,6 @@
 /*
- * Clusters, and questions to their brokers: ends of partitions, committed offsets, making topics.
+ * Clusters, and questions to their brokers: ends of partitions, making topics. What groups have
+ * committed is asked in kafka_committed.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ void kafka_cluster_close(struct kafka_cluster *cluster)
 		return;
 	if (cluster->ask)
 		rd_kafka_destroy_flags(cluster->ask, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	kafka__group_askers_release(cluster);
 	kafka__cluster_unref(cluster);
 }
 DEFINE_CLEANUP(struct kafka_cluster *, kafka_cluster_close)
@@ -48,6 +50,7 @@ int kafka_cluster_open(const struct kafka_cluster_options *options,
 					   KAFKA_CLUSTER_NAME_MAX);
 	cluster = xcalloc(1, sizeof(*cluster));
 	cluster->refs = 1;
+	CHECK(pthread_mutex_init(&cluster->group_askers_lock, NULL) == 0);
 	kafka__client_init(&cluster->asker, cluster);
 	cluster->name = xstrdup(options->name);
 	cluster->brokers = xstrdup(options->brokers);
@@ -85,8 +88,7 @@ const char *kafka_cluster_name(const struct kafka_cluster *cluster)
 	return cluster->name;
 }
 
-/* The number of partitions of a topic. */
-static int count_partitions(struct kafka_cluster *cluster, const char *topic, int64_t timeout_ms,
+int kafka__count_partitions(struct kafka_cluster *cluster, const char *topic, int64_t timeout_ms,
 							int *ret_n, struct err *err)
 {
 	const struct rd_kafka_metadata *metadata;
@@ -119,7 +121,7 @@ static int ends_once(struct kafka_cluster *cluster, const char *topic, int64_t t
 	int64_t until = kafka__mono_ms() + timeout_ms, left;
 	int n, r;
 
-	r = count_partitions(cluster, topic, timeout_ms, &n, err);
+	r = kafka__count_partitions(cluster, topic, timeout_ms, &n, err);
 	if (r < 0)
 		return r;
 	if ((size_t)n > max)
@@ -192,71 +194,6 @@ static rd_kafka_AdminOptions_t *admin_options(struct kafka_cluster *cluster, rd_
 	return options;
 }
 
-static int committed_read(const rd_kafka_group_result_t *group, const char *name,
-						  struct kafka_partition_offset *committed, size_t n, struct err *err)
-{
-	const rd_kafka_error_t *error = rd_kafka_group_result_error(group);
-	const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(group);
-
-	/* A group that nobody has joined yet has committed nothing. */
-	if (error && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
-		return kafka__err(err, rd_kafka_error_code(error), rd_kafka_error_string(error), "group %s",
-						  name);
-	for (int i = 0; list && i < list->cnt; i++) {
-		const rd_kafka_topic_partition_t *at = &list->elems[i];
-
-		if (at->err)
-			return kafka__err(err, at->err, NULL, "group %s", name);
-		if (at->partition >= 0 && (size_t)at->partition < n && at->offset >= 0)
-			committed[at->partition].offset = at->offset;
-	}
-	return 0;
-}
-
-int kafka_group_committed(struct kafka_cluster *cluster, const char *group, const char *topic,
-						  int64_t timeout_ms, struct kafka_partition_offset *committed, size_t max,
-						  size_t *ret_n, struct err *err)
-{
-	rd_kafka_ListConsumerGroupOffsets_t *request;
-	rd_kafka_topic_partition_list_t *list;
-	rd_kafka_AdminOptions_t *options;
-	rd_kafka_queue_t *queue;
-	rd_kafka_event_t *event;
-	const rd_kafka_group_result_t **groups;
-	size_t n_groups;
-	int n, r;
-
-	r = count_partitions(cluster, topic, timeout_ms, &n, err);
-	if (r < 0)
-		return r;
-	if ((size_t)n > max)
-		return err_set(err, ERR_LIMIT, "topic %s has %d partitions, more than %zu", topic, n, max);
-	list = rd_kafka_topic_partition_list_new(n);
-	for (int i = 0; i < n; i++) {
-		committed[i] = (struct kafka_partition_offset){i, -1};
-		rd_kafka_topic_partition_list_add(list, topic, i);
-	}
-	request = rd_kafka_ListConsumerGroupOffsets_new(group, list);
-	options = admin_options(cluster, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
-	queue = rd_kafka_queue_new(cluster->ask);
-	rd_kafka_ListConsumerGroupOffsets(cluster->ask, &request, 1, options, queue);
-	r = admin_wait(queue, timeout_ms, "committed offsets", &event, err);
-	if (r == 0) {
-		groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-			rd_kafka_event_ListConsumerGroupOffsets_result(event), &n_groups);
-		CHECK(n_groups == 1);
-		r = committed_read(groups[0], group, committed, (size_t)n, err);
-		rd_kafka_event_destroy(event);
-	}
-	rd_kafka_queue_destroy(queue);
-	rd_kafka_AdminOptions_destroy(options);
-	rd_kafka_ListConsumerGroupOffsets_destroy(request);
-	rd_kafka_topic_partition_list_destroy(list);
-	if (r == 0)
-		*ret_n = (size_t)n;
-	return r;
-}
-
 /* Asks for a topic to be made; that it is there already is no error. */
 static int topic_make(struct kafka_cluster *cluster, const char *topic, int partitions,
 					  int64_t timeout_ms, struct err *err)
@@ -265,7 +202,7 @@ static int topic_make(struct kafka_cluster *cluster, const char *topic, int part
 	rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(topic, partitions, -1, text, sizeof(text));
 	rd_kafka_AdminOptions_t *options;
 	rd_kafka_queue_t *queue;
-	rd_kafka_event_t *event;
+	rd_kafka_event_t *event = NULL;
 	const rd_kafka_topic_result_t **topics;
 	size_t n_topics;
 	int r;
@@ -307,7 +244,7 @@ static int count_again(struct kafka_cluster *cluster, const char *topic, int64_t
 
 	for (;;) {
 		left = until - kafka__mono_ms();
-		r = count_partitions(cluster, topic, left > 100 ? left : 100, ret_n, err);
+		r = kafka__count_partitions(cluster, topic, left > 100 ? left : 100, ret_n, err);
 		if (r == 0 || left <= 0 || (r != ERR_NOT_FOUND && r != ERR_UNAVAILABLE))
 			return r;
 		nanosleep(&pause, NULL);
@@ -323,7 +260,7 @@ int kafka_topic_ensure(struct kafka_cluster *cluster, const char *topic, int par
 	if (!*topic || strlen(topic) >= KAFKA_TOPIC_SIZE)
 		return err_set(err, ERR_INVALID, "the name of a topic has 1 to %d bytes",
 					   KAFKA_TOPIC_SIZE - 1);
-	r = count_partitions(cluster, topic, timeout_ms, &n, err);
+	r = kafka__count_partitions(cluster, topic, timeout_ms, &n, err);
 	if (r == ERR_NOT_FOUND) {
 		left = until - kafka__mono_ms();
 		r = topic_make(cluster, topic, partitions, left > 1 ? left : 1, err);

@@ -28,6 +28,14 @@ struct kafka_client {
 	wall_ms last_error_at;
 };
 
+/* An instance that asks what a group has committed (kafka_committed.c). */
+struct kafka__group_asker {
+	char *group; /* NULL: none */
+	rd_kafka_t *rk;
+	int busy;      /* who asks it now */
+	uint64_t used; /* when it was last used: a count */
+};
+
 struct kafka_cluster {
 	_Atomic int refs; /* the owner's, and one for each client but the asker */
 	char *name, *brokers, *client_id;
@@ -38,6 +46,9 @@ struct kafka_cluster {
 	/* For questions; has no group and is never polled, so it has no functions but the log's. */
 	struct kafka_client asker;
 	rd_kafka_t *ask;
+	pthread_mutex_t group_askers_lock; /* of these: */
+	struct kafka__group_asker group_askers[8];
+	uint64_t group_askers_used;
 };
 
 /* A setting of Skald's own; wins over the user's. */
@@ -64,6 +75,10 @@ int kafka__new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk,
 bool kafka__destroy(rd_kafka_t *rk, int64_t wait_ms, void (*over)(void *ctx), void *ctx);
 bool kafka__all_down(struct kafka_client *client);
 void kafka__cluster_unref(struct kafka_cluster *cluster);
+/* The number of partitions of a topic. */
+int kafka__count_partitions(struct kafka_cluster *cluster, const char *topic, int64_t timeout_ms,
+							int *ret_n, struct err *err) MUST_CHECK;
+void kafka__group_askers_release(struct kafka_cluster *cluster);
 
 void kafka__client_init(struct kafka_client *client, struct kafka_cluster *cluster);
 void kafka__client_release(struct kafka_client *client);
