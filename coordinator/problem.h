@@ -24,6 +24,8 @@
 	X(PROBLEM_SAGA_NOT_FOUND, "saga_not_found", 404, "There is no such saga")                      \
 	X(PROBLEM_DEFINITION_NOT_FOUND, "definition_not_found", 404, "There is no such definition")    \
 	X(PROBLEM_KEY_NOT_FOUND, "key_not_found", 404, "No saga has this key")                         \
+	X(PROBLEM_TRIGGER_NOT_FOUND, "trigger_not_found", 404, "There is no such trigger")             \
+	X(PROBLEM_DEAD_LETTER_NOT_FOUND, "dead_letter_not_found", 404, "There is no such dead letter") \
 	X(PROBLEM_METHOD_NOT_ALLOWED, "method_not_allowed", 405, "This path has other methods")        \
 	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \
@@ -34,6 +36,7 @@
 	X(PROBLEM_INVALID_KEY, "invalid_key", 422, "The idempotency key cannot be used")               \
 	X(PROBLEM_KEY_REUSED, "idempotency_key_reused", 422,                                           \
 	  "The idempotency key was used with another payload")                                         \
+	X(PROBLEM_REDRIVE_FAILED, "redrive_failed", 422, "The record still starts no saga")            \
 	X(PROBLEM_INVALID_DEFINITION, "invalid_definition", 422, "The definition has errors")          \
 	X(PROBLEM_NOT_BUILT, "definition_not_built", 422,                                              \
 	  "The definition uses parts of the language that this version cannot run")                    \

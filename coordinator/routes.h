@@ -37,6 +37,22 @@ enum route_flag {
 	X(put_definition, "PUT", "/v1/definitions/{name}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_TEXT)    \
 	X(list_versions, "GET", "/v1/definitions/{name}/versions", ROUTE_STORE)                        \
 	X(get_version, "GET", "/v1/definitions/{name}/versions/{version}", ROUTE_STORE)                \
+	X(list_triggers, "GET", "/v1/triggers", ROUTE_STORE)                                           \
+	X(get_trigger, "GET", "/v1/triggers/{definition}/{topic}", ROUTE_STORE)                        \
+	X(pause_trigger, "POST", "/v1/triggers/{definition}/{topic}/pause",                            \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(resume_trigger, "POST", "/v1/triggers/{definition}/{topic}/resume",                          \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(seek_trigger, "POST", "/v1/triggers/{definition}/{topic}/seek",                              \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(list_dead_letters, "GET", "/v1/dead-letters", ROUTE_STORE)                                   \
+	X(get_dead_letter, "GET", "/v1/dead-letters/{id}", ROUTE_STORE)                                \
+	X(redrive_dead_letters, "POST", "/v1/dead-letters/redrive",                                    \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(redrive_dead_letter, "POST", "/v1/dead-letters/{id}/redrive",                                \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(discard_dead_letter, "POST", "/v1/dead-letters/{id}/discard",                                \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
 	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \
 	X(livez, "GET", "/livez", 0)                                                                   \

@@ -148,5 +148,14 @@ int cmd_migrate_plan(struct cli *cli);
 int cmd_migrate_up(struct cli *cli);
 int cmd_idempotency_show(struct cli *cli);
 int cmd_idempotency_expire(struct cli *cli);
+int cmd_trigger_list(struct cli *cli);
+int cmd_trigger_show(struct cli *cli);
+int cmd_trigger_pause(struct cli *cli);
+int cmd_trigger_resume(struct cli *cli);
+int cmd_trigger_seek(struct cli *cli);
+int cmd_dlq_list(struct cli *cli);
+int cmd_dlq_show(struct cli *cli);
+int cmd_dlq_redrive(struct cli *cli);
+int cmd_dlq_discard(struct cli *cli);
 
 #endif

@@ -11,6 +11,8 @@ const struct cli_group cli_groups[] = {
 	{"migrate", "migrations: bring the schema of a Postgres up to date"},
 	{"node", "nodes: who is there, and who has which share"},
 	{"saga", "sagas: start, watch and steer them"},
+	{"trigger", "triggers: sagas that records of Kafka start"},
+	{"dlq", "dead letters: records of triggers that started nothing"},
 };
 const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
 
@@ -100,6 +102,36 @@ static const struct cli_option wait_options[] = {
 static const struct cli_option act_options[] = {
 	{"reason", 'r', "TEXT", "why; it is kept in the history"},
 	{"if-match", 0, "SEQ", "only if the history still ends at this row"},
+	{NULL},
+};
+
+static const struct cli_option trigger_options[] = {
+	{"reason", 'r', "TEXT", "why; it is shown with the trigger"},
+	{NULL},
+};
+
+static const struct cli_option seek_options[] = {
+	{"partition", 'p', "N", "only this one; default all"},
+	{"reason", 'r', "TEXT", "why; it is shown with the trigger"},
+	{NULL},
+};
+
+static const struct cli_option dlq_list_options[] = {
+	{"trigger", 0, "DEFINITION/TOPIC", "only of this trigger"},
+	{"reason", 0, "WORD", "only with this reason: invalid_input, key_conflict, ..."},
+	{"status", 0, "STATUS", "only waiting, redriven or discarded"},
+	{"limit", 'l', "N", "how many at most; default 50"},
+	{"all", 'a', NULL, "all that match, page after page"},
+	{NULL},
+};
+
+static const struct cli_option redrive_options[] = {
+	{"value", 0, "TEXT|@FILE|-", "another value, with ID"},
+	{"key", 0, "TEXT|@FILE|-", "another key, with ID"},
+	{"trigger", 0, "DEFINITION/TOPIC", "all that wait of this trigger"},
+	{"reason", 0, "WORD", "all that wait with this reason"},
+	{"limit", 'l', "N", "how many at most; default and most 100"},
+	{"all", 'a', NULL, "whatever waits, up to the limit"},
 	{NULL},
 };
 
@@ -280,6 +312,70 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald idempotency expire payment o-17\n",
 	 NULL, true, true, false, cmd_idempotency_expire},
+	{"trigger list", "", 0, 0, "lists the triggers and their lag",
+	 "Each `start_on` of the newest version of a definition is a trigger, called after the\n"
+	 "definition and its topic. Counts are those of the node that answers, since it runs; the lag\n"
+	 "is that of its partitions.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald trigger list\n"
+	 "  skald trigger list -o json | jq '.[] | select(.state != \"running\")'\n",
+	 NULL, true, true, false, cmd_trigger_list},
+	{"trigger show", "DEFINITION/TOPIC", 1, 1, "shows a trigger, with all partitions of its topic",
+	 "Ends and committed offsets are asked of the brokers, for the partitions of all nodes.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald trigger show order/orders.placed\n",
+	 NULL, true, true, false, cmd_trigger_show},
+	{"trigger pause", "DEFINITION/TOPIC", 1, 1, "stops taking records, on all nodes",
+	 "Takes effect within seconds; what is under way ends. Restarts do not resume it.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald trigger pause order/orders.placed --reason 'stock service is down'\n",
+	 trigger_options, true, true, false, cmd_trigger_pause},
+	{"trigger resume", "DEFINITION/TOPIC", 1, 1, "goes on, on all nodes",
+	 "A record that paused the trigger by its policy for poison is tried again first. To leave it\n"
+	 "behind, seek to the offset after it, then resume.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald trigger resume order/orders.placed\n",
+	 trigger_options, true, true, false, cmd_trigger_resume},
+	{"trigger seek", "DEFINITION/TOPIC TO", 2, 2, "goes on from another place",
+	 "TO is earliest, latest, an offset, or a time as in 2026-01-31T12:00:00Z. Records that "
+	 "started\n"
+	 "a saga before are deduplicated by their key, as long as the saga is kept.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald trigger seek order/orders.placed 1042 --partition 3\n"
+	 "  skald trigger seek order/orders.placed 2026-01-31T12:00:00Z\n",
+	 seek_options, true, true, false, cmd_trigger_seek},
+	{"dlq list", "", 0, 0, "lists dead letters, what was given up last first",
+	 "Examples:\n"
+	 "  skald dlq list --status waiting\n"
+	 "  skald dlq list --trigger order/orders.placed --reason invalid_input --all -o jsonl\n",
+	 dlq_list_options, true, true, false, cmd_dlq_list},
+	{"dlq show", "ID", 1, 1, "shows a dead letter with its key, headers and value",
+	 "Examples:\n"
+	 "  skald dlq show 7f3c...\n"
+	 "  skald dlq show 7f3c... -o json | jq -r .value.text > value.json\n",
+	 NULL, true, true, false, cmd_dlq_show},
+	{"dlq redrive", "[ID]", 0, 1, "sends dead letters again: one, perhaps edited, or many",
+	 "The record is evaluated as if it came again from its topic, partition and offset, by the\n"
+	 "newest version of the definition. What still starts nothing stays, and says why. Without an\n"
+	 "ID, those that wait and match are sent again one after the other, the oldest first; exit\n"
+	 "code 7 when some failed.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald dlq redrive 7f3c...\n"
+	 "  skald dlq redrive 7f3c... --value @value.json\n"
+	 "  skald dlq redrive --trigger order/orders.placed --reason invalid_input\n",
+	 redrive_options, true, true, false, cmd_dlq_redrive},
+	{"dlq discard", "ID", 1, 1, "says that nothing is to come of a dead letter",
+	 "It stays until retention removes it, and is listed as discarded.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald dlq discard 7f3c...\n",
+	 NULL, true, true, false, cmd_dlq_discard},
 	{"node list", "", 0, 0, "lists the nodes and their slots",
 	 "Each saga belongs to a slot, and each slot to one node at a time. A node that stops hands "
 	 "its\n"

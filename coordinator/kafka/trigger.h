@@ -179,6 +179,15 @@ struct trigger_info {
 void triggers_each(struct triggers *triggers, const char *ns, const char *name,
 				   void (*each)(void *ctx, const struct trigger_info *info), void *ctx);
 
+/*
+ * All partitions of a trigger's topic, as the brokers tell them: ends, and what its group has
+ * committed, on whatever node; with what this node has of them in flight. Waits for up to
+ * timeout_ms a few times. ERR_NOT_FOUND: no such trigger, or topic; ERR_UNAVAILABLE.
+ */
+int triggers_partitions(struct triggers *triggers, const char *ns, const char *name,
+						int64_t timeout_ms, struct trigger_partition *partitions, size_t max,
+						size_t *ret_n, struct err *err) MUST_CHECK;
+
 /* Appends the metrics, in the text form of Prometheus. */
 void triggers_write_metrics(struct triggers *triggers, struct buf *out);
 
