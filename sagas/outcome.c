@@ -107,8 +107,7 @@ static void judge_answer(const struct input *in, const struct action_def *act, s
 	const char *text = NULL;
 	size_t i;
 
-	/* A reply over Kafka may be that to an earlier attempt: the last one is still on its way. */
-	ret->answered = act->kind != ACTION_COMMAND && status_is_final(status);
+	ret->answered = act->kind == ACTION_COMMAND || status_is_final(status);
 	judge_code(act, env, in, ret);
 	if (act->kind == ACTION_COMMAND)
 		ret->outcome = said_outcome(in, is_probe);

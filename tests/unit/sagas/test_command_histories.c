@@ -33,7 +33,7 @@ struct record {
 	int step, item;
 	enum call_kind kind;
 	int64_t ask;
-	wall_ms at; /* a reply: when it was produced; a command: when it is read at the latest */
+	wall_ms at; /* a reply: when it was produced; a command: when it arrives */
 	enum outcome said;
 	const char *code;
 };
@@ -171,6 +171,16 @@ static int64_t grace_of(const struct history *h, const struct command *command)
 	return ms < 10 * SECOND ? 10 * SECOND : ms;
 }
 
+/* How long a command is on its way: not at all, a while, or as long as it may be. */
+static int64_t way_of(struct history *h, const struct command *command)
+{
+	int64_t most = command->timeout_ms + grace_of(h, command) - 1;
+
+	if (!h->faults || chance(h, 50))
+		return 0;
+	return chance(h, 50) ? (int64_t)(draw(h) % (uint64_t)most) : most;
+}
+
 /* The commands of the last decision leave; the producer will say later what became of them. */
 static void sent(struct history *h)
 {
@@ -199,8 +209,7 @@ static void sent(struct history *h)
 			.step = command->step,
 			.item = command->item,
 			.kind = command->kind,
-			.at = h->play.now + command->timeout_ms +
-				  (h->faults && chance(h, 30) ? grace_of(h, command) - 1 : 0),
+			.at = h->play.now + way_of(h, command),
 			.ask =
 				command->kind == CALL_PROBE_DO || command->kind == CALL_PROBE_UNDO ? exec->ask : 0,
 		};
@@ -324,8 +333,8 @@ static void participate(struct history *h, size_t at)
 	}
 }
 
-/* The time until which all that is on its way may stay there; 0: nothing is. */
-static wall_ms latest_arrival(const struct history *h, size_t *ret_which)
+/* When the next command arrives; 0: none is on its way. */
+static wall_ms next_arrival(const struct history *h, size_t *ret_which)
 {
 	wall_ms at = 0;
 
@@ -344,7 +353,7 @@ static void let_pass(struct history *h, int64_t ms)
 	wall_ms until = h->play.now + ms, at;
 	size_t which = 0;
 
-	while ((at = latest_arrival(h, &which)) && at < until) {
+	while ((at = next_arrival(h, &which)) && at < until) {
 		if (at > h->play.now)
 			h->play.now = at;
 		participate(h, which);
@@ -483,8 +492,16 @@ static void cancel(struct history *h)
 	(void)!play_give(&h->play, &in);
 }
 
+/* One of the commands that are there. */
+static bool has_arrived(struct history *h, size_t *ret_which)
+{
+	*ret_which = h->n_commands > 0 ? (size_t)(draw(h) % h->n_commands) : 0;
+	return h->n_commands > 0 && h->commands[*ret_which].at <= h->play.now;
+}
+
 static void happen(struct history *h)
 {
+	size_t which;
 	unsigned what = (unsigned)(draw(h) % 100);
 
 	finish_jobs(h);
@@ -496,8 +513,8 @@ static void happen(struct history *h)
 		play_restart(&h->play);
 	} else if (what < 30 && h->n_sending > 0) {
 		producer_says(h);
-	} else if (what < 55 && h->n_commands > 0) {
-		participate(h, (size_t)(draw(h) % h->n_commands));
+	} else if (what < 55 && has_arrived(h, &which)) {
+		participate(h, which);
 		return;
 	} else if (what < 80 && h->n_replies > 0) {
 		read_reply(h);

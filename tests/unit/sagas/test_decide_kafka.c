@@ -240,6 +240,36 @@ START_TEST(test_command__unknown_of_several_attempts_settles_none)
 }
 END_TEST
 
+/* Whatever is answered may be the answer to the first attempt, so the second has to settle, too. */
+START_TEST(test_command__attempt_that_is_out_settles_whatever_is_answered)
+{
+	static const enum outcome said[] = {OUTCOME_UNKNOWN, OUTCOME_FAILURE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		begin("saga: twice\n"
+			  "steps:\n"
+			  "  - id: a\n"
+			  "    command: {to: credit, type: Reserve}\n"
+			  "    timeout: 30s\n"
+			  "    retry: {initial_interval: 1s, maximum_attempts: 2, jitter: 0}\n"
+			  "    compensate: {command: {to: credit, type: Release}}\n");
+		published(0, CALL_DO);
+		wait(30 * SECOND);
+		wait(SECOND); /* sent again; it may arrive for its time-out of 30 s and a grace of 30 s */
+		published(0, CALL_DO);
+		wait(SECOND);
+		reply(0, CALL_DO, said[i], "no");
+		ck_assert_int_eq(saga_state_action(play.state, 0, -1)->comp, COMP_ARMED);
+		ck_assert_int_eq(saga_state_next_due(play.state), PLAY_STARTS_AT + 91 * SECOND);
+		wait(59 * SECOND - 1);
+		ck_assert_uint_eq(play.decision.n_commands, 0);
+		wait(1);
+		ck_assert_int_eq(only_command()->kind, CALL_UNDO);
+		play_end(&play);
+	}
+}
+END_TEST
+
 #define RULES                                                                                      \
 	"saga: rules\n"                                                                                \
 	"steps:\n"                                                                                     \
@@ -926,6 +956,7 @@ int main(void)
 	tcase_add_test(tcase, test_command__is_sent_again_as_it_was_and_any_reply_counts);
 	tcase_add_test(tcase, test_command__failure_ends_it_and_ambiguity_sticks);
 	tcase_add_test(tcase, test_command__unknown_of_several_attempts_settles_none);
+	tcase_add_test(tcase, test_command__attempt_that_is_out_settles_whatever_is_answered);
 	tcase_add_test(tcase, test_command__rules_come_before_what_the_reply_says);
 	tcase_add_test(tcase, test_command__unknown_is_retried_and_ongoing_is_waited_for);
 	tcase_add_test(tcase, test_command__late_replies_are_recorded_also_after_the_end);
