@@ -98,7 +98,9 @@ $(BUILD)/schemas/embedded.o: $(BUILD)/schemas/embedded.c | require
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libparticipant.a $(LIBS)
+# ThreadSanitizer knows nothing of C11's threads, which librdkafka uses.
+SAN_OBJ := $(if $(filter thread,$(SAN)),$(BUILD)/tests/support/threads/c11_threads.o)
+$(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(SAN_OBJ) $(BUILD)/libtest.a $(BUILD)/libparticipant.a $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS) -lm
 $(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
