@@ -239,9 +239,10 @@ struct kafka_consumer_options {
 	/* Partitions were given to this consumer; n may be 0. NULL: not wanted. */
 	void (*assigned)(void *ctx, struct kafka_assigned *partitions, size_t n);
 	/*
-	 * Partitions are taken away; what was done is committed right after this returns. Records of
-	 * them that are still out must still be given to kafka_done, which then does nothing more:
-	 * another consumer gets them again. NULL: not wanted.
+	 * Partitions are taken away; what was done before this call is committed right after it
+	 * returns. Records of them that are still out must still be given to kafka_done, which from
+	 * this call on does nothing more: another consumer gets them again, done or given up. NULL: not
+	 * wanted.
 	 */
 	void (*revoked)(void *ctx, const struct kafka_assigned *partitions, size_t n);
 	void *ctx;

@@ -428,6 +428,12 @@ static void revoke(struct kafka_consumer *consumer)
 	struct kafka_assigned *told;
 
 	kafka__ran(consumer);
+	/* Before anybody is told: who is told gives back what he will not work on any more, perhaps on
+	 * another thread and before the commit below. */
+	pthread_mutex_lock(&consumer->lock);
+	for (size_t i = 0; i < consumer->n_parts; i++)
+		consumer->parts[i]->leaving = true;
+	pthread_mutex_unlock(&consumer->lock);
 	if (consumer->options.revoked) {
 		told = assigned_of(consumer);
 		consumer->options.revoked(consumer->options.ctx, told, consumer->n_parts);

@@ -396,7 +396,7 @@ void kafka_done(struct kafka_taken *taken)
 
 	pthread_mutex_lock(&consumer->lock);
 	consumer->in_flight_bytes -= out->size;
-	if (part->live) {
+	if (part->live && !part->leaving) {
 		consumer->in_flight--;
 		kafka_offsets_done(&part->offsets, out->ticket);
 		/* Only when it waits for room, or for the last record, is there something to do at once. */

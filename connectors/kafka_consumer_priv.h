@@ -65,6 +65,7 @@ struct kafka__part {
 	/* Under lock: */
 	struct kafka_offsets offsets;
 	bool live;    /* assigned, and not moved: done records count */
+	bool leaving; /* being revoked: what is given back now may be given up, and counts no more */
 	bool settled; /* it was at its place: offsets is valid */
 	int refs;     /* the consumer's, and one for each record */
 	int64_t committed, end;

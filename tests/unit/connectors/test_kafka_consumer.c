@@ -161,6 +161,33 @@ START_TEST(test_commit__never_passes_what_is_out)
 }
 END_TEST
 
+static void give_up(void *ctx, const struct kafka_assigned *partitions, size_t n)
+{
+	(void)partitions;
+	(void)n;
+	taker_done_all(ctx);
+}
+
+/* Who is told that partitions go gives up what he has not finished: that is not done. */
+START_TEST(test_revoked__what_is_given_up_does_not_count)
+{
+	struct kafka_consumer_options options = taker_options(&taker, cluster, group, orders, 1);
+
+	options.revoked = give_up;
+	kafka_bench_fill(producer, orders[0], 0, 0, 10);
+	taker_keep(&taker, true);
+	consumer = start_with(&options);
+	KAFKA_UNTIL(taker_count(&taker) == 10);
+	taker_done(&taker, 0);
+	taker_done(&taker, 1);
+	kafka_consumer_stop(TAKE(consumer), 0);
+	ck_assert_int_eq(committed(0), 2);
+	consumer = start(&other);
+	KAFKA_UNTIL(taker_count(&other) == 8);
+	ck_assert_int_eq(taker_note(&other, 0).offset, 2);
+}
+END_TEST
+
 START_TEST(test_stop__waits_for_what_is_out)
 {
 	kafka_bench_fill(producer, orders[0], 0, 0, 5);
@@ -546,6 +573,7 @@ int main(void)
 	tcase_set_timeout(faults, 180);
 	tcase_add_test(tcase, test_records__come_in_order_and_are_committed);
 	tcase_add_test(tcase, test_commit__never_passes_what_is_out);
+	tcase_add_test(tcase, test_revoked__what_is_given_up_does_not_count);
 	tcase_add_test(tcase, test_stop__waits_for_what_is_out);
 	tcase_add_test(tcase, test_flight__is_limited_for_each_partition);
 	tcase_add_test(tcase, test_flight__is_limited_in_bytes);
