@@ -106,15 +106,16 @@ DEFINE_CLEANUP(struct store_postgres *, store_postgres_close)
 	.slot_count = slot_count, .close = close_store, .nodes = pg__nodes,                            \
 	.reader_open = pg__reader_open, .reader_close = pg__reader_close, .saga_get = pg__saga_get,    \
 	.history = pg__history, .compensations = pg__compensations, .list = pg__list,                  \
-	.load_due = pg__load_due, .find_key = pg__find_key, .definition_get = pg__definition_get,      \
-	.definition_list = pg__definition_list, .counts = pg__counts, .events_put = pg__events_put,    \
-	.events_expire = pg__events_expire, .inbox_put = pg__inbox_put,                                \
-	.inbox_remove = pg__inbox_remove, .outbox_remove = pg__outbox_remove,                          \
-	.outbox_expire = pg__outbox_expire, .dead_letter_put = pg__dead_letter_put,                    \
-	.dead_letter_update = pg__dead_letter_update, .trigger_put = pg__trigger_put,                  \
-	.inbox_list = pg__inbox_list, .early_events = pg__early_events,                                \
-	.outbox_list = pg__outbox_list, .dead_letter_get = pg__dead_letter_get,                        \
-	.dead_letter_list = pg__dead_letter_list, .trigger_list = pg__trigger_list
+	.load_due = pg__load_due, .load_due_slots = pg__load_due_slots, .find_key = pg__find_key,      \
+	.definition_get = pg__definition_get, .definition_list = pg__definition_list,                  \
+	.counts = pg__counts, .events_put = pg__events_put, .events_expire = pg__events_expire,        \
+	.inbox_put = pg__inbox_put, .inbox_remove = pg__inbox_remove,                                  \
+	.outbox_remove = pg__outbox_remove, .outbox_expire = pg__outbox_expire,                        \
+	.dead_letter_put = pg__dead_letter_put, .dead_letter_update = pg__dead_letter_update,          \
+	.trigger_put = pg__trigger_put, .inbox_list = pg__inbox_list,                                  \
+	.early_events = pg__early_events, .outbox_list = pg__outbox_list,                              \
+	.dead_letter_get = pg__dead_letter_get, .dead_letter_list = pg__dead_letter_list,              \
+	.trigger_list = pg__trigger_list
 
 static const struct store_ops exclusive_ops = {OPS};
 

@@ -341,6 +341,9 @@ int pg__list(struct store_reader *reader, const struct saga_filter *filter,
 int pg__load_due(struct store_reader *reader, int first_slot, int last_slot, wall_ms due_before,
 				 bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),
 				 void *ctx, struct err *err);
+int pg__load_due_slots(struct store_reader *reader, const int *slots, size_t n, wall_ms due_before,
+					   bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),
+					   void *ctx, struct err *err);
 int pg__find_key(struct store_reader *reader, const char *ns, const char *definition,
 				 const char *key, char ret_id[SAGA_ID_SIZE], char ret_fingerprint[SHA256_HEX_SIZE],
 				 struct err *err);

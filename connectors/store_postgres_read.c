@@ -174,7 +174,7 @@ int pg__compensations(struct store_reader *reader, const char *id,
 	return 0;
 }
 
-static int load(struct pg_conn *conn, enum pg_statement which, int first_slot, int last_slot,
+static int load(struct pg_conn *conn, enum pg_statement which, const struct pg_array *slots,
 				wall_ms due_before, int64_t limit, int *n,
 				int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
 {
@@ -182,8 +182,7 @@ static int load(struct pg_conn *conn, enum pg_statement which, int first_slot, i
 	struct pg_args args = {0};
 	int r;
 
-	pg__arg_int(&args, first_slot);
-	pg__arg_int(&args, last_slot);
+	pg__arg_array(&args, slots);
 	pg__arg_int(&args, limit);
 	if (which == PG_DUE)
 		pg__arg_int(&args, due_before);
@@ -191,19 +190,43 @@ static int load(struct pg_conn *conn, enum pg_statement which, int first_slot, i
 	return r < 0 ? r : pg__each_saga(result, row, ctx, n, err);
 }
 
+static int load_slots(struct pg_conn *conn, struct pg_array *slots, wall_ms due_before,
+					  bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),
+					  void *ctx, struct err *err)
+{
+	int64_t left = limit > 0 ? limit : INT32_MAX;
+	int n = 0, r = 0;
+
+	pg__array_finish(slots);
+	if (awake_too)
+		r = load(conn, PG_AWAKE, slots, due_before, left, &n, row, ctx, err);
+	if (r == 0 && n < left)
+		r = load(conn, PG_DUE, slots, due_before, left - n, &n, row, ctx, err);
+	return r;
+}
+
 int pg__load_due(struct store_reader *reader, int first_slot, int last_slot, wall_ms due_before,
 				 bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),
 				 void *ctx, struct err *err)
 {
-	struct pg_conn *conn = pg__reader_conn(reader);
-	int64_t left = limit > 0 ? limit : INT32_MAX;
-	int n = 0, r = 0;
+	CLEANUP(pg__array_release) struct pg_array slots = {0};
 
-	if (awake_too)
-		r = load(conn, PG_AWAKE, first_slot, last_slot, due_before, left, &n, row, ctx, err);
-	if (r == 0 && n < left)
-		r = load(conn, PG_DUE, first_slot, last_slot, due_before, left - n, &n, row, ctx, err);
-	return r;
+	pg__array_reset(&slots, PG_INT4);
+	for (int slot = first_slot; slot <= last_slot; slot++)
+		pg__add_int4(&slots, slot);
+	return load_slots(pg__reader_conn(reader), &slots, due_before, awake_too, limit, row, ctx, err);
+}
+
+int pg__load_due_slots(struct store_reader *reader, const int *slots, size_t n, wall_ms due_before,
+					   bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),
+					   void *ctx, struct err *err)
+{
+	CLEANUP(pg__array_release) struct pg_array array = {0};
+
+	pg__array_reset(&array, PG_INT4);
+	for (size_t i = 0; i < n; i++)
+		pg__add_int4(&array, slots[i]);
+	return load_slots(pg__reader_conn(reader), &array, due_before, awake_too, limit, row, ctx, err);
 }
 
 int pg__find_key(struct store_reader *reader, const char *ns, const char *definition,

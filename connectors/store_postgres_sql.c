@@ -290,12 +290,12 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 						 " updated_at FROM compensations WHERE slot = $1::int4"
 						 " AND saga_id = $2::uuid ORDER BY seq, place",
 	[PG_AWAKE] = "SELECT " PG_SAGA_COLUMNS " FROM sagas WHERE ended_at IS NULL AND due_at IS NULL"
-				 " AND slot BETWEEN $1::int4 AND $2::int4 ORDER BY slot, id LIMIT $3::int8",
+				 " AND slot = ANY($1::int4[]) ORDER BY slot, id LIMIT $2::int8",
 	/* Slot by slot, each in the order of its index; then the earliest of all. */
 	[PG_DUE] = "SELECT " PG_SAGA_COLUMNS " FROM (SELECT d.*"
-			   " FROM generate_series($1::int4, $2::int4) AS g (s), LATERAL (SELECT * FROM sagas"
-			   " WHERE slot = g.s AND due_at < $4::int8 ORDER BY slot, due_at LIMIT $3::int8) AS d)"
-			   " AS due ORDER BY due_at LIMIT $3::int8",
+			   " FROM unnest($1::int4[]) AS g (s), LATERAL (SELECT * FROM sagas"
+			   " WHERE slot = g.s AND due_at < $3::int8 ORDER BY slot, due_at LIMIT $2::int8) AS d)"
+			   " AS due ORDER BY due_at LIMIT $2::int8",
 	[PG_KEY_FIND] = "SELECT saga_id, fingerprint FROM idempotency WHERE slot = $1::int4"
 					" AND namespace = $2 AND definition = $3 AND key = $4",
 	[PG_DEF_GET] = "SELECT namespace, name, version, hash, deployed_at, doc, source"

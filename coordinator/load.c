@@ -205,11 +205,31 @@ static int add_listed(void *ctx, const struct saga_row *row)
 	return 0;
 }
 
+/* Slots that were taken over lie scattered: one question for all of them. */
+static void list_slots(struct store_reader *reader, struct saga_list *list)
+{
+	CLEANUP(free_p) int *slots = xcalloc(SLOTS_MAX, sizeof(*slots));
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_ranges; i++)
+		for (int slot = list->ranges[i].first; slot <= list->ranges[i].last; slot++) {
+			CHECK(n < SLOTS_MAX);
+			slots[n++] = slot;
+		}
+	list->result =
+		reader->store->ops->load_due_slots(reader, slots, n, list->due_before, list->awake_too,
+										   list->limit, add_listed, list, &list->err);
+}
+
 void load_list(struct store_reader *reader, struct saga_list *list)
 {
 	const struct store_ops *ops = reader->store->ops;
 
 	list->result = 0;
+	if (list->n_ranges > 1 && ops->load_due_slots) {
+		list_slots(reader, list);
+		return;
+	}
 	for (size_t i = 0; i < list->n_ranges && list->result == 0; i++) {
 		int left = list->limit - (int)list->n;
 

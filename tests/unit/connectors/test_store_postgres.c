@@ -518,6 +518,62 @@ START_TEST(test_commit__writers_of_two_nodes_meet_at_keys)
 }
 END_TEST
 
+struct seen {
+	char text[256];
+	size_t len;
+};
+
+static int see(void *ctx, const struct saga_row *row)
+{
+	struct seen *seen = ctx;
+
+	for (int n = 0; n < 40; n++)
+		if (strcmp(row->id, rows_id(n)) == 0)
+			seen->len +=
+				(size_t)snprintf(seen->text + seen->len, sizeof(seen->text) - seen->len, "%d ", n);
+	return 0;
+}
+
+static const char *due(struct store *store, const int *slots, size_t n, bool awake, int limit)
+{
+	static struct seen seen;
+	struct store_reader *reader;
+	struct err err;
+
+	seen = (struct seen){0};
+	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
+	ck_assert_int_eq(store->ops->load_due_slots(reader, slots, n, rows_time(100), awake, limit, see,
+												&seen, &err),
+					 0);
+	store->ops->reader_close(reader);
+	return seen.text;
+}
+
+START_TEST(test_load_due_slots__takes_any_slots)
+{
+	const int slots[] = {9, 1, 5};
+	struct store *store;
+	struct err err;
+
+	postgres_fresh(SCHEMA);
+	store = open_url(postgres_again(SCHEMA), true);
+	for (int n = 0; n < 32; n++) { /* the first of each slot is awake, the second sleeps */
+		struct saga_row row = rows_saga(n);
+		struct store_item item = rows_create(n, &row);
+
+		row.due_at = n < 16 ? 0 : rows_time(n == 21 ? 10 : n == 25 ? 200 : 50);
+		ck_assert_int_eq(store->ops->commit(store, &item, 1, &err), 0);
+		ck_assert_int_eq(item.verdict, STORE_ACCEPTED);
+	}
+	ck_assert_str_eq(due(store, slots, 3, true, 100), "1 5 9 21 17 ");
+	ck_assert_str_eq(due(store, slots, 3, false, 100), "21 17 ");
+	ck_assert_str_eq(due(store, slots, 3, true, 4), "1 5 9 21 ");
+	ck_assert_str_eq(due(store, slots, 3, true, 2), "1 5 ");
+	ck_assert_str_eq(due(store, slots, 0, true, 2), "");
+	store->ops->close(store);
+}
+END_TEST
+
 static int count_step(void *ctx, const char *path, const char *text)
 {
 	int *steps = ctx;
@@ -653,6 +709,7 @@ int main(void)
 	tcase_add_test(tcase, test_connection__no_server_is_unavailable);
 	tcase_add_test(tcase, test_commit__finds_every_item_that_cannot_be_stored);
 	tcase_add_test(tcase, test_commit__writers_of_two_nodes_meet_at_keys);
+	tcase_add_test(tcase, test_load_due_slots__takes_any_slots);
 	tcase_add_test(tcase, test_migrate__status_plan_and_up);
 	tcase_add_test(tcase, test_migrate__from_the_schema_before);
 	tcase_add_test(tcase, test_migrate__many_at_once);
