@@ -237,6 +237,16 @@ int taker_count(struct taker *taker)
 	return LOCKED(taker, taker->n);
 }
 
+int taker_refused(struct taker *taker)
+{
+	int n;
+
+	pthread_mutex_lock(&taker->lock);
+	n = taker->n_refused;
+	pthread_mutex_unlock(&taker->lock);
+	return n;
+}
+
 int taker_out(struct taker *taker)
 {
 	return LOCKED(taker, taker->n_out);

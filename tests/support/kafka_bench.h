@@ -59,8 +59,9 @@ struct taker {
 void taker_init(struct taker *taker);
 struct kafka_consumer_options taker_options(struct taker *taker, struct kafka_cluster *cluster,
 											const char *group, const char *const *topics, size_t n);
-int taker_count(struct taker *taker); /* notes */
-int taker_out(struct taker *taker);   /* not given back */
+int taker_count(struct taker *taker);   /* notes */
+int taker_refused(struct taker *taker); /* how often it refused */
+int taker_out(struct taker *taker);     /* not given back */
 void taker_keep(struct taker *taker, bool keep);
 void taker_refuse(struct taker *taker, int partition);
 void taker_done(struct taker *taker, int i); /* gives a note's record back */

@@ -256,8 +256,7 @@ START_TEST(test_refused__is_offered_again_and_others_go_on)
 	KAFKA_UNTIL(progress(0).held);
 	kafka_bench_fill(producer, orders[0], 1, 50, 50);
 	KAFKA_UNTIL(taker_count(&taker) == 50);
-	KAFKA_UNTIL((pthread_mutex_lock(&taker.lock), pthread_mutex_unlock(&taker.lock),
-				 __atomic_load_n(&taker.n_refused, __ATOMIC_RELAXED) > 3));
+	KAFKA_UNTIL(taker_refused(&taker) > 3);
 	ck_assert_int_eq(progress(0).in_flight, 0);
 	ck_assert_int_eq(progress(0).processed, 0);
 	taker_refuse(&taker, -1);
