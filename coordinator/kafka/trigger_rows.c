@@ -47,8 +47,10 @@ static struct trigger_row row_of(const struct trigger *trigger)
 
 static void set_text(char **to, const char *text)
 {
-	free(*to);
+	char *before = *to; /* perhaps the same */
+
 	*to = text ? xstrdup(text) : NULL;
+	free(before);
 }
 
 static void take_row(struct trigger *trigger, const struct trigger_row *row)
@@ -177,9 +179,14 @@ static void make_seeks(struct triggers *triggers, struct trigger *trigger)
 	buf_init(&text, 0);
 	json_write(left, &text);
 	row.seeks = json_object_size(left) ? buf_str(&text) : NULL;
-	if (put_row(triggers, &row, &err) == 0)
+	/* When somebody else was faster the row is looked at again, and what was made is not made
+	 * twice. */
+	if (put_row(triggers, &row, &err) == 0) {
 		take_row(trigger, &row);
-	buf_release(&text); /* when somebody else was faster: at the next look */
+		json_decref(trigger->sought);
+		trigger->sought = NULL;
+	}
+	buf_release(&text);
 }
 
 /* Reading. */
