@@ -103,7 +103,7 @@ SAN_OBJ := $(if $(filter thread,$(SAN)),$(BUILD)/tests/support/threads/c11_threa
 $(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(SAN_OBJ) $(BUILD)/libtest.a $(BUILD)/libparticipant.a $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS) -lm
-$(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(LIBS)
+$(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libparticipant.a $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 $(BUILD)/tests/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a $(LIBS)

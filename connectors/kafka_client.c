@@ -229,6 +229,10 @@ static const struct kafka__setting defaults[] = {
 	{"reconnect.backoff.max.ms", "2000"},
 	{"socket.connection.setup.timeout.ms", "10000"},
 	{"socket.keepalive.enable", "true"},
+	/* How long the partitions of a node that was killed are nobody's: about as long as its slots.
+	 */
+	{"session.timeout.ms", "10000"},
+	{"heartbeat.interval.ms", "2000"},
 	{"log.connection.close", "false"},
 	{"queued.min.messages", "10000"},
 	{"queued.max.messages.kbytes", "16384"},
