@@ -31,14 +31,14 @@ mutant undo-in-any-order sagas/decide_undo.c 's/if \(saga_state_dependants_undon
 mutant ambiguous-is-not-done sagas/decide_reply.c 's/bool ambiguous = !from_probe[^;]*;/bool ambiguous = false;/'
 mutant ambiguous-is-not-armed sagas/decide_forward.c 's/if \(ambiguous\)(\s+decide__arm)/if (false)\1/'
 mutant undo-before-it-settled sagas/decide_undo.c 's/action->run\.settle_at <= ctx->now \&\&/true \&\&/'
-mutant grace-left-out sagas/decide_call.c 's/\(attempt_is_over \? 0 : timeout_ms\) \+ grace_ms/(attempt_is_over ? 0 : timeout_ms) + 0 * grace_ms/'
-mutant absent-believed-too-early sagas/decide_reply.c 's/bool settled = exec->settle_at <= ctx->now;/bool settled = true;/'
+mutant grace-left-out sagas/decide_call.c 's/return timeout_ms < GRACE_MIN_MS \? GRACE_MIN_MS : timeout_ms;/return timeout_ms * 0;/'
+mutant absent-believed-too-early sagas/decide_reply.c 's/bool settled = exec->settle_at <= exec->ask;/bool settled = true;/'
 mutant tolerated-is-not-undone sagas/decide_forward.c 's/(action->comp == COMP_ARMED) \&\& action->run\.settle_at <= ctx->now\)(\s+decide__start_undo)/\1 \&\& false)\2/'
 mutant no-pivot sagas/state_derive.c 's/return state->pivot_scheduled \|\| [^;]*;/return false;/'
 # The way forward.
 mutant needs-not-awaited sagas/decide_forward.c 's/if \(!state->steps\[def->needs\[i\]\]\.settled\)/if (!state->steps[def->needs[i]].begun)/'
 mutant late-replies-accepted sagas/decide_reply.c 's/return \(kind_is_probe\(in->kind\) \? exec->probe_out : exec->out\) && in->attempt == exec->attempt;/return true;/'
-mutant timers-early sagas/decide.c 's/exec->due_at \&\& exec->due_at <= now\)/exec->due_at \&\& exec->due_at <= now + 300)/'
+mutant timers-early sagas/state.c 's/->due_at = event->due_at;/->due_at = event->due_at ? event->due_at - 300 : 0;/g'
 # Recovery, sleep, and rows.
 mutant recovery-sends-nothing sagas/decide.c 's/if \(def->probe\)(\s+)decide__probe\(ctx, target\);(\s+)else(\s+)decide__send_again\(ctx, target\);/(void)settles;/'
 mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = exec->ambiguous = true;/(void)settles;/'

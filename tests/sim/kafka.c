@@ -328,8 +328,6 @@ static void note_probe(struct sim *sim, const struct sim_record *record)
 		return;
 	action->probed = true;
 	action->probed_at = sim->world.now;
-	if (status == 404)
-		action->next_at = 0; /* it may be sent again at once, whatever else was answered */
 }
 
 static int into_inbox(struct sim *sim, const struct sim_record *record,

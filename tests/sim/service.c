@@ -443,8 +443,6 @@ static void tell_oracle(struct sim *sim, const struct flight *flight)
 		flight->status < 500 && flight->status != 202) {
 		action->probed = true;
 		action->probed_at = sim->world.now;
-		if (flight->status == 404)
-			action->next_at = 0; /* it may be sent again at once */
 	}
 	if (flight->copy.command.kind != CALL_DO)
 		return;
