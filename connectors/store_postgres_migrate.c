@@ -177,6 +177,20 @@ static int read_schema(struct pg_conn *conn, struct store_postgres_schema *ret_s
 	return 0;
 }
 
+/* Another node may be in the middle of it: an empty database gets several migrations, one by one.
+ */
+static int await_migration(struct pg_conn *conn, struct store_postgres_schema *schema,
+						   struct err *err)
+{
+	int r = run_text(conn,
+					 "SET statement_timeout = 0; SELECT pg_advisory_lock(" MIGRATION_LOCK ");"
+					 "SELECT pg_advisory_unlock(" MIGRATION_LOCK ")",
+					 "cannot lock the schema", err);
+
+	pg__disconnect(conn); /* with the settings */
+	return r < 0 ? r : read_schema(conn, schema, err);
+}
+
 int pg__open_schema(struct store_postgres *s, int slot_count, struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *value = NULL;
@@ -189,6 +203,8 @@ int pg__open_schema(struct store_postgres *s, int slot_count, struct err *err)
 		if (r == 0)
 			r = read_schema(&s->member, &schema, err);
 	}
+	if (r == 0 && schema.version < schema.newest)
+		r = await_migration(&s->member, &schema, err);
 	if (r == 0)
 		r = check_newer(&schema, err);
 	if (r < 0)

@@ -5,6 +5,7 @@
 #include "connectors/store_postgres.h"
 
 #include <check.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -660,6 +661,39 @@ START_TEST(test_migrate__many_at_once)
 }
 END_TEST
 
+/* The first of two nodes has made the tables of migration 1, and is not at the end. */
+START_TEST(test_migrate__waits_for_another_node_that_is_at_it)
+{
+	PGresult *result;
+	int status;
+	PGconn *pg;
+	pid_t pid;
+
+	postgres_fresh(SCHEMA);
+	leave(&(struct member){.store = open_url(postgres_again(SCHEMA), true)});
+	sql("UPDATE meta SET value = '1' WHERE name LIKE 'schema%'");
+	pg = PQconnectdb(postgres_again(SCHEMA));
+	result = PQexec(pg, "SELECT pg_advisory_lock(358485159012)");
+	ck_assert_int_eq(PQresultStatus(result), PGRES_TUPLES_OK);
+	PQclear(result);
+	pid = fork();
+	if (pid == 0) {
+		struct store_postgres_options options = {.url = postgres_again(SCHEMA)};
+		struct store *store;
+
+		_exit(store_postgres_open(&options, &store, NULL) < 0);
+	}
+	while (strcmp(sql("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'"
+					  " AND NOT granted"),
+				  "t") != 0)
+		ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0); /* it has not given up */
+	sql("UPDATE meta SET value = '3' WHERE name LIKE 'schema%'");
+	PQfinish(pg); /* with the lock */
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(test_migrate__another_schema_is_refused)
 {
 	struct store_postgres_options options = {.url = NULL, .exclusive = true};
@@ -713,6 +747,7 @@ int main(void)
 	tcase_add_test(tcase, test_migrate__status_plan_and_up);
 	tcase_add_test(tcase, test_migrate__from_the_schema_before);
 	tcase_add_test(tcase, test_migrate__many_at_once);
+	tcase_add_test(tcase, test_migrate__waits_for_another_node_that_is_at_it);
 	tcase_add_test(tcase, test_migrate__another_schema_is_refused);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
