@@ -285,12 +285,17 @@ static int start_intake(struct hub *hub, const struct hub_start *start, struct e
 		.keep_ms = hub->settings->early_events_ms,
 		.in_flight = EVENTS_IN_FLIGHT,
 	};
+	struct triggers *started_triggers = NULL;
+	struct events *started_events = NULL;
 	int r = start_replies(hub, err);
 
+	/* The server runs already, and asks for them. */
 	if (r == 0 && hub->settings->n_clusters > 0)
-		r = events_start(&events, &hub->events, err);
+		r = events_start(&events, &started_events, err);
+	__atomic_store_n(&hub->events, started_events, __ATOMIC_RELEASE);
 	if (r == 0)
-		r = triggers_start(&triggers, &hub->triggers, err);
+		r = triggers_start(&triggers, &started_triggers, err);
+	__atomic_store_n(&hub->triggers, started_triggers, __ATOMIC_RELEASE);
 	return r;
 }
 
@@ -390,13 +395,16 @@ void hub_free(struct hub *hub)
 
 void hub_deployed(struct hub *hub)
 {
-	if (hub->events)
-		events_deployed(hub->events);
-	if (hub->triggers)
-		triggers_deployed(hub->triggers);
+	struct events *events = __atomic_load_n(&hub->events, __ATOMIC_ACQUIRE);
+	struct triggers *triggers = hub_triggers(hub);
+
+	if (events)
+		events_deployed(events);
+	if (triggers)
+		triggers_deployed(triggers);
 }
 
 struct triggers *hub_triggers(struct hub *hub)
 {
-	return hub->triggers;
+	return __atomic_load_n(&hub->triggers, __ATOMIC_ACQUIRE);
 }

@@ -110,14 +110,15 @@ static void add_events(void *ctx, size_t cluster, struct kafka_consumer *consume
 static void write_consumers(const struct hub *hub, struct buf *out)
 {
 	CLEANUP(free_p) struct consumers *consumers = xcalloc(1, sizeof(*consumers));
+	struct events *events = __atomic_load_n(&hub->events, __ATOMIC_ACQUIRE);
 
 	consumers->hub = hub;
 	for (size_t i = 0; i < hub->settings->n_clusters; i++)
 		if (hub->each[i].replies)
 			add_consumer(consumers, name_of(hub, i), "replies",
 						 replies_consumer(hub->each[i].replies));
-	if (hub->events)
-		events_topics(hub->events, add_events, consumers);
+	if (events)
+		events_topics(events, add_events, consumers);
 #define X(name, type, help, value)                                                                 \
 	head(out, name, type, help);                                                                   \
 	for (size_t i = 0; i < consumers->n; i++) {                                                    \
@@ -158,10 +159,11 @@ static void write_replies(const struct hub *hub, struct buf *out)
 static void write_events(const struct hub *hub, struct buf *out)
 {
 	static const char name[] = "skald_kafka_events_total";
+	struct events *events = __atomic_load_n(&hub->events, __ATOMIC_ACQUIRE);
 	struct events_stats s = {0};
 
-	if (hub->events)
-		events_stats(hub->events, &s);
+	if (events)
+		events_stats(events, &s);
 	head(out, name, "counter",
 		 "Records of topics that sagas wait at: taken; and rows for expressions that found a value "
 		 "in them: kept, refused by the store, expired. Unreadable: records that are no event.");
@@ -216,6 +218,6 @@ void hub_write_metrics(struct hub *hub, struct buf *out)
 	}
 	if (hub->relay)
 		write_outbox(hub, out);
-	if (hub->triggers)
-		triggers_write_metrics(hub->triggers, out);
+	if (hub_triggers(hub))
+		triggers_write_metrics(hub_triggers(hub), out);
 }
