@@ -174,6 +174,11 @@ bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo" STORE=sqlite CON
 	$(Q)tests/bench/run "$(BUILD)" "$(or $(SCENARIO),http3 http3-undo)" "$(or $(STORE),sqlite)" \
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)"
 
+.PHONY: bench-kafka
+bench-kafka: all $(TOOL_BIN) ## measures sagas from Kafka: SCENARIO="kafka-start kafka3" STORE=sqlite RECORDS=40000
+	$(Q)tests/bench/kafka "$(BUILD)" "$(or $(SCENARIO),kafka-start kafka3)" "$(or $(STORE),sqlite)" \
+		"$(or $(RECORDS),40000)"
+
 .PHONY: bench-sleepers
 bench-sleepers: all $(TOOL_BIN) ## measures a store full of sleeping sagas: N=1000000 STORE="sqlite postgres"
 	$(Q)tests/bench/sleepers "$(BUILD)" "$(or $(N),1000000)" "$(or $(STORE),sqlite postgres)"

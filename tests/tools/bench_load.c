@@ -31,8 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sagas/base/buf.h"
 #include "sagas/base/macros.h"
+#include "tests/support/server_reading.h"
 
 enum { INPUT_SIZE = 64 * 1024, EVENTS_A_TURN = 128, MAX_CONNECTIONS = 4096, MAX_METRICS = 4 };
 
@@ -178,73 +178,16 @@ static bool on_readable(struct connection *connection)
 	return true;
 }
 
-static double server_cpu_seconds(void)
-{
-	char path[64], text[1024], *at;
-	unsigned long user = 0, kernel = 0;
-	FILE *file;
-	size_t len;
-
-	if (!options.server_pid)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", options.server_pid);
-	file = fopen(path, "re");
-	if (!file)
-		die(path);
-	len = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[len] = '\0';
-	at = strrchr(text, ')'); /* the name in front may hold anything */
-	if (!at ||
-		sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2)
-		die(path);
-	return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-
-/* The sum over the labels of a metric. */
-static double metric_value(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-	double value = 0;
-	const char *at;
-
-	for (at = strchr(text, '\n'); at; at = strchr(at, '\n')) {
-		at++;
-		if (strncmp(at, name, len) == 0 && (at[len] == ' ' || at[len] == '{'))
-			value += strtod(at + strcspn(at, " "), NULL);
-	}
-	return value;
-}
-
-static void read_metrics(double values[MAX_METRICS])
-{
-	static const char request[] =
-		"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-	char block[4096];
-	struct buf in;
-	ssize_t n;
-	int i, fd;
-
-	if (options.n_metrics == 0)
-		return;
-	fd = connect_server();
-	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-		die("send");
-	buf_init(&in, 0);
-	while ((n = recv(fd, block, sizeof(block), 0)) > 0)
-		buf_add(&in, block, (size_t)n);
-	close(fd);
-	for (i = 0; i < options.n_metrics; i++)
-		values[i] = metric_value(buf_str(&in), options.metrics[i]);
-	buf_release(&in);
-}
-
 static struct reading read_now(void)
 {
-	struct reading reading = {.server_cpu_s = server_cpu_seconds()};
+	struct reading reading = {.server_cpu_s = 0};
 	struct rusage usage;
 
-	read_metrics(reading.metrics);
+	if (options.server_pid)
+		reading.server_cpu_s = process_cpu_seconds(options.server_pid);
+	if (options.n_metrics > 0 &&
+		server_metrics(options.port, options.metrics, options.n_metrics, reading.metrics) < 0)
+		die("metrics");
 	getrusage(RUSAGE_SELF, &usage);
 	reading.load_cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 						 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
