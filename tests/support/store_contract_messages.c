@@ -60,7 +60,7 @@ START_TEST(test_outbox__is_written_with_the_transition)
 }
 END_TEST
 
-START_TEST(test_outbox__a_record_may_have_no_key_and_no_value)
+START_TEST(test_outbox__a_record_may_have_no_key_and_no_value_and_no_value)
 {
 	OPEN(store);
 	struct outbox_row out = messages_outbox_row(0, "placed"), got = {.slot = -1};
@@ -424,7 +424,8 @@ END_TEST
 void store_contract__add_messages(TCase *tcase, int n)
 {
 	tcase_add_loop_test(tcase, test_outbox__is_written_with_the_transition, 0, n);
-	tcase_add_loop_test(tcase, test_outbox__a_record_may_have_no_key_and_no_value, 0, n);
+	tcase_add_loop_test(tcase, test_outbox__a_record_may_have_no_key_and_no_value_and_no_value, 0,
+						n);
 	tcase_add_loop_test(tcase, test_outbox__is_listed_by_slot_and_removed_row_by_row, 0, n);
 	tcase_add_loop_test(tcase, test_outbox__expires_from_the_oldest, 0, n);
 	tcase_add_loop_test(tcase, test_commit__leaves_nothing_of_the_messages_of_a_refused_item, 0, n);
