@@ -179,37 +179,53 @@ static int64_t question_of(const struct kafka__part *part)
 	return KAFKA_OFFSET_EARLIEST;
 }
 
-/* Has the broker say where special places and times are. */
-static void look_up(struct kafka_consumer *consumer)
+static bool is_looked_for(const struct kafka__part *part)
 {
+	return (part->hold & KAFKA__HOLD_PLACE) && (part->place < 0 || part->place_at_time) &&
+		   (part->place != KAFKA_OFFSET_COMMITTED || part->asked);
+}
+
+static void found_end(struct kafka__part *part, int64_t offset)
+{
+	part->end_before = offset;
+}
+
+static void found_place(struct kafka__part *part, int64_t offset)
+{
+	/* Nothing was as late as that time; what has come since the end was asked for is later. */
+	part->place = offset >= 0 ? offset : part->end_before;
+	part->place_at_time = false;
+}
+
+/* Asks where parts end, or where special places and times are. */
+static void ask_places(struct kafka_consumer *consumer, bool ends)
+{
+	void (*found)(struct kafka__part * part, int64_t offset) = ends ? found_end : found_place;
 	rd_kafka_topic_partition_list_t *list = NULL;
 	rd_kafka_resp_err_t code;
 
 	for (size_t i = 0; i < consumer->n_parts; i++) {
 		struct kafka__part *part = consumer->parts[i];
 
-		if (!(part->hold & KAFKA__HOLD_PLACE) || (part->place >= 0 && !part->place_at_time) ||
-			(part->place == KAFKA_OFFSET_COMMITTED && !part->asked))
+		if (!is_looked_for(part))
+			continue;
+		if (ends != (question_of(part) >= 0 && part->end_before < 0))
 			continue;
 		if (!list)
 			list = rd_kafka_topic_partition_list_new((int)consumer->n_parts);
 		rd_kafka_topic_partition_list_add(list, part->topic, part->partition)->offset =
-			question_of(part);
+			ends ? KAFKA_OFFSET_LATEST : question_of(part);
 	}
 	if (!list)
 		return;
 	code = rd_kafka_offsets_for_times(consumer->rk, list, KAFKA__QUERY_MS);
 	for (int i = 0; i < list->cnt; i++) {
 		const rd_kafka_topic_partition_t *at = &list->elems[i];
-		struct kafka__part *part = kafka__part_find(consumer, at->topic, at->partition);
 
-		if (code || at->err) {
+		if (code || at->err)
 			code = code ? code : at->err;
-			continue;
-		}
-		/* Nothing is as late as that time: the end, which is to be asked for by itself. */
-		part->place = at->offset >= 0 ? at->offset : KAFKA_OFFSET_LATEST;
-		part->place_at_time = false;
+		else
+			found(kafka__part_find(consumer, at->topic, at->partition), at->offset);
 	}
 	if (code)
 		note_code(consumer, code, "where to go on in a partition");
@@ -221,13 +237,17 @@ static bool is_found(const struct kafka__part *part)
 	return part->place >= 0 && !part->place_at_time;
 }
 
-/* Finds the places of all that are held for it. */
+/*
+ * Finds the places of all that are held for it. Where a time is looked for, the end is asked for
+ * before: a record that comes in between, or while brokers do not answer, is not passed over.
+ */
 static void places_find(struct kafka_consumer *consumer)
 {
 	ask_committed(consumer);
-	look_up(consumer);
-	/* A second time for times past the end. */
-	look_up(consumer);
+	for (int try = 0; try < 2; try++) { /* a leader may just have moved */
+		ask_places(consumer, true);
+		ask_places(consumer, false);
+	}
 }
 
 /* Where librdkafka is to read on in a partition that is not held for its place. */

@@ -32,6 +32,7 @@ struct kafka__part *kafka__part_add(struct kafka_consumer *consumer, const char 
 	part->partition = partition;
 	part->hold = KAFKA__HOLD_PLACE;
 	part->place = KAFKA_OFFSET_COMMITTED;
+	part->end_before = -1;
 	part->eof = -1;
 	part->live = true;
 	part->refs = 1;

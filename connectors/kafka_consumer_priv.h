@@ -57,6 +57,7 @@ struct kafka__part {
 	bool paused;        /* what librdkafka was told */
 	int64_t place;      /* HOLD_PLACE: where to go on; may be special */
 	bool place_at_time; /* place is a wall time */
+	int64_t end_before; /* where it ended before a time was looked up in it; -1: not known */
 	bool asked;         /* what the group has committed is known */
 	/* Fetched and not taken yet, in order; with HOLD_OFFERED. */
 	struct kafka__out *held_first, *held_last;
