@@ -10,7 +10,9 @@
 #include "sagas/kafka_record.h"
 #include "sagas/request.h"
 
-enum { MESSAGE_MAX_HEADERS = 64, MESSAGE_MAX_HEADER_BYTES = 16 * 1024 };
+/* More than what requests may bring (RECORD_MAX_HEADERS of RECORD_HEADER_MAX_BYTES, which say so
+ * where a definition's author is told) and what Skald adds to them. */
+enum { MESSAGE_MAX_HEADERS = 64, MESSAGE_MAX_HEADER_BYTES = 512 * 1024 };
 
 /* Names and values stand in `bytes`, each with a NUL behind it; the places are offsets, because the
  * bytes move while they grow. */

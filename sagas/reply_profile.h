@@ -44,7 +44,7 @@ struct command_address {
 	wall_ms at; /* of this attempt */
 };
 
-enum { COMMAND_MAX_HEADERS = 64, COMMAND_MAX_HEADER_BYTES = 16 * 1024 };
+enum { COMMAND_MAX_HEADERS = 64, COMMAND_MAX_HEADER_BYTES = 512 * 1024 };
 
 struct command_record {
 	struct kafka_record record; /* borrows from below, from the request and from the address */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sagas/cloudevent.h"
+#include "sagas/decide_priv.h"
 #include "sagas/json_text.h"
 
 #define ID "0198c0de-7a31-7abc-bf11-223344556677"
@@ -263,8 +264,9 @@ START_TEST(test_command_record__bounds_headers)
 {
 	CLEANUP(request_unref_p) struct request *many = make_request("1");
 	CLEANUP(request_unref_p) struct request *large = make_request("1");
+	static char long_header[COMMAND_MAX_HEADER_BYTES + 16];
 	const char *names[COMMAND_MAX_HEADERS];
-	char text[COMMAND_MAX_HEADERS][16], long_header[COMMAND_MAX_HEADER_BYTES + 16];
+	char text[COMMAND_MAX_HEADERS][16];
 	const char *one = long_header;
 	struct command_record command;
 	struct err err;
@@ -295,6 +297,28 @@ START_TEST(test_command_record__bounds_headers)
 }
 END_TEST
 
+/* What the core lets a definition say always fits, in every profile: else a command that is in the
+ * history could never be sent. */
+START_TEST(test_command_record__takes_all_that_a_request_may_bring)
+{
+	CLEANUP(request_unref_p) struct request *request = make_request("1");
+	static char value[RECORD_HEADER_MAX_BYTES];
+
+	memset(value, 'x', sizeof(value) - 1);
+	request->headers = xcalloc(RECORD_MAX_HEADERS + 1, sizeof(*request->headers));
+	for (int i = 0; i < RECORD_MAX_HEADERS; i++) {
+		request->headers[i] = xasprintf("h%02d: %s", i, value);
+		request->headers[i][RECORD_HEADER_MAX_BYTES] = '\0';
+	}
+	for (int profile = PROFILE_NATIVE; profile <= PROFILE_EVENTUATE; profile++) {
+		struct command_record command;
+
+		make((enum reply_profile)profile, request, &command);
+		command_record_release(&command);
+	}
+}
+END_TEST
+
 START_TEST(test_command_record__knows_profiles_by_name)
 {
 	ck_assert_int_eq(reply_profile_parse("native"), PROFILE_NATIVE);
@@ -320,6 +344,7 @@ int main(void)
 	tcase_add_test(tc, test_command_record__without_key_is_keyed_by_the_saga);
 	tcase_add_test(tc, test_command_record__own_headers_win_nowhere);
 	tcase_add_test(tc, test_command_record__bounds_headers);
+	tcase_add_test(tc, test_command_record__takes_all_that_a_request_may_bring);
 	tcase_add_test(tc, test_command_record__knows_profiles_by_name);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
