@@ -44,6 +44,24 @@ START_TEST(test_request__keeps_a_body_that_is_not_json)
 }
 END_TEST
 
+START_TEST(test_request__keeps_what_goes_through_kafka)
+{
+	round_trip(
+		"{\"kind\":\"command\",\"to\":\"credit\",\"type\":\"Reserve\",\"record_key\":\"c-7\","
+		"\"key\":\"s/a/do\",\"correlation\":\"default/s/a/do\",\"headers\":[\"x-a: 1\"],"
+		"\"body\":{\"amount\":19.99}}",
+		NULL);
+	round_trip(
+		"{\"kind\":\"emit\",\"cluster\":\"default\",\"topic\":\"orders\",\"type\":\"Placed\","
+		"\"record_key\":\"o-1\",\"body\":null}",
+		NULL);
+	round_trip(
+		"{\"kind\":\"emit\",\"cluster\":\"default\",\"topic\":\"orders\",\"type\":\"Placed\","
+		"\"record_key\":\"o-1\"}",
+		NULL);
+}
+END_TEST
+
 START_TEST(test_request__is_shared_by_counting)
 {
 	struct request *request = request_new();
@@ -59,6 +77,10 @@ START_TEST(test_request__is_shared_by_counting)
 END_TEST
 
 static const char *const wrong[] = {
+	"{\"kind\":\"letter\",\"to\":\"pay\",\"method\":\"GET\",\"path\":\"/\",\"key\":\"k\"}",
+	"{\"kind\":\"command\",\"to\":\"pay\",\"method\":\"GET\",\"path\":\"/\",\"key\":\"k\"}",
+	"{\"kind\":\"command\",\"to\":\"pay\",\"type\":\"T\",\"record_key\":\"k\",\"key\":\"k\"}",
+	"{\"kind\":\"emit\",\"topic\":\"t\",\"type\":\"T\",\"record_key\":\"k\"}",
 	"{}",
 	"[]",
 	"\"x\"",
@@ -90,6 +112,7 @@ int main(void)
 
 	tcase_add_test(tc, test_request__keeps_its_bytes);
 	tcase_add_test(tc, test_request__keeps_a_body_that_is_not_json);
+	tcase_add_test(tc, test_request__keeps_what_goes_through_kafka);
 	tcase_add_test(tc, test_request__is_shared_by_counting);
 	tcase_add_loop_test(tc, test_request__refuses_what_is_not_one, 0, ARRAY_SIZE(wrong));
 	suite_add_tcase(suite, tc);
