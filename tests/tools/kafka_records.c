@@ -18,7 +18,7 @@
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
-enum { TIMEOUT_MS = 10000, LINE_MAX_BYTES = 8 * 1024 * 1024, HEADERS_MAX = 32 };
+enum { TIMEOUT_MS = 10000, LINE_MAX_BYTES = 8 * 1024 * 1024, HEADERS_MAX = 32, WINDOW = 1000 };
 
 static struct kafka_cluster *cluster;
 
@@ -30,14 +30,15 @@ static void die(const char *what, const struct err *err)
 
 /* Producing. */
 
-struct sent {
-	struct kafka_send send;
-	sem_t done;
-};
+static sem_t room; /* for records that are not acknowledged yet */
 
+/* Thread: the producer's. */
 static void sent(struct kafka_send *send)
 {
-	sem_post(&CONTAINER_OF(send, struct sent, send)->done);
+	if (send->result != KAFKA_SENT)
+		die("a record", &send->err);
+	free(send);
+	sem_post(&room);
 }
 
 static void fill_headers(const json_t *from, struct kafka_header *headers, size_t *ret_n)
@@ -56,8 +57,8 @@ static void produce_line(struct kafka_producer *producer, const char *topic, con
 {
 	CLEANUP(json_decref_p) json_t *doc = NULL;
 	struct kafka_header headers[HEADERS_MAX];
-	struct sent one = {.send = {.record = {.topic = topic, .partition = -1}, .done = sent}};
-	struct kafka_record *record = &one.send.record;
+	struct kafka_send *send = xcalloc(1, sizeof(*send));
+	struct kafka_record *record = &send->record;
 	const json_t *value;
 	struct buf text;
 	struct err err;
@@ -65,6 +66,9 @@ static void produce_line(struct kafka_producer *producer, const char *topic, con
 	if (json_parse(line, strlen(line), &doc, &err) < 0)
 		die(line, &err);
 	value = json_object_get(doc, "value");
+	send->done = sent;
+	record->topic = topic;
+	record->partition = -1;
 	if (json_object_get(doc, "partition"))
 		record->partition = (int)json_integer_value(json_object_get(doc, "partition"));
 	record->key = json_string_value(json_object_get(doc, "key"));
@@ -78,12 +82,9 @@ static void produce_line(struct kafka_producer *producer, const char *topic, con
 	record->value_len = text.len;
 	fill_headers(json_object_get(doc, "headers"), headers, &record->n_headers);
 	record->headers = headers;
-	sem_init(&one.done, 0, 0);
-	kafka_produce(producer, &one.send);
-	while (sem_wait(&one.done) < 0)
+	while (sem_wait(&room) < 0)
 		;
-	if (one.send.result != KAFKA_SENT)
-		die(topic, &one.send.err);
+	kafka_produce(producer, send);
 	buf_release(&text);
 }
 
@@ -95,8 +96,12 @@ static void produce(const char *topic)
 
 	if (kafka_producer_start(cluster, &producer, &err) < 0)
 		die("producer", &err);
+	sem_init(&room, 0, WINDOW);
 	while (fgets(line, LINE_MAX_BYTES, stdin))
 		produce_line(producer, topic, line);
+	for (int i = 0; i < WINDOW; i++)
+		while (sem_wait(&room) < 0)
+			;
 	kafka_producer_stop(producer, TIMEOUT_MS);
 	free(line);
 }
