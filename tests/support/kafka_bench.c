@@ -239,12 +239,7 @@ int taker_count(struct taker *taker)
 
 int taker_refused(struct taker *taker)
 {
-	int n;
-
-	pthread_mutex_lock(&taker->lock);
-	n = taker->n_refused;
-	pthread_mutex_unlock(&taker->lock);
-	return n;
+	return LOCKED(taker, taker->n_refused);
 }
 
 int taker_out(struct taker *taker)
