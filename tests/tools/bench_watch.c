@@ -4,10 +4,11 @@
  *     bench_watch --port P --from NAME --metric NAME --until N
  *                 [--server-pid PID] [--pid PID]… [--seconds S]
  *
- * The time begins when the counter of --from is not 0 any more, and ends when that of --metric has
- * come to N. Prints "name value" lines:
+ * The time begins when the counter of --from is seen not to be 0 any more, and ends when that of
+ * --metric has come to N. What that one had counted by the beginning does not count. Prints
+ * "name value" lines:
  *
- *     seconds per_second server_cpu_seconds (with --server-pid) other_cpu_seconds (--pid)
+ *     counted seconds per_second server_cpu_seconds (with --server-pid) other_cpu_seconds (--pid)
  *
  * Exit code 1 when it has not come there after S seconds (default 120).
  */
@@ -130,10 +131,11 @@ int main(int argc, char **argv)
 
 	parse_options(argc, argv);
 	deadline_s = now_s() + options.seconds;
-	from = wait_for(options.from, 1, deadline_s);
+	wait_for(options.from, 1, deadline_s);
+	from = read_now(options.metric);
 	to = wait_for(options.metric, options.until, deadline_s);
-	printf("seconds %.3f\nper_second %.1f\n", to.at_s - from.at_s,
-		   options.until / (to.at_s - from.at_s));
+	printf("counted %.0f\nseconds %.3f\nper_second %.1f\n", to.value - from.value,
+		   to.at_s - from.at_s, (to.value - from.value) / (to.at_s - from.at_s));
 	if (options.server_pid)
 		printf("server_cpu_seconds %.3f\n", to.server_cpu_s - from.server_cpu_s);
 	if (options.n_pids > 0)
