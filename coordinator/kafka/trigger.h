@@ -84,8 +84,8 @@ int triggers_start(const struct triggers_options *options, struct triggers **ret
  * start. Before engine_drain, and with producers that still work.
  */
 void triggers_stop(struct triggers *triggers, int64_t grace_ms);
-/* After triggers_stop, engine_stop and writer_stop, and when the producers have ended: nobody can
- * answer any more. Takes NULL. */
+/* After triggers_stop, engine_stop and writer_stop: nobody can answer any more. The producers end
+ * before the writer, to which their acknowledgements of dead letters post. Takes NULL. */
 void triggers_free(struct triggers *triggers);
 
 /* Definitions or rows of triggers have changed here: look now. */
