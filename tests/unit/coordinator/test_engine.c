@@ -13,8 +13,10 @@
 #include "connectors/http_client.h"
 #include "connectors/store_sqlite.h"
 #include "coordinator/clock.h"
+#include "coordinator/delivery.h"
 #include "coordinator/log.h"
 #include "coordinator/registry.h"
+#include "coordinator/turn.h"
 #include "coordinator/writer.h"
 #include "tests/support/temp_dir.h"
 
@@ -32,6 +34,24 @@ static const char calling[] = "saga: calling\n"
 							  "steps:\n"
 							  "  - {id: a, http: {to: nobody, method: GET, path: /a}}\n";
 
+static const char commanding[] = "saga: commanding\n"
+								 "participants: {p: {timeout: 1h}}\n"
+								 "steps:\n"
+								 "  - {id: a, command: {to: p, type: A}, compensate: none}\n"
+								 "  - {id: b, command: {to: p, type: B}, compensate: none}\n";
+
+static const char hasty[] = "saga: hasty\n"
+							"participants: {p: {timeout: 20ms}}\n"
+							"defaults: {retry: {maximum_attempts: 1}}\n"
+							"steps:\n"
+							"  - {id: a, command: {to: p, type: A}, compensate: none}\n";
+
+/* A command that was sent, for a thread that answers it. */
+struct sent_command {
+	char saga_id[SAGA_ID_SIZE];
+	char step[2];
+};
+
 static struct {
 	struct store *store;
 	struct writer *writer;
@@ -45,7 +65,29 @@ static struct {
 	pthread_cond_t changed;
 	int n_answered, n_failed, n_ended, n_deployed;
 	unsigned next_id;
+	struct sent_command sent[2 * STARTERS * EACH];
+	int n_sent, n_taken, n_delivered, n_refused;
+	bool no_more; /* is sent */
 } n;
+
+/* Thread: engine. */
+static void send_command(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
+						 const struct command *command, const int64_t *not_after_ms,
+						 void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx)
+{
+	struct call_reply *reply = call_reply_new(saga_id, command);
+
+	(void)ctx;
+	ck_assert_str_eq(ns, "default");
+	ck_assert_ptr_null(not_after_ms);
+	reply->result = CALL_PUBLISHED;
+	replied(reply_ctx, reply);
+	pthread_mutex_lock(&n.mutex);
+	memcpy(n.sent[n.n_sent].saga_id, saga_id, SAGA_ID_SIZE);
+	n.sent[n.n_sent++].step[0] = def->steps[command->step].id[0];
+	pthread_cond_broadcast(&n.changed);
+	pthread_mutex_unlock(&n.mutex);
+}
 
 /* Everything that a node composes, without its server. */
 
@@ -53,7 +95,7 @@ static void start_node(void)
 {
 	struct store_sqlite_options store = {.no_sync = true};
 	struct writer_options writer = {0};
-	struct engine_options engine = {.ready = &n.ready};
+	struct engine_options engine = {.ready = &n.ready, .send_command = send_command};
 	struct err err;
 
 	store.path = n.path;
@@ -223,6 +265,103 @@ START_TEST(test_engine__takes_nothing_while_it_drains)
 }
 END_TEST
 
+/* Thread: engine. */
+static void delivered(struct delivery *delivery)
+{
+	pthread_mutex_lock(&n.mutex);
+	n.n_delivered += delivery->result == 0;
+	n.n_refused += delivery->result != 0;
+	pthread_cond_broadcast(&n.changed);
+	pthread_mutex_unlock(&n.mutex);
+	delivery_free(delivery);
+}
+
+static struct delivery *reply_to(const struct sent_command *sent)
+{
+	struct delivery *delivery = delivery_new(DELIVERY_REPLY);
+
+	memcpy(delivery->ns, "default", sizeof("default"));
+	memcpy(delivery->saga_id, sent->saga_id, SAGA_ID_SIZE);
+	memcpy(delivery->step, sent->step, sizeof(sent->step));
+	delivery->value = jval_from_json(json_pack("{s:i}", "n", 1));
+	delivery->done = delivered;
+	return delivery;
+}
+
+/* Answers what is sent, twice, until no more is. */
+static void *answer_commands(void *arg)
+{
+	struct err err;
+
+	(void)arg;
+	for (;;) {
+		struct sent_command sent;
+
+		pthread_mutex_lock(&n.mutex);
+		while (n.n_taken == n.n_sent && !n.no_more)
+			pthread_cond_wait(&n.changed, &n.mutex);
+		if (n.n_taken == n.n_sent) {
+			pthread_mutex_unlock(&n.mutex);
+			return NULL;
+		}
+		sent = n.sent[n.n_taken++];
+		pthread_mutex_unlock(&n.mutex);
+		for (int i = 0; i < 2; i++)
+			ck_assert_int_eq(engine_deliver(n.engine, reply_to(&sent), &err), 0);
+	}
+}
+
+START_TEST(test_engine__takes_replies_from_many_threads)
+{
+	pthread_t threads[STARTERS];
+	int wanted = 2 * STARTERS * EACH; /* commands, two of each saga */
+
+	deploy(commanding);
+	for (int i = 0; i < STARTERS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, answer_commands, NULL), 0);
+	for (int i = 0; i < STARTERS * EACH; i++)
+		post_start("commanding", 60000, NULL);
+	wait_for_answers(STARTERS * EACH);
+	pthread_mutex_lock(&n.mutex);
+	while (n.n_delivered + n.n_refused < 2 * wanted)
+		pthread_cond_wait(&n.changed, &n.mutex);
+	n.no_more = true;
+	pthread_cond_broadcast(&n.changed);
+	pthread_mutex_unlock(&n.mutex);
+	for (int i = 0; i < STARTERS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(n.n_failed, 0);
+	ck_assert_int_eq(n.n_ended, STARTERS * EACH);
+	ck_assert_int_eq(n.n_sent, wanted);
+	ck_assert_int_eq(n.n_delivered, 2 * wanted);
+}
+END_TEST
+
+START_TEST(test_engine__lets_time_outs_pass_when_the_queues_are_read)
+{
+	deploy(hasty);
+	post_start("hasty", 60000, NULL);
+	engine_queues_read(n.engine, clock_wall() + 3600 * 1000);
+	wait_for_answers(1);
+	ck_assert_int_eq(n.n_failed, 0);
+	ck_assert_int_eq(n.n_ended, 1);
+}
+END_TEST
+
+START_TEST(test_engine__takes_no_delivery_while_it_drains)
+{
+	struct sent_command nobody = {.saga_id = "none", .step = "a"};
+	struct delivery *delivery = reply_to(&nobody);
+	struct err err;
+
+	engine_drain(n.engine, 1000);
+	ck_assert_int_eq(engine_deliver(n.engine, delivery, &err), ERR_UNAVAILABLE);
+	ck_assert(err.retriable);
+	ck_assert_int_eq(n.n_delivered + n.n_refused, 0);
+	delivery_free(delivery);
+}
+END_TEST
+
 START_TEST(test_registry__gives_the_same_version_for_the_same_content)
 {
 	struct saga_def *first = NULL, *second = NULL;
@@ -301,6 +440,9 @@ int main(void)
 	tcase_add_test(tc, test_engine__serves_many_threads);
 	tcase_add_test(tc, test_engine__drains_and_goes_on_at_the_next_start);
 	tcase_add_test(tc, test_engine__takes_nothing_while_it_drains);
+	tcase_add_test(tc, test_engine__takes_replies_from_many_threads);
+	tcase_add_test(tc, test_engine__lets_time_outs_pass_when_the_queues_are_read);
+	tcase_add_test(tc, test_engine__takes_no_delivery_while_it_drains);
 	tcase_add_test(tc, test_registry__gives_the_same_version_for_the_same_content);
 	tcase_add_test(tc, test_registry__reads_what_an_earlier_process_deployed);
 	tcase_add_test(tc, test_registry__suggests_the_name_that_was_meant);
