@@ -16,7 +16,7 @@
 #include "sagas/json_text.h"
 
 enum {
-	BROKER_TIMEOUT_MS = 3000,
+	BROKER_TIMEOUT_MS = 2000,
 	PUT_TRIES = 5, /* when others write the same row */
 	ACT_MAX_BYTES = 16 * 1024,
 };

@@ -106,18 +106,27 @@ static void add_past(struct run_stats *past, const struct run_stats *more)
 	past->retries += more->retries;
 }
 
-/* What is still out then comes back to a worker that does nothing more. */
-static void retire(struct triggers *triggers, struct trigger *trigger, int64_t grace_ms)
+/* Nobody looks at the worker any more from here on. NULL: there is none. */
+static struct trigger_worker *detach(struct trigger *trigger)
 {
-	struct trigger_worker *worker = trigger->worker;
+	struct trigger_worker *worker;
+
+	pthread_mutex_lock(&trigger->all->lock);
+	worker = TAKE(trigger->worker);
+	if (worker)
+		trigger->state = TRIGGER_STARTING;
+	pthread_mutex_unlock(&trigger->all->lock);
+	return worker;
+}
+
+/* After trigger_worker_stop: what is still out comes back to a worker that does nothing more. */
+static void put_aside(struct trigger *trigger, struct trigger_worker *worker)
+{
+	struct triggers *triggers = trigger->all;
 	struct trigger_worker_stats stats;
 
-	if (!worker)
-		return;
-	trigger_worker_stop(worker, grace_ms);
 	trigger_worker_stats(worker, &stats);
 	pthread_mutex_lock(&triggers->lock);
-	trigger->worker = NULL;
 	add_past(&trigger->past, &stats.run);
 	pthread_mutex_unlock(&triggers->lock);
 	if (triggers->n_retired == triggers->cap_retired) {
@@ -126,6 +135,16 @@ static void retire(struct triggers *triggers, struct trigger *trigger, int64_t g
 			xrealloc_array(triggers->retired, triggers->cap_retired, sizeof(worker));
 	}
 	triggers->retired[triggers->n_retired++] = worker;
+}
+
+static void retire(struct trigger *trigger)
+{
+	struct trigger_worker *worker = detach(trigger);
+
+	if (!worker)
+		return;
+	trigger_worker_stop(worker, RETIRE_GRACE_MS);
+	put_aside(trigger, worker);
 }
 
 static void free_idle(struct triggers *triggers)
@@ -383,7 +402,7 @@ static void remove_unseen(struct triggers *triggers)
 		if (trigger->worker)
 			log_info("kafka", NULL, "trigger %s of namespace %s is gone", trigger->name,
 					 trigger->ns);
-		retire(triggers, trigger, RETIRE_GRACE_MS);
+		retire(trigger);
 		free_idle(triggers);
 		if (triggers->n_retired > 0)
 			continue;
@@ -475,9 +494,25 @@ int triggers_start(const struct triggers_options *options, struct triggers **ret
 	return 0;
 }
 
+/* A consumer takes its time to leave its group, so all do it at once. */
+struct stopping {
+	pthread_t thread;
+	bool threaded;
+	struct trigger_worker *worker; /* NULL: there is none */
+	int64_t grace_ms;
+};
+
+static void *stop_worker(void *arg)
+{
+	struct stopping *stopping = arg;
+
+	trigger_worker_stop(stopping->worker, stopping->grace_ms);
+	return NULL;
+}
+
 void triggers_stop(struct triggers *triggers, int64_t grace_ms)
 {
-	int64_t until = clock_mono_us() / 1000 + grace_ms;
+	CLEANUP(free_p) struct stopping *stopping = NULL;
 
 	if (!triggers)
 		return;
@@ -486,10 +521,22 @@ void triggers_stop(struct triggers *triggers, int64_t grace_ms)
 	pthread_cond_signal(&triggers->changed);
 	pthread_mutex_unlock(&triggers->lock);
 	pthread_join(triggers->thread, NULL);
+	stopping = xcalloc(triggers->n + 1, sizeof(*stopping));
 	for (size_t i = 0; i < triggers->n; i++) {
-		int64_t left = until - clock_mono_us() / 1000;
-
-		retire(triggers, triggers->list[i], left > 0 ? left : 0);
+		stopping[i].worker = detach(triggers->list[i]);
+		stopping[i].grace_ms = grace_ms;
+		if (stopping[i].worker)
+			stopping[i].threaded =
+				pthread_create(&stopping[i].thread, NULL, stop_worker, &stopping[i]) == 0;
+	}
+	for (size_t i = 0; i < triggers->n; i++) {
+		if (!stopping[i].worker)
+			continue;
+		if (stopping[i].threaded)
+			pthread_join(stopping[i].thread, NULL);
+		else
+			stop_worker(&stopping[i]);
+		put_aside(triggers->list[i], stopping[i].worker);
 	}
 }
 

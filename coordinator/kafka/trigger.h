@@ -160,6 +160,7 @@ struct trigger_info {
 	int64_t version;
 	enum trigger_state state;
 	const char *detail;       /* of a state that needs one; "" */
+	bool brokers_down;        /* none of them answers now */
 	const char *pause_reason; /* "" */
 	const char *paused_by;    /* "" */
 	wall_ms paused_at;        /* 0: not paused */

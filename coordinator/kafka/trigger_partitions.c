@@ -6,6 +6,7 @@
 /* Where to ask; copies, since a trigger may go while its brokers are waited for. */
 struct places {
 	char *cluster, *topic, *group;
+	bool brokers_down;
 	struct trigger_partition here[TRIGGER_PARTITIONS_MAX];
 	size_t n_here;
 };
@@ -17,6 +18,7 @@ static void note(void *ctx, const struct trigger_info *info)
 	places->cluster = xstrdup(info->cluster);
 	places->topic = xstrdup(info->topic);
 	places->group = xstrdup(info->group);
+	places->brokers_down = info->brokers_down;
 	places->n_here = info->n_partitions;
 	memcpy(places->here, info->partitions, info->n_partitions * sizeof(*info->partitions));
 }
@@ -69,6 +71,8 @@ int triggers_partitions(struct triggers *triggers, const char *ns, const char *n
 	if (!cluster)
 		return err_set(err, ERR_UNAVAILABLE, "no cluster `%s` is configured on this node",
 					   places->cluster);
+	if (places->brokers_down)
+		return err_set(err, ERR_UNAVAILABLE, "no broker answers"); /* known, so nobody waits */
 	r = kafka_ends(cluster, places->topic, timeout_ms, ends, max, &n_ends, err);
 	if (r == 0)
 		r = kafka_group_committed(cluster, places->group, places->topic, timeout_ms, committed, max,

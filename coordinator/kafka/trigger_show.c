@@ -130,6 +130,7 @@ static void fill(struct snapshot *snapshot, const struct trigger *trigger)
 	if (trigger->worker) {
 		trigger_worker_stats(trigger->worker, &snapshot->stats);
 		show_partitions(snapshot, trigger->worker);
+		info->brokers_down = snapshot->stats.consumer.state == KAFKA_BROKERS_DOWN;
 		judge(snapshot, trigger);
 	}
 	for (int i = 0; i < TRIGGER_END_COUNT; i++)
