@@ -160,8 +160,9 @@ soak: $(BUILD)/tests/sim/sim $(BUILD)/tests/unit/sagas/test_decide ## simulates 
 	$(Q)$(BUILD)/tests/sim/sim --first $$(date +%s0000000) --seeds $(SEEDS) --jobs $$(nproc)
 
 .PHONY: campaign
-campaign: all $(TOOL_BIN) ## breaks Postgres, Redis and nodes under load: SAGAS=5000 FAULTS=120 SEED=
+campaign: all $(TOOL_BIN) ## breaks Postgres, Redis, Kafka and nodes under load: SAGAS=5000 FAULTS=120 RECORDS=20000 SEED=
 	$(Q)SAGAS=$(or $(SAGAS),5000) FAULTS=$(or $(FAULTS),120) CLIENTS=12 BUILD="$(BUILD)" tests/e2e/faults.sh
+	$(Q)RECORDS=$(or $(RECORDS),20000) SECONDS_OF_LOAD=120 NODES=4 BUILD="$(BUILD)" tests/e2e/kafka_campaign.sh
 
 .PHONY: mutants
 mutants: ## puts mistakes into a copy of the tree; tests have to find each
