@@ -24,6 +24,7 @@ struct trigger_run {
 	struct run_record *first, *last;
 	bool paused, stopping;
 	int64_t trouble_until; /* 0: no trouble */
+	int bury_failures;     /* in a row */
 	struct run_stats stats;
 };
 
@@ -229,20 +230,26 @@ static struct run_record *end(struct trigger_run *run, struct run_record *record
 
 /* Trouble. */
 
+static int64_t trouble_ms(int64_t n)
+{
+	int64_t delay = RUN_TROUBLE_FIRST_MS;
+
+	for (int64_t i = 1; i < n && delay < RUN_TROUBLE_MAX_MS; i++)
+		delay *= 2;
+	return delay < RUN_TROUBLE_MAX_MS ? delay : RUN_TROUBLE_MAX_MS;
+}
+
 static void wait_out_trouble(struct trigger_run *run, struct run_record *record,
 							 const struct err *err, int64_t now)
 {
 	struct run_stats *stats = &run->stats;
-	int64_t delay = RUN_TROUBLE_FIRST_MS;
 
 	if (now >= run->trouble_until) {
 		if (stats->troubles == 0)
 			log_warn("kafka", NULL, "trigger %s of namespace %s waits: %s", run->name, run->ns,
 					 err->text);
 		stats->troubles++;
-		for (int64_t i = 1; i < stats->troubles && delay < RUN_TROUBLE_MAX_MS; i++)
-			delay *= 2;
-		run->trouble_until = now + (delay < RUN_TROUBLE_MAX_MS ? delay : RUN_TROUBLE_MAX_MS);
+		run->trouble_until = now + trouble_ms(stats->troubles);
 		if (!run->paused)
 			run->ports->close_until(run->ctx, run->trouble_until);
 	}
@@ -445,14 +452,19 @@ void trigger_run_buried(struct trigger_run *run, struct run_record *record, cons
 {
 	CHECK(record->state == RECORD_BURYING);
 	if (!err) {
-		trouble_is_over(run);
+		run->bury_failures = 0;
 		begin(run, end(run, record, TRIGGER_DEAD_LETTERED), now);
 	} else if (record->forgotten) {
 		begin(run, let_go(run, record), now);
 	} else if (run->stopping) {
 		set_state(run, record, RECORD_HELD);
 	} else {
-		wait_out_trouble(run, record, err, now);
+		/* Only this one waits, and what has its key: others go on, as far as there is room. */
+		if (run->bury_failures++ == 0)
+			log_warn("kafka", NULL, "trigger %s of namespace %s keeps a dead letter for later: %s",
+					 run->name, run->ns, err->text);
+		set_state(run, record, RECORD_LATER);
+		heap_add(&run->timers, &record->timer, now + trouble_ms(run->bury_failures));
 	}
 }
 

@@ -19,7 +19,7 @@
  * over; those without a key wait for nobody.
  *
  * Trouble that is no fault of a record (LATER) closes the intake until the next try, which comes
- * later each time; the first success opens it.
+ * later each time; the first success opens it. A dead letter that cannot be sent waits alone.
  *
  * Thread: one, the trigger's.
  */

@@ -56,6 +56,8 @@ static void judge(struct snapshot *snapshot, const struct trigger *trigger)
 		say(snapshot, TRIGGER_WAITING, text);
 	} else if (stats->run.troubles > 0) {
 		say(snapshot, TRIGGER_WAITING, stats->run.trouble);
+	} else if (stats->bury_error[0]) {
+		say(snapshot, TRIGGER_WAITING, stats->bury_error);
 	} else {
 		switch (stats->consumer.state) {
 		case KAFKA_JOINING:
@@ -66,7 +68,7 @@ static void judge(struct snapshot *snapshot, const struct trigger *trigger)
 			break;
 		case KAFKA_CONSUMING:
 		case KAFKA_STOPPED:
-			say(snapshot, TRIGGER_RUNNING, stats->bury_error);
+			say(snapshot, TRIGGER_RUNNING, "");
 			break;
 		}
 	}

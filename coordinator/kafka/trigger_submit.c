@@ -13,6 +13,7 @@
 enum {
 	WAITING_MAX = 20000, /* creations that wait for a commit; past it: later */
 	POKED_MAX = 32,      /* owners that are poked for one commit */
+	CONFLICTS_MAX = 3,   /* with an id each; past it no id will do */
 };
 
 struct submitter {
@@ -102,8 +103,13 @@ static void answered(struct engine_call *call)
 	struct submission *submission = start->submission;
 
 	if (call->result < 0) {
-		if (call->result == ERR_CONFLICT)
-			submission->id[0] = '\0'; /* an earlier try with this id is not settled */
+		/* An earlier try with this id is not settled; or the store cannot take the saga, whatever
+		 * its id, and the engine has parked it. */
+		if (call->result == ERR_CONFLICT) {
+			submission->id[0] = '\0';
+			if (++submission->conflicts >= CONFLICTS_MAX)
+				err_set(&call->err, ERR_INVALID, "the store cannot take the saga");
+		}
 		conclude_err(submission, &call->err);
 	} else if (call->duplicate) {
 		conclude_key(start->submitter, submission, call->existing_id, call->existing_fingerprint);

@@ -47,6 +47,7 @@ struct submission {
 	/* Filled in before done. */
 	enum submit_result result;
 	struct err err;
+	int conflicts;              /* how often the engine would not have the id; the submitter's */
 	char saga_id[SAGA_ID_SIZE]; /* STARTED, DUPLICATE, KEY_CONFLICT */
 };
 /* Of what was filled in and never submitted. */

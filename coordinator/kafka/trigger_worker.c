@@ -175,12 +175,16 @@ static const struct run_ports ports = {
 
 /* The thread. */
 
-static void burial_came_back(struct trigger_worker *worker, struct burial *burial)
+static void note_burial(struct trigger_worker *worker, const char *error)
 {
 	pthread_mutex_lock(&worker->lock);
-	snprintf(worker->bury_error, sizeof(worker->bury_error), "%.159s",
-			 burial->result < 0 ? burial->err.text : "");
+	snprintf(worker->bury_error, sizeof(worker->bury_error), "%.159s", error);
 	pthread_mutex_unlock(&worker->lock);
+}
+
+static void burial_came_back(struct trigger_worker *worker, struct burial *burial)
+{
+	note_burial(worker, burial->result < 0 ? burial->err.text : "");
 	trigger_run_buried(worker->run, burial->record, burial->result < 0 ? &burial->err : NULL,
 					   now_ms());
 	burial_release(burial);
@@ -198,6 +202,7 @@ static void obey(struct trigger_worker *worker, struct told *told)
 		break;
 	case TOLD_FORGET:
 		trigger_run_forget(worker->run, told->partition, told->before, now_ms());
+		note_burial(worker, ""); /* what waits may be gone; if not, it is said again */
 		break;
 	case TOLD_STOP:
 		trigger_run_stop(worker->run);

@@ -286,15 +286,22 @@ START_TEST(test_run__what_cannot_be_buried_is_buried_later)
 	err_set(&err, ERR_UNAVAILABLE, "brokers are away");
 	trigger_run_buried(run, buried[0], &err, now);
 	ck_assert_uint_eq(n_over, 0);
-	ck_assert_int_eq(closed_until, now + RUN_TROUBLE_FIRST_MS);
-	ck_assert_str_eq(stats().trouble, "brokers are away");
-	now = closed_until;
+	ck_assert_int_eq(closed_until, 0);
+	take(2, NULL, good); /* others go on */
+	ck_assert_uint_eq(n_submitted, 1);
+	ck_assert_int_eq(trigger_run_tick(run, now), now + RUN_TROUBLE_FIRST_MS);
+	now += RUN_TROUBLE_FIRST_MS;
 	tick();
 	ck_assert_uint_eq(n_buried, 2);
 	ck_assert_int_eq(buried[1]->attempts, 1); /* not another attempt at the record */
-	trigger_run_buried(run, buried[1], NULL, now);
+	trigger_run_buried(run, buried[1], &err, now);
+	ck_assert_int_eq(trigger_run_tick(run, now), now + 2 * RUN_TROUBLE_FIRST_MS);
+	now += 2 * RUN_TROUBLE_FIRST_MS;
+	tick();
+	trigger_run_buried(run, buried[2], NULL, now);
 	ck_assert_uint_eq(n_over, 1);
-	ck_assert_int_eq(closed_until, 0);
+	ck_assert_int_eq(over[0], 1);
+	ck_assert_int_eq(trigger_run_tick(run, now), -1);
 }
 END_TEST
 
