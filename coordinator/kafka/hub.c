@@ -243,9 +243,12 @@ static int start_replies(struct hub *hub, struct err *err)
 			.engine = hub->engine,
 			.postbox = hub->postbox,
 		};
+		struct replies *started = NULL;
 
 		if (has_participants(hub, settings->clusters[i].name))
-			r = replies_start(&options, &hub->each[i].replies, err);
+			r = replies_start(&options, &started, err);
+		/* The server runs already, and asks for it. */
+		__atomic_store_n(&hub->each[i].replies, started, __ATOMIC_RELEASE);
 	}
 	return r;
 }
@@ -366,8 +369,15 @@ void hub_end(struct hub *hub, int64_t grace_ms)
 {
 	if (hub->relay)
 		relay_stop(hub->relay, grace_ms);
-	for (size_t i = 0; i < hub->settings->n_clusters; i++)
-		kafka_producer_stop(TAKE(hub->each[i].producer), grace_ms);
+	for (size_t i = 0; i < hub->settings->n_clusters; i++) {
+		struct kafka_producer *producer;
+
+		/* The server still shows metrics. */
+		pthread_mutex_lock(&hub->mutex);
+		producer = TAKE(hub->each[i].producer);
+		pthread_mutex_unlock(&hub->mutex);
+		kafka_producer_stop(producer, grace_ms);
+	}
 }
 
 void hub_free(struct hub *hub)

@@ -30,7 +30,20 @@ static const char *name_of(const struct hub *hub, size_t i)
 	X("skald_kafka_producer_rtt_seconds", "gauge", "Mean round trip to brokers.",                  \
 	  (double)s.rtt_us / 1e6)
 
-static void write_producers(const struct hub *hub, struct buf *out)
+/* False when the producer has ended. */
+static bool producer_stats(struct hub *hub, size_t i, struct kafka_producer_stats *ret_stats)
+{
+	bool produces;
+
+	pthread_mutex_lock(&hub->mutex);
+	produces = hub->each[i].producer;
+	if (produces)
+		kafka_producer_stats(hub->each[i].producer, ret_stats);
+	pthread_mutex_unlock(&hub->mutex);
+	return produces;
+}
+
+static void write_producers(struct hub *hub, struct buf *out)
 {
 	static const char records[] = "skald_kafka_producer_records_total";
 	struct kafka_producer_stats s;
@@ -38,7 +51,8 @@ static void write_producers(const struct hub *hub, struct buf *out)
 
 	head(out, records, "counter", "Records produced, by result.");
 	for (size_t i = 0; i < n; i++) {
-		kafka_producer_stats(hub->each[i].producer, &s);
+		if (!producer_stats(hub, i, &s))
+			continue;
 		buf_printf(out, "%s{cluster=\"%s\",result=\"sent\"} %lld\n", records, name_of(hub, i),
 				   (long long)s.sent);
 		buf_printf(out, "%s{cluster=\"%s\",result=\"not_sent\"} %lld\n", records, name_of(hub, i),
@@ -49,8 +63,8 @@ static void write_producers(const struct hub *hub, struct buf *out)
 #define X(name, type, help, value)                                                                 \
 	head(out, name, type, help);                                                                   \
 	for (size_t i = 0; i < n; i++) {                                                               \
-		kafka_producer_stats(hub->each[i].producer, &s);                                           \
-		buf_printf(out, name "{cluster=\"%s\"} %.9g\n", name_of(hub, i), value);                   \
+		if (producer_stats(hub, i, &s))                                                            \
+			buf_printf(out, name "{cluster=\"%s\"} %.9g\n", name_of(hub, i), value);               \
 	}
 	PRODUCER_METRICS(X)
 #undef X
@@ -67,13 +81,13 @@ struct consumers {
 };
 
 static void add_consumer(struct consumers *consumers, const char *cluster, const char *queue,
-						 struct kafka_consumer *consumer)
+						 const struct kafka_consumer_stats *stats)
 {
-	if (!consumer || consumers->n == ARRAY_SIZE(consumers->list))
+	if (consumers->n == ARRAY_SIZE(consumers->list))
 		return;
 	consumers->list[consumers->n].cluster = cluster;
 	consumers->list[consumers->n].queue = queue;
-	kafka_consumer_stats(consumer, &consumers->list[consumers->n].s);
+	consumers->list[consumers->n].s = *stats;
 	consumers->n++;
 }
 
@@ -82,12 +96,14 @@ static void add_events(void *ctx, size_t cluster, struct kafka_consumer *consume
 					   const char *topic)
 {
 	struct consumers *consumers = ctx;
+	struct kafka_consumer_stats stats;
 
 	(void)topic;
-	if (consumer == consumers->last)
+	if (!consumer || consumer == consumers->last)
 		return;
 	consumers->last = consumer;
-	add_consumer(consumers, name_of(consumers->hub, cluster), "events", consumer);
+	kafka_consumer_stats(consumer, &stats);
+	add_consumer(consumers, name_of(consumers->hub, cluster), "events", &stats);
 }
 
 /* X(name, type, help, expression over s) of each consumer of replies and events */
@@ -107,16 +123,25 @@ static void add_events(void *ctx, size_t cluster, struct kafka_consumer *consume
 	X("skald_kafka_consumer_brokers_up", "gauge", "Brokers that are connected.",                   \
 	  (double)s->brokers_up)
 
+/* NULL: the cluster has no participants, or the hub is about to start. */
+static struct replies *replies_of(const struct hub *hub, size_t i)
+{
+	return __atomic_load_n(&hub->each[i].replies, __ATOMIC_ACQUIRE);
+}
+
 static void write_consumers(const struct hub *hub, struct buf *out)
 {
 	CLEANUP(free_p) struct consumers *consumers = xcalloc(1, sizeof(*consumers));
 	struct events *events = __atomic_load_n(&hub->events, __ATOMIC_ACQUIRE);
+	struct kafka_consumer_stats stats;
 
 	consumers->hub = hub;
-	for (size_t i = 0; i < hub->settings->n_clusters; i++)
-		if (hub->each[i].replies)
-			add_consumer(consumers, name_of(hub, i), "replies",
-						 replies_consumer(hub->each[i].replies));
+	for (size_t i = 0; i < hub->settings->n_clusters; i++) {
+		struct replies *replies = replies_of(hub, i);
+
+		if (replies && replies_consumer_stats(replies, &stats))
+			add_consumer(consumers, name_of(hub, i), "replies", &stats);
+	}
 	if (events)
 		events_topics(events, add_events, consumers);
 #define X(name, type, help, value)                                                                 \
@@ -137,9 +162,9 @@ static void write_replies(const struct hub *hub, struct buf *out)
 	struct replies_stats s, all = {0};
 
 	for (size_t i = 0; i < hub->settings->n_clusters; i++) {
-		if (!hub->each[i].replies)
+		if (!replies_of(hub, i))
 			continue;
-		replies_stats(hub->each[i].replies, &s);
+		replies_stats(replies_of(hub, i), &s);
 		all.taken += s.taken;
 		all.posted += s.posted;
 		all.foreign += s.foreign;
@@ -174,12 +199,11 @@ static void write_events(const struct hub *hub, struct buf *out)
 	buf_printf(out, "%s{result=\"unreadable\"} %lld\n", name, (long long)s.unreadable);
 }
 
-static void write_outbox(const struct hub *hub, struct buf *out)
+static void write_outbox(struct relay *relay, struct buf *out)
 {
-	struct relay_stats s = {0};
+	struct relay_stats s;
 
-	if (hub->relay)
-		relay_stats(hub->relay, &s);
+	relay_stats(relay, &s);
 	head(out, "skald_outbox_published_total", "counter", "Rows of the outbox published.");
 	buf_printf(out, "skald_outbox_published_total %lld\n", (long long)s.published);
 	head(out, "skald_outbox_failures_total", "counter",
@@ -195,6 +219,7 @@ static void write_outbox(const struct hub *hub, struct buf *out)
 
 void hub_write_metrics(struct hub *hub, struct buf *out)
 {
+	struct relay *relay = __atomic_load_n(&hub->relay, __ATOMIC_ACQUIRE);
 	struct commands_stats commands;
 	wall_ms read_until = __atomic_load_n(&hub->read_until, __ATOMIC_RELAXED);
 
@@ -216,8 +241,8 @@ void hub_write_metrics(struct hub *hub, struct buf *out)
 			buf_printf(out, "skald_kafka_queues_read_age_seconds %.3f\n",
 					   (double)(clock_wall() - read_until) / 1000);
 	}
-	if (hub->relay)
-		write_outbox(hub, out);
+	if (relay)
+		write_outbox(relay, out);
 	if (hub_triggers(hub))
 		triggers_write_metrics(hub_triggers(hub), out);
 }

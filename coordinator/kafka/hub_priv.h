@@ -35,7 +35,7 @@ struct hub {
 
 	pthread_t keeper;
 	bool keeping;
-	pthread_mutex_t mutex;
+	pthread_mutex_t mutex; /* of these, and of taking producers away: */
 	pthread_cond_t changed;
 	bool stopping;
 	struct watermark *watermark; /* the keeper's own */

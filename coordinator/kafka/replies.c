@@ -18,9 +18,8 @@ struct replies {
 	int64_t ensure_at_ms;       /* monotonic; 0: the topic is there */
 	struct replies_stats stats; /* atomics */
 
-	pthread_mutex_t mutex;
-	struct reply *again; /* to be offered again */
-	bool stopped;
+	pthread_mutex_t mutex; /* of these, and of taking the consumer away: */
+	struct reply *again;   /* to be offered again */
 };
 
 /* A record of the reply topic on its way. */
@@ -262,7 +261,12 @@ void replies_tick(struct replies *replies)
 
 void replies_stop(struct replies *replies, int64_t grace_ms)
 {
-	kafka_consumer_stop(TAKE(replies->consumer), grace_ms);
+	struct kafka_consumer *consumer;
+
+	pthread_mutex_lock(&replies->mutex);
+	consumer = TAKE(replies->consumer);
+	pthread_mutex_unlock(&replies->mutex);
+	kafka_consumer_stop(consumer, grace_ms);
 }
 
 void replies_free(struct replies *replies)
@@ -283,6 +287,18 @@ void replies_free(struct replies *replies)
 struct kafka_consumer *replies_consumer(struct replies *replies)
 {
 	return replies->consumer;
+}
+
+bool replies_consumer_stats(struct replies *replies, struct kafka_consumer_stats *ret_stats)
+{
+	bool consumes;
+
+	pthread_mutex_lock(&replies->mutex);
+	consumes = replies->consumer;
+	if (consumes)
+		kafka_consumer_stats(replies->consumer, ret_stats);
+	pthread_mutex_unlock(&replies->mutex);
+	return consumes;
 }
 
 void replies_stats(struct replies *replies, struct replies_stats *ret_stats)

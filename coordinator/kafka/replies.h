@@ -34,7 +34,10 @@ void replies_stop(struct replies *replies, int64_t grace_ms);
 /* When the engine and the writer have stopped. Takes NULL. */
 void replies_free(struct replies *replies);
 
+/* Until replies_stop. Thread: that of replies_tick. */
 struct kafka_consumer *replies_consumer(struct replies *replies);
+/* False after replies_stop. Thread: any. */
+bool replies_consumer_stats(struct replies *replies, struct kafka_consumer_stats *ret_stats);
 
 struct replies_stats {
 	int64_t taken, posted; /* into the inbox of another node's saga */

@@ -35,7 +35,7 @@ struct told {
 
 struct trigger_worker {
 	struct trigger_worker_options options;
-	struct kafka_consumer *consumer;
+	struct kafka_consumer *consumer; /* the manager's; taken away under the lock */
 	struct mailbox *box;
 	pthread_t thread;
 	int64_t closed_until_ms; /* atomic: no record is taken before */
@@ -428,6 +428,7 @@ bool trigger_worker_is_idle(struct trigger_worker *worker)
 
 void trigger_worker_stop(struct trigger_worker *worker, int64_t grace_ms)
 {
+	struct kafka_consumer *consumer;
 	int64_t until = now_ms() + grace_ms;
 	struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
 	int r = 0;
@@ -437,9 +438,9 @@ void trigger_worker_stop(struct trigger_worker *worker, int64_t grace_ms)
 	pthread_mutex_lock(&worker->lock);
 	while (r == 0 && !(worker->stopped && worker->stats.out == 0))
 		r = pthread_cond_timedwait(&worker->published, &worker->lock, &at);
+	consumer = TAKE(worker->consumer);
 	pthread_mutex_unlock(&worker->lock);
-	kafka_consumer_stop(worker->consumer, 0);
-	worker->consumer = NULL;
+	kafka_consumer_stop(consumer, 0);
 }
 
 void trigger_worker_free(struct trigger_worker *worker)
@@ -456,13 +457,19 @@ void trigger_worker_stats(struct trigger_worker *worker, struct trigger_worker_s
 	pthread_mutex_lock(&worker->lock);
 	ret_stats->run = worker->stats;
 	memcpy(ret_stats->bury_error, worker->bury_error, sizeof(worker->bury_error));
-	pthread_mutex_unlock(&worker->lock);
 	if (worker->consumer)
 		kafka_consumer_stats(worker->consumer, &ret_stats->consumer);
+	pthread_mutex_unlock(&worker->lock);
 }
 
 size_t trigger_worker_progress(struct trigger_worker *worker, struct kafka_progress *progress,
 							   size_t max)
 {
-	return worker->consumer ? kafka_consumer_progress(worker->consumer, progress, max) : 0;
+	size_t n = 0;
+
+	pthread_mutex_lock(&worker->lock);
+	if (worker->consumer)
+		n = kafka_consumer_progress(worker->consumer, progress, max);
+	pthread_mutex_unlock(&worker->lock);
+	return n;
 }

@@ -641,6 +641,29 @@ START_TEST(test_node_kafka__what_happens_is_published_in_order)
 }
 END_TEST
 
+/* The server is asked for metrics until it stops, which is after the producers have ended. */
+START_TEST(test_node_kafka__metrics_are_shown_when_all_has_ended)
+{
+	struct hub *hub = NULL;
+	struct buf before, after;
+	struct err err;
+
+	buf_init(&before, 0);
+	buf_init(&after, 0);
+	ck_assert_int_eq(hub_new(&t.options.kafka, &hub, &err), 0);
+	hub_write_metrics(hub, &before);
+	hub_stop(hub, 1000);
+	hub_end(hub, 1000);
+	hub_write_metrics(hub, &after);
+	ck_assert_ptr_nonnull(strstr(buf_str(&before), "skald_kafka_producer_brokers_up{"));
+	ck_assert_ptr_null(strstr(buf_str(&after), "skald_kafka_producer_brokers_up{"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&after), "skald_kafka_commands_total{"));
+	buf_release(&before);
+	buf_release(&after);
+	hub_free(hub);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("node_kafka");
@@ -658,6 +681,7 @@ int main(void)
 	tcase_add_test(tc, test_node_kafka__an_event_cancels);
 	tcase_add_test(tc, test_node_kafka__a_record_starts_one_saga);
 	tcase_add_test(tc, test_node_kafka__what_happens_is_published_in_order);
+	tcase_add_test(tc, test_node_kafka__metrics_are_shown_when_all_has_ended);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
