@@ -8,7 +8,7 @@
 #include "coordinator/kafka/hub_priv.h"
 #include "coordinator/log.h"
 
-enum { TICK_MS = 250, EVENTS_IN_FLIGHT = 500 };
+enum { TICK_MS = 250, EVENTS_IN_FLIGHT = 500, COMPLAIN_EVERY_MS = 60 * 1000 };
 
 static void take_log(void *ctx, enum kafka_log_level level, const char *cluster, const char *text)
 {
@@ -106,6 +106,19 @@ static void send_command(void *ctx, const char *saga_id, const char *ns, const s
 				  reply_ctx);
 }
 
+/* They stay there until some cluster is configured. */
+static void complain_of_outbox(struct hub *hub)
+{
+	int64_t now_ms = clock_mono_us() / 1000;
+
+	if (now_ms < hub->complain_at_ms)
+		return;
+	hub->complain_at_ms = now_ms + COMPLAIN_EVERY_MS;
+	log_warn("kafka", NULL,
+			 "sagas publish events, and there is no Kafka cluster in the configuration "
+			 "(kafka.brokers): they wait in the outbox");
+}
+
 /* Thread: engine; it may run before the relay does. */
 static void outbox_written(void *ctx, size_t rows)
 {
@@ -114,6 +127,8 @@ static void outbox_written(void *ctx, size_t rows)
 
 	if (relay && rows > 0)
 		relay_wake(relay);
+	else if (rows > 0 && hub->settings->n_clusters == 0 && !hub->settings->cdc)
+		complain_of_outbox(hub);
 }
 
 void hub_engine_options(struct hub *hub, struct engine_options *options)

@@ -23,6 +23,7 @@ struct hub {
 	struct hub_cluster *each;        /* n_clusters */
 	struct commands *commands;
 	char *reply_group, *events_group;
+	int64_t complain_at_ms; /* the engine's thread's own */
 
 	/* From hub_start on. */
 	struct hub_start start;
