@@ -4,7 +4,6 @@
  */
 #include "coordinator/kafka/relay.h"
 
-#include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +12,11 @@
 #include "coordinator/clock.h"
 #include "coordinator/kafka/store_job.h"
 #include "coordinator/log.h"
-#include "sagas/json_text.h"
+#include "sagas/outbox.h"
 
 enum {
 	PAGE_ROWS = 500,
 	LOOK_EVERY_MS = 1000, /* for what was left, and for slots that were taken over */
-	HEADERS_MAX = 64,
 	EXPIRE_EVERY_MS = 60 * 1000,
 	EXPIRE_AFTER_MS = 3600 * 1000,
 	EXPIRE_LIMIT = 1000,
@@ -79,53 +77,50 @@ static void sent(struct kafka_send *send)
 	pthread_mutex_unlock(&relay->mutex);
 }
 
-static size_t fill_headers(json_t *object, struct kafka_header headers[HEADERS_MAX])
+/* It may be sent later. */
+static void refuse(struct item *item)
 {
-	const char *name;
-	json_t *value;
-	size_t n = 0;
-
-	json_object_foreach (object, name, value)
-		if (n < HEADERS_MAX && json_is_string(value))
-			headers[n++] = (struct kafka_header){.name = name,
-												 .value = json_string_value(value),
-												 .value_len = json_string_length(value)};
-	return n;
+	item->send.result = KAFKA_NOT_SENT;
+	sent(&item->send);
 }
 
 static void send_item(struct relay *relay, struct item *item)
 {
-	CLEANUP(json_decref_p) json_t *object = json_loads(item->row.headers, 0, NULL);
-	struct kafka_producer *producer =
-		relay->options.producer(relay->options.ctx, item->row.cluster);
-	struct kafka_header headers[HEADERS_MAX];
+	const struct outbox_row *row = &item->row;
+	struct kafka_producer *producer = relay->options.producer(relay->options.ctx, row->cluster);
+	struct outbox_headers headers;
 
 	item->relay = relay;
 	item->send = (struct kafka_send){
 		.record =
 			{
-				.topic = item->row.topic,
+				.topic = row->topic,
 				.partition = -1,
-				.key = item->row.key,
-				.key_len = item->row.key ? strlen(item->row.key) : 0,
-				.value = item->row.payload,
-				.value_len = item->row.payload_len,
-				.headers = headers,
-				.n_headers = fill_headers(object, headers),
+				.key = row->key,
+				.key_len = row->key ? strlen(row->key) : 0,
+				.value = row->payload,
+				.value_len = row->payload_len,
 			},
 		.done = sent,
 	};
 	pthread_mutex_lock(&relay->mutex);
 	relay->out++;
 	pthread_mutex_unlock(&relay->mutex);
-	if (producer) {
-		kafka_produce(producer, &item->send);
+	if (!producer) {
+		err_set(&item->send.err, ERR_INVALID, "there is no Kafka cluster `%s` in the configuration",
+				row->cluster);
+		refuse(item);
 		return;
 	}
-	item->send.result = KAFKA_NOT_SENT;
-	err_set(&item->send.err, ERR_INVALID, "there is no Kafka cluster `%s` in the configuration",
-			item->row.cluster);
-	sent(&item->send);
+	/* Without its id nobody could tell that a record came twice. */
+	if (outbox_headers_read(row->headers, strlen(row->headers), &headers, &item->send.err) < 0) {
+		refuse(item);
+		return;
+	}
+	item->send.record.headers = headers.list;
+	item->send.record.n_headers = headers.n;
+	kafka_produce(producer, &item->send);
+	outbox_headers_release(&headers);
 }
 
 static void wait_for_sends(struct relay *relay)
