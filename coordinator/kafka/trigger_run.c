@@ -529,11 +529,6 @@ int64_t trigger_run_tick(struct trigger_run *run, int64_t now)
 	return node ? node->at : -1;
 }
 
-bool trigger_run_is_paused(const struct trigger_run *run)
-{
-	return run->paused;
-}
-
 void trigger_run_stats(const struct trigger_run *run, struct run_stats *ret_stats)
 {
 	*ret_stats = run->stats;

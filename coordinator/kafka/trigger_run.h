@@ -124,7 +124,6 @@ void trigger_run_stop(struct trigger_run *run);
 /* Does what is due; when the next is: on the same clock; -1: nothing is. */
 int64_t trigger_run_tick(struct trigger_run *run, int64_t now_ms);
 
-bool trigger_run_is_paused(const struct trigger_run *run);
 void trigger_run_stats(const struct trigger_run *run, struct run_stats *ret_stats);
 
 /* How long after the n-th failure (from 1) the next attempt is made; draw is in [0, 1). */
