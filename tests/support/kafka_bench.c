@@ -14,6 +14,13 @@ int64_t kafka_bench_now(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t kafka_bench_patience_ms(void)
+{
+	const char *text = getenv("PATIENCE_MS");
+
+	return text ? strtol(text, NULL, 10) : KAFKA_PATIENCE_MS;
+}
+
 wall_ms kafka_bench_wall(void)
 {
 	struct timespec now;

@@ -10,11 +10,11 @@
 
 #include "connectors/kafka.h"
 
-enum { KAFKA_PATIENCE_MS = 60000, TAKER_MAX = 32768 };
+enum { KAFKA_PATIENCE_MS = 60000, /* or PATIENCE_MS= of the environment */ TAKER_MAX = 32768 };
 
 #define KAFKA_UNTIL(cond)                                                                          \
 	do {                                                                                           \
-		int64_t until_ = kafka_bench_now() + KAFKA_PATIENCE_MS;                                    \
+		int64_t until_ = kafka_bench_now() + kafka_bench_patience_ms();                            \
 		while (!(cond)) {                                                                          \
 			if (kafka_bench_now() > until_)                                                        \
 				kafka_bench_never(#cond, __FILE__, __LINE__);                                      \
@@ -23,6 +23,7 @@ enum { KAFKA_PATIENCE_MS = 60000, TAKER_MAX = 32768 };
 	} while (0)
 
 int64_t kafka_bench_now(void);
+int64_t kafka_bench_patience_ms(void);
 wall_ms kafka_bench_wall(void);
 void kafka_bench_pause(void); /* a millisecond */
 NORETURN void kafka_bench_never(const char *what, const char *file, int line);

@@ -388,6 +388,7 @@ START_TEST(test_rebalance__loses_nothing_and_late_ends_count_for_nobody)
 	kafka_bench_fill(producer, orders[0], 0, 0, 100);
 	kafka_bench_fill(producer, orders[0], 1, 100, 100);
 	taker_keep(&taker, true);
+	taker_keep(&other, true);
 	consumer = start(&taker);
 	KAFKA_UNTIL(taker_count(&taker) == 200);
 	/* It keeps its own too: what it ends would be committed, and rightly so. */
