@@ -241,6 +241,7 @@ struct trigger_act {
 	enum act act;
 	char *by, *reason;
 	json_t *partition, *to; /* SEEK; partition NULL: all */
+	bool brokers_failed;
 };
 
 static void act_free(void *state)
@@ -335,7 +336,7 @@ static int add_seeks(struct exchange *ex, struct triggers *triggers, const char 
 }
 
 static int change_row(struct exchange *ex, struct triggers *triggers, struct trigger_row *row,
-					  const struct trigger_act *act, json_t *seek, struct buf *seeks_text,
+					  struct trigger_act *act, json_t *seek, struct buf *seeks_text,
 					  struct err *err)
 {
 	CLEANUP(json_decref_p) json_t *seeks = NULL;
@@ -358,6 +359,7 @@ static int change_row(struct exchange *ex, struct triggers *triggers, struct tri
 		seeks = json_object();
 	}
 	r = add_seeks(ex, triggers, row->name, act, seek, seeks, err);
+	act->brokers_failed = r == ERR_UNAVAILABLE || r == ERR_TIMEOUT;
 	buf_clear(seeks_text);
 	json_write(seeks, seeks_text);
 	row->seeks = buf_str(seeks_text);
@@ -427,6 +429,8 @@ static void do_act(struct exchange *ex, struct store_reader *reader)
 		r = try_act(ex, reader, triggers, name, seek, &err);
 	if (r == 0)
 		triggers_deployed(triggers);
+	else if (act->brokers_failed)
+		exchange_problem(ex, PROBLEM_BROKERS_UNAVAILABLE, "%s", err.text);
 	else
 		exchange_problem_err(ex, &err);
 }

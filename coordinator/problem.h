@@ -44,6 +44,7 @@
 	X(PROBLEM_INTERNAL, "internal", 500, "An error of the server")                                 \
 	X(PROBLEM_DRAINING, "draining", 503, "The server is about to stop")                            \
 	X(PROBLEM_NOT_READY, "not_ready", 503, "The server is not ready yet")                          \
+	X(PROBLEM_BROKERS_UNAVAILABLE, "brokers_unavailable", 503, "The brokers do not answer")        \
 	X(PROBLEM_UNAVAILABLE, "unavailable", 503, "The store does not answer")
 
 enum problem {
