@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "sagas/base/macros.h"
+
 enum { FOLLOW_MAX_US = 10 * 1000 };
 
 static int64_t wall_minus_mono_us; /* atomic */
@@ -32,6 +34,21 @@ wall_ms clock_wall(void)
 int64_t clock_mono_us(void)
 {
 	return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_mono_ms(void)
+{
+	return clock_mono_us() / 1000;
+}
+
+void clock_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	CHECK(pthread_condattr_init(&attr) == 0);
+	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(cond, &attr) == 0);
+	pthread_condattr_destroy(&attr);
 }
 
 void clock_follow(wall_ms store, int64_t mono_ms)

@@ -178,14 +178,9 @@ static void begin_drain(struct engine *engine)
 	turn_drain(engine->turn);
 }
 
-static int64_t mono_ms(void)
-{
-	return clock_mono_us() / 1000;
-}
-
 static bool lease_holds(const struct engine *engine)
 {
-	return engine->lease && __atomic_load_n(engine->lease, __ATOMIC_ACQUIRE) > mono_ms();
+	return engine->lease && __atomic_load_n(engine->lease, __ATOMIC_ACQUIRE) > clock_mono_ms();
 }
 
 static void take_slots(struct engine *engine, struct slots_mail *mail)
@@ -340,7 +335,7 @@ static int64_t patience_ms(const struct engine *engine)
 	if (at != 0)
 		left = at - clock_wall();
 	if (engine->lease) {
-		int64_t lease_left = __atomic_load_n(engine->lease, __ATOMIC_ACQUIRE) - mono_ms();
+		int64_t lease_left = __atomic_load_n(engine->lease, __ATOMIC_ACQUIRE) - clock_mono_ms();
 
 		if (lease_left < left)
 			left = lease_left;
@@ -373,16 +368,6 @@ static void *engine_main(void *arg)
 
 /* Starting and stopping. Thread: the node's. */
 
-static void init_quieted(struct engine *engine)
-{
-	pthread_condattr_t attr;
-
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&engine->quieted, &attr) == 0);
-	pthread_condattr_destroy(&attr);
-}
-
 int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *err)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
@@ -413,7 +398,7 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 	engine->box = mailbox_new(options->intake_limit ? options->intake_limit : INTAKE_DEFAULT);
 	engine->turn = turn_new(&turn);
 	CHECK(pthread_mutex_init(&engine->mutex, NULL) == 0);
-	init_quieted(engine);
+	clock_cond_init(&engine->quieted);
 	r = loader_start(&loader, &engine->loader, err);
 	if (r == 0 && pthread_create(&engine->thread, NULL, engine_main, engine) != 0) {
 		loader_stop(engine->loader);

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "coordinator/clock.h"
+
 struct mailbox {
 	pthread_mutex_t mutex;
 	pthread_cond_t filled;
@@ -21,13 +23,9 @@ struct mailbox {
 struct mailbox *mailbox_new(size_t capacity)
 {
 	struct mailbox *box = xcalloc(1, sizeof(*box));
-	pthread_condattr_t attr;
 
 	CHECK(pthread_mutex_init(&box->mutex, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&box->filled, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&box->filled);
 	box->tail = &box->head;
 	box->capacity = capacity;
 	return box;

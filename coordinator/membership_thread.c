@@ -8,12 +8,7 @@
 
 void member__thread_init(struct member *member)
 {
-	pthread_condattr_t attr;
-
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&member->wake, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&member->wake);
 }
 
 void member__thread_release(struct member *member)
@@ -36,7 +31,7 @@ static void wait_until(struct member *member, int64_t at_ms)
 	struct timespec until = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 	int r = 0;
 
-	if (at_ms > clock_mono_us() / 1000 + 3600 * 1000)
+	if (at_ms > clock_mono_ms() + 3600 * 1000)
 		until.tv_sec = clock_mono_us() / 1000000 + 3600;
 	pthread_mutex_lock(&member->mutex);
 	while (r == 0 && !member->stopping && !member->lapsed &&

@@ -44,7 +44,7 @@ static int start_store(struct node *node, struct err *err)
 static int64_t mono_ms(void *ctx)
 {
 	(void)ctx;
-	return clock_mono_us() / 1000;
+	return clock_mono_ms();
 }
 
 static void slots_gained(void *ctx, const int *slots, size_t n, const int64_t *lease_until_ms)

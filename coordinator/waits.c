@@ -86,13 +86,9 @@ static void *waits_main(void *arg)
 int waits_start(struct waits **ret_waits, struct err *err)
 {
 	struct waits *waits = xcalloc(1, sizeof(*waits));
-	pthread_condattr_t attr;
 
 	CHECK(pthread_mutex_init(&waits->lock, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&waits->changed, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&waits->changed);
 	if (pthread_create(&waits->thread, NULL, waits_main, waits) != 0) {
 		pthread_cond_destroy(&waits->changed);
 		pthread_mutex_destroy(&waits->lock);

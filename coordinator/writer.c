@@ -36,11 +36,6 @@ struct writer {
 	struct writer_stats stats;
 };
 
-static int64_t mono_ms_now(void)
-{
-	return clock_mono_us() / 1000;
-}
-
 static void wait_a_moment(int64_t ms)
 {
 	struct timespec moment = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
@@ -124,7 +119,7 @@ static void retain(struct writer *writer)
 	int r, n = 0;
 
 	failpoint(FP_RETAIN_BEFORE);
-	writer->retain_at_ms = mono_ms_now() + RETAIN_EVERY_MS;
+	writer->retain_at_ms = clock_mono_ms() + RETAIN_EVERY_MS;
 	r = writer->store->ops->retain(writer->store, before, RETAIN_LIMIT, &n, &err);
 	if (r == ERR_UNKNOWN)
 		settle(writer);
@@ -135,9 +130,9 @@ static void retain(struct writer *writer)
 	if (n > 0)
 		writer->untended = true;
 	if (n >= RETAIN_LIMIT)
-		writer->retain_at_ms = mono_ms_now() + RETAIN_AGAIN_MS;
+		writer->retain_at_ms = clock_mono_ms() + RETAIN_AGAIN_MS;
 	else if (r > 0)
-		writer->retain_at_ms = mono_ms_now() + RETAIN_LOOK_MS;
+		writer->retain_at_ms = clock_mono_ms() + RETAIN_LOOK_MS;
 	pthread_mutex_lock(&writer->mutex);
 	writer->stats.retained += n;
 	pthread_mutex_unlock(&writer->mutex);
@@ -149,7 +144,7 @@ static int64_t patience_ms(const struct writer *writer)
 	int64_t patience = writer->untended ? IDLE_AFTER_MS : -1;
 
 	if (writer->retention_ms > 0) {
-		int64_t left = writer->retain_at_ms - mono_ms_now();
+		int64_t left = writer->retain_at_ms - clock_mono_ms();
 
 		if (left < 0)
 			left = 0;
@@ -192,7 +187,7 @@ static void *writer_main(void *arg)
 			going &= handle(writer, mail);
 			mail = next;
 		}
-		if (going && writer->retention_ms > 0 && mono_ms_now() >= writer->retain_at_ms)
+		if (going && writer->retention_ms > 0 && clock_mono_ms() >= writer->retain_at_ms)
 			retain(writer);
 	}
 	return NULL;
@@ -205,7 +200,7 @@ int writer_start(const struct writer_options *options, struct writer **ret_write
 	clock_start();
 	writer->store = options->store;
 	writer->retention_ms = options->retention_ms;
-	writer->retain_at_ms = mono_ms_now() + RETAIN_FIRST_MS;
+	writer->retain_at_ms = clock_mono_ms() + RETAIN_FIRST_MS;
 	writer->box = mailbox_new(JOBS_MAX);
 	CHECK(pthread_mutex_init(&writer->mutex, NULL) == 0);
 	if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {

@@ -63,11 +63,6 @@ static void count(int64_t *counter, int64_t n)
 	__atomic_add_fetch(counter, n, __ATOMIC_RELAXED);
 }
 
-static int64_t mono_ms(void)
-{
-	return clock_mono_us() / 1000;
-}
-
 /* Thread: consumer. */
 static int take_record(void *ctx, struct kafka_taken *taken)
 {
@@ -195,7 +190,7 @@ static int look(struct events *events, struct err *err)
 		follow_topics(events);
 	if (r == 0)
 		__atomic_store_n(&events->looked_at, now, __ATOMIC_RELEASE);
-	events->look_at_ms = mono_ms() + LOOK_EVERY_MS;
+	events->look_at_ms = clock_mono_ms() + LOOK_EVERY_MS;
 	return r;
 }
 
@@ -301,12 +296,12 @@ static bool is_stopping(struct events *events)
 /* Waits, unless it is to stop; then it returns false. */
 static bool pause_ms(struct events *events, int64_t ms)
 {
-	int64_t until_ms = mono_ms() + ms, left;
+	int64_t until_ms = clock_mono_ms() + ms, left;
 
 	while (!is_stopping(events)) {
 		struct timespec moment = {.tv_nsec = 20 * 1000000};
 
-		left = until_ms - mono_ms();
+		left = until_ms - clock_mono_ms();
 		if (left <= 0)
 			return true;
 		nanosleep(&moment, NULL);
@@ -422,12 +417,12 @@ static void expire_some(struct events *events)
 	struct expiry expiry = {.before = clock_wall()};
 	struct err err;
 
-	events->expire_at_ms = mono_ms() + EXPIRE_EVERY_MS;
+	events->expire_at_ms = clock_mono_ms() + EXPIRE_EVERY_MS;
 	if (store_job_run(events->options.writer, expire, &expiry, &err) < 0)
 		return; /* the next time */
 	count(&events->stats.expired, expiry.n);
 	if (expiry.n == EXPIRE_LIMIT)
-		events->expire_at_ms = mono_ms() + EXPIRE_AGAIN_MS;
+		events->expire_at_ms = clock_mono_ms() + EXPIRE_AGAIN_MS;
 }
 
 /* Waits for records, a deployment, or the time to look. */
@@ -479,7 +474,7 @@ static void *events_main(void *arg)
 				waiting = process(events, rows, waiting);
 		if (waiting)
 			put_back(events, waiting);
-		if (mono_ms() >= events->expire_at_ms)
+		if (clock_mono_ms() >= events->expire_at_ms)
 			expire_some(events);
 	}
 	free(rows->values);
@@ -489,17 +484,6 @@ static void *events_main(void *arg)
 }
 
 /* Starting and stopping. */
-
-static void init_news(struct events *events)
-{
-	pthread_condattr_t attr;
-
-	CHECK(pthread_mutex_init(&events->mutex, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&events->news, &attr) == 0);
-	pthread_condattr_destroy(&attr);
-}
 
 int events_start(const struct events_options *options, struct events **ret_events, struct err *err)
 {
@@ -511,7 +495,8 @@ int events_start(const struct events_options *options, struct events **ret_event
 	events->sources = xcalloc(options->n_clusters + 1, sizeof(*events->sources));
 	for (size_t i = 0; i < options->n_clusters; i++)
 		events->sources[i] = (struct source){.events = events, .cluster = i};
-	init_news(events);
+	CHECK(pthread_mutex_init(&events->mutex, NULL) == 0);
+	clock_cond_init(&events->news);
 	r = options->store->ops->reader_open(options->store, &events->reader, err);
 	if (r == 0 && pthread_create(&events->thread, NULL, events_main, events) != 0)
 		r = err_set(err, ERR_UNAVAILABLE, "cannot start the thread of events");

@@ -72,7 +72,6 @@ int hub_new(const struct kafka_settings *settings, struct hub **ret_hub, struct 
 	struct hub *hub = xcalloc(1, sizeof(*hub));
 	struct commands_options commands = {.settings = settings, .producer = producer_of, .ctx = hub};
 	const char *prefix = settings->group_prefix ? settings->group_prefix : "skald";
-	pthread_condattr_t attr;
 	int r;
 
 	hub->settings = settings;
@@ -82,10 +81,7 @@ int hub_new(const struct kafka_settings *settings, struct hub **ret_hub, struct 
 	hub->events_group = xasprintf("%s.events", prefix);
 	hub->watermark = watermark_new();
 	CHECK(pthread_mutex_init(&hub->mutex, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&hub->changed, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&hub->changed);
 	hub->commands = commands_new(&commands);
 	r = open_clusters(hub, err);
 	if (r < 0) {
@@ -109,7 +105,7 @@ static void send_command(void *ctx, const char *saga_id, const char *ns, const s
 /* They stay there until some cluster is configured. */
 static void complain_of_outbox(struct hub *hub)
 {
-	int64_t now_ms = clock_mono_us() / 1000;
+	int64_t now_ms = clock_mono_ms();
 
 	if (now_ms < hub->complain_at_ms)
 		return;
@@ -205,7 +201,7 @@ static void tell_watermark(struct hub *hub, struct queue_list *list)
 /* False when it is to stop. */
 static bool wait_for_tick(struct hub *hub)
 {
-	int64_t at_ms = clock_mono_us() / 1000 + TICK_MS;
+	int64_t at_ms = clock_mono_ms() + TICK_MS;
 	struct timespec until = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 	bool go_on;
 	int r = 0;

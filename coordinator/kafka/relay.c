@@ -61,11 +61,6 @@ struct relay {
 	int64_t stop_at_ms; /* monotonic */
 };
 
-static int64_t mono_ms(void)
-{
-	return clock_mono_us() / 1000;
-}
-
 /* Thread: producer's, or the relay's own. */
 static void sent(struct kafka_send *send)
 {
@@ -133,9 +128,9 @@ static void wait_for_sends(struct relay *relay)
 
 static void complain(struct relay *relay, const struct item *item)
 {
-	if (mono_ms() < relay->complain_at_ms)
+	if (clock_mono_ms() < relay->complain_at_ms)
 		return;
-	relay->complain_at_ms = mono_ms() + COMPLAIN_EVERY_MS;
+	relay->complain_at_ms = clock_mono_ms() + COMPLAIN_EVERY_MS;
 	log_warn("kafka", item->row.saga_id, "an event for topic %s cannot be published now: %s",
 			 item->row.topic, item->send.err.text);
 }
@@ -233,7 +228,7 @@ static bool time_is_up(struct relay *relay)
 	bool up;
 
 	pthread_mutex_lock(&relay->mutex);
-	up = relay->stopping && mono_ms() >= relay->stop_at_ms;
+	up = relay->stopping && clock_mono_ms() >= relay->stop_at_ms;
 	pthread_mutex_unlock(&relay->mutex);
 	return up;
 }
@@ -307,20 +302,20 @@ static void expire_all(struct relay *relay)
 	struct expiry expiry = {.before = clock_wall() - EXPIRE_AFTER_MS};
 	struct err err;
 
-	if (mono_ms() < relay->expire_at_ms)
+	if (clock_mono_ms() < relay->expire_at_ms)
 		return;
 	do {
 		expiry.n = 0;
 		if (store_job_run(relay->options.writer, expire, &expiry, &err) < 0)
 			log_warn("kafka", NULL, "the outbox cannot be cleared now: %s", err.text);
 	} while (expiry.n == EXPIRE_LIMIT);
-	relay->expire_at_ms = mono_ms() + EXPIRE_EVERY_MS;
+	relay->expire_at_ms = clock_mono_ms() + EXPIRE_EVERY_MS;
 }
 
 /* False when it is to stop. */
 static bool wait_for_rows(struct relay *relay)
 {
-	int64_t at_ms = mono_ms() + LOOK_EVERY_MS;
+	int64_t at_ms = clock_mono_ms() + LOOK_EVERY_MS;
 	struct timespec until = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 	bool go_on;
 	int r = 0;
@@ -353,7 +348,6 @@ static void *relay_main(void *arg)
 int relay_start(const struct relay_options *options, struct relay **ret_relay, struct err *err)
 {
 	struct relay *relay = xcalloc(1, sizeof(*relay));
-	pthread_condattr_t attr;
 	int r;
 
 	relay->options = *options;
@@ -361,10 +355,7 @@ int relay_start(const struct relay_options *options, struct relay **ret_relay, s
 	relay->items = xcalloc(PAGE_ROWS, sizeof(*relay->items));
 	relay->runs = xcalloc(PAGE_ROWS, sizeof(*relay->runs));
 	CHECK(pthread_mutex_init(&relay->mutex, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&relay->changed, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&relay->changed);
 	r = options->store->ops->reader_open(options->store, &relay->reader, err);
 	if (r == 0 && pthread_create(&relay->thread, NULL, relay_main, relay) != 0)
 		r = err_set(err, ERR_UNAVAILABLE, "cannot start the thread of the relay");
@@ -389,7 +380,7 @@ void relay_stop(struct relay *relay, int64_t grace_ms)
 {
 	pthread_mutex_lock(&relay->mutex);
 	relay->stopping = true;
-	relay->stop_at_ms = mono_ms() + grace_ms;
+	relay->stop_at_ms = clock_mono_ms() + grace_ms;
 	pthread_cond_signal(&relay->changed);
 	pthread_mutex_unlock(&relay->mutex);
 	pthread_join(relay->thread, NULL);

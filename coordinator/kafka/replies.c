@@ -220,7 +220,7 @@ int replies_start(const struct replies_options *options, struct replies **ret_re
 static void ensure_topic(struct replies *replies)
 {
 	const struct replies_options *options = &replies->options;
-	int64_t now_ms = clock_mono_us() / 1000;
+	int64_t now_ms = clock_mono_ms();
 	struct err err;
 
 	if (replies->ensure_at_ms == 0 || now_ms < replies->ensure_at_ms)

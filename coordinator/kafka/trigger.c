@@ -439,7 +439,7 @@ static void look(struct triggers *triggers)
 
 static struct timespec monotonic_in(int64_t ms)
 {
-	int64_t at = clock_mono_us() / 1000 + ms;
+	int64_t at = clock_mono_ms() + ms;
 
 	return (struct timespec){.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
 }
@@ -469,7 +469,6 @@ int triggers_start(const struct triggers_options *options, struct triggers **ret
 				   struct err *err)
 {
 	struct triggers *triggers = xcalloc(1, sizeof(*triggers));
-	pthread_condattr_t attr;
 	int r;
 
 	r = options->store->ops->reader_open(options->store, &triggers->reader, err);
@@ -481,10 +480,7 @@ int triggers_start(const struct triggers_options *options, struct triggers **ret
 	triggers->look_every_ms = options->look_every_ms ? options->look_every_ms : LOOK_EVERY_MS;
 	triggers->submitter = submitter_new(options);
 	CHECK(pthread_mutex_init(&triggers->lock, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&triggers->changed, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&triggers->changed);
 	if (pthread_create(&triggers->thread, NULL, manage, triggers) != 0) {
 		triggers->stopping = true;
 		triggers_free(triggers);

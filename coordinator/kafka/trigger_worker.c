@@ -52,11 +52,6 @@ struct trigger_worker {
 	char bury_error[160];
 };
 
-static int64_t now_ms(void)
-{
-	return clock_mono_us() / 1000;
-}
-
 /* What the run asks for. Thread: the worker's. */
 
 static void post(struct trigger_worker *worker, struct mail *mail, enum worker_mail type)
@@ -91,7 +86,7 @@ static void ensure_topic(struct trigger_worker *worker)
 	struct err err;
 	int r;
 
-	if (worker->ensured || now_ms() < worker->ensure_at_ms)
+	if (worker->ensured || clock_mono_ms() < worker->ensure_at_ms)
 		return;
 	if (kafka_ends(options->cluster, options->topic, ENSURE_TIMEOUT_MS, ends, KAFKA_PARTITIONS_MAX,
 				   &n, &err) < 0 ||
@@ -103,7 +98,7 @@ static void ensure_topic(struct trigger_worker *worker)
 		log_warn("kafka", NULL, "topic %s of dead letters cannot be made: %s",
 				 options->dead_letter_topic, err.text);
 	worker->ensured = r == 0;
-	worker->ensure_at_ms = now_ms() + ENSURE_AGAIN_MS;
+	worker->ensure_at_ms = clock_mono_ms() + ENSURE_AGAIN_MS;
 }
 
 /* Thread: producer, writer, or the worker's. */
@@ -186,7 +181,7 @@ static void burial_came_back(struct trigger_worker *worker, struct burial *buria
 {
 	note_burial(worker, burial->result < 0 ? burial->err.text : "");
 	trigger_run_buried(worker->run, burial->record, burial->result < 0 ? &burial->err : NULL,
-					   now_ms());
+					   clock_mono_ms());
 	burial_release(burial);
 	free(burial);
 }
@@ -198,10 +193,10 @@ static void obey(struct trigger_worker *worker, struct told *told)
 		trigger_run_define(worker->run, told->def, told->trigger);
 		break;
 	case TOLD_PAUSE:
-		trigger_run_pause(worker->run, told->paused, now_ms());
+		trigger_run_pause(worker->run, told->paused, clock_mono_ms());
 		break;
 	case TOLD_FORGET:
-		trigger_run_forget(worker->run, told->partition, told->before, now_ms());
+		trigger_run_forget(worker->run, told->partition, told->before, clock_mono_ms());
 		note_burial(worker, ""); /* what waits may be gone; if not, it is said again */
 		break;
 	case TOLD_STOP:
@@ -220,10 +215,12 @@ static void take_mail(struct trigger_worker *worker, struct mail *mail)
 {
 	switch ((enum worker_mail)mail->type) {
 	case MAIL_RECORD:
-		trigger_run_record(worker->run, CONTAINER_OF(mail, struct run_record, mail), now_ms());
+		trigger_run_record(worker->run, CONTAINER_OF(mail, struct run_record, mail),
+						   clock_mono_ms());
 		break;
 	case MAIL_SUBMITTED:
-		trigger_run_submitted(worker->run, CONTAINER_OF(mail, struct submission, mail), now_ms());
+		trigger_run_submitted(worker->run, CONTAINER_OF(mail, struct submission, mail),
+							  clock_mono_ms());
 		break;
 	case MAIL_BURIED:
 		burial_came_back(worker, CONTAINER_OF(mail, struct burial, mail));
@@ -252,10 +249,10 @@ static void *work(void *arg)
 	while (!worker->ended) {
 		struct mail *mail, *next;
 
-		now = now_ms();
+		now = clock_mono_ms();
 		due = trigger_run_tick(worker->run, now);
 		publish(worker);
-		now = now_ms();
+		now = clock_mono_ms();
 		mail = mailbox_drain(worker->box, due < 0 ? -1 : due > now ? due - now : 0);
 		for (; mail; mail = next) {
 			next = mail->next;
@@ -280,7 +277,7 @@ static int take(void *ctx, struct kafka_taken *taken)
 	struct trigger_worker *worker = ctx;
 	struct run_record *record;
 
-	if (now_ms() < __atomic_load_n(&worker->closed_until_ms, __ATOMIC_RELAXED))
+	if (clock_mono_ms() < __atomic_load_n(&worker->closed_until_ms, __ATOMIC_RELAXED))
 		return ERR_UNAVAILABLE;
 	record = run_record_new(taken, __atomic_fetch_add(&worker->taken, 1, __ATOMIC_SEQ_CST));
 	post(worker, &record->mail, MAIL_RECORD);
@@ -354,20 +351,16 @@ int trigger_worker_start(const struct trigger_worker_options *options, struct sa
 						 struct err *err)
 {
 	struct trigger_worker *worker = xcalloc(1, sizeof(*worker));
-	pthread_condattr_t attr;
 	int r;
 
 	worker->options = *options;
 	worker->box = mailbox_new(INTAKE);
 	CHECK(pthread_mutex_init(&worker->lock, NULL) == 0);
-	CHECK(pthread_condattr_init(&attr) == 0);
-	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CHECK(pthread_cond_init(&worker->published, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&worker->published);
 	worker->run = trigger_run_new(&ports, worker, options->ns, options->name);
 	trigger_run_define(worker->run, def, trigger);
 	if (options->paused)
-		trigger_run_pause(worker->run, true, now_ms());
+		trigger_run_pause(worker->run, true, clock_mono_ms());
 	r = start_thread(worker, err);
 	if (r < 0) {
 		worker_free(worker);
@@ -429,7 +422,7 @@ bool trigger_worker_is_idle(struct trigger_worker *worker)
 void trigger_worker_stop(struct trigger_worker *worker, int64_t grace_ms)
 {
 	struct kafka_consumer *consumer;
-	int64_t until = now_ms() + grace_ms;
+	int64_t until = clock_mono_ms() + grace_ms;
 	struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
 	int r = 0;
 
