@@ -324,6 +324,15 @@ static int add_seeks(struct exchange *ex, struct triggers *triggers, const char 
 		if (wanted >= 0 && partitions[i].partition != wanted)
 			continue;
 		found = true;
+		/* Brokers take it for a place whose records are gone: everything would come again. */
+		if (json_is_integer(seek) && partitions[i].end >= 0 &&
+			json_integer_value(seek) > partitions[i].end)
+			return err_set(
+				err, ERR_INVALID,
+				"partition %d ends at offset %lld, before %lld; name a partition that has "
+				"it, or latest",
+				partitions[i].partition, (long long)partitions[i].end,
+				(long long)json_integer_value(seek));
 		snprintf(number, sizeof(number), "%d", partitions[i].partition);
 		if (latest)
 			json_object_set_new(seeks, number, json_integer(partitions[i].end));
