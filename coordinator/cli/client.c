@@ -209,22 +209,32 @@ int client_read_file(const char *path, size_t max, char **ret_text, size_t *ret_
 	return 0;
 }
 
+int client_read_text(const char *argument, char **ret_text, size_t *ret_len)
+{
+	struct err err = {0};
+
+	if (*argument == '@' || strcmp(argument, "-") == 0) {
+		const char *path = *argument == '@' ? argument + 1 : argument;
+
+		if (client_read_file(path, CLIENT_INPUT_MAX_BYTES, ret_text, ret_len, &err) < 0)
+			return cli_fail(CLI_FAILED, "%s", err.text);
+	} else {
+		*ret_text = xstrdup(argument);
+		*ret_len = strlen(argument);
+	}
+	return 0;
+}
+
 int client_read_argument(const char *argument, char **ret_text, size_t *ret_len)
 {
 	CLEANUP(json_decref_p) json_t *value = NULL;
 	struct err err = {0};
 	char *text;
 	size_t len;
+	int r = client_read_text(argument, &text, &len);
 
-	if (*argument == '@' || strcmp(argument, "-") == 0) {
-		const char *path = *argument == '@' ? argument + 1 : argument;
-
-		if (client_read_file(path, CLIENT_INPUT_MAX_BYTES, &text, &len, &err) < 0)
-			return cli_fail(CLI_FAILED, "%s", err.text);
-	} else {
-		text = xstrdup(argument);
-		len = strlen(text);
-	}
+	if (r)
+		return r;
 	if (json_parse(text, len, &value, &err) < 0) {
 		free(text);
 		return cli_fail(CLI_FAILED, "the input is not valid JSON: %s%s%s", err.place,

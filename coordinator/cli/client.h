@@ -58,7 +58,9 @@ void client_reply_release(struct client_reply *reply);
 /* Says the problem document on stderr; returns the exit code that fits. */
 int client_problem(const struct client_reply *reply);
 
-/* JSON as given on the command line: text, @file or -. 0 or an exit code, said. */
+/* What is given on the command line: text, @file or -. 0 or an exit code, said. */
+int client_read_text(const char *argument, char **ret_text, size_t *ret_len) MUST_CHECK;
+/* The same, which must be JSON. */
 int client_read_argument(const char *argument, char **ret_text, size_t *ret_len) MUST_CHECK;
 /* A whole file; - is stdin. */
 int client_read_file(const char *path, size_t max, char **ret_text, size_t *ret_len,

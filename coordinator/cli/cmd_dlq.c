@@ -185,7 +185,7 @@ static int add_edit(const struct cli *cli, const char *name, json_t *body)
 
 	if (!given)
 		return 0;
-	r = client_read_argument(given, &text, &len);
+	r = client_read_text(given, &text, &len);
 	if (r)
 		return r;
 	value = json_stringn(text, len);

@@ -244,6 +244,10 @@ post "/v1/triggers/strict/$strict/seek" '{"to": "yesterday"}'
 is 422
 post "/v1/triggers/strict/$strict/seek" '{"to": 0, "partition": 3}'
 is 400
+post "/v1/triggers/strict/$strict/seek" '{"to": 1000, "partition": 1}' # past the end
+is 400
+post "/v1/triggers/strict/$strict/seek" '{"to": 1000}'
+is 400
 post /v1/triggers/strict/nowhere/pause '{}'
 is 404
 
@@ -303,6 +307,8 @@ expect 0 "$skald" dlq list -o jsonl --all
 expect 0 "$skald" dlq show "$(letter reason=key_conflict)"
 says '"amount":99'
 expect 1 "$skald" dlq redrive "$(letter reason=key_conflict)"
+complains key_conflict
+expect 1 "$skald" dlq redrive "$(letter reason=key_conflict)" --key 'no JSON'
 complains key_conflict
 expect 7 "$skald" dlq redrive --reason key_conflict
 expect 2 "$skald" dlq redrive
