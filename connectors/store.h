@@ -182,7 +182,8 @@ struct store_ops {
 	 * Removes up to limit terminal sagas that ended before `before`, whole; *ret_n: how many. Looks
 	 * at no more than STORE_RETAIN_LOOKS sagas, however many there are that have not ended; 1: when
 	 * that was not all, the next call goes on there. 0: it has come to the limit or to the end.
-	 * What belongs to a saga goes with it (subscriptions, inbox, outbox); and up to limit dead
+	 * What belongs to a saga goes with it (subscriptions, inbox), but not what it has published and
+	 * no broker has acknowledged yet: that is still owed (outbox_remove). And up to limit dead
 	 * letters go that wait for nobody, and whose status was set before `before`.
 	 */
 	int (*retain)(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);

@@ -173,8 +173,6 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" WHERE t.saga_slot = d.slot AND t.saga_id = d.id"
 		"), d6 AS (DELETE FROM inbox t USING doomed d"
 		" WHERE t.slot = d.slot AND t.saga_id = d.id"
-		"), d7 AS (DELETE FROM outbox t USING doomed d"
-		" WHERE t.slot = d.slot AND t.saga_id = d.id"
 		"), d4 AS (DELETE FROM sagas t USING doomed d WHERE t.slot = d.slot AND t.id = d.id"
 		" RETURNING t.status"
 		"), counted AS ("

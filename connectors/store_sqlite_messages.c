@@ -89,9 +89,7 @@ int store_sqlite__delete_messages(struct store_sqlite *s, const char *saga_id)
 {
 	int rc = run_for_saga(s, W_UNSUBSCRIBE_ALL, saga_id);
 
-	if (rc == SQLITE_DONE)
-		rc = run_for_saga(s, W_INBOX_DELETE_ALL, saga_id);
-	return rc == SQLITE_DONE ? run_for_saga(s, W_OUTBOX_DELETE_ALL, saga_id) : rc;
+	return rc == SQLITE_DONE ? run_for_saga(s, W_INBOX_DELETE_ALL, saga_id) : rc;
 }
 
 /* Ends the transaction with what its statements gave: SQLITE_DONE, or an error, which undoes it. */

@@ -105,7 +105,6 @@ enum {
 					   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")              \
 	X(W_OUTBOX_DELETE, "DELETE FROM outbox WHERE saga_id = ?1 AND seq = ?2 AND place = ?3"         \
 					   " AND slot = ?4")                                                           \
-	X(W_OUTBOX_DELETE_ALL, "DELETE FROM outbox WHERE saga_id = ?1")                                \
 	X(W_OUTBOX_EXPIRE, "DELETE FROM outbox WHERE rowid IN"                                         \
 					   " (SELECT rowid FROM outbox ORDER BY rowid LIMIT ?2) AND created_at < ?1")  \
 	X(W_LETTER_INSERT, "INSERT INTO dead_letters (" STORE_SQLITE_LETTER_COLUMNS ") VALUES (?1,"    \

@@ -383,7 +383,7 @@ static void put_all(struct store *store, int n)
 	ck_assert_int_eq(store->ops->inbox_put(store, &in, 1, &err), 0);
 }
 
-START_TEST(test_retain__removes_the_messages_of_sagas_that_go)
+START_TEST(test_retain__removes_the_messages_to_sagas_that_go)
 {
 	OPEN(store);
 	struct err err;
@@ -394,7 +394,9 @@ START_TEST(test_retain__removes_the_messages_of_sagas_that_go)
 	ck_assert_int_eq(rows_put_end(store, 2, 3, SAGA_COMPLETED), STORE_ACCEPTED);
 	ck_assert_int_ge(store->ops->retain(store, rows_time(1000), 100, &n, &err), 0);
 	ck_assert_int_eq(n, 1);
-	ck_assert_str_eq(messages_in_outbox(store), "1/1/0 orders placed\n3/1/0 orders placed\n");
+	/* What the history says was published is owed, however old the saga is. */
+	ck_assert_str_eq(messages_in_outbox(store),
+					 "1/1/0 orders placed\n2/1/0 orders placed\n3/1/0 orders placed\n");
 	ck_assert_str_eq(messages_in_inbox(store), "1: 1s {\"m\":1}\n3: 3s {\"m\":3}\n");
 	ck_assert_uint_eq(messages_put_event(store, "a", 10), 1U << 1 | 1U << 3);
 	CLOSE(store);
@@ -435,6 +437,6 @@ void store_contract__add_messages(TCase *tcase, int n)
 	tcase_add_loop_test(tcase, test_inbox__is_listed_from_the_oldest_and_by_slot, 0, n);
 	tcase_add_loop_test(tcase, test_inbox__removes_what_is_of_no_use, 0, n);
 	tcase_add_loop_test(tcase, test_inbox__a_call_past_a_limit_writes_nothing, 0, n);
-	tcase_add_loop_test(tcase, test_retain__removes_the_messages_of_sagas_that_go, 0, n);
+	tcase_add_loop_test(tcase, test_retain__removes_the_messages_to_sagas_that_go, 0, n);
 	tcase_add_loop_test(tcase, test_reopen__keeps_messages, 0, n);
 }
