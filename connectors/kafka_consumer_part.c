@@ -288,6 +288,23 @@ static void reach(struct kafka__part *part, int64_t offset)
 	pthread_mutex_unlock(&part->consumer->lock);
 }
 
+/* Records that were deleted unread, or a topic that is another by now: nobody should have to ask.
+ */
+static void say_gone(const struct kafka__part *part)
+{
+	const struct kafka_consumer *consumer = part->consumer;
+	const struct kafka_cluster *cluster = consumer->client.cluster;
+	char text[KAFKA_TOPIC_SIZE + 256];
+
+	if (!cluster->log)
+		return;
+	snprintf(text, sizeof(text),
+			 "group %.128s: offset %lld of %s, partition %d, is not there any more; it goes on at "
+			 "the earliest record",
+			 consumer->group, (long long)part->offsets.position, part->topic, part->partition);
+	cluster->log(cluster->log_ctx, KAFKA_LOG_WARNING, cluster->name, text);
+}
+
 void kafka__part_message(struct kafka_consumer *consumer, const rd_kafka_message_t *message)
 {
 	struct kafka__part *part =
@@ -308,6 +325,7 @@ void kafka__part_message(struct kafka_consumer *consumer, const rd_kafka_message
 	if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
 		/* Its records were deleted, or the topic is another by now. */
 		kafka__note_error(&consumer->client, rd_kafka_message_errstr(message));
+		say_gone(part);
 		kafka__part_move(part, KAFKA_OFFSET_EARLIEST, false);
 		return;
 	}

@@ -8,6 +8,7 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/time.h"
 #include "sagas/json_text.h"
+#include "sagas/kafka_topic.h"
 
 const struct config_setting config_settings[CONFIG_SETTING_COUNT] = {
 #define X(section_, key_, flag_, type_, fallback_, least_, most_, help_)                           \
@@ -258,6 +259,10 @@ void config__set_participant_kafka(struct config_participant *p, const char *key
 		findings_add(findings, FINDING_ERROR, origin->line, origin->pointer,
 					 "%s of participant %s must not be empty", key, p->name);
 	} else if (strcmp(key, "topic") == 0) {
+		struct err err;
+
+		if (kafka_topic_check(text, &err) < 0)
+			findings_add(findings, FINDING_ERROR, origin->line, origin->pointer, "%s", err.text);
 		set_text(&p->topic, text);
 		p->source = origin->source;
 	} else if (strcmp(key, "cluster") == 0) {

@@ -1,8 +1,9 @@
 /* The Kafka clusters of the configuration: brokers and properties, by name. */
-#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/config_priv.h"
+#include "sagas/kafka_topic.h"
 
 struct config_cluster *config__cluster_add(struct config *config, const char *name)
 {
@@ -115,8 +116,67 @@ static bool has_cluster(const struct config *config, const char *name)
 	return false;
 }
 
+/* host, host:port or [::1]:port, perhaps behind a scheme such as SASL_SSL:// */
+static bool is_broker(const char *text, size_t len)
+{
+	CLEANUP(free_p) char *broker = xstrndup(text, len);
+	char *host = strstr(broker, "://"), *port;
+
+	host = host ? host + 3 : broker;
+	port = strrchr(host, ':');
+	if (host[0] == '[') {
+		port = strchr(host, ']');
+		if (!port || (port[1] && port[1] != ':'))
+			return false;
+		port = port[1] ? port + 1 : NULL;
+	}
+	if (port) {
+		size_t digits = strspn(port + 1, "0123456789");
+		long n = strtol(port + 1, NULL, 10);
+
+		if (digits == 0 || digits > 5 || port[1 + digits] || n < 1 || n > 65535)
+			return false;
+		*port = '\0';
+	}
+	return host[0] && !strpbrk(host, " \t\r\n/@");
+}
+
+static void check_brokers(const char *pointer, const char *brokers, struct findings *findings)
+{
+	while (true) {
+		size_t len = strcspn(brokers, ",");
+
+		if (!is_broker(brokers, len))
+			findings_add(findings, FINDING_ERROR, 0, pointer,
+						 "brokers are host:port,host:port and so on, which `%.*s` is not",
+						 len < 100 ? (int)len : 100, brokers);
+		if (!brokers[len])
+			return;
+		brokers += len + 1;
+	}
+}
+
+static void check_topic(const char *pointer, const char *topic, struct findings *findings)
+{
+	struct err err;
+
+	if (kafka_topic_check(topic, &err) < 0)
+		findings_add(findings, FINDING_ERROR, 0, pointer, "%s", err.text);
+}
+
 void config_check(const struct config *config, struct findings *findings)
 {
+	if (strcmp(config->kafka_brokers, "none") != 0)
+		check_brokers("/kafka/brokers", config->kafka_brokers, findings);
+	for (size_t i = 0; i < config->n_clusters; i++) {
+		CLEANUP(free_p)
+		char *pointer = xasprintf("/kafka/clusters/%s/brokers", config->clusters[i].name);
+
+		if (config->clusters[i].brokers)
+			check_brokers(pointer, config->clusters[i].brokers, findings);
+	}
+	check_topic("/kafka/reply_topic", config->kafka_reply_topic, findings);
+	check_topic("/kafka/events_topic", config->kafka_events_topic, findings);
 	for (size_t i = 0; i < config->n_participants; i++) {
 		const struct config_participant *p = &config->participants[i];
 		CLEANUP(free_p) char *pointer = NULL;

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "sagas/def_priv.h"
+#include "sagas/kafka_topic.h"
 
 char *read_constant(const struct node *at)
 {
@@ -36,21 +37,12 @@ char *read_constant(const struct node *at)
 char *read_topic(const struct node *at)
 {
 	CLEANUP(free_p) char *topic = read_constant(at);
+	struct err err;
 
 	if (!topic)
 		return NULL;
-	for (const char *c = topic; *c; c++) {
-		bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
-
-		if (!letter && !(*c >= '0' && *c <= '9') && !strchr("._-", *c)) {
-			find_at(at, FINDING_ERROR,
-					"the topic `%.64s` may hold letters, digits, `.`, `_` and `-` only", topic);
-			return NULL;
-		}
-	}
-	if (strlen(topic) > MAX_TOPIC || strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0) {
-		find_at(at, FINDING_ERROR, "a topic has 1 to %d characters, and is not `.` or `..`",
-				MAX_TOPIC);
+	if (kafka_topic_check(topic, &err) < 0) {
+		find_at(at, FINDING_ERROR, "%s", err.text);
 		return NULL;
 	}
 	return TAKE(topic);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sagas/def_priv.h"
+#include "sagas/kafka_topic.h"
 
 enum {
 	MAX_TRIGGERS = 16, /* each is a consumer of its own */
@@ -155,7 +156,7 @@ static void check_dead_letter(const struct node *at, struct trigger_def *trigger
 	}
 	if (!trigger->topic)
 		return;
-	if (strlen(trigger->topic) + strlen("-dlt") > MAX_TOPIC)
+	if (strlen(trigger->topic) + strlen("-dlt") > KAFKA_TOPIC_MAX_BYTES)
 		find_at(&topic, FINDING_ERROR,
 				"the topic is too long to put -dlt behind it; say `dead_letter`");
 	trigger->dead_letter_topic = xasprintf("%s-dlt", trigger->topic);

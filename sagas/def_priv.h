@@ -202,7 +202,7 @@ enum { MAX_FIELDS = 100 };
 bool is_header_name(const char *name);
 
 /* def_load_kafka.c */
-enum { MAX_CONSTANT = 255, MAX_TOPIC = 249 };
+enum { MAX_CONSTANT = 255 };
 /* Constant text: who listens to what can be told from a definition alone. The caller's, or NULL. */
 char *read_constant(const struct node *at);
 char *read_topic(const struct node *at);

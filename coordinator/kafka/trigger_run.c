@@ -7,6 +7,8 @@
 #include "coordinator/log.h"
 #include "sagas/hash.h"
 
+enum { SAY_SKIPS_EVERY_MS = 10000 };
+
 /* The records of one key, of one partition, in their order; the first one is being worked on. */
 struct run_lane {
 	char key[SHA256_HEX_SIZE];
@@ -24,7 +26,8 @@ struct trigger_run {
 	struct run_record *first, *last;
 	bool paused, stopping;
 	int64_t trouble_until; /* 0: no trouble */
-	int bury_failures;     /* in a row */
+	int64_t skips_unsaid, say_skips_at;
+	int bury_failures; /* in a row */
 	struct run_stats stats;
 };
 
@@ -293,10 +296,26 @@ static void hold(struct trigger_run *run, struct run_record *record)
 	buf_release(&why);
 }
 
-/* Attempts are used up. Returns who comes next in its lane. */
-static struct run_record *give_up(struct trigger_run *run, struct run_record *record)
+/* Of many that are skipped the log tells now and then, and how many. */
+static void say_skipped(struct trigger_run *run, const struct run_record *record, int64_t now)
 {
 	const struct kafka_record *place = &record->taken->record;
+
+	run->skips_unsaid++;
+	if (now < run->say_skips_at)
+		return;
+	log_warn(
+		"kafka", NULL,
+		"trigger %s of namespace %s skips %lld record(s); the last: partition %d, offset %lld: %s",
+		run->name, run->ns, (long long)run->skips_unsaid, place->partition,
+		(long long)place->offset, record->reason);
+	run->skips_unsaid = 0;
+	run->say_skips_at = now + SAY_SKIPS_EVERY_MS;
+}
+
+/* Attempts are used up. Returns who comes next in its lane. */
+static struct run_record *give_up(struct trigger_run *run, struct run_record *record, int64_t now)
+{
 
 	switch (run->trigger->then) {
 	case POISON_DEAD_LETTER:
@@ -307,8 +326,7 @@ static struct run_record *give_up(struct trigger_run *run, struct run_record *re
 		hold(run, record);
 		break;
 	case POISON_SKIP:
-		log_warn("kafka", NULL, "trigger %s of namespace %s skips partition %d, offset %lld: %s",
-				 run->name, run->ns, place->partition, (long long)place->offset, record->reason);
+		say_skipped(run, record, now);
 		return end(run, record, TRIGGER_SKIPPED);
 	}
 	return NULL;
@@ -332,7 +350,7 @@ static struct run_record *poison(struct trigger_run *run, struct run_record *rec
 	if (record->attempts == 1)
 		run->stats.poison++;
 	if (record->attempts >= retry->maximum_attempts)
-		return give_up(run, record);
+		return give_up(run, record, now);
 	set_state(run, record, RECORD_RETRY);
 	heap_add(&run->timers, &record->timer, now + poison_retry_ms(retry, record->attempts, draw));
 	return NULL;

@@ -292,6 +292,38 @@ START_TEST(test_config__says_what_is_wrong_with_kafka)
 }
 END_TEST
 
+START_TEST(test_config__refuses_what_are_no_brokers_or_topics)
+{
+	static const struct {
+		const char *flag, *value;
+		bool good;
+	} cases[] = {
+		{"kafka-brokers", "a:9092,b.example:9093", true},
+		{"kafka-brokers", "[::1]:9092", true},
+		{"kafka-brokers", "SASL_SSL://a:9092", true},
+		{"kafka-brokers", "a", true},
+		{"kafka-brokers", "a:99999", false},
+		{"kafka-brokers", ",,", false},
+		{"kafka-brokers", "not a host", false},
+		{"kafka-brokers", "[::1", false},
+		{"kafka-brokers", "a:9092,", false},
+		{"kafka-reply-topic", "bad topic", false},
+		{"kafka-events-topic", "a/b", false},
+		{"kafka-events-topic", "sagas.events", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		config_set_flag(&config, cases[i].flag, cases[i].value, &findings);
+		config_check(&config, &findings);
+		ck_assert_msg((findings.n == 0) == cases[i].good, "--%s %s", cases[i].flag, cases[i].value);
+		teardown();
+		setup();
+	}
+	config_set_participant_flag(&config, "credit=kafka:bad topic", &findings);
+	ck_assert_uint_eq(findings.n, 1);
+}
+END_TEST
+
 START_TEST(test_config__prints_kafka_without_secrets)
 {
 	char text[8192] = "";
@@ -359,6 +391,7 @@ int main(void)
 	tcase_add_test(tc, test_config__gives_a_node_what_it_takes);
 	tcase_add_test(tc, test_config__kafka_has_clusters_properties_and_participants);
 	tcase_add_test(tc, test_config__says_what_is_wrong_with_kafka);
+	tcase_add_test(tc, test_config__refuses_what_are_no_brokers_or_topics);
 	tcase_add_test(tc, test_config__prints_kafka_without_secrets);
 	tcase_add_test(tc, test_config__each_setting_is_documented);
 	suite_add_tcase(suite, tc);
