@@ -169,6 +169,7 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/sim.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/postgres.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/redis.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/kafka.sh
 
 .PHONY: bench
 bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3)
