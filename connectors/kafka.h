@@ -5,8 +5,8 @@
  *
  *     kafka_cluster   addresses, properties, questions to the brokers (ends, committed offsets)
  *     kafka_producer  kafka_produce -> KAFKA_SENT | KAFKA_NOT_SENT | KAFKA_SENT_UNKNOWN
- *     kafka_consumer  record() -> kafka_done -> the offset is committed, never past an undone
- * record kafka_mock      brokers inside the process, for `skald dev --kafka` and for tests
+ *     kafka_consumer  record() -> kafka_done -> the offset is committed, never past one not done
+ *     kafka_mock      brokers inside the process, for `skald dev --kafka` and for tests
  *
  * It does not know what is in a record, never retries what a caller may retry, and never logs:
  * what librdkafka has to say goes to the cluster's log function.
@@ -51,8 +51,6 @@ struct kafka_property {
 int kafka_property_check(const char *name, const char *value, struct err *err) MUST_CHECK;
 /* Is its value a password, a key or the like, never to be shown? */
 bool kafka_property_is_secret(const char *name);
-/* "2.0.2": librdkafka's, as it runs. */
-const char *kafka_library_version(void);
 
 /* Clusters */
 
@@ -198,7 +196,6 @@ enum kafka_from { KAFKA_FROM_EARLIEST, KAFKA_FROM_LATEST, KAFKA_FROM_TIME };
 /* A record that was handed out. */
 struct kafka_taken {
 	struct kafka_record record; /* valid until kafka_done; keys and values are NUL-terminated */
-	void *mark;                 /* the taker's own */
 };
 
 /* Special offsets, for `start` and kafka_consumer_seek. */
@@ -310,7 +307,6 @@ enum kafka_consumer_state {
 	KAFKA_BROKERS_DOWN,
 	KAFKA_STOPPED,
 };
-const char *kafka_consumer_state_text(enum kafka_consumer_state state); /* "joining" … */
 
 struct kafka_consumer_stats {
 	enum kafka_consumer_state state;

@@ -535,21 +535,6 @@ size_t kafka_consumer_progress(struct kafka_consumer *consumer, struct kafka_pro
 	return n;
 }
 
-const char *kafka_consumer_state_text(enum kafka_consumer_state state)
-{
-	switch (state) {
-	case KAFKA_JOINING:
-		return "joining";
-	case KAFKA_CONSUMING:
-		return "consuming";
-	case KAFKA_BROKERS_DOWN:
-		return "brokers_down";
-	case KAFKA_STOPPED:
-		return "stopped";
-	}
-	return "unknown";
-}
-
 void kafka_consumer_stats(struct kafka_consumer *consumer, struct kafka_consumer_stats *ret_stats)
 {
 	struct kafka_consumer_stats stats = {0};

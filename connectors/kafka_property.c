@@ -147,8 +147,3 @@ int kafka_property_check(const char *name, const char *value, struct err *err)
 	/* The text names what an alias stands for. */
 	return err_set(err, ERR_INVALID, "property `%s`: %s", name, text);
 }
-
-const char *kafka_library_version(void)
-{
-	return rd_kafka_version_str();
-}

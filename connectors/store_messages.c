@@ -28,22 +28,6 @@ static char *copy_bytes(const void *bytes, size_t len)
 	return copy;
 }
 
-void inbox_row_copy(const struct inbox_row *from, struct inbox_row *ret_row)
-{
-	*ret_row = *from;
-	ret_row->ns = copy_text(from->ns);
-	ret_row->message = copy_bytes(from->message, from->message_len);
-	ret_row->event_id = copy_text(from->event_id);
-}
-
-void inbox_row_release(struct inbox_row *row)
-{
-	free((char *)row->ns);
-	free((char *)row->message);
-	free((char *)row->event_id);
-	*row = (struct inbox_row){0};
-}
-
 void outbox_row_copy(const struct outbox_row *from, struct outbox_row *ret_row)
 {
 	*ret_row = *from;
@@ -64,26 +48,6 @@ void outbox_row_release(struct outbox_row *row)
 	free((char *)row->headers);
 	free((char *)row->payload);
 	*row = (struct outbox_row){0};
-}
-
-void event_row_copy(const struct event_row *from, struct event_row *ret_row)
-{
-	*ret_row = *from;
-	ret_row->ns = copy_text(from->ns);
-	ret_row->channel = copy_text(from->channel);
-	ret_row->value = copy_text(from->value);
-	ret_row->id = copy_text(from->id);
-	ret_row->event = copy_bytes(from->event, from->event_len);
-}
-
-void event_row_release(struct event_row *row)
-{
-	free((char *)row->ns);
-	free((char *)row->channel);
-	free((char *)row->value);
-	free((char *)row->id);
-	free((char *)row->event);
-	*row = (struct event_row){0};
 }
 
 void dead_letter_row_copy(const struct dead_letter_row *from, struct dead_letter_row *ret_row)

@@ -174,12 +174,8 @@ struct outbox_page {
 };
 
 /* Copies with owned strings, and their release, which leaves an empty row. */
-void inbox_row_copy(const struct inbox_row *from, struct inbox_row *ret_row);
-void inbox_row_release(struct inbox_row *row);
 void outbox_row_copy(const struct outbox_row *from, struct outbox_row *ret_row);
 void outbox_row_release(struct outbox_row *row);
-void event_row_copy(const struct event_row *from, struct event_row *ret_row);
-void event_row_release(struct event_row *row);
 void dead_letter_row_copy(const struct dead_letter_row *from, struct dead_letter_row *ret_row);
 void dead_letter_row_release(struct dead_letter_row *row);
 void trigger_row_copy(const struct trigger_row *from, struct trigger_row *ret_row);

@@ -7,12 +7,10 @@
 #include "coordinator/clock.h"
 #include "coordinator/create.h"
 #include "coordinator/engine.h"
-#include "coordinator/forward.h"
-#include "coordinator/membership.h"
+#include "coordinator/kafka/owners.h"
 
 enum {
 	WAITING_MAX = 20000, /* creations that wait for a commit; past it: later */
-	POKED_MAX = 32,      /* owners that are poked for one commit */
 	CONFLICTS_MAX = 3,   /* with an id each; past it no id will do */
 };
 
@@ -160,25 +158,21 @@ static void conclude_created(struct submitter *submitter, struct creation *creat
 		conclude_key(submitter, submission, submission->id, submission->fingerprint);
 }
 
-/* Each owner once for a batch; who is not poked finds the sagas at its next poll. */
-static void poke_owners(struct submitter *submitter, const struct creations *batch)
+static void wake_owners(struct submitter *submitter, const struct creations *batch)
 {
 	const struct triggers_options *options = &submitter->options;
-	char poked[POKED_MAX][NODE_ADDRESS_SIZE];
-	size_t n = 0;
+	const struct owners owners = {
+		.engine = options->engine,
+		.member = options->member,
+		.http = options->http,
+		.slot_count = submitter->slots,
+	};
+	bool slots[SLOTS_MAX] = {false};
 
-	for (size_t i = 0; i < batch->n && n < POKED_MAX; i++) {
-		const struct creation *creation = batch->list[i];
-		size_t at = 0;
-
-		if (creation->result < 0 || creation->duplicate ||
-			member_slot(options->member, creation->row.slot, poked[n]) != SLOT_THERE)
-			continue;
-		while (strcmp(poked[at], poked[n]) != 0)
-			at++;
-		if (at == n)
-			node_poke(options->http, poked[n++]);
-	}
+	for (size_t i = 0; i < batch->n; i++)
+		if (batch->list[i]->result == 0 && !batch->list[i]->duplicate)
+			slots[batch->list[i]->row.slot] = true;
+	owners_wake(&owners, slots);
 }
 
 /* Thread: writer. */
@@ -190,7 +184,7 @@ static void created(struct creations *batch)
 	submitter->committing = false;
 	submitter->n_submissions -= batch->n;
 	pthread_mutex_unlock(&submitter->lock);
-	poke_owners(submitter, batch);
+	wake_owners(submitter, batch);
 	post_next(submitter);
 	for (size_t i = 0; i < batch->n; i++)
 		conclude_created(submitter, batch->list[i]);
