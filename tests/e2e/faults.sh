@@ -22,18 +22,7 @@ SEED=${SEED:-$(date +%s)}
 RANDOM=$SEED
 echo "seed $SEED: $SAGAS orders, $CLIENTS clients, $FAULTS faults, $NODES nodes"
 
-tests/services.sh start "$dir/services" > "$dir/services.env" || fail "no services"
-end_services() { tests/services.sh stop "$dir/services"; }
-end() {
-	local status=$?
-	end_services || true
-	set +e
-	(exit "$status") # which cleanup looks at
-	cleanup
-}
-trap end EXIT
-# shellcheck disable=SC1091
-source "$dir/services.env"
+start_services "postgres redis"
 db_port=$(sed -E 's/.*:([0-9]+)\/.*/\1/' <<< "$SKALD_TEST_POSTGRES")
 redis_port=${SKALD_TEST_REDIS##*:}
 sql() { psql -X -q -t -A "$SKALD_TEST_POSTGRES" -c "$1"; }

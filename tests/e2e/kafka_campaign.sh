@@ -24,18 +24,7 @@ SEED=${SEED:-$(date +%s)}
 RANDOM=$SEED
 echo "seed $SEED: $RECORDS records over $PARTITIONS partitions in $SECONDS_OF_LOAD s, $NODES nodes"
 
-SERVICES="postgres kafka" POSTGRES_SETTINGS='track_commit_timestamp = on' \
-	tests/services.sh start "$dir/services" > "$dir/services.env" || fail "no services"
-end() {
-	local status=$?
-	tests/services.sh stop "$dir/services" || true
-	set +e
-	(exit "$status") # which cleanup looks at
-	cleanup
-}
-trap end EXIT
-# shellcheck disable=SC1091
-source "$dir/services.env"
+POSTGRES_SETTINGS='track_commit_timestamp = on' start_services "postgres kafka"
 brokers=$SKALD_TEST_KAFKA
 sql() { psql -X -q -t -A "$SKALD_TEST_POSTGRES" -c "$1"; }
 tool=$build/tests/tools/kafka_campaign

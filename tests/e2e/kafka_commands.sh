@@ -11,17 +11,7 @@ ORDERS=${ORDERS:-60} KILLS=${KILLS:-4} SEED=${SEED:-$(date +%s)}
 RANDOM=$SEED
 echo "seed $SEED: $ORDERS orders, $KILLS kills"
 
-SERVICES="postgres kafka" tests/services.sh start "$dir/services" > "$dir/services.env" || fail "no services"
-end() {
-	local status=$?
-	tests/services.sh stop "$dir/services" || true
-	set +e
-	(exit "$status") # which cleanup looks at
-	cleanup
-}
-trap end EXIT
-# shellcheck disable=SC1091
-source "$dir/services.env"
+start_services "postgres kafka"
 brokers=$SKALD_TEST_KAFKA
 sql() { psql -X -q -t -A "$SKALD_TEST_POSTGRES" -c "$1"; }
 tool=$build/tests/tools/kafka_participant

@@ -75,6 +75,22 @@ start_participant() {
 	printf -v "url_$1" %s "$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$dir/$1.log")"
 }
 
+# Services of the test's own ("postgres kafka"), in $dir/services and with their variables set; they
+# are stopped at its end, which keeps its status. For those that are broken on purpose.
+start_services() {
+	SERVICES=$1 tests/services.sh start "$dir/services" > "$dir/services.env" || fail "no services"
+	trap end_with_services EXIT
+	# shellcheck disable=SC1091
+	source "$dir/services.env"
+}
+end_with_services() {
+	local status=$?
+	tests/services.sh stop "$dir/services" || true
+	set +e
+	(exit "$status") # which cleanup looks at
+	cleanup
+}
+
 # Arguments for the services of the shop and the bank, which must have been started.
 shop_at() {
 	local name

@@ -4,17 +4,8 @@
 # connections, and that is away when it starts.
 source "$(dirname "$0")/lib.sh"
 
-services=$dir/services
-SERVICES=postgres tests/services.sh start "$services" > "$dir/url"
-end() {
-	local status=$?
-	tests/services.sh stop "$services" || true
-	set +e
-	(exit "$status") # which cleanup looks at
-	cleanup
-}
-trap end EXIT
-url=$(sed 's/^SKALD_TEST_POSTGRES=//' "$dir/url")
+start_services postgres
+services=$dir/services url=$SKALD_TEST_POSTGRES
 query() { tests/services.sh sql "$services" postgres "$1"; }
 export STORE=$url
 

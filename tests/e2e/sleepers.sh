@@ -5,17 +5,8 @@
 source "$(dirname "$0")/lib.sh"
 
 sleeping=20000 due=100 ended=200
-services=$dir/services
-SERVICES=postgres POSTGRES_SETTINGS='fsync = off' tests/services.sh start "$services" > "$dir/url"
-end() {
-	local status=$?
-	tests/services.sh stop "$services" || true
-	set +e
-	(exit "$status") # which cleanup looks at
-	cleanup
-}
-trap end EXIT
-postgres=$(sed 's/^SKALD_TEST_POSTGRES=//' "$dir/url")
+POSTGRES_SETTINGS='fsync = off' start_services postgres
+services=$dir/services postgres=$SKALD_TEST_POSTGRES
 query() { tests/services.sh sql "$services" postgres "$1"; }
 metric() { curl -fs "$SKALD_SERVER/metrics" | awk -v name="$1" '$1 == name {print $2}'; }
 completed() { [ "$(metric 'skald_sagas{status="completed"}')" = $((ended + due)) ]; }
