@@ -27,8 +27,8 @@ struct seen {
 
 static struct {
 	struct kafka_mock *mock;
-	struct kafka_cluster *cluster; /* the test's own */
-	struct kafka_producer *producer;
+	struct kafka_cluster *cluster;             /* the test's own */
+	struct kafka_producer *producer, *replier; /* the participant's, perhaps the same */
 	struct kafka_consumer *participant, *listener;
 	struct node *node;
 	struct node_options options;
@@ -102,8 +102,8 @@ static void produced(struct kafka_send *send)
 	free(send);
 }
 
-static void produce(const char *topic, const char *key, const char *value,
-					const struct kafka_header *headers, size_t n_headers)
+static void produce_with(struct kafka_producer *producer, const char *topic, const char *key,
+						 const char *value, const struct kafka_header *headers, size_t n_headers)
 {
 	struct kafka_send *send = xcalloc(1, sizeof(*send));
 
@@ -118,7 +118,12 @@ static void produce(const char *topic, const char *key, const char *value,
 		.n_headers = n_headers,
 	};
 	send->done = produced;
-	kafka_produce(t.producer, send);
+	kafka_produce(producer, send);
+}
+
+static void produce(const char *topic, const char *key, const char *value)
+{
+	produce_with(t.producer, topic, key, value, NULL, 0);
 }
 
 static void reply(const struct seen *command, const char *reply_to, bool fails)
@@ -129,7 +134,7 @@ static void reply(const struct seen *command, const char *reply_to, bool fails)
 		{"error-code", "NoCredit", 8},
 	};
 
-	produce(reply_to, command->key, "{\"hold\":\"h-1\"}", headers, fails ? 3 : 2);
+	produce_with(t.replier, reply_to, command->key, "{\"hold\":\"h-1\"}", headers, fails ? 3 : 2);
 }
 
 /* Thread: the participant's consumer. */
@@ -171,11 +176,12 @@ static int take_event(void *ctx, struct kafka_taken *taken)
 	return 0;
 }
 
-static struct kafka_consumer *consume(const char *group, const char *const *topics, size_t n,
+static struct kafka_consumer *consume(struct kafka_cluster *cluster, const char *group,
+									  const char *const *topics, size_t n,
 									  int (*record)(void *ctx, struct kafka_taken *taken))
 {
 	struct kafka_consumer_options options = {
-		.cluster = t.cluster,
+		.cluster = cluster,
 		.group = group,
 		.topics = topics,
 		.n_topics = n,
@@ -232,8 +238,9 @@ static void setup(void)
 		(struct kafka_cluster_options){.name = "default", .brokers = kafka_mock_brokers(t.mock)};
 	ck_assert_int_eq(kafka_cluster_open(&t.kafka, &t.cluster, &err), 0);
 	ck_assert_int_eq(kafka_producer_start(t.cluster, &t.producer, &err), 0);
-	t.participant = consume("credit", &topics[0], 1, take_command);
-	t.listener = consume("listener", listened, ARRAY_SIZE(listened), take_event);
+	t.replier = t.producer;
+	t.participant = consume(t.cluster, "credit", &topics[0], 1, take_command);
+	t.listener = consume(t.cluster, "listener", listened, ARRAY_SIZE(listened), take_event);
 	wait_for_partitions(t.participant, 2);
 	wait_for_partitions(t.listener, 4);
 	snprintf(t.path, sizeof(t.path), "%s/node.db", temp_dir_make());
@@ -274,8 +281,10 @@ static void print_what_was_seen(void)
 
 static void teardown(void)
 {
-	print_what_was_seen();
-	node_stop(t.node);
+	if (t.node) {
+		print_what_was_seen();
+		node_stop(t.node);
+	}
 	kafka_consumer_stop(t.participant, 1000);
 	kafka_consumer_stop(t.listener, 1000);
 	kafka_producer_stop(t.producer, 1000);
@@ -504,6 +513,47 @@ START_TEST(test_node_kafka__commands_are_answered_and_an_event_is_emitted)
 }
 END_TEST
 
+START_TEST(test_node_kafka__a_participant_may_live_in_another_cluster)
+{
+	static const char *const topics[] = {"credit.commands"};
+	static const struct kafka_participant elsewhere[] = {
+		{"credit", "second", "credit.commands", PROFILE_NATIVE},
+	};
+	struct kafka_cluster_options clusters[] = {t.kafka, {.name = "second"}};
+	struct kafka_cluster *second;
+	struct kafka_mock *mock;
+	char id[SAGA_ID_SIZE];
+	struct err err;
+
+	ck_assert_int_eq(kafka_mock_start(1, &mock, &err), 0);
+	ck_assert_int_eq(kafka_mock_topic(mock, "credit.commands", 2, &err), 0);
+	ck_assert_int_eq(kafka_mock_topic(mock, "skald.replies", 2, &err), 0);
+	clusters[1].brokers = kafka_mock_brokers(mock);
+	ck_assert_int_eq(kafka_cluster_open(&clusters[1], &second, &err), 0);
+	ck_assert_int_eq(kafka_producer_start(second, &t.replier, &err), 0);
+	kafka_consumer_stop(t.participant, 1000);
+	t.participant = consume(second, "credit", topics, 1, take_command);
+	wait_for_partitions(t.participant, 2);
+	t.options.kafka.clusters = clusters;
+	t.options.kafka.n_clusters = 2;
+	t.options.kafka.participants = elsewhere;
+	start_node();
+	deploy(ordering);
+	start("ordering", "{\"customer\":\"c-5\",\"patience\":\"30s\"}", WAIT_MS, id);
+	ck_assert_str_eq(saga_status_text(t.answered->status), "completed");
+	ck_assert_int_eq(t.n_commands, 2);
+	/* What it emits goes to the first one. */
+	wait_for_events(1);
+	wait_for_metric("skald_kafka_producer_records_total{cluster=\"second\",result=\"sent\"} 2\n");
+	wait_for_metric("skald_kafka_producer_records_total{cluster=\"default\",result=\"sent\"} 1\n");
+	node_stop(TAKE(t.node));
+	kafka_consumer_stop(TAKE(t.participant), 1000);
+	kafka_producer_stop(t.replier, 1000);
+	kafka_cluster_close(second);
+	kafka_mock_stop(mock);
+}
+END_TEST
+
 START_TEST(test_node_kafka__a_refused_command_undoes_over_kafka)
 {
 	char id[SAGA_ID_SIZE];
@@ -579,8 +629,8 @@ START_TEST(test_node_kafka__an_awaited_event_is_found_before_and_after_the_wait)
 	start_node();
 	deploy(waiting);
 	wait_for_metric(events_ready);
-	produce("payments", "o-1", "{\"order\":\"o-1\",\"amount\":5}", NULL, 0);
-	produce("payments", "o-1", "{\"order\":\"o-1\",\"amount\":9}", NULL, 0);
+	produce("payments", "o-1", "{\"order\":\"o-1\",\"amount\":5}");
+	produce("payments", "o-1", "{\"order\":\"o-1\",\"amount\":9}");
 	pthread_mutex_lock(&t.mutex);
 	wait_until(has_produced, 2, "an acknowledgement");
 	pthread_mutex_unlock(&t.mutex);
@@ -588,7 +638,7 @@ START_TEST(test_node_kafka__an_awaited_event_is_found_before_and_after_the_wait)
 	ck_assert_str_eq(saga_status_text(t.answered->status), "completed");
 	ck_assert_ptr_nonnull(strstr(t.answered->saga_json, "{\"amount\":9}"));
 	start("waiting", "{\"order\":\"o-2\",\"amount\":7}", 0, late);
-	produce("payments", "o-2", "{\"order\":\"o-2\",\"amount\":8}", NULL, 0);
+	produce("payments", "o-2", "{\"order\":\"o-2\",\"amount\":8}");
 	wait_for_end(late, SAGA_COMPLETED);
 }
 END_TEST
@@ -601,7 +651,7 @@ START_TEST(test_node_kafka__an_event_cancels)
 	deploy(waiting);
 	wait_for_metric(events_ready);
 	start("waiting", "{\"order\":\"o-3\",\"amount\":7}", 0, id);
-	produce("orders.cancelled", "o-3", "{\"order\":\"o-3\"}", NULL, 0);
+	produce("orders.cancelled", "o-3", "{\"order\":\"o-3\"}");
 	wait_for_end(id, SAGA_COMPENSATED);
 }
 END_TEST
@@ -615,9 +665,9 @@ START_TEST(test_node_kafka__a_record_starts_one_saga)
 		"saga: triggered\nkey: ${input.order}\n"
 		"start_on: [{kafka: orders.placed, when: '${event.data.n > 0}', input: '${event.data}'}]\n"
 		"steps: [{id: a, set: {n: '${input.n}'}}]\n");
-	produce("orders.placed", "o-1", "{\"order\":\"o-1\",\"n\":0}", NULL, 0);
-	produce("orders.placed", "o-2", "{\"order\":\"o-2\",\"n\":1}", NULL, 0);
-	produce("orders.placed", "o-2", "{\"order\":\"o-2\",\"n\":1}", NULL, 0);
+	produce("orders.placed", "o-1", "{\"order\":\"o-1\",\"n\":0}");
+	produce("orders.placed", "o-2", "{\"order\":\"o-2\",\"n\":1}");
+	produce("orders.placed", "o-2", "{\"order\":\"o-2\",\"n\":1}");
 	find_saga("triggered", id);
 	wait_for_end(id, SAGA_COMPLETED);
 }
@@ -674,6 +724,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_node_kafka__commands_are_answered_and_an_event_is_emitted);
+	tcase_add_test(tc, test_node_kafka__a_participant_may_live_in_another_cluster);
 	tcase_add_test(tc, test_node_kafka__a_refused_command_undoes_over_kafka);
 	tcase_add_test(tc, test_node_kafka__a_lost_reply_sends_the_same_command_again);
 	tcase_add_test(tc, test_node_kafka__a_restart_goes_on_with_commands_that_are_out);
