@@ -115,13 +115,13 @@ $(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
 
 .PHONY: unit
 unit: $(UNIT_BIN) ## builds and runs the unit tests, beside a Postgres and a Kafka of their own
-	$(Q)SERVICES="postgres kafka" POSTGRES_SETTINGS='fsync = off' tests/services.sh run tests/run $(UNIT_BIN)
+	$(Q)SERVICES="postgres kafka" POSTGRES_SETTINGS='fsync = off' LANES=3 tests/services.sh run tests/run $(UNIT_BIN)
 
 # Those whose code has threads, for SAN=thread.
 UNIT_THREADS_BIN := $(filter $(BUILD)/tests/unit/connectors/% $(BUILD)/tests/unit/coordinator/%,$(UNIT_BIN))
 .PHONY: unit-threads
 unit-threads: $(UNIT_THREADS_BIN)
-	$(Q)SERVICES="postgres kafka" POSTGRES_SETTINGS='fsync = off' tests/services.sh run tests/run $(UNIT_THREADS_BIN)
+	$(Q)SERVICES="postgres kafka" POSTGRES_SETTINGS='fsync = off' LANES=3 tests/services.sh run tests/run $(UNIT_THREADS_BIN)
 
 .PHONY: scenarios
 scenarios: $(BUILD)/tests/tools/scenario ## runs the scenario files (tests/scenarios)
