@@ -3,6 +3,7 @@
  * listed in one table; the routes have counters of their own. No label holds an id, a key or a name
  * that a client could choose.
  */
+#include "coordinator/metrics_text.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/writer.h"
 
@@ -106,15 +107,10 @@ struct sources {
 	  __atomic_load_n(&s->node->ready, __ATOMIC_RELAXED) &&                                        \
 		  !__atomic_load_n(&s->node->draining, __ATOMIC_RELAXED))
 
-static void write_head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void write_plain(const struct sources *s, struct buf *out)
 {
 #define X(name, type, help, value)                                                                 \
-	write_head(out, name, type, help);                                                             \
+	metrics_write_head(out, name, type, help);                                                     \
 	buf_printf(out, name " %lld\n", (long long)(value));
 	METRICS(X)
 #undef X
@@ -130,25 +126,28 @@ static void write_sagas(const struct sources *s, const int64_t *counts, struct b
 				 {"failed", s->engine.sagas_failed},
 				 {"terminated", s->engine.sagas_terminated}};
 
-	write_head(out, "skald_sagas_ended_total", "counter", "Sagas that ended, by how.");
+	metrics_write_head(out, "skald_sagas_ended_total", "counter", "Sagas that ended, by how.");
 	for (size_t i = 0; i < ARRAY_SIZE(ended); i++)
 		buf_printf(out, "skald_sagas_ended_total{status=\"%s\"} %lld\n", ended[i].status,
 				   (long long)ended[i].n);
-	write_head(out, "skald_timer_lateness_seconds_max", "gauge",
-			   "By how much a timer was late at most.");
+	metrics_write_head(out, "skald_timer_lateness_seconds_max", "gauge",
+					   "By how much a timer was late at most.");
 	buf_printf(out, "skald_timer_lateness_seconds_max %.3f\n",
 			   (double)s->engine.timer_lateness_ms_max / 1000);
-	write_head(out, "skald_lease_left_seconds", "gauge", "What is left of this node's lease.");
+	metrics_write_head(out, "skald_lease_left_seconds", "gauge",
+					   "What is left of this node's lease.");
 	buf_printf(out, "skald_lease_left_seconds %.3f\n", (double)s->member.lease_left_ms / 1000);
-	write_head(out, "skald_writer_commit_seconds_total", "counter", "Time spent in commits.");
+	metrics_write_head(out, "skald_writer_commit_seconds_total", "counter",
+					   "Time spent in commits.");
 	buf_printf(out, "skald_writer_commit_seconds_total %.6f\n",
 			   (double)s->writer.commit_us_total / 1e6);
-	write_head(out, "skald_writer_commit_seconds_max", "gauge", "The longest commit so far.");
+	metrics_write_head(out, "skald_writer_commit_seconds_max", "gauge",
+					   "The longest commit so far.");
 	buf_printf(out, "skald_writer_commit_seconds_max %.6f\n",
 			   (double)s->writer.commit_us_max / 1e6);
 	if (!counts)
 		return;
-	write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
+	metrics_write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
 	for (int i = 0; i < SAGA_STATUS_COUNT; i++)
 		buf_printf(out, "skald_sagas{status=\"%s\"} %lld\n", saga_status_text(i),
 				   (long long)counts[i]);
@@ -163,7 +162,7 @@ static void write_answers(const struct server *server, struct buf *out)
 {
 	static const char *const classes[] = {"aborted", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
-	write_head(out, "skald_http_requests_total", "counter", "Requests answered, by route.");
+	metrics_write_head(out, "skald_http_requests_total", "counter", "Requests answered, by route.");
 	for (size_t i = 0; i <= ROUTE_COUNT; i++) {
 		for (size_t k = 0; k < ARRAY_SIZE(classes); k++) {
 			if (server->metrics[i].answers[k] > 0)
@@ -183,7 +182,7 @@ static void write_latencies(const struct server *server, struct buf *out)
 	};
 	static const char name[] = "skald_http_request_duration_seconds";
 
-	write_head(out, name, "histogram", "Time from a request's headers to its sent answer.");
+	metrics_write_head(out, name, "histogram", "Time from a request's headers to its sent answer.");
 	for (size_t i = 0; i <= ROUTE_COUNT; i++) {
 		const struct route_metrics *m = &server->metrics[i];
 		int64_t sum = 0;
@@ -221,7 +220,7 @@ static void write_pointers(const struct server *server, struct buf *out)
 	if (!server->idempotency->ops->stats)
 		return;
 	server->idempotency->ops->stats(server->idempotency, &s);
-	write_head(out, lookups, "counter", "Lookups of keys in Redis, by result.");
+	metrics_write_head(out, lookups, "counter", "Lookups of keys in Redis, by result.");
 	buf_printf(out, "%s{result=\"hit\"} %lld\n", lookups,
 			   (long long)(s.hits - server->stale_pointers));
 	buf_printf(out, "%s{result=\"stale_hit\"} %lld\n", lookups,
@@ -229,21 +228,21 @@ static void write_pointers(const struct server *server, struct buf *out)
 	buf_printf(out, "%s{result=\"miss\"} %lld\n", lookups, (long long)s.misses);
 	buf_printf(out, "%s{result=\"error\"} %lld\n", lookups, (long long)s.errors);
 	buf_printf(out, "%s{result=\"open_circuit\"} %lld\n", lookups, (long long)s.refused);
-	write_head(out, "skald_idempotency_writes_total", "counter",
-			   "Pointers written to Redis, by result.");
+	metrics_write_head(out, "skald_idempotency_writes_total", "counter",
+					   "Pointers written to Redis, by result.");
 	buf_printf(out, "skald_idempotency_writes_total{result=\"done\"} %lld\n", (long long)s.writes);
 	buf_printf(out, "skald_idempotency_writes_total{result=\"error\"} %lld\n",
 			   (long long)s.write_errors);
-	write_head(out, "skald_idempotency_writes_dropped_total", "counter",
-			   "Pointers that were not written, because too many waited.");
+	metrics_write_head(out, "skald_idempotency_writes_dropped_total", "counter",
+					   "Pointers that were not written, because too many waited.");
 	buf_printf(out, "skald_idempotency_writes_dropped_total %lld\n", (long long)s.dropped);
-	write_head(out, "skald_idempotency_connections_total", "counter",
-			   "Connections to Redis that were made and worked.");
+	metrics_write_head(out, "skald_idempotency_connections_total", "counter",
+					   "Connections to Redis that were made and worked.");
 	buf_printf(out, "skald_idempotency_connections_total %lld\n", (long long)s.connects);
-	write_head(out, "skald_idempotency_circuit_state", "gauge",
-			   "0: Redis is asked; 1: it is being tried; 2: it is left alone for a while.");
+	metrics_write_head(out, "skald_idempotency_circuit_state", "gauge",
+					   "0: Redis is asked; 1: it is being tried; 2: it is left alone for a while.");
 	buf_printf(out, "skald_idempotency_circuit_state %d\n", (int)s.circuit);
-	write_head(out, took, "histogram", "Time from the question to Redis to its answer.");
+	metrics_write_head(out, took, "histogram", "Time from the question to Redis to its answer.");
 	for (size_t i = 0; i < IDEMPOTENCY_N_BUCKETS; i++) {
 		sum += s.lookup_us[i];
 		buf_printf(out, "%s_bucket{le=\"%s\"} %lld\n", took, bounds[i], (long long)sum);

@@ -4,11 +4,7 @@
  */
 #include "coordinator/clock.h"
 #include "coordinator/kafka/hub_priv.h"
-
-static void head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
+#include "coordinator/metrics_text.h"
 
 static const char *name_of(const struct hub *hub, size_t i)
 {
@@ -49,7 +45,7 @@ static void write_producers(struct hub *hub, struct buf *out)
 	struct kafka_producer_stats s;
 	size_t n = hub->settings->n_clusters;
 
-	head(out, records, "counter", "Records produced, by result.");
+	metrics_write_head(out, records, "counter", "Records produced, by result.");
 	for (size_t i = 0; i < n; i++) {
 		if (!producer_stats(hub, i, &s))
 			continue;
@@ -61,7 +57,7 @@ static void write_producers(struct hub *hub, struct buf *out)
 				   (long long)s.unknown);
 	}
 #define X(name, type, help, value)                                                                 \
-	head(out, name, type, help);                                                                   \
+	metrics_write_head(out, name, type, help);                                                     \
 	for (size_t i = 0; i < n; i++) {                                                               \
 		if (producer_stats(hub, i, &s))                                                            \
 			buf_printf(out, name "{cluster=\"%s\"} %.9g\n", name_of(hub, i), value);               \
@@ -145,7 +141,7 @@ static void write_consumers(const struct hub *hub, struct buf *out)
 	if (events)
 		events_topics(events, add_events, consumers);
 #define X(name, type, help, value)                                                                 \
-	head(out, name, type, help);                                                                   \
+	metrics_write_head(out, name, type, help);                                                     \
 	for (size_t i = 0; i < consumers->n; i++) {                                                    \
 		const struct kafka_consumer_stats *s = &consumers->list[i].s;                              \
                                                                                                    \
@@ -171,9 +167,10 @@ static void write_replies(const struct hub *hub, struct buf *out)
 		all.unreadable += s.unreadable;
 		all.lost += s.lost;
 	}
-	head(out, name, "counter",
-		 "Records of the reply topic: taken by the engine; of these, put into the inbox of another "
-		 "node's saga, or for a saga that does not exist; not ours; not readable.");
+	metrics_write_head(
+		out, name, "counter",
+		"Records of the reply topic: taken by the engine; of these, put into the inbox of another "
+		"node's saga, or for a saga that does not exist; not ours; not readable.");
 	buf_printf(out, "%s{result=\"taken\"} %lld\n", name, (long long)all.taken);
 	buf_printf(out, "%s{result=\"posted\"} %lld\n", name, (long long)all.posted);
 	buf_printf(out, "%s{result=\"no_saga\"} %lld\n", name, (long long)all.lost);
@@ -189,9 +186,10 @@ static void write_events(const struct hub *hub, struct buf *out)
 
 	if (events)
 		events_stats(events, &s);
-	head(out, name, "counter",
-		 "Records of topics that sagas wait at: taken; and rows for expressions that found a value "
-		 "in them: kept, refused by the store, expired. Unreadable: records that are no event.");
+	metrics_write_head(
+		out, name, "counter",
+		"Records of topics that sagas wait at: taken; and rows for expressions that found a value "
+		"in them: kept, refused by the store, expired. Unreadable: records that are no event.");
 	buf_printf(out, "%s{result=\"taken\"} %lld\n", name, (long long)s.taken);
 	buf_printf(out, "%s{result=\"kept\"} %lld\n", name, (long long)s.kept);
 	buf_printf(out, "%s{result=\"refused\"} %lld\n", name, (long long)s.refused);
@@ -204,16 +202,17 @@ static void write_outbox(struct relay *relay, struct buf *out)
 	struct relay_stats s;
 
 	relay_stats(relay, &s);
-	head(out, "skald_outbox_published_total", "counter", "Rows of the outbox published.");
+	metrics_write_head(out, "skald_outbox_published_total", "counter",
+					   "Rows of the outbox published.");
 	buf_printf(out, "skald_outbox_published_total %lld\n", (long long)s.published);
-	head(out, "skald_outbox_failures_total", "counter",
-		 "Rows that could not be published, by try.");
+	metrics_write_head(out, "skald_outbox_failures_total", "counter",
+					   "Rows that could not be published, by try.");
 	buf_printf(out, "skald_outbox_failures_total %lld\n", (long long)s.failed);
-	head(out, "skald_outbox_stuck_rows", "gauge",
-		 "Rows of this node's slots that could not be published at the last try.");
+	metrics_write_head(out, "skald_outbox_stuck_rows", "gauge",
+					   "Rows of this node's slots that could not be published at the last try.");
 	buf_printf(out, "skald_outbox_stuck_rows %lld\n", (long long)s.stuck);
-	head(out, "skald_outbox_age_seconds", "gauge",
-		 "Age of the oldest row of this node's slots, at the last look.");
+	metrics_write_head(out, "skald_outbox_age_seconds", "gauge",
+					   "Age of the oldest row of this node's slots, at the last look.");
 	buf_printf(out, "skald_outbox_age_seconds %.3f\n", (double)s.oldest_ms / 1000);
 }
 
@@ -225,7 +224,8 @@ void hub_write_metrics(struct hub *hub, struct buf *out)
 
 	if (hub->settings->n_clusters > 0) {
 		commands_stats(hub->commands, &commands);
-		head(out, "skald_kafka_commands_total", "counter", "Commands to participants, by result.");
+		metrics_write_head(out, "skald_kafka_commands_total", "counter",
+						   "Commands to participants, by result.");
 		buf_printf(out, "skald_kafka_commands_total{result=\"published\"} %lld\n",
 				   (long long)commands.published);
 		buf_printf(out, "skald_kafka_commands_total{result=\"failed\"} %lld\n",
@@ -234,9 +234,10 @@ void hub_write_metrics(struct hub *hub, struct buf *out)
 		write_consumers(hub, out);
 		write_replies(hub, out);
 		write_events(hub, out);
-		head(out, "skald_kafka_queues_read_age_seconds", "gauge",
-			 "How long ago all that stood in the topics of replies and events was processed; what "
-			 "ran out since then does not take effect yet.");
+		metrics_write_head(
+			out, "skald_kafka_queues_read_age_seconds", "gauge",
+			"How long ago all that stood in the topics of replies and events was processed; what "
+			"ran out since then does not take effect yet.");
 		if (read_until > 0)
 			buf_printf(out, "skald_kafka_queues_read_age_seconds %.3f\n",
 					   (double)(clock_wall() - read_until) / 1000);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coordinator/kafka/trigger_priv.h"
+#include "coordinator/metrics_text.h"
 #include "sagas/json_text.h"
 
 const char *trigger_state_text(enum trigger_state state)
@@ -228,11 +229,6 @@ static void write_value(void *ctx, const struct trigger_info *info)
 TRIGGER_METRICS(X)
 #undef X
 
-static void write_head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 void triggers_write_metrics(struct triggers *triggers, struct buf *out)
 {
 	struct metrics metrics = {.out = out};
@@ -241,14 +237,14 @@ void triggers_write_metrics(struct triggers *triggers, struct buf *out)
 	pthread_mutex_lock(&triggers->lock);
 	refused = triggers->refused;
 	pthread_mutex_unlock(&triggers->lock);
-	write_head(out, "skald_kafka_triggers_refused", "gauge",
-			   "Triggers past the number that a node runs.");
+	metrics_write_head(out, "skald_kafka_triggers_refused", "gauge",
+					   "Triggers past the number that a node runs.");
 	buf_printf(out, "skald_kafka_triggers_refused %lld\n", (long long)refused);
-	write_head(out, "skald_kafka_trigger_records_total", "counter",
-			   "Records of triggers that are over, by how.");
+	metrics_write_head(out, "skald_kafka_trigger_records_total", "counter",
+					   "Records of triggers that are over, by how.");
 	triggers_each(triggers, NULL, NULL, write_ends, &metrics);
 #define X(function, name_, type, help, expression)                                                 \
-	write_head(out, name_, type, help);                                                            \
+	metrics_write_head(out, name_, type, help);                                                    \
 	metrics.name = name_;                                                                          \
 	metrics.value = function##_of;                                                                 \
 	triggers_each(triggers, NULL, NULL, write_value, &metrics);
