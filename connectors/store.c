@@ -16,7 +16,8 @@ void saga_row_copy(const struct saga_row *from, struct saga_row *ret_row)
 	ret_row->ns = copy_or_null(from->ns);
 	ret_row->definition = copy_or_null(from->definition);
 	ret_row->key = copy_or_null(from->key);
-	ret_row->attention = copy_or_null(from->attention);
+	attention_ref_copy(&from->attention, &ret_row->attention);
+	ret_row->owner = copy_or_null(from->owner);
 }
 
 void saga_row_release(struct saga_row *row)
@@ -24,7 +25,8 @@ void saga_row_release(struct saga_row *row)
 	free((char *)row->ns);
 	free((char *)row->definition);
 	free((char *)row->key);
-	free((char *)row->attention);
+	attention_ref_release(&row->attention);
+	free((char *)row->owner);
 	*row = (struct saga_row){0};
 }
 

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "connectors/store_messages.h"
+#include "connectors/store_operators.h"
 #include "sagas/base/err.h"
 #include "sagas/base/time.h"
 #include "sagas/hash.h"
@@ -33,10 +34,12 @@ struct saga_row {
 	enum saga_status status;
 	const char *key; /* NULL: started without one */
 	wall_ms started_at;
-	wall_ms updated_at;    /* of the last status change */
-	wall_ms ended_at;      /* 0: not terminal; a row where status and it disagree is refused */
-	wall_ms due_at;        /* when a sleeping saga must be awake again; 0 (NULL in SQL): awake */
-	const char *attention; /* why it concerns a person; NULL: it does not */
+	wall_ms updated_at; /* of the last status change */
+	wall_ms ended_at;   /* 0: not terminal; a row where status and it disagree is refused */
+	wall_ms due_at;     /* when a sleeping saga must be awake again; 0 (NULL in SQL): awake */
+	struct attention_ref attention; /* why it concerns a person */
+	wall_ms attention_at;           /* since when it does so for this group; 0: it does not */
+	const char *owner;              /* the person who has taken it; NULL: nobody */
 };
 
 /* A row of the compensation ledger, keyed by (slot, saga, step, item). */
@@ -114,17 +117,30 @@ struct definition_row {
 	bool existed; /* filled in: this content was there already, under `version` */
 };
 
-/* Filters are joined by AND. Pages go from the newest to the oldest saga. */
+/*
+ * Filters are joined by AND. Pages go from the newest to the oldest saga.
+ *
+ * A page is bounded by what it looks at, too: where no index leads to what matches, it ends after
+ * STORE_LIST_LOOKS rows, perhaps with fewer rows than limit or none, and looked_to says how far it
+ * has come; the next page goes on from there.
+ */
 struct saga_filter {
 	const char *ns;
 	unsigned status_mask;   /* 1 << status; 0: any */
 	const char *definition; /* exact, or a glob with * and ?; NULL: any */
-	const char *key;        /* the same; NULL: any */
+	int64_t version;        /* 0: any */
+	const char *key;        /* as definition */
 	bool attention_only;
-	wall_ms started_from;        /* inclusive; 0: no bound */
-	wall_ms started_before;      /* exclusive; 0: no bound */
+	const char *group, *kind, *step; /* of attention, exact; NULL: any */
+	const char *owner;               /* exact; NULL: any */
+	wall_ms started_from;            /* inclusive; 0: no bound */
+	wall_ms started_before;          /* exclusive; 0: no bound */
+	bool oldest_first;
 	char after_id[SAGA_ID_SIZE]; /* keyset: what comes after this saga; "": from the top */
 	int limit;                   /* 1 to 1000 */
+	/* Filled in: the last saga that was looked at, when that was not all; "": it was, or the page
+	 * is full and its last row says where to go on. */
+	char looked_to[SAGA_ID_SIZE];
 };
 
 /*
@@ -152,7 +168,7 @@ struct membership {
 };
 void membership_release(struct membership *membership);
 
-enum { STORE_RETAIN_LOOKS = 4000 };
+enum { STORE_RETAIN_LOOKS = 4000, STORE_LIST_LOOKS = 20000 };
 
 struct store_stats {
 	int64_t commits;
@@ -249,6 +265,20 @@ struct store_ops {
 	 */
 	int (*trigger_put)(struct store *store, struct trigger_row *row, struct err *err);
 
+	/*
+	 * Writes what persons said about a group (from acknowledged_by on), and sets row->revision, as
+	 * trigger_put does. Whether the group has sagas does not matter. ERR_CONFLICT.
+	 */
+	int (*attention_put)(struct store *store, struct attention_group_row *row, struct err *err);
+	/*
+	 * Writes the batch as trigger_put does (revision 0: it is new), and in the same transaction
+	 * adds the items, or replaces those that are there; up to BATCH_PUT_MAX. row->n is counted by
+	 * the store, and filled in. ERR_CONFLICT: somebody else has written it, and nothing took
+	 * effect. `retain` removes batches that ended before its time, whole.
+	 */
+	int (*batch_put)(struct store *store, struct batch_row *row, const struct batch_item_row *items,
+					 size_t n, struct err *err);
+
 	/* What is best done when idle (a WAL checkpoint). */
 	int (*idle)(struct store *store, struct err *err);
 	/* Thread: any. */
@@ -297,7 +327,7 @@ struct store_ops {
 	int (*compensations)(struct store_reader *reader, const char *id,
 						 int (*row)(void *ctx, const struct compensation_row *row), void *ctx,
 						 struct err *err);
-	int (*list)(struct store_reader *reader, const struct saga_filter *filter,
+	int (*list)(struct store_reader *reader, struct saga_filter *filter,
 				int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err);
 	/* Sagas that are not terminal and awake, or due before `due_before`, of slots first..last. */
 	int (*load_due)(struct store_reader *reader, int first_slot, int last_slot, wall_ms due_before,
@@ -355,6 +385,38 @@ struct store_ops {
 	 * ns NULL: of all namespaces. */
 	int (*counts)(struct store_reader *reader, const char *ns, int64_t counts[SAGA_STATUS_COUNT],
 				  struct err *err);
+
+	/* For operators: rows are borrowed as above, counts come from kept counters. */
+
+	/* From kept counters; definition NULL: of all. Rows whose n is 0 are not given. */
+	int (*definition_counts)(struct store_reader *reader, const char *ns, const char *definition,
+							 int (*row)(void *ctx, const struct definition_count_row *row),
+							 void *ctx, struct err *err);
+	/* Groups with sagas, the one with the most first, then by id; ns NULL: of all namespaces;
+	 * limit is 1 to ATTENTION_LIST_MAX. */
+	int (*attention_list)(struct store_reader *reader, const char *ns, int limit,
+						  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+						  struct err *err);
+	/* Also one without sagas. Released with attention_group_row_release. ERR_NOT_FOUND. */
+	int (*attention_get)(struct store_reader *reader, const char *ns, const char *id,
+						 struct attention_group_row *ret_row, struct err *err);
+	/* Minutes with at >= from and < until in which something happened, upwards. ns NULL: all. */
+	int (*rates)(struct store_reader *reader, const char *ns, wall_ms from, wall_ms until,
+				 int (*row)(void *ctx, const struct rate_row *row), void *ctx, struct err *err);
+	/* Released with batch_row_release. ERR_NOT_FOUND. */
+	int (*batch_get)(struct store_reader *reader, const char *ns, const char *id,
+					 struct batch_row *ret_row, struct err *err);
+	/* The newest first (by created_at, id), after the batch with after_id ("": from the top). */
+	int (*batch_list)(struct store_reader *reader, const char *ns, const char *after_id, int limit,
+					  int (*row)(void *ctx, const struct batch_row *row), void *ctx,
+					  struct err *err);
+	/* Those that are selecting or running, of all namespaces, the oldest first; up to limit. */
+	int (*batch_open)(struct store_reader *reader, int limit,
+					  int (*row)(void *ctx, const struct batch_row *row), void *ctx,
+					  struct err *err);
+	int (*batch_items)(struct store_reader *reader, const struct batch_item_filter *filter,
+					   int (*row)(void *ctx, const struct batch_item_row *row), void *ctx,
+					   struct err *err);
 };
 
 struct store {

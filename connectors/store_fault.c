@@ -389,7 +389,7 @@ static int compensations(struct store_reader *reader, const char *id,
 	PASS(reader, compensations, id, row, ctx);
 }
 
-static int list(struct store_reader *reader, const struct saga_filter *filter,
+static int list(struct store_reader *reader, struct saga_filter *filter,
 				int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
 {
 	PASS(reader, list, filter, row, ctx);

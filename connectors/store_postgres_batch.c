@@ -78,7 +78,7 @@ static void add_saga(struct pg_array *arrays, const struct beginning *beginning)
 	pg__add_int8(&arrays[PG_BATCH_SAGA_UPDATED_AT], row->updated_at);
 	pg__add_time(&arrays[PG_BATCH_SAGA_ENDED_AT], row->ended_at);
 	pg__add_time(&arrays[PG_BATCH_SAGA_DUE_AT], row->due_at);
-	pg__add_str(&arrays[PG_BATCH_SAGA_ATTENTION], row->attention);
+	pg__add_str(&arrays[PG_BATCH_SAGA_ATTENTION], row->attention.text);
 	pg__add_int4(&arrays[PG_BATCH_SAGA_KEY_SLOT], beginning->key_slot);
 	pg__add_str(&arrays[PG_BATCH_SAGA_FINGERPRINT], item->fingerprint ? item->fingerprint : "");
 	pg__add_bool(&arrays[PG_BATCH_SAGA_FENCED], pg__is_fenced(item));
@@ -112,7 +112,7 @@ static void add_change(struct pg_array *arrays, const struct store_item *item,
 	pg__add_int8(&arrays[PG_BATCH_CHANGE_UPDATED_AT], row->updated_at);
 	pg__add_time(&arrays[PG_BATCH_CHANGE_ENDED_AT], row->ended_at);
 	pg__add_time(&arrays[PG_BATCH_CHANGE_DUE_AT], row->ended_at ? 0 : row->due_at);
-	pg__add_str(&arrays[PG_BATCH_CHANGE_ATTENTION], row->attention);
+	pg__add_str(&arrays[PG_BATCH_CHANGE_ATTENTION], row->attention.text);
 }
 
 static void add_compensation(struct pg_array *arrays, const struct store_item *item,

@@ -129,7 +129,7 @@ static void build(const struct store_postgres *s, const struct saga_filter *filt
 	buf_printf(sql, ") AS walks ORDER BY id DESC LIMIT %d", filter->limit);
 }
 
-int pg__list(struct store_reader *reader, const struct saga_filter *filter,
+int pg__list(struct store_reader *reader, struct saga_filter *filter,
 			 int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
 {
 	CLEANUP(free_p) char *definition = NULL, *key = NULL;

@@ -336,7 +336,7 @@ int pg__history(struct store_reader *reader, const char *id, int64_t after_seq, 
 int pg__compensations(struct store_reader *reader, const char *id,
 					  int (*row)(void *ctx, const struct compensation_row *row), void *ctx,
 					  struct err *err);
-int pg__list(struct store_reader *reader, const struct saga_filter *filter,
+int pg__list(struct store_reader *reader, struct saga_filter *filter,
 			 int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err);
 int pg__load_due(struct store_reader *reader, int first_slot, int last_slot, wall_ms due_before,
 				 bool awake_too, int limit, int (*row)(void *ctx, const struct saga_row *row),

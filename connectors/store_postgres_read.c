@@ -42,7 +42,7 @@ static int read_saga(const PGresult *result, int row, struct saga_row *ret_row, 
 		.updated_at = pg__int(result, row, 8),
 		.ended_at = pg__int(result, row, 9),
 		.due_at = pg__int(result, row, 10),
-		.attention = pg__text(result, row, 11),
+		.attention.text = pg__text(result, row, 11),
 	};
 	PG_COPY(result, row, 1, ret_row->id);
 	if (number < 0)

@@ -141,7 +141,7 @@ static void finalize_p(sqlite3_stmt **stmt)
 	sqlite3_finalize(*stmt);
 }
 
-int store_sqlite__list_on(sqlite3 *db, const struct saga_filter *filter,
+int store_sqlite__list_on(sqlite3 *db, struct saga_filter *filter,
 						  int (*row)(void *ctx, const struct saga_row *row), void *ctx,
 						  struct err *err)
 {

@@ -306,7 +306,7 @@ int store_sqlite__history(struct store_reader *reader, const char *id, int64_t a
 int store_sqlite__compensations(struct store_reader *reader, const char *id,
 								int (*row)(void *ctx, const struct compensation_row *row),
 								void *ctx, struct err *err);
-int store_sqlite__list(struct store_reader *reader, const struct saga_filter *filter,
+int store_sqlite__list(struct store_reader *reader, struct saga_filter *filter,
 					   int (*row)(void *ctx, const struct saga_row *row), void *ctx,
 					   struct err *err);
 int store_sqlite__load_due(struct store_reader *reader, int first_slot, int last_slot,
@@ -350,7 +350,7 @@ int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row,
 int store_sqlite__each_saga(sqlite3 *db, sqlite3_stmt *stmt,
 							int (*row)(void *ctx, const struct saga_row *row), void *ctx, int *n,
 							struct err *err) MUST_CHECK;
-int store_sqlite__list_on(sqlite3 *db, const struct saga_filter *filter,
+int store_sqlite__list_on(sqlite3 *db, struct saga_filter *filter,
 						  int (*row)(void *ctx, const struct saga_row *row), void *ctx,
 						  struct err *err) MUST_CHECK;
 

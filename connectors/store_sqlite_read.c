@@ -88,7 +88,7 @@ int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row, struct
 		.updated_at = sqlite3_column_int64(stmt, 8),
 		.ended_at = sqlite3_column_int64(stmt, 9),
 		.due_at = sqlite3_column_int64(stmt, 10),
-		.attention = store_sqlite__text(stmt, 11),
+		.attention.text = store_sqlite__text(stmt, 11),
 	};
 	STORE_SQLITE_COPY(stmt, 1, ret_row->id);
 	if (status_number < 0)
@@ -217,7 +217,7 @@ int store_sqlite__compensations(struct store_reader *store_reader, const char *i
 	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }
 
-int store_sqlite__list(struct store_reader *store_reader, const struct saga_filter *filter,
+int store_sqlite__list(struct store_reader *store_reader, struct saga_filter *filter,
 					   int (*row)(void *ctx, const struct saga_row *row), void *ctx,
 					   struct err *err)
 {

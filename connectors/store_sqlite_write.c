@@ -125,7 +125,7 @@ static int saga_insert(struct store_sqlite *s, struct store_item *item)
 	sqlite3_bind_int64(stmt, 9, row->updated_at);
 	store_sqlite__bind_time(stmt, 10, row->ended_at);
 	store_sqlite__bind_time(stmt, 11, row->due_at);
-	store_sqlite__bind_text(stmt, 12, row->attention);
+	store_sqlite__bind_text(stmt, 12, row->attention.text);
 	rc = store_sqlite__run(stmt);
 	if (rc == SQLITE_DONE && sqlite3_changes(s->db) == 0)
 		item->verdict = STORE_CONFLICT;
@@ -162,7 +162,7 @@ static int saga_update(struct store_sqlite *s, struct store_item *item)
 	sqlite3_bind_int64(stmt, 4, row->updated_at);
 	store_sqlite__bind_time(stmt, 5, row->ended_at);
 	store_sqlite__bind_time(stmt, 6, row->ended_at ? 0 : row->due_at);
-	store_sqlite__bind_text(stmt, 7, row->attention);
+	store_sqlite__bind_text(stmt, 7, row->attention.text);
 	return store_sqlite__run(stmt);
 }
 

@@ -31,7 +31,7 @@ void json_row_saga(const struct saga_row *row, struct buf *out)
 	add_time(out, "updated_at", row->updated_at);
 	add_time(out, "ended_at", row->ended_at);
 	add_time(out, "next_due_at", row->due_at);
-	add_text(out, "attention", row->attention);
+	add_text(out, "attention", row->attention.text);
 	buf_add_char(out, '}');
 }
 

@@ -179,7 +179,7 @@ static int load(struct store_reader *reader, definition_source *definition, void
 	loaded->state = TAKE(state);
 	loaded->status = row.status;
 	loaded->due_at = row.due_at;
-	loaded->attention = row.attention ? xstrdup(row.attention) : NULL;
+	loaded->attention = row.attention.text ? xstrdup(row.attention.text) : NULL;
 	return 0;
 }
 

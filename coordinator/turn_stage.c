@@ -172,7 +172,7 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	row->updated_at = state->updated_at;
 	row->ended_at = state->ended_at;
 	row->due_at = saga->next_due_at;
-	row->attention = copy_text(batch, saga->next_attention);
+	row->attention.text = copy_text(batch, saga->next_attention);
 	if (item->seq == 1)
 		item->create = row;
 	else

@@ -290,9 +290,9 @@ static void check_row(struct oracle *oracle, struct oracle_saga *saga, const str
 	if (row->status != fold->status)
 		oracle_fail(oracle, saga->id, "S7 the row says %s, the fold %s",
 					saga_status_text(row->status), saga_status_text(fold->status));
-	if (!same_text(row->attention, saga_state_attention(fold)))
+	if (!same_text(row->attention.text, saga_state_attention(fold)))
 		oracle_fail(oracle, saga->id, "S7 attention in the row: %s; in the fold: %s",
-					row->attention ? row->attention : "none",
+					row->attention.text ? row->attention.text : "none",
 					saga_state_attention(fold) ? saga_state_attention(fold) : "none");
 	if (row->ended_at != fold->ended_at || row->started_at != fold->started_at)
 		oracle_fail(oracle, saga->id, "S7 times of the row");

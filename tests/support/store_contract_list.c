@@ -29,7 +29,7 @@ static struct saga_row model_row(int n)
 	row.ended_at = saga_status_is_terminal(row.status) ? rows_time(n + 1) : 0;
 	/* The first ones have keys that globs are about; a key is used once in each definition. */
 	row.key = n < 6 ? keys[n] : n % 3 == 0 ? NULL : rows_key(n);
-	row.attention = row.status == SAGA_COMPENSATION_FAILED || n % 11 == 0 ? "look" : NULL;
+	row.attention.text = row.status == SAGA_COMPENSATION_FAILED || n % 11 == 0 ? "look" : NULL;
 	return row;
 }
 
@@ -54,7 +54,7 @@ static bool model_matches(const struct saga_filter *filter, const struct saga_ro
 		   (!filter->status_mask || filter->status_mask >> row->status & 1) &&
 		   (!filter->definition || glob_matches(filter->definition, row->definition)) &&
 		   (!filter->key || (row->key && glob_matches(filter->key, row->key))) &&
-		   (!filter->attention_only || row->attention) &&
+		   (!filter->attention_only || row->attention.text) &&
 		   (!filter->started_from || row->started_at >= filter->started_from) &&
 		   (!filter->started_before || row->started_at < filter->started_before);
 }

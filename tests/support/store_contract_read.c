@@ -47,7 +47,7 @@ START_TEST(test_read__a_saga_comes_back_as_it_was_written)
 	row.version = 7;
 	row.status = SAGA_WAITING;
 	row.due_at = rows_time(50);
-	row.attention = "refund fails: \xe2\x82\xac 12";
+	row.attention.text = "refund fails: \xe2\x82\xac 12";
 	put(&both, rows_create(1, &row));
 	ck_assert_int_eq(both.ops->saga_get(both.reader, "default", rows_id(1), &got, &err), 0);
 	ck_assert_int_eq(got.slot, row.slot);
@@ -61,7 +61,7 @@ START_TEST(test_read__a_saga_comes_back_as_it_was_written)
 	ck_assert_int_eq(got.updated_at, row.updated_at);
 	ck_assert_int_eq(got.ended_at, 0);
 	ck_assert_int_eq(got.due_at, row.due_at);
-	ck_assert_str_eq(got.attention, row.attention);
+	ck_assert_str_eq(got.attention.text, row.attention.text);
 	saga_row_release(&got);
 
 	row = rows_saga(2); /* what may be absent is */
@@ -69,7 +69,7 @@ START_TEST(test_read__a_saga_comes_back_as_it_was_written)
 	put(&both, rows_create(2, &row));
 	ck_assert_int_eq(both.ops->saga_get(both.reader, "default", rows_id(2), &got, &err), 0);
 	ck_assert_ptr_null(got.key);
-	ck_assert_ptr_null(got.attention);
+	ck_assert_ptr_null(got.attention.text);
 	ck_assert_int_eq(got.due_at, 0);
 	saga_row_release(&got);
 	close_both(&both);
@@ -109,25 +109,25 @@ START_TEST(test_read__an_update_changes_what_it_says)
 	update.status = SAGA_WAITING;
 	update.updated_at = rows_time(3);
 	update.due_at = rows_time(4);
-	update.attention = "look";
+	update.attention.text = "look";
 	put(&both, rows_next(1, 2, &update));
 	ck_assert_int_eq(both.ops->saga_get(both.reader, "default", rows_id(1), &got, &err), 0);
 	ck_assert_int_eq(got.status, SAGA_WAITING);
 	ck_assert_int_eq(got.updated_at, rows_time(3));
 	ck_assert_int_eq(got.due_at, rows_time(4));
-	ck_assert_str_eq(got.attention, "look");
+	ck_assert_str_eq(got.attention.text, "look");
 	ck_assert_str_eq(got.definition, "order");
 	ck_assert_int_eq(got.started_at, rows_time(1));
 	saga_row_release(&got);
 	update.status = SAGA_COMPLETED;
 	update.ended_at = rows_time(5);
 	update.due_at = 0;
-	update.attention = NULL;
+	update.attention.text = NULL;
 	put(&both, rows_next(1, 3, &update));
 	ck_assert_int_eq(both.ops->saga_get(both.reader, "default", rows_id(1), &got, &err), 0);
 	ck_assert_int_eq(got.ended_at, rows_time(5));
 	ck_assert_int_eq(got.due_at, 0);
-	ck_assert_ptr_null(got.attention);
+	ck_assert_ptr_null(got.attention.text);
 	saga_row_release(&got);
 	close_both(&both);
 }

@@ -462,7 +462,7 @@ START_TEST(test_commit__finds_every_item_that_cannot_be_stored)
 	items[3].events_len = 5;
 	items[20].events = "[\"\0\"]"; /* a NUL */
 	items[20].events_len = 5;
-	rows[21].attention = "\xc3(";
+	rows[21].attention.text = "\xc3(";
 	ck_assert_int_eq(store->ops->commit(store, items, N, &err), 0);
 	for (int n = 0; n < N; n++)
 		ck_assert_int_eq(items[n].verdict,

@@ -172,7 +172,7 @@ START_TEST(test_openapi__rows_fit)
 	}
 	row.key = "o\"1";
 	row.ended_at = row.due_at = 1767225600002;
-	row.attention = "undo fails";
+	row.attention.text = "undo fails";
 	json_row_saga(&row, &out);
 	assert_fits("SagaRow", &out);
 	json_row_definition_open(&definition, &out);

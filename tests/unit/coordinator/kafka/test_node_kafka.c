@@ -451,7 +451,7 @@ static int each_saga(void *ctx, const struct saga_row *row)
 /* The only saga of a definition, as soon as it is there. */
 static void find_saga(const char *definition, char id[SAGA_ID_SIZE])
 {
-	const struct saga_filter filter = {.ns = "default", .definition = definition, .limit = 10};
+	struct saga_filter filter = {.ns = "default", .definition = definition, .limit = 10};
 	const struct store_ops *ops = t.node->store->ops;
 	const struct timespec moment = {.tv_nsec = 10 * 1000000};
 	int64_t until_us = clock_mono_us() + WAIT_MS * 1000;
