@@ -19,6 +19,25 @@ static void add_time(struct buf *out, const char *name, wall_ms at)
 	add_text(out, name, at ? text : NULL);
 }
 
+/* The same members as a saga has (saga_state_write), but for the item. */
+static void add_attention(const struct saga_row *row, struct buf *out)
+{
+	const struct attention_ref *ref = &row->attention;
+
+	add_text(out, "attention", ref->text);
+	add_time(out, "attention_at", row->attention_at);
+	if (!ref->text || !ref->kind) {
+		buf_add_lit(out, ",\"attention_detail\":null");
+		return;
+	}
+	buf_printf(out, ",\"attention_detail\":{\"kind\":\"%s\"", ref->kind);
+	add_text(out, "group", ref->group);
+	add_text(out, "step", ref->step);
+	add_text(out, "side", ref->side);
+	add_text(out, "code", ref->code);
+	buf_add_char(out, '}');
+}
+
 void json_row_saga(const struct saga_row *row, struct buf *out)
 {
 	buf_printf(out, "{\"id\":\"%s\"", row->id);
@@ -31,7 +50,8 @@ void json_row_saga(const struct saga_row *row, struct buf *out)
 	add_time(out, "updated_at", row->updated_at);
 	add_time(out, "ended_at", row->ended_at);
 	add_time(out, "next_due_at", row->due_at);
-	add_text(out, "attention", row->attention.text);
+	add_attention(row, out);
+	add_text(out, "owner", row->owner);
 	buf_add_char(out, '}');
 }
 

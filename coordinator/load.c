@@ -25,7 +25,7 @@ void loaded_saga_free(struct loaded_saga *loaded)
 		loaded->early = mail->next;
 		delivery_free(CONTAINER_OF(mail, struct delivery, mail));
 	}
-	free(loaded->attention);
+	attention_ref_release(&loaded->attention);
 	free(loaded);
 }
 
@@ -179,7 +179,7 @@ static int load(struct store_reader *reader, definition_source *definition, void
 	loaded->state = TAKE(state);
 	loaded->status = row.status;
 	loaded->due_at = row.due_at;
-	loaded->attention = row.attention.text ? xstrdup(row.attention.text) : NULL;
+	attention_ref_copy(&row.attention, &loaded->attention);
 	return 0;
 }
 

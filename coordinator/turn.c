@@ -102,8 +102,8 @@ void turn__saga_free(struct turn *turn, struct live_saga *saga)
 	turn__stop_timers(turn, saga);
 	CHECK(map_remove(&turn->sagas, saga->id) == saga);
 	saga_state_free(saga->state);
-	free(saga->row_attention);
-	free(saga->next_attention);
+	attention_ref_release(&saga->row_attention);
+	attention_ref_release(&saga->next_attention);
 	free(saga->sent);
 	free(saga);
 }

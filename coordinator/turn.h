@@ -76,7 +76,7 @@ struct loaded_saga {
 	int64_t seq;              /* of the last row */
 	enum saga_status status;  /* what the saga's row says */
 	wall_ms due_at;
-	char *attention; /* owned */
+	struct attention_ref attention; /* owned */
 	/* Deliveries: events that came before the saga waited for them; and there are more. */
 	struct mail *early;
 	bool more_early;

@@ -145,8 +145,8 @@ void turn__release(struct turn *turn, struct live_saga *saga, bool committed)
 	if (committed) {
 		saga->row_status = saga->state->status;
 		saga->row_due_at = saga->next_due_at;
-		free(saga->row_attention);
-		saga->row_attention = saga->next_attention ? xstrdup(saga->next_attention) : NULL;
+		attention_ref_release(&saga->row_attention);
+		attention_ref_copy(&saga->next_attention, &saga->row_attention);
 		turn__count(turn, &saga->decision);
 	}
 	/* Calls first: what participants do takes longer than what callers do. */

@@ -205,8 +205,9 @@ static void adopt(struct turn *turn, struct live_saga *saga, struct loaded_saga 
 	saga->seq = saga->durable_seq = loaded->seq;
 	saga->row_status = loaded->status;
 	saga->row_due_at = loaded->due_at;
-	free(saga->row_attention);
-	saga->row_attention = TAKE(loaded->attention);
+	attention_ref_release(&saga->row_attention);
+	saga->row_attention = loaded->attention;
+	loaded->attention = (struct attention_ref){0};
 	saga->row_unknown = false;
 	saga->phase = PHASE_IDLE;
 	saga->recover = true;

@@ -81,9 +81,9 @@ struct live_saga {
 	/* What the row says, and what it will say after the commit. */
 	enum saga_status row_status;
 	wall_ms row_due_at;
-	char *row_attention;
+	struct attention_ref row_attention; /* owned */
 	wall_ms next_due_at;
-	char *next_attention;
+	struct attention_ref next_attention; /* owned */
 	struct waiter *waiters;
 	struct sent_call *sent;
 	int n_sent, cap_sent;

@@ -143,22 +143,59 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_attention(const struct attention_ref *a, const struct attention_ref *b)
+{
+	return same_text(a->text, b->text) && same_text(a->group, b->group);
+}
+
+/* As the row will say it. */
+static struct attention_ref attention_ref(const struct saga_state *state)
+{
+	const struct attention *attention = saga_state_attention_of(state);
+	bool of_step = attention && attention->step >= 0;
+
+	if (!attention)
+		return (struct attention_ref){0};
+	return (struct attention_ref){
+		.text = attention->text,
+		.group = attention->group,
+		.kind = attention_kind_text(attention->kind),
+		.step = of_step ? state->def->steps[attention->step].id : NULL,
+		.side = !of_step                     ? NULL
+				: attention->side == SIDE_DO ? "do"
+											 : "undo",
+		.code = attention->code,
+	};
+}
+
+static struct attention_ref copy_attention(struct batch *batch, const struct attention_ref *from)
+{
+	return (struct attention_ref){
+		.text = copy_text(batch, from->text),
+		.group = copy_text(batch, from->group),
+		.kind = copy_text(batch, from->kind),
+		.step = copy_text(batch, from->step),
+		.side = copy_text(batch, from->side),
+		.code = copy_text(batch, from->code),
+	};
+}
+
 /* The row of the saga: whole when it begins, and what has changed later. */
 static void fill_row(struct turn *turn, struct live_saga *saga, struct store_item *item)
 {
 	const struct saga_state *state = saga->state;
-	const char *attention = saga_state_attention(state);
+	struct attention_ref attention = attention_ref(state);
 	struct batch *batch = turn->open;
 	struct saga_row *row;
 
 	saga->next_due_at = turn__sleep_until(saga, item->at);
-	if (!same_text(attention, saga->next_attention)) {
-		free(saga->next_attention);
-		saga->next_attention = attention ? xstrdup(attention) : NULL;
+	if (!same_attention(&attention, &saga->next_attention)) {
+		attention_ref_release(&saga->next_attention);
+		attention_ref_copy(&attention, &saga->next_attention);
 	}
 	if (item->seq > 1 && state->status == saga->row_status &&
 		saga->next_due_at == saga->row_due_at &&
-		same_text(saga->next_attention, saga->row_attention))
+		same_attention(&saga->next_attention, &saga->row_attention))
 		return;
 	row = batch_alloc(batch, sizeof(*row));
 	row->slot = saga->slot;
@@ -172,7 +209,8 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	row->updated_at = state->updated_at;
 	row->ended_at = state->ended_at;
 	row->due_at = saga->next_due_at;
-	row->attention.text = copy_text(batch, saga->next_attention);
+	row->attention = copy_attention(batch, &saga->next_attention);
+	row->attention_at = state->attention_at;
 	if (item->seq == 1)
 		item->create = row;
 	else

@@ -21,15 +21,17 @@ enum attention_kind { ATTENTION_KINDS(X) ATTENTION_KIND_COUNT };
 
 enum { ATTENTION_GROUP_DIGITS = 16 };
 
-/* Borrowed from the state (saga_state_attention_of). */
 struct attention {
 	enum attention_kind kind;
-	int step, item;   /* step -1: the saga as a whole */
-	enum side side;   /* with step */
-	const char *code; /* of the error; NULL: none */
-	const char *text; /* a line for people */
+	int step, item; /* step -1: the saga as a whole */
+	enum side side; /* with step */
+	char *code;     /* of the error; NULL: none */
+	char *text;     /* a line for people */
 	char group[ATTENTION_GROUP_DIGITS + 1];
 };
+
+/* Frees what it has, and makes it all zeros. */
+void attention_release(struct attention *attention);
 
 const char *attention_kind_text(enum attention_kind kind);
 /* -1 for an unknown text. */

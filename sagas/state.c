@@ -14,7 +14,7 @@ struct saga_state *saga_state_new(struct saga_def *def, const char *id)
 
 	state->def = saga_def_ref(def);
 	state->steps = xcalloc((size_t)def->n_steps, sizeof(*state->steps));
-	state->failure_step = -1;
+	state->failure_step = state->attention_step = -1;
 	memcpy(state->id, id, strnlen(id, SAGA_ID_SIZE - 1));
 	return state;
 }
@@ -62,7 +62,7 @@ void saga_state_free(struct saga_state *state)
 	free(state->failure_message);
 	free(state->attention_note);
 	free(state->refused_cancel);
-	free(state->attention);
+	attention_release(&state->attention);
 	saga_def_unref(state->def);
 	free(state);
 }
@@ -392,6 +392,9 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 	if (event->at > state->last_at) {
 		state->status_before = state->status;
 		state->updated_before = state->updated_at;
+		state->attention_at_before = state->attention_at;
+		memcpy(state->attention_group_before, state->attention.group,
+			   sizeof(state->attention_group_before));
 	}
 	state->last_at = event->at;
 	switch (event->type) {
@@ -459,6 +462,8 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_SAGA_ATTENTION:
 		set_string(&state->attention_note, event->reason);
+		state->attention_step = event->step;
+		state->attention_item = event->item;
 		if (event->step >= 0 && state->steps[event->step].n_actions > event->item)
 			event_action(state, event)->late_success = true;
 		break;

@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "sagas/attention.h"
 #include "sagas/def.h"
 #include "sagas/event.h"
 #include "sagas/id.h"
@@ -106,8 +107,13 @@ struct saga_state {
 	int failure_step;
 	int64_t ignored; /* replies and events that the history tells of, and that changed nothing */
 	char *refused_cancel; /* the event that asked to cancel when there was no way back, the last */
-	char *attention_note; /* of SagaAttention */
-	char *attention;      /* derived: see saga_state_attention */
+	char *attention_note; /* of SagaAttention, */
+	int attention_step, attention_item; /* and what it is about; step -1: the saga */
+	/* Derived: why it concerns a person (text NULL: it does not), and since when for this reason;
+	 * and both as of the time before last_at, like the status. */
+	struct attention attention;
+	wall_ms attention_at, attention_at_before;
+	char attention_group_before[ATTENTION_GROUP_DIGITS + 1];
 	struct jval *input, *output;
 	struct step_state *steps; /* def->n_steps */
 	json_t *steps_json;       /* cache for expressions: {id: {status, output, failures}} */
@@ -165,6 +171,8 @@ struct saga_due saga_state_due(const struct saga_state *state, wall_ms now);
 bool saga_state_may_sleep(const struct saga_state *state);
 /* Why it concerns a person, in one line; NULL: it does not. Borrowed until the state changes. */
 const char *saga_state_attention(const struct saga_state *state);
+/* The same with where and what; NULL: it does not. */
+const struct attention *saga_state_attention_of(const struct saga_state *state);
 
 /* {id: {status, output, failures, undo}} for expressions; borrowed until the state changes. */
 json_t *saga_state_steps_json(struct saga_state *state);

@@ -327,59 +327,113 @@ static int64_t failed_attempts(const struct exec *exec)
 																		: exec->attempt;
 }
 
-/* One line about one action, or NULL. The number of an attempt is left out, so that the line stays.
- */
-static char *action_attention(const struct saga_state *state, int index, int item)
+/* Why one action concerns a person: the words, or NULL; and which of its sides. */
+static const char *action_trouble(const struct saga_state *state, int index, int item,
+								  struct attention *attention)
 {
 	const struct step_def *def = &state->def->steps[index];
 	const struct action_state *action = &state->steps[index].actions[item];
 	const struct exec *run = &action->run, *undo = &action->undo;
 	bool forward_only = def->pivot || def->after_pivot || state->def->recovery_forward ||
 						index >= state->def->n_forward;
-	const char *why = NULL;
-	const struct exec *exec = run;
 
+	attention->step = index;
+	attention->item = def->for_each || def->repeat_until ? item : -1;
+	attention->side = SIDE_UNDO;
 	if (action->comp == COMP_FAILED) {
-		why = "the compensation failed";
-		exec = undo;
-	} else if (run->status == EXEC_PARKED) {
-		why = run->parked_unknown ? "parked with its outcome unknown" : "parked";
-	} else if (undo->status != EXEC_DONE && failed_attempts(undo) >= UNDO_ATTEMPTS_ALERT) {
-		why = "the compensation keeps failing";
-		exec = undo;
-	} else if (forward_only && run->status != EXEC_DONE &&
-			   failed_attempts(run) >= FORWARD_ATTEMPTS_ALERT) {
-		why = "keeps failing";
+		attention->kind = ATTENTION_STUCK;
+		return "the compensation failed";
 	}
-	if (!why)
-		return NULL;
-	return xasprintf("%s: %s%s%s%s%s", def->id, why, exec->code ? ": " : "",
-					 exec->code ? exec->code : "", exec->message ? ": " : "",
-					 exec->message ? exec->message : "");
+	attention->side = SIDE_DO;
+	if (run->status == EXEC_PARKED) {
+		attention->kind = run->parked_unknown ? ATTENTION_UNKNOWN : ATTENTION_PARKED;
+		return run->parked_unknown ? "parked with its outcome unknown" : "parked";
+	}
+	attention->kind = ATTENTION_FAILING;
+	if (undo->status != EXEC_DONE && failed_attempts(undo) >= UNDO_ATTEMPTS_ALERT) {
+		attention->side = SIDE_UNDO;
+		return "the compensation keeps failing";
+	}
+	if (forward_only && run->status != EXEC_DONE && failed_attempts(run) >= FORWARD_ATTEMPTS_ALERT)
+		return "keeps failing";
+	return NULL;
 }
 
-static char *find_attention(const struct saga_state *state)
+/* One line about one action. The number of an attempt is left out, so that the line stays. */
+static bool action_attention(const struct saga_state *state, int index, int item,
+							 struct attention *attention)
 {
-	char *text;
+	const char *id = state->def->steps[index].id;
+	const char *why = action_trouble(state, index, item, attention);
+	const struct action_state *action = &state->steps[index].actions[item];
+	const struct exec *exec = attention->side == SIDE_DO ? &action->run : &action->undo;
+
+	if (!why)
+		return false;
+	attention->code = exec->code ? xstrdup(exec->code) : NULL;
+	attention->text =
+		xasprintf("%s: %s%s%s%s%s", id, why, exec->code ? ": " : "", exec->code ? exec->code : "",
+				  exec->message ? ": " : "", exec->message ? exec->message : "");
+	attention_group(state->def->name, attention->kind, id, attention->side, exec->code,
+					exec->message, attention->group);
+	return true;
+}
+
+/* What was noted concerns the saga, or one of its steps. */
+static void note_attention(const struct saga_state *state, enum attention_kind kind,
+						   const char *text, struct attention *attention)
+{
+	bool of_step = kind == ATTENTION_NOTICE && state->attention_step >= 0;
+	const char *id = of_step ? state->def->steps[state->attention_step].id : NULL;
+
+	*attention = (struct attention){
+		.kind = kind,
+		.step = of_step ? state->attention_step : -1,
+		.item = of_step ? state->attention_item : -1,
+		.text = xstrdup(text),
+	};
+	attention_group(state->def->name, kind, id, SIDE_DO, NULL, text, attention->group);
+}
+
+static void find_attention(const struct saga_state *state, struct attention *attention)
+{
 	int i, j;
 
-	if (saga_status_is_terminal(state->status))
-		return state->attention_note ? xstrdup(state->attention_note) : NULL;
-	for (i = 0; i < state->def->n_steps; i++) {
-		for (j = 0; j < state->steps[i].n_actions; j++) {
-			text = action_attention(state, i, j);
-			if (text)
-				return text;
-		}
-	}
+	*attention = (struct attention){0};
+	if (!saga_status_is_terminal(state->status))
+		for (i = 0; i < state->def->n_steps; i++)
+			for (j = 0; j < state->steps[i].n_actions; j++)
+				if (action_attention(state, i, j, attention))
+					return;
+	*attention = (struct attention){0};
 	if (state->attention_note)
-		return xstrdup(state->attention_note);
-	return state->deadline_noted ? xstrdup("the deadline of the saga has passed") : NULL;
+		note_attention(state, ATTENTION_NOTICE, state->attention_note, attention);
+	else if (state->deadline_noted && !saga_status_is_terminal(state->status))
+		note_attention(state, ATTENTION_DEADLINE, "the deadline of the saga has passed", attention);
 }
 
 const char *saga_state_attention(const struct saga_state *state)
 {
-	return state->attention;
+	return state->attention.text;
+}
+
+const struct attention *saga_state_attention_of(const struct saga_state *state)
+{
+	return state->attention.text ? &state->attention : NULL;
+}
+
+/* Since when it has been this reason: what it was for a moment within a transition does not count.
+ */
+static void derive_attention(struct saga_state *state)
+{
+	bool same;
+
+	attention_release(&state->attention);
+	find_attention(state, &state->attention);
+	same = strcmp(state->attention.group, state->attention_group_before) == 0;
+	state->attention_at = !state->attention.text ? 0
+						  : same                 ? state->attention_at_before
+												 : state->last_at;
 }
 
 static bool any_undo_failed(const struct saga_state *state)
@@ -398,8 +452,7 @@ void saga_state_derive(struct saga_state *state)
 	enum saga_status before = state->status;
 	struct summary sum;
 
-	free(state->attention);
-	state->attention = find_attention(state);
+	derive_attention(state);
 	if (saga_status_is_terminal(before))
 		return;
 	summarise(state, 0, &sum);

@@ -266,6 +266,29 @@ static void write_summary(const struct saga_state *state, wall_ms now, struct bu
 	buf_add_char(out, '.');
 }
 
+/* The same members as a row of a list has (json_row_saga). */
+static void add_attention(struct buf *out, const struct saga_state *state)
+{
+	const struct attention *attention = saga_state_attention_of(state);
+
+	add_text(out, "attention", saga_state_attention(state));
+	add_time(out, "attention_at", state->attention_at);
+	name(out, "attention_detail");
+	if (!attention) {
+		buf_add_lit(out, "null");
+		return;
+	}
+	buf_add_char(out, '{');
+	add_text(out, "kind", attention_kind_text(attention->kind));
+	add_text(out, "group", attention->group);
+	add_text(out, "step", attention->step >= 0 ? state->def->steps[attention->step].id : NULL);
+	if (attention->item >= 0)
+		add_int(out, "item", attention->item);
+	add_text(out, "side", attention->step < 0 ? NULL : attention->side == SIDE_DO ? "do" : "undo");
+	add_text(out, "code", attention->code);
+	buf_add_char(out, '}');
+}
+
 /* The short form, without the brace that ends it. */
 static void write_head(const struct saga_state *state, struct buf *out)
 {
@@ -283,7 +306,7 @@ static void write_head(const struct saga_state *state, struct buf *out)
 	add_time(out, "started_at", state->started_at);
 	add_time(out, "updated_at", state->updated_at);
 	add_time(out, "ended_at", state->ended_at);
-	add_text(out, "attention", state->attention);
+	add_attention(out, state);
 	add_error(out, "failure", state->failing ? state->failure_code : NULL, state->failure_message,
 			  step);
 }

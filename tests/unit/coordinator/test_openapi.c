@@ -175,6 +175,12 @@ START_TEST(test_openapi__rows_fit)
 	row.attention.text = "undo fails";
 	json_row_saga(&row, &out);
 	assert_fits("SagaRow", &out);
+	row.attention = (struct attention_ref){
+		"refund: undo fails", "0123456789abcdef", "stuck", "refund", "undo", "http_500"};
+	row.attention_at = 1767225600003;
+	row.owner = "ana";
+	json_row_saga(&row, &out);
+	assert_fits("SagaRow", &out);
 	json_row_definition_open(&definition, &out);
 	buf_add_char(&out, '}');
 	assert_fits("DefinitionRow", &out);

@@ -301,7 +301,7 @@ START_TEST(test_lifecycle__asks_for_attention_once)
 	struct outbox outbox;
 	json_t *data;
 
-	state->attention = xstrdup("step charge: \"declined\"");
+	state->attention.text = xstrdup("step charge: \"declined\"");
 	add_one(state, &before, NULL, 0, &outbox);
 	ck_assert_uint_eq(outbox.n_events, 1);
 	ck_assert_str_eq(outbox.events[0].type, "skald.saga.attention");
