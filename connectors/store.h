@@ -75,8 +75,9 @@ struct store_item {
 	size_t events_len;
 	const struct saga_row *create; /* seq 1 only: the saga's row, else NULL */
 	const char *fingerprint;       /* with create and a key: hex SHA-256 of the start, else NULL */
-	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention are written,
-									  ns (never NULL) names the row with saga_id; or NULL */
+	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention,
+									  attention_at and owner are written, ns (never NULL) names
+									  the row with saga_id; or NULL */
 	const struct compensation_row *compensations; /* inserted, or updated when the row exists */
 	size_t n_compensations;
 	/*
@@ -127,9 +128,11 @@ struct definition_row {
 struct saga_filter {
 	const char *ns;
 	unsigned status_mask;   /* 1 << status; 0: any */
+	const char *id;         /* this saga alone, if the rest matches it; NULL: any */
 	const char *definition; /* exact, or a glob with * and ?; NULL: any */
 	int64_t version;        /* 0: any */
-	const char *key;        /* as definition */
+	const char *key;        /* as definition; an exact one is found by its index */
+	bool key_exact;         /* * and ? in key stand for themselves */
 	bool attention_only;
 	const char *group, *kind, *step; /* of attention, exact; NULL: any */
 	const char *owner;               /* exact; NULL: any */
@@ -138,6 +141,7 @@ struct saga_filter {
 	bool oldest_first;
 	char after_id[SAGA_ID_SIZE]; /* keyset: what comes after this saga; "": from the top */
 	int limit;                   /* 1 to 1000 */
+	int looks;                   /* rows a page looks at; 0: STORE_LIST_LOOKS. For tests. */
 	/* Filled in: the last saga that was looked at, when that was not all; "": it was, or the page
 	 * is full and its last row says where to go on. */
 	char looked_to[SAGA_ID_SIZE];
@@ -200,7 +204,8 @@ struct store_ops {
 	 * that was not all, the next call goes on there. 0: it has come to the limit or to the end.
 	 * What belongs to a saga goes with it (subscriptions, inbox), but not what it has published and
 	 * no broker has acknowledged yet: that is still owed (outbox_remove). And up to limit dead
-	 * letters go that wait for nobody, and whose status was set before `before`.
+	 * letters go that wait for nobody, and whose status was set before `before`; groups of attention
+	 * and batches as said below, and minutes of rates that are too old.
 	 */
 	int (*retain)(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
 

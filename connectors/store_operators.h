@@ -23,7 +23,7 @@ enum {
 	OWNER_MAX_BYTES = 200,
 	BATCH_ITEMS_MAX = 100000, /* sagas of one batch */
 	BATCH_PUT_MAX = 1000,     /* items that one call writes */
-	RATE_KEEP_DAYS = 8,       /* minutes older than this are removed by `retain` */
+	RATE_KEEP_DAYS = 8,       /* minutes so long before the newest one are removed by `retain` */
 };
 
 /*
@@ -60,7 +60,7 @@ struct attention_group_row {
 	int64_t revision;         /* as of a trigger's row: 0: nothing was said yet */
 };
 
-/* What happened in one minute. */
+/* What happened in one minute: that in which the history row was (its `at`). */
 struct rate_row {
 	wall_ms at; /* the minute's beginning */
 	int64_t started, completed, compensated, failed, terminated;
