@@ -78,7 +78,7 @@ $(BUILD)/skald: $(BUILD)/coordinator/main.o $(LIBS)
 
 $(BUILD)/libsagas.a: $(call obj,$(SAGAS_SRC))
 $(BUILD)/libconnectors.a: $(call obj,$(CONNECTORS_SRC)) $(BUILD)/schemas/embedded.o
-$(BUILD)/libcoordinator.a: $(call obj,$(COORDINATOR_SRC))
+$(BUILD)/libcoordinator.a: $(call obj,$(COORDINATOR_SRC)) $(BUILD)/coordinator/dashboard_files.o
 $(BUILD)/libparticipant.a: $(call obj,$(EXAMPLE_SUPPORT_SRC))
 $(BUILD)/libtest.a: $(call obj,$(TEST_SUPPORT_SRC))
 $(BUILD)/%.a:
@@ -95,6 +95,17 @@ $(BUILD)/schemas/embedded.c: schemas/embed.sh $(SCHEMA_FILES)
 	@mkdir -p $(@D)
 	$(Q)schemas/embed.sh $(SCHEMA_FILES) > $@.tmp && mv $@.tmp $@
 $(BUILD)/schemas/embedded.o: $(BUILD)/schemas/embedded.c | require
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The dashboard's files, as data. $(DASHBOARD_BUILT) is what says that they are all there; without it
+# there are none. What stands in the file is compared, and not its age, for DASHBOARD may have changed.
+.PHONY: dashboard-files
+$(BUILD)/coordinator/dashboard_files.c: coordinator/dashboard_embed.sh $(DASHBOARD_BUILT) dashboard-files
+	@mkdir -p $(@D)
+	$(Q)coordinator/dashboard_embed.sh "$(if $(DASHBOARD_BUILT),$(BUILD)/dashboard)" > $@.tmp
+	$(Q)if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi
+$(BUILD)/coordinator/dashboard_files.o: $(BUILD)/coordinator/dashboard_files.c coordinator/dashboard.h | require
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(CFLAGS) -c -o $@ $<
 

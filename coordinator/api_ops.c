@@ -68,17 +68,3 @@ void api_openapi(struct exchange *ex)
 	}
 	exchange_answer(ex, 200);
 }
-
-void api_root(struct exchange *ex)
-{
-	buf_add_lit(&ex->out, "Skald " SKALD_VERSION ", a saga coordinator.\n"
-						  "\n"
-						  "GET  /openapi.json    describes this API\n"
-						  "GET  /v1/sagas        lists sagas\n"
-						  "POST /v1/sagas        starts one\n"
-						  "GET  /v1/definitions  lists definitions\n"
-						  "GET  /readyz          says whether the server takes work\n"
-						  "GET  /metrics         counts, for Prometheus\n");
-	ex->content_type = "text/plain; charset=utf-8";
-	exchange_answer(ex, 200);
-}

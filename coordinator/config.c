@@ -479,6 +479,9 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.intake_limit = (size_t)config->engine_intake_limit,
 		.memory_sagas_max = (size_t)config->engine_memory_sagas_max,
 		.payload_max = (size_t)config->server_payload_max,
+		.allowed_origins = strcmp(config->server_allowed_origins, "none") == 0
+							   ? NULL
+							   : config->server_allowed_origins,
 		.advertise = strcmp(config->node_advertise, "auto") == 0 ? NULL : config->node_advertise,
 		.lease_ms = config->node_lease,
 		.redis_url = strcmp(config->idempotency_redis_url, "none") == 0

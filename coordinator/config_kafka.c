@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "coordinator/config_priv.h"
+#include "coordinator/http_text.h"
 #include "sagas/kafka_topic.h"
 
 struct config_cluster *config__cluster_add(struct config *config, const char *name)
@@ -166,6 +167,12 @@ static void check_topic(const char *pointer, const char *topic, struct findings 
 
 void config_check(const struct config *config, struct findings *findings)
 {
+	if (strcmp(config->server_allowed_origins, "none") != 0 &&
+		!http_origins_are_valid(config->server_allowed_origins))
+		findings_add(findings, FINDING_ERROR, 0, "/server/allowed_origins",
+					 "server.allowed_origins takes origins as https://skald.example.com, separated "
+					 "by commas, and nothing behind the host and port, not `%s`",
+					 config->server_allowed_origins);
 	if (strcmp(config->kafka_brokers, "none") != 0)
 		check_brokers("/kafka/brokers", config->kafka_brokers, findings);
 	for (size_t i = 0; i < config->n_clusters; i++) {

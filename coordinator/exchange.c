@@ -165,6 +165,8 @@ static void problem_v(struct exchange *ex, enum problem problem,
 
 	vsnprintf(detail, sizeof(detail), fmt, args);
 	buf_release(&ex->out);
+	ex->fixed = ex->cache_control = NULL;
+	ex->fixed_len = 0;
 	problem_write(problem, detail, errors, ex->request_id, &ex->out);
 	ex->content_type = "application/problem+json";
 	ex->status = problem_status(problem);

@@ -67,7 +67,11 @@ struct exchange {
 	/* The answer: complete when status is not 0. */
 	int status;
 	struct buf out;
-	const char *content_type; /* "application/json" unless a handler says otherwise */
+	/* Instead of out: bytes that are never freed. NULL: none. */
+	const void *fixed;
+	size_t fixed_len;
+	const char *content_type;  /* "application/json" unless a handler says otherwise */
+	const char *cache_control; /* "no-store" unless a handler says otherwise */
 	struct answer_header headers[EXCHANGE_MAX_HEADERS];
 	size_t n_headers;
 

@@ -25,6 +25,8 @@ struct node_options {
 	size_t intake_limit;     /* of the engine's mailbox */
 	size_t memory_sagas_max; /* open sagas in memory; past it starts are refused with 429 */
 	size_t payload_max;      /* bytes of a request body */
+	/* Whose pages may act, beside the server's own; see http_text.h. NULL: none. */
+	const char *allowed_origins;
 	/* Pointers to known keys; see connectors/idempotency_redis.h. */
 	const char *redis_url;    /* NULL: the store alone knows keys */
 	const char *redis_prefix; /* of their names; NULL: its default */

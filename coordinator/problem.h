@@ -19,7 +19,9 @@
 	X(PROBLEM_INVALID_REQUEST, "invalid_request", 400, "The request cannot be understood")         \
 	X(PROBLEM_INVALID_QUERY, "invalid_query", 400, "A query parameter is wrong")                   \
 	X(PROBLEM_CROSS_SITE, "cross_site", 403, "A page of another site may not do this")             \
+	X(PROBLEM_UNKNOWN_HOST, "unknown_host", 403, "The server does not go by this name")            \
 	X(PROBLEM_ROUTE_NOT_FOUND, "route_not_found", 404, "There is nothing at this path")            \
+	X(PROBLEM_NO_DASHBOARD, "dashboard_not_built", 404, "There is no dashboard in this binary")    \
 	X(PROBLEM_NOT_FOUND, "not_found", 404, "Not found")                                            \
 	X(PROBLEM_SAGA_NOT_FOUND, "saga_not_found", 404, "There is no such saga")                      \
 	X(PROBLEM_DEFINITION_NOT_FOUND, "definition_not_found", 404, "There is no such definition")    \

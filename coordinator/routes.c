@@ -103,15 +103,52 @@ static bool is_literal(const char *pattern)
 	return !strchr(pattern, '{');
 }
 
+/* Where the last parameter of a route with ROUTE_REST begins in the path; NULL: it is another. */
+static char *rest_of(const struct route *route, char *path)
+{
+	size_t len = strcspn(route->pattern, "{");
+
+	if (!(route->flags & ROUTE_REST) || strncmp(path, route->pattern, len) != 0)
+		return NULL;
+	return path + len;
+}
+
+/* A path below such a route: nothing else is there, so it is not cut. NULL: answered. */
+static const struct route *take_rest(struct exchange *ex, const struct route *route,
+									 const char *method, char *rest)
+{
+	ex->route = route; /* whose headers stand on errors, too */
+	if (strcmp(route->method, method) != 0) {
+		exchange_add_header(ex, "Allow", "%s, HEAD", route->method);
+		exchange_problem(ex, PROBLEM_METHOD_NOT_ALLOWED, "this path knows %s", route->method);
+		return NULL;
+	}
+	if (percent_decode(rest, false) < 0) {
+		exchange_problem(ex, PROBLEM_INVALID_REQUEST,
+						 "the path holds a broken %% escape, a control character or bytes that "
+						 "are not UTF-8");
+		return NULL;
+	}
+	ex->params[0] = rest;
+	return route;
+}
+
 const struct route *route_find(struct exchange *ex, const char *method, char *path)
 {
 	const char *params[EXCHANGE_MAX_PARAMS] = {NULL};
 	char *segments[SEGMENTS_MAX], allow[64] = "";
 	const struct route *found = NULL;
-	size_t n = *path == '/' ? split(path, segments) : SEGMENTS_MAX + 1;
+	size_t n;
 
 	if (strcmp(method, "HEAD") == 0)
 		method = "GET";
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		char *rest = rest_of(&routes[i], path);
+
+		if (rest)
+			return take_rest(ex, &routes[i], method, rest);
+	}
+	n = *path == '/' ? split(path, segments) : SEGMENTS_MAX + 1;
 	for (size_t i = 0; n <= SEGMENTS_MAX && i < ROUTE_COUNT; i++) {
 		if (!matches(routes[i].pattern, segments, n, params))
 			continue;

@@ -3,7 +3,8 @@
  * the test that compares the API with schemas/openapi.json all read it.
  *
  * A pattern's segment in braces is a parameter; it matches one segment, which may hold an encoded
- * slash. The name is the route's label in metrics and its operationId in OpenAPI.
+ * slash; with ROUTE_REST the last one takes all that follows, and may be empty. The name is the
+ * route's label in metrics and its operationId in OpenAPI.
  */
 #ifndef COORDINATOR_ROUTES_H
 #define COORDINATOR_ROUTES_H
@@ -17,6 +18,9 @@ enum route_flag {
 	ROUTE_INTAKE = 1 << 1, /* 503 while draining */
 	ROUTE_JSON = 1 << 2,   /* the body is JSON */
 	ROUTE_TEXT = 1 << 3,   /* the body is YAML or JSON */
+	ROUTE_REST = 1 << 4,   /* the last parameter is all that is left of the path */
+	ROUTE_PAGE = 1 << 5,   /* what a browser shows: confined by the headers of a page */
+	ROUTE_STREAM = 1 << 6, /* an answer without an end: only for pages of this server */
 };
 
 /* X(name, method, pattern, flags); the handler is api_<name>. */
@@ -59,6 +63,8 @@ enum route_flag {
 	X(readyz, "GET", "/readyz", 0)                                                                 \
 	X(metrics, "GET", "/metrics", 0)                                                               \
 	X(openapi, "GET", "/openapi.json", 0)                                                          \
+	X(dashboard, "GET", "/ui/{path}", ROUTE_REST | ROUTE_PAGE)                                     \
+	X(dashboard_home, "GET", "/ui", ROUTE_PAGE)                                                    \
 	X(root, "GET", "/", 0)
 
 enum route_id {

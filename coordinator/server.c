@@ -26,7 +26,7 @@
 
 #include "connectors/idempotency_redis.h"
 #include "coordinator/clock.h"
-#include "coordinator/log.h"
+#include "coordinator/http_text.h"
 #include "coordinator/log.h"
 #include "coordinator/server_priv.h"
 
@@ -112,15 +112,45 @@ static bool check_media_type(struct exchange *ex)
 }
 
 /*
+ * What a browser sends on behalf of another site's page is refused: acts, and streams, of which
+ * there is a limited number. Other reads it may send, but gets nothing of their answers to see; a
+ * page that only pretends to be of this server, by a name that leads here, would.
+ */
+static bool check_origin(struct exchange *ex)
+{
+	const struct http_origins *origins = &ex->server->origins;
+	const char *host = exchange_header(ex, "Host");
+	const char *origin = exchange_header(ex, "Origin");
+	const char *site = exchange_header(ex, "Sec-Fetch-Site");
+
+	if (!http_host_is_served(origins, host)) {
+		exchange_problem(ex, PROBLEM_UNKNOWN_HOST,
+						 "the server listens on this machine alone, and is asked for another host, "
+						 "%.100s; server.allowed_origins takes more names",
+						 host);
+		return false;
+	}
+	if (strcmp(ex->route->method, "GET") == 0 && !(ex->route->flags & ROUTE_STREAM))
+		return true;
+	if (origin ? http_origin_is_own(origins, origin, host)
+			   : !site || strcmp(site, "cross-site") != 0)
+		return true;
+	exchange_problem(
+		ex, PROBLEM_CROSS_SITE,
+		"the request comes from a page of another site%s%.100s; server.allowed_origins "
+		"says whose pages may",
+		origin ? ", " : "", origin ? origin : "");
+	return false;
+}
+
+/*
  * The one check that every request to a route passes: who asks, in which namespace, and whether it
- * may be done now. What a browser sends on behalf of another site's page is refused, because the
- * server may well listen on the loopback of a developer's machine.
+ * may be done now.
  */
 static bool check_request(struct exchange *ex)
 {
 	const struct node *node = ex->node;
 	const char *ns = exchange_header(ex, "Skald-Namespace");
-	const char *site;
 	struct err err;
 
 	if (!ns)
@@ -130,14 +160,8 @@ static bool check_request(struct exchange *ex)
 		return false;
 	}
 	snprintf(ex->ns, sizeof(ex->ns), "%s", ns);
-	if (strcmp(ex->route->method, "GET") != 0) {
-		site = exchange_header(ex, "Sec-Fetch-Site");
-		if (site && strcmp(site, "cross-site") == 0) {
-			exchange_problem(ex, PROBLEM_CROSS_SITE,
-							 "the request comes from a page of another site");
-			return false;
-		}
-	}
+	if (!check_origin(ex))
+		return false;
 	if (ex->route->flags & ROUTE_INTAKE && __atomic_load_n(&node->draining, __ATOMIC_RELAXED)) {
 		exchange_problem(ex, PROBLEM_DRAINING,
 						 "the server takes no new work; try another, or later");
@@ -167,6 +191,7 @@ static bool begin(struct exchange *ex, const char *method)
 	const char *length = exchange_header(ex, "Content-Length");
 	const char *expect = exchange_header(ex, "Expect");
 	unsigned long long announced = length ? strtoull(length, NULL, 10) : 0;
+	const struct route *route;
 	char *path;
 
 	ex->begun = true;
@@ -174,9 +199,11 @@ static bool begin(struct exchange *ex, const char *method)
 	take_request_id(ex);
 	exchange_parse_target(ex, &path);
 	if (!ex->status) {
-		ex->route = route_find(ex, method, path);
-		if (ex->route && check_request(ex))
-			ex->next = ex->route->handler;
+		route = route_find(ex, method, path);
+		if (route)
+			ex->route = route;
+		if (route && check_request(ex))
+			ex->next = route->handler;
 	}
 	if (announced > ex->server->body_max)
 		refuse_size(ex);
@@ -213,23 +240,55 @@ static void log_failure(const struct exchange *ex)
 				  ex->route ? ex->route->name : "no route", buf_str(&ex->out));
 }
 
+static struct MHD_Response *make_response(struct exchange *ex)
+{
+	struct MHD_Response *response;
+	size_t len = ex->fixed_len;
+	char *data = NULL;
+
+	if (ex->fixed) {
+		response = MHD_create_response_from_buffer(len, (void *)ex->fixed, MHD_RESPMEM_PERSISTENT);
+	} else {
+		data = buf_take(&ex->out, &len);
+		response = MHD_create_response_from_buffer(
+			len, data ? data : (char *)"", data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	}
+	CHECK(response);
+	if (len > 0)
+		MHD_add_response_header(response, "Content-Type", ex->content_type);
+	return response;
+}
+
+/*
+ * Pages of other origins may not embed an answer. The dashboard loads nothing from elsewhere, runs
+ * no script that stands in the page, and may be framed by nobody.
+ */
+static void add_confinement(const struct exchange *ex, struct MHD_Response *response)
+{
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+	if (!ex->route || !(ex->route->flags & ROUTE_PAGE))
+		return;
+	MHD_add_response_header(
+		response, "Content-Security-Policy",
+		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+		"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+		"frame-ancestors 'none'");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
+}
+
 static enum MHD_Result send_answer(struct exchange *ex)
 {
 	struct MHD_Response *response;
 	enum MHD_Result r;
-	size_t len = 0;
-	char *data;
 
 	log_failure(ex);
-	data = buf_take(&ex->out, &len);
-	response = MHD_create_response_from_buffer(
-		len, data ? data : (char *)"", data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-	CHECK(response);
-	if (len > 0)
-		MHD_add_response_header(response, "Content-Type", ex->content_type);
+	response = make_response(ex);
 	MHD_add_response_header(response, "X-Request-Id", ex->request_id);
-	MHD_add_response_header(response, "Cache-Control", "no-store");
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Cache-Control",
+							ex->cache_control ? ex->cache_control : "no-store");
+	add_confinement(ex, response);
 	for (size_t i = 0; i < ex->n_headers; i++)
 		MHD_add_response_header(response, ex->headers[i].name, ex->headers[i].value);
 	if (__atomic_load_n(&ex->node->draining, __ATOMIC_RELAXED))
@@ -407,6 +466,12 @@ static int start_daemon(struct server *server, struct err *err)
 	return 0;
 }
 
+static bool is_loopback(const char *address)
+{
+	return strcmp(address, "localhost") == 0 || strcmp(address, "::1") == 0 ||
+		   strncmp(address, "127.", 4) == 0;
+}
+
 /* Thread: the gate's. */
 static void note_circuit(void *ctx, enum idempotency_circuit circuit, const char *why)
 {
@@ -459,6 +524,12 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
 
 	server->node = node;
 	server->listen_fd = -1;
+	server->origins = (struct http_origins){
+		.loopback = is_loopback(node->options.listen_address),
+		.listen = node->options.listen_address,
+		.advertise = node->options.advertise,
+		.allowed = node->options.allowed_origins,
+	};
 	server->body_max = node->options.payload_max ? node->options.payload_max : DEFAULT_PAYLOAD_MAX;
 	CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
 	CHECK(pthread_mutex_init(&server->resuming, NULL) == 0);

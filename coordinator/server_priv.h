@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "connectors/idempotency.h"
+#include "coordinator/http_text.h"
 #include "coordinator/node.h"
 #include "coordinator/read_pool.h"
 #include "coordinator/routes.h"
@@ -49,6 +50,7 @@ struct server {
 	char id_prefix[17];              /* of request ids: random, one for each process */
 	uint64_t n_requests;
 	size_t body_max;
+	struct http_origins origins;
 	struct route_metrics metrics[ROUTE_COUNT + 1]; /* the last: no route */
 	int64_t replays, key_reuses, stale_pointers;
 

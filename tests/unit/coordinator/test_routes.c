@@ -64,6 +64,27 @@ START_TEST(test_routes__an_encoded_slash_stays_in_its_parameter)
 }
 END_TEST
 
+START_TEST(test_routes__the_rest_of_a_path_is_one_parameter)
+{
+	assert_route("GET", "/ui/", "dashboard");
+	ck_assert_str_eq(ex->params[0], "");
+	assert_route("HEAD", "/ui/assets/app-12.js", "dashboard");
+	ck_assert_str_eq(ex->params[0], "assets/app-12.js");
+	assert_route("GET", "/ui/a/b/c/d/e/f/g/h/i/j/k/?tab=ledger", "dashboard");
+	ck_assert_str_eq(ex->params[0], "a/b/c/d/e/f/g/h/i/j/k/");
+	assert_route("GET", "/ui/sagas/caf%C3%A9%2F", "dashboard");
+	ck_assert_str_eq(ex->params[0], "sagas/caf\xc3\xa9/");
+	assert_route("GET", "/ui", "dashboard_home");
+	ck_assert_ptr_null(find("GET", "/uix/"));
+	ck_assert_int_eq(ex->status, 404);
+	ck_assert_ptr_null(find("GET", "/ui/%zz"));
+	ck_assert_int_eq(ex->status, 400);
+	ck_assert_ptr_null(find("POST", "/ui/sagas"));
+	ck_assert_int_eq(ex->status, 405);
+	ck_assert_str_eq(ex->headers[0].value, "GET, HEAD");
+}
+END_TEST
+
 START_TEST(test_routes__says_which_methods_there_are)
 {
 	ck_assert_ptr_null(find("DELETE", "/v1/definitions/a"));
@@ -167,6 +188,7 @@ int main(void)
 	tcase_add_test(tc, test_routes__finds_by_method_and_path);
 	tcase_add_test(tc, test_routes__a_literal_wins_over_a_parameter);
 	tcase_add_test(tc, test_routes__an_encoded_slash_stays_in_its_parameter);
+	tcase_add_test(tc, test_routes__the_rest_of_a_path_is_one_parameter);
 	tcase_add_test(tc, test_routes__says_which_methods_there_are);
 	tcase_add_test(tc, test_routes__refuses_what_is_no_path);
 	tcase_add_test(tc, test_exchange__reads_arguments);
