@@ -9,6 +9,7 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/clock.h"
+#include "coordinator/json_member.h"
 #include "coordinator/kafka/store_job.h"
 #include "coordinator/kafka/hub.h"
 #include "coordinator/node.h"
@@ -23,18 +24,9 @@ enum {
 
 /* As JSON. */
 
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, ",\"%s\":", name);
-	json_write_string(text, strlen(text), out);
-}
-
 static void add_text_or_null(struct buf *out, const char *name, const char *text)
 {
-	if (text && *text)
-		add_text(out, name, text);
-	else
-		buf_printf(out, ",\"%s\":null", name);
+	json_member_text(out, name, text && *text ? text : NULL);
 }
 
 static void add_int_or_null(struct buf *out, const char *name, int64_t n)
@@ -43,14 +35,6 @@ static void add_int_or_null(struct buf *out, const char *name, int64_t n)
 		buf_printf(out, ",\"%s\":%lld", name, (long long)n);
 	else
 		buf_printf(out, ",\"%s\":null", name);
-}
-
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	add_text(out, name, text);
 }
 
 static void add_partitions(struct buf *out, const struct trigger_partition *partitions, size_t n)
@@ -78,10 +62,7 @@ static void add_pause(struct buf *out, const struct trigger_info *info)
 	buf_add_lit(out, ",\"pause\":{\"paused\":true");
 	add_text_or_null(out, "reason", info->pause_reason);
 	add_text_or_null(out, "by", info->paused_by);
-	if (info->paused_at)
-		add_time(out, "at", info->paused_at);
-	else
-		buf_add_lit(out, ",\"at\":null");
+	json_member_time(out, "at", info->paused_at);
 	buf_add_char(out, '}');
 }
 
@@ -90,13 +71,13 @@ static void write_trigger_open(const struct trigger_info *info, struct buf *out)
 {
 	buf_add_lit(out, "{\"name\":");
 	json_write_string(info->name, strlen(info->name), out);
-	add_text(out, "definition", info->definition);
+	json_member_text(out, "definition", info->definition);
 	buf_printf(out, ",\"version\":%lld", (long long)info->version);
-	add_text(out, "cluster", info->cluster);
-	add_text(out, "topic", info->topic);
-	add_text(out, "group", info->group);
-	add_text(out, "dead_letter_topic", info->dead_letter_topic);
-	add_text(out, "state", trigger_state_text(info->state));
+	json_member_text(out, "cluster", info->cluster);
+	json_member_text(out, "topic", info->topic);
+	json_member_text(out, "group", info->group);
+	json_member_text(out, "dead_letter_topic", info->dead_letter_topic);
+	json_member_text(out, "state", trigger_state_text(info->state));
 	add_text_or_null(out, "detail", info->detail);
 	add_pause(out, info);
 	buf_printf(out, ",\"seeks\":%s,\"records\":{", info->seeks ? info->seeks : "null");
@@ -385,7 +366,7 @@ static void answer_row(struct exchange *ex, const struct trigger_row *row)
 	add_text_or_null(out, "reason", row->reason);
 	add_text_or_null(out, "by", row->by);
 	buf_printf(out, ",\"seeks\":%s", row->seeks ? row->seeks : "null");
-	add_time(out, "updated_at", row->updated_at);
+	json_member_time(out, "updated_at", row->updated_at);
 	buf_add_char(out, '}');
 	exchange_answer(ex, 200);
 }

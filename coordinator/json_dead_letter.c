@@ -2,45 +2,29 @@
 
 #include <string.h>
 
+#include "coordinator/json_member.h"
 #include "sagas/base/base64.h"
 #include "sagas/base/text.h"
 #include "sagas/json_text.h"
 
 enum { HEADERS_MAX = 100 };
 
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, ",\"%s\":", name);
-	if (text)
-		json_write_string(text, strlen(text), out);
-	else
-		buf_add_lit(out, "null");
-}
-
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	add_text(out, name, text);
-}
-
 void json_dead_letter_open(const struct dead_letter_row *row, struct buf *out)
 {
 	buf_printf(out, "{\"id\":\"%s\"", row->id);
-	add_text(out, "trigger", row->trigger);
-	add_text(out, "cluster", row->cluster);
-	add_text(out, "topic", row->topic);
+	json_member_text(out, "trigger", row->trigger);
+	json_member_text(out, "cluster", row->cluster);
+	json_member_text(out, "topic", row->topic);
 	buf_printf(out, ",\"partition\":%d,\"offset\":%lld", row->partition, (long long)row->offset);
-	add_time(out, "timestamp", row->at);
-	add_time(out, "failed_at", row->failed_at);
-	add_text(out, "reason", row->reason);
-	add_text(out, "message", row->message);
+	json_member_time(out, "timestamp", row->at);
+	json_member_time(out, "failed_at", row->failed_at);
+	json_member_text(out, "reason", row->reason);
+	json_member_text(out, "message", row->message);
 	buf_printf(out, ",\"attempts\":%lld,\"key_bytes\":%zu,\"value_bytes\":%zu",
 			   (long long)row->attempts, row->key_len, row->value_len);
-	add_text(out, "status", dead_letter_status_text(row->status));
-	add_text(out, "saga_id", row->saga_id);
-	add_time(out, "updated_at", row->updated_at);
+	json_member_text(out, "status", dead_letter_status_text(row->status));
+	json_member_text(out, "saga_id", row->saga_id);
+	json_member_time(out, "updated_at", row->updated_at);
 }
 
 /* The members of {"text"} or {"base64"}. */

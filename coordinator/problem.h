@@ -28,6 +28,7 @@
 	X(PROBLEM_KEY_NOT_FOUND, "key_not_found", 404, "No saga has this key")                         \
 	X(PROBLEM_TRIGGER_NOT_FOUND, "trigger_not_found", 404, "There is no such trigger")             \
 	X(PROBLEM_DEAD_LETTER_NOT_FOUND, "dead_letter_not_found", 404, "There is no such dead letter") \
+	X(PROBLEM_ATTENTION_NOT_FOUND, "attention_not_found", 404, "There is no such group")           \
 	X(PROBLEM_METHOD_NOT_ALLOWED, "method_not_allowed", 405, "This path has other methods")        \
 	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \

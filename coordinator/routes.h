@@ -57,6 +57,14 @@ enum route_flag {
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(discard_dead_letter, "POST", "/v1/dead-letters/{id}/discard",                                \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(list_attention, "GET", "/v1/attention", ROUTE_STORE)                                         \
+	X(get_attention, "GET", "/v1/attention/{group}", ROUTE_STORE)                                  \
+	X(acknowledge_attention, "POST", "/v1/attention/{group}/acknowledge",                          \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(unacknowledge_attention, "POST", "/v1/attention/{group}/unacknowledge",                      \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(own_attention, "POST", "/v1/attention/{group}/owner",                                        \
+	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
 	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \
 	X(livez, "GET", "/livez", 0)                                                                   \
