@@ -204,8 +204,8 @@ struct store_ops {
 	 * that was not all, the next call goes on there. 0: it has come to the limit or to the end.
 	 * What belongs to a saga goes with it (subscriptions, inbox), but not what it has published and
 	 * no broker has acknowledged yet: that is still owed (outbox_remove). And up to limit dead
-	 * letters go that wait for nobody, and whose status was set before `before`; groups of attention
-	 * and batches as said below, and minutes of rates that are too old.
+	 * letters go that wait for nobody, and whose status was set before `before`; groups of
+	 * attention and batches as said below, and minutes of rates that are too old.
 	 */
 	int (*retain)(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
 
@@ -400,6 +400,11 @@ struct store_ops {
 	/* Groups with sagas, the one with the most first, then by id; ns NULL: of all namespaces;
 	 * limit is 1 to ATTENTION_LIST_MAX. */
 	int (*attention_list)(struct store_reader *reader, const char *ns, int limit,
+						  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+						  struct err *err);
+	/* Those that have sagas or a notified_at, of all namespaces, in any order: what whoever tells
+	 * persons has to look at. */
+	int (*attention_told)(struct store_reader *reader,
 						  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
 						  struct err *err);
 	/* Also one without sagas. Released with attention_group_row_release. ERR_NOT_FOUND. */

@@ -41,7 +41,8 @@ struct attention_ref {
 
 /*
  * A group, counted within the commits that bring sagas into it and out of it; and what persons said
- * about it. Groups without sagas are not listed, and removed by `retain` when last_seen_at is old.
+ * about it. Groups without sagas are not listed, and removed by `retain` when last_seen_at is old
+ * and notified_at 0. first_seen_at begins anew when a group without sagas gets one.
  */
 struct attention_group_row {
 	const char *ns, *id;

@@ -421,7 +421,7 @@ void config_print(const struct config *config, FILE *out)
 		print_value(config, setting, out);
 		fprintf(out, "  # %s\n", config__source_text(config->source[i]));
 		/* The section's last setting: what it has beside the table follows. */
-		if (i + 1 == CONFIG_log_level)
+		if (i + 1 == CONFIG_alerts_to)
 			config__kafka_print(config, out);
 	}
 	fputs(config->n_participants ? "participants:\n" : "participants: {}\n", out);
@@ -447,6 +447,11 @@ void config_print(const struct config *config, FILE *out)
 		for (int h = 0; h < p->n_headers; h++)
 			fprintf(out, "      %.*s: \"***\"\n", (int)strcspn(p->headers[h], ":"), p->headers[h]);
 	}
+}
+
+const char *config__or_null(const char *text)
+{
+	return strcmp(text, "none") == 0 ? NULL : text;
 }
 
 void config_node_options(struct config *config, struct node_options *ret_options)
@@ -479,17 +484,17 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.intake_limit = (size_t)config->engine_intake_limit,
 		.memory_sagas_max = (size_t)config->engine_memory_sagas_max,
 		.payload_max = (size_t)config->server_payload_max,
-		.allowed_origins = strcmp(config->server_allowed_origins, "none") == 0
-							   ? NULL
-							   : config->server_allowed_origins,
+		.allowed_origins = config__or_null(config->server_allowed_origins),
 		.advertise = strcmp(config->node_advertise, "auto") == 0 ? NULL : config->node_advertise,
 		.lease_ms = config->node_lease,
-		.redis_url = strcmp(config->idempotency_redis_url, "none") == 0
-						 ? NULL
-						 : config->idempotency_redis_url,
+		.redis_url = config__or_null(config->idempotency_redis_url),
 		.redis_prefix = config->idempotency_redis_prefix,
 		.idempotency_ttl_ms = config->idempotency_ttl,
 		.idempotency_timeout_ms = config->idempotency_timeout,
+		.alerts_to = config__or_null(config->alerts_to),
+		.alerts_dashboard = config__or_null(config->alerts_dashboard),
+		.alerts_every_ms = config->alerts_every,
+		.alerts_repeat_ms = config->alerts_repeat,
 	};
 	config__kafka_options(config, &ret_options->kafka);
 }

@@ -91,6 +91,14 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "how long an event is kept for sagas that do not await it yet")                              \
 	X(kafka, in_flight, "kafka-in-flight", INT, "1000", 1, 100000,                                 \
 	  "records of one partition that are worked on at a time; past it the partition is paused")    \
+	X(alerts, to, "alerts-to", TEXT, "none", 0, 0,                                                 \
+	  "participant whose address is told (POST) of sagas that need a person; none: nobody is")     \
+	X(alerts, every, "alerts-every", DURATION, "10s", 100, 3600000,                                \
+	  "how often is looked for something to tell")                                                 \
+	X(alerts, repeat, "alerts-repeat", DURATION, "4h", 1000, 31536000000,                          \
+	  "when it is told again of what nobody has acknowledged or repaired")                         \
+	X(alerts, dashboard, "alerts-dashboard", TEXT, "none", 0, 0,                                   \
+	  "URL of the dashboard as people reach it, for links in alerts; none: no links")              \
 	X(log, level, "log-level", CHOICE, "info", 0, 0, "off, error, warn, info or debug")            \
 	X(log, format, "log-format", CHOICE, "text", 0, 0, "text or json; the log goes to stderr")
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "coordinator/config_priv.h"
-#include "coordinator/http_text.h"
 #include "sagas/kafka_topic.h"
 
 struct config_cluster *config__cluster_add(struct config *config, const char *name)
@@ -165,14 +164,8 @@ static void check_topic(const char *pointer, const char *topic, struct findings 
 		findings_add(findings, FINDING_ERROR, 0, pointer, "%s", err.text);
 }
 
-void config_check(const struct config *config, struct findings *findings)
+void config__kafka_check(const struct config *config, struct findings *findings)
 {
-	if (strcmp(config->server_allowed_origins, "none") != 0 &&
-		!http_origins_are_valid(config->server_allowed_origins))
-		findings_add(findings, FINDING_ERROR, 0, "/server/allowed_origins",
-					 "server.allowed_origins takes origins as https://skald.example.com, separated "
-					 "by commas, and nothing behind the host and port, not `%s`",
-					 config->server_allowed_origins);
 	if (strcmp(config->kafka_brokers, "none") != 0)
 		check_brokers("/kafka/brokers", config->kafka_brokers, findings);
 	for (size_t i = 0; i < config->n_clusters; i++) {
@@ -247,11 +240,6 @@ void config__kafka_release(struct config *config)
 	free(config->kafka_view);
 }
 
-static const char *or_null(const char *text)
-{
-	return strcmp(text, "none") == 0 ? NULL : text;
-}
-
 static void view_cluster(const struct config_cluster *cluster, const char *brokers,
 						 struct kafka_cluster_options *ret)
 {
@@ -273,7 +261,7 @@ static void view_cluster(const struct config_cluster *cluster, const char *broke
 void config__kafka_options(struct config *config, struct kafka_settings *ret_settings)
 {
 	const struct config_cluster *first = config->n_clusters ? &config->clusters[0] : NULL;
-	const char *brokers = or_null(config->kafka_brokers);
+	const char *brokers = config__or_null(config->kafka_brokers);
 	size_t n = 0, n_participants = 0;
 
 	if (!brokers && first)
@@ -303,7 +291,7 @@ void config__kafka_options(struct config *config, struct kafka_settings *ret_set
 		.group_prefix = config->kafka_group_prefix,
 		.reply_topic = config->kafka_reply_topic,
 		.reply_partitions = (int)config->kafka_reply_partitions,
-		.events_topic = or_null(config->kafka_events_topic),
+		.events_topic = config__or_null(config->kafka_events_topic),
 		.cdc = strcmp(config->kafka_outbox, "cdc") == 0,
 		.early_events_ms = config->kafka_early_events,
 		.in_flight = (int)config->kafka_in_flight,

@@ -37,10 +37,13 @@ void config__set_property(struct config_cluster *cluster, const char *name, cons
  * setting, or nothing of this. */
 bool config__kafka_variable(struct config *config, const char *name, const char *value,
 							const struct config_origin *origin, struct findings *findings);
+void config__kafka_check(const struct config *config, struct findings *findings);
 void config__kafka_print(const struct config *config, FILE *out);
 void config__kafka_release(struct config *config);
 void config__kafka_options(struct config *config, struct kafka_settings *ret_settings);
 void config__print_string(const char *text, FILE *out);
+/* NULL for "none". Borrowed. */
+const char *config__or_null(const char *text);
 const char *config__source_text(enum config_source source);
 
 /* The setting, or -1. */

@@ -15,6 +15,7 @@ struct sources {
 	const struct server *server;
 	const struct node *node;
 	struct member_stats member; /* zeros in a store of one process */
+	struct alerts_stats alerts; /* zeros where nobody is told */
 };
 
 /* X(name, type, help, expression over `s`) */
@@ -101,6 +102,9 @@ struct sources {
 	  s->member.slots_released)                                                                    \
 	X("skald_lease_renewal_failures_total", "counter", "Renewals of the lease that failed.",       \
 	  s->member.renewal_failures)                                                                  \
+	X("skald_alerts_sent_total", "counter", "Alerts that the webhook has taken.", s->alerts.sent)  \
+	X("skald_alerts_failed_total", "counter",                                                      \
+	  "Alerts that it has not taken; they are sent again.", s->alerts.failed)                      \
 	X("skald_nodes_alive", "gauge", "Nodes whose lease holds.",                                    \
 	  s->node->member ? s->member.nodes_alive : 1)                                                 \
 	X("skald_ready", "gauge", "1 when the server takes work.",                                     \
@@ -262,6 +266,8 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	http_client_stats(node->http, &s.http);
 	if (node->member)
 		member_stats(node->member, &s.member);
+	if (node->alerts)
+		alerts_stats(node->alerts, &s.alerts);
 	write_plain(&s, out);
 	write_sagas(&s, counts, out);
 	write_pointers(server, out);

@@ -170,6 +170,23 @@ static int start_kafka(struct node *node, struct err *err)
 	return hub_start(node->kafka, &start, err);
 }
 
+static int start_alerts(struct node *node, struct err *err)
+{
+	const struct node_options *options = &node->options;
+	const struct alerts_options alerts = {
+		.store = node->store,
+		.writer = node->writer,
+		.http = node->http,
+		.member = node->member,
+		.participant = options->alerts_to,
+		.dashboard = options->alerts_dashboard,
+		.every_ms = options->alerts_every_ms,
+		.repeat_ms = options->alerts_repeat_ms,
+	};
+
+	return options->alerts_to ? alerts_start(&alerts, &node->alerts, err) : 0;
+}
+
 static int start_all(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
@@ -207,9 +224,9 @@ static int start_all(struct node *node, struct err *err)
 	if (r < 0)
 		return r;
 	r = start_member(node, err);
-	if (r < 0)
-		return r;
-	return start_kafka(node, err);
+	if (r == 0)
+		r = start_alerts(node, err);
+	return r == 0 ? start_kafka(node, err) : r;
 }
 
 int node_start(const struct node_options *options, struct node **ret_node, struct err *err)
@@ -239,6 +256,7 @@ void node_stop(struct node *node)
 	__atomic_store_n(&node->draining, true, __ATOMIC_RELAXED);
 	if (node->member)
 		member_announce_drain(node->member);
+	alerts_stop(node->alerts);
 	if (node->kafka)
 		hub_stop(node->kafka, INTAKE_GRACE_MS);
 	if (node->engine)

@@ -7,6 +7,7 @@
 
 #include "connectors/http_client.h"
 #include "connectors/store.h"
+#include "coordinator/alerts.h"
 #include "coordinator/engine.h"
 #include "coordinator/kafka/hub.h"
 #include "coordinator/membership.h"
@@ -35,6 +36,10 @@ struct node_options {
 	const char *advertise; /* where the others reach the API; NULL: where it listens */
 	int64_t lease_ms;      /* 0: 10 s */
 	struct kafka_settings kafka;
+	/* See alerts.h. */
+	const char *alerts_to; /* a participant; NULL: nobody is told */
+	const char *alerts_dashboard;
+	int64_t alerts_every_ms, alerts_repeat_ms;
 };
 
 struct node {
@@ -48,9 +53,10 @@ struct node {
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */
 	struct hub *kafka;
-	int port;      /* on which it listens */
-	bool draining; /* atomic: intake is closed */
-	bool ready;    /* atomic: recovery is done and the store answers */
+	struct alerts *alerts; /* NULL: nobody is told */
+	int port;              /* on which it listens */
+	bool draining;         /* atomic: intake is closed */
+	bool ready;            /* atomic: recovery is done and the store answers */
 };
 
 int node_start(const struct node_options *options, struct node **ret_node,
