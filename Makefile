@@ -2,6 +2,7 @@
 #
 #   CC, CFLAGS, LDFLAGS   yours; what the build itself needs stands in SKALD_*
 #   SAN=address,undefined or SAN=thread   sanitizers, in a build folder of their own
+#   DASHBOARD=0           builds without the dashboard, and so without Node
 #   WERROR=1              warnings are errors (continuous integration)
 #   V=1                   shows the commands
 
@@ -23,6 +24,11 @@ PACKAGES := jansson libmicrohttpd libcurl yaml-0.1 sqlite3 libcrypto hiredis lib
 # What has to be there before anything can be compiled; `make deps` installs it.
 DEBIAN_PACKAGES := gcc libc6-dev pkg-config libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev \
 	libyaml-dev libsqlite3-dev libssl-dev libhiredis-dev libpq-dev librdkafka-dev check
+# The dashboard is built with Node, unless a release tarball has brought it built.
+DASHBOARD_DIST := $(wildcard coordinator/dashboard/dist/index.html)
+DASHBOARD_NEEDS_NODE := $(if $(filter 0 no,$(DASHBOARD)),,$(if $(DASHBOARD_DIST),,1))
+# By command, because Node often comes from elsewhere than Debian, and then conflicts with its packages.
+DEBIAN_NODE_PACKAGES = $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 # What `make check` needs beside them; formatter and linter are pinned.
 DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql \
 	openjdk-17-jre-headless maven
@@ -97,6 +103,27 @@ $(BUILD)/schemas/embedded.c: schemas/embed.sh $(SCHEMA_FILES)
 $(BUILD)/schemas/embedded.o: $(BUILD)/schemas/embedded.c | require
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(SKALD_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The dashboard as finished files: $(BUILD)/dashboard/index.html, and its assets beside it. Packages
+# are kept in the build folder, and shared by the builds with sanitizers.
+DASHBOARD_SRC := coordinator/dashboard
+DASHBOARD_MODULES := build/dashboard-packages
+DASHBOARD_BUILT := $(if $(filter 0 no,$(DASHBOARD)),,$(BUILD)/dashboard/index.html)
+.PHONY: dashboard
+dashboard: $(DASHBOARD_BUILT) ## builds the dashboard's files; `make` does it by itself
+ifneq ($(DASHBOARD_DIST),)
+$(BUILD)/dashboard/index.html: $(DASHBOARD_DIST)
+	@mkdir -p $(@D)
+	$(Q)rm -rf $(@D) && cp -R $(DASHBOARD_SRC)/dist $(@D) && touch $@
+else
+$(DASHBOARD_MODULES)/package-lock.json: $(DASHBOARD_SRC)/package-lock.json $(DASHBOARD_SRC)/package.json
+	$(Q)$(DASHBOARD_SRC)/install.sh $(DASHBOARD_SRC) $(DASHBOARD_MODULES)
+	$(Q)touch $@
+$(BUILD)/dashboard/index.html: $(DASHBOARD_MODULES)/package-lock.json $(DASHBOARD_SRC)/build.mjs \
+		$(DASHBOARD_SRC)/index.html $(shell find coordinator/dashboard/src -type f)
+	@echo "  UI    $(@D)"
+	$(Q)node $(DASHBOARD_SRC)/build.mjs $(@D) $(DASHBOARD_MODULES)/node_modules
+endif
 
 # The dashboard's files, as data. $(DASHBOARD_BUILT) is what says that they are all there; without it
 # there are none. What stands in the file is compared, and not its age, for DASHBOARD may have changed.
@@ -223,7 +250,7 @@ deps-check:
 
 .PHONY: deps
 deps: ## installs what the build needs with the system's package manager
-	$(Q)tests/install-deps $(DEBIAN_PACKAGES)
+	$(Q)tests/install-deps $(DEBIAN_PACKAGES) $(if $(DASHBOARD_NEEDS_NODE),$(DEBIAN_NODE_PACKAGES))
 
 .PHONY: install
 install: all ## installs the binary and the example participants below $(DESTDIR)$(prefix)
@@ -233,8 +260,13 @@ install: all ## installs the binary and the example participants below $(DESTDIR
 	install -m 755 $(EXAMPLE_BIN) "$(DESTDIR)$(libexecdir)/skald/"
 
 .PHONY: dist
-dist: ## packs what is committed into skald-VERSION.tar.gz
-	git archive --prefix="skald-$(VERSION)/" -o "skald-$(VERSION).tar.gz" HEAD
+dist: $(BUILD)/dashboard/index.html ## packs what is committed, and the built dashboard, into skald-VERSION.tar.gz
+	git archive -o "skald-$(VERSION).tar.gz" \
+		--prefix="skald-$(VERSION)/coordinator/dashboard/dist/" \
+		$(patsubst %,--add-file=$(BUILD)/dashboard/%,index.html index.html.gz) \
+		--prefix="skald-$(VERSION)/coordinator/dashboard/dist/assets/" \
+		$$(find $(BUILD)/dashboard/assets -type f | sort | sed 's/^/--add-file=/') \
+		--prefix="skald-$(VERSION)/" HEAD
 
 .PHONY: clean
 clean: ## removes what was built
