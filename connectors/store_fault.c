@@ -470,6 +470,93 @@ static int trigger_list(struct store_reader *reader, const char *ns,
 	PASS(reader, trigger_list, ns, row, ctx);
 }
 
+static int put_attention(struct store *store, struct attention_group_row *row, struct err *err)
+{
+	WRITE(store, attention_put, row);
+}
+
+/* As trigger_put. */
+static int attention_put(struct store *store, struct attention_group_row *row, struct err *err)
+{
+	struct attention_group_row told = *row;
+	int r = put_attention(store, &told, err);
+
+	if (r == 0)
+		row->revision = told.revision;
+	return r;
+}
+
+static int put_batch(struct store *store, struct batch_row *row, const struct batch_item_row *items,
+					 size_t n, struct err *err)
+{
+	WRITE(store, batch_put, row, items, n);
+}
+
+/* As trigger_put. */
+static int batch_put(struct store *store, struct batch_row *row, const struct batch_item_row *items,
+					 size_t n, struct err *err)
+{
+	struct batch_row told = *row;
+	int r = put_batch(store, &told, items, n, err);
+
+	if (r == 0)
+		*row = told;
+	return r;
+}
+
+static int definition_counts(struct store_reader *reader, const char *ns, const char *definition,
+							 int (*row)(void *ctx, const struct definition_count_row *row),
+							 void *ctx, struct err *err)
+{
+	PASS(reader, definition_counts, ns, definition, row, ctx);
+}
+
+static int attention_list(struct store_reader *reader, const char *ns, int limit,
+						  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+						  struct err *err)
+{
+	PASS(reader, attention_list, ns, limit, row, ctx);
+}
+
+static int attention_get(struct store_reader *reader, const char *ns, const char *id,
+						 struct attention_group_row *ret_row, struct err *err)
+{
+	PASS(reader, attention_get, ns, id, ret_row);
+}
+
+static int rates(struct store_reader *reader, const char *ns, wall_ms from_at, wall_ms until,
+				 int (*row)(void *ctx, const struct rate_row *row), void *ctx, struct err *err)
+{
+	PASS(reader, rates, ns, from_at, until, row, ctx);
+}
+
+static int batch_get(struct store_reader *reader, const char *ns, const char *id,
+					 struct batch_row *ret_row, struct err *err)
+{
+	PASS(reader, batch_get, ns, id, ret_row);
+}
+
+static int batch_list(struct store_reader *reader, const char *ns, const char *after_id, int limit,
+					  int (*row)(void *ctx, const struct batch_row *row), void *ctx,
+					  struct err *err)
+{
+	PASS(reader, batch_list, ns, after_id, limit, row, ctx);
+}
+
+static int batch_open(struct store_reader *reader, int limit,
+					  int (*row)(void *ctx, const struct batch_row *row), void *ctx,
+					  struct err *err)
+{
+	PASS(reader, batch_open, limit, row, ctx);
+}
+
+static int batch_items(struct store_reader *reader, const struct batch_item_filter *filter,
+					   int (*row)(void *ctx, const struct batch_item_row *row), void *ctx,
+					   struct err *err)
+{
+	PASS(reader, batch_items, filter, row, ctx);
+}
+
 static const struct store_ops ops = {
 	.name = "fault",
 	.commit = commit,
@@ -506,6 +593,16 @@ static const struct store_ops ops = {
 	.dead_letter_get = dead_letter_get,
 	.dead_letter_list = dead_letter_list,
 	.trigger_list = trigger_list,
+	.attention_put = attention_put,
+	.batch_put = batch_put,
+	.definition_counts = definition_counts,
+	.attention_list = attention_list,
+	.attention_get = attention_get,
+	.rates = rates,
+	.batch_get = batch_get,
+	.batch_list = batch_list,
+	.batch_open = batch_open,
+	.batch_items = batch_items,
 };
 
 struct store *store_fault_new(struct store *inner, enum store_fault (*choose)(void *ctx),

@@ -188,7 +188,7 @@ int store_sqlite__begin(struct store_sqlite *s, struct err *err)
 	int rc;
 
 	bound_log(s);
-	s->n_counts = 0;
+	store_sqlite__tally_reset(&s->tally);
 	rc = store_sqlite__run(s->stmts[W_BEGIN]);
 	return rc == SQLITE_DONE ? 0 : store_sqlite__error(s->db, rc, "cannot begin to write", err);
 }
@@ -281,7 +281,7 @@ static void close_store(struct store *store)
 	if (s->lock_fd >= 0)
 		close(s->lock_fd); /* the lock file stays: removing it would race with who waits for it */
 	pthread_mutex_destroy(&s->mutex);
-	free(s->counts);
+	store_sqlite__tally_release(&s->tally);
 	free(s->retain_ns);
 	free(s->path);
 	free(s);
@@ -329,6 +329,16 @@ static const struct store_ops ops = {
 	.dead_letter_get = store_sqlite__dead_letter_get,
 	.dead_letter_list = store_sqlite__dead_letter_list,
 	.trigger_list = store_sqlite__trigger_list,
+	.attention_put = store_sqlite__attention_put,
+	.attention_list = store_sqlite__attention_list,
+	.attention_get = store_sqlite__attention_get,
+	.definition_counts = store_sqlite__definition_counts,
+	.rates = store_sqlite__rates,
+	.batch_put = store_sqlite__batch_put,
+	.batch_get = store_sqlite__batch_get,
+	.batch_list = store_sqlite__batch_list,
+	.batch_open = store_sqlite__batch_open,
+	.batch_items = store_sqlite__batch_items,
 };
 
 static const char *const statement_texts[] = {

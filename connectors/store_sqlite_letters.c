@@ -187,6 +187,14 @@ static void build(const struct dead_letter_filter *filter, struct buf *sql)
 	buf_add_lit(sql, " ORDER BY failed_at DESC, id DESC LIMIT ?7");
 }
 
+/* A progress handler: stops the statement when the int that ctx points to comes to 0. */
+static int spend_budget(void *ctx)
+{
+	int *units = ctx;
+
+	return --*units <= 0;
+}
+
 static void finalize_p(sqlite3_stmt **stmt)
 {
 	sqlite3_finalize(*stmt);
@@ -243,7 +251,7 @@ int store_sqlite__dead_letter_list(struct store_reader *store_reader,
 	sqlite3_bind_int64(stmt, 5, filter->after_failed_at);
 	store_sqlite__bind_text(stmt, 6, filter->after_id);
 	sqlite3_bind_int(stmt, 7, filter->limit);
-	sqlite3_progress_handler(db, STORE_SQLITE_BUDGET_UNIT, store_sqlite__spend_budget, &units);
+	sqlite3_progress_handler(db, STORE_SQLITE_BUDGET_UNIT, spend_budget, &units);
 	r = each_letter(db, stmt, filter->without_record, row, ctx, err);
 	sqlite3_progress_handler(db, 0, NULL, NULL);
 	if (r < 0 && units <= 0)
@@ -254,11 +262,6 @@ int store_sqlite__dead_letter_list(struct store_reader *store_reader,
 }
 
 /* Triggers. */
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
 
 /* *ret_revision: the row's, 0 when there is none. *ret_same: it says what row says. */
 static int find_trigger(struct store_sqlite *s, const struct trigger_row *row,
@@ -273,9 +276,9 @@ static int find_trigger(struct store_sqlite *s, const struct trigger_row *row,
 	if (rc == SQLITE_ROW) {
 		*ret_revision = sqlite3_column_int64(stmt, 5);
 		*ret_same = (sqlite3_column_int(stmt, 0) != 0) == row->paused &&
-					same_text(store_sqlite__text(stmt, 1), row->reason) &&
-					same_text(store_sqlite__text(stmt, 2), row->seeks) &&
-					same_text(store_sqlite__text(stmt, 3), row->by) &&
+					store_sqlite__same_text(store_sqlite__text(stmt, 1), row->reason) &&
+					store_sqlite__same_text(store_sqlite__text(stmt, 2), row->seeks) &&
+					store_sqlite__same_text(store_sqlite__text(stmt, 3), row->by) &&
 					sqlite3_column_int64(stmt, 4) == row->updated_at;
 		rc = SQLITE_DONE;
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "connectors/store.h"
+#include "connectors/store_sqlite_operators.h"
 
 enum {
 	STORE_SQLITE_APPLICATION_ID = 0x536b6c64, /* "Skld", in the header of the file */
@@ -25,7 +26,8 @@ enum {
 /* The columns of a row of sagas and of dead letters, as they are read. */
 #define STORE_SQLITE_SAGA_COLUMNS                                                                  \
 	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
-	" due_at, attention"
+	" due_at, attention, attention_group, attention_kind, attention_step, attention_side,"         \
+	" attention_code, attention_at, owner"
 #define STORE_SQLITE_LETTER_COLUMNS                                                                \
 	"id, namespace, trigger_name, cluster, topic, partition_no, record_offset, at, failed_at,"     \
 	" record_key, record_value, headers, reason, message, attempts, status, saga_id, updated_at"
@@ -47,12 +49,21 @@ enum {
 	X(W_KEY_DELETE, "DELETE FROM idempotency WHERE namespace = ?1 AND definition = ?2"             \
 					" AND key = ?3 AND saga_id = ?4")                                              \
 	X(W_SAGA_INSERT, "INSERT INTO sagas (namespace, id, slot, definition, version,"                \
-					 " status, key, started_at, updated_at, ended_at, due_at, attention)"          \
-					 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"                 \
+					 " status, key, started_at, updated_at, ended_at, due_at, attention,"          \
+					 " attention_group, attention_kind, attention_step, attention_side,"           \
+					 " attention_code, attention_at, owner)"                                       \
+					 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"  \
+					 " ?16, ?17, ?18, ?19)"                                                        \
 					 " ON CONFLICT DO NOTHING")                                                    \
-	X(W_SAGA_STATUS, "SELECT status FROM sagas WHERE namespace = ?1 AND id = ?2")                  \
-	X(W_SAGA_UPDATE, "UPDATE sagas SET status = ?3, updated_at = ?4, ended_at = ?5, due_at = ?6,"  \
-					 " attention = ?7 WHERE namespace = ?1 AND id = ?2")                           \
+	X(W_SAGA_BEFORE,                                                                               \
+	  "SELECT definition, version, status, attention IS NOT NULL OR owner IS NOT NULL,"            \
+	  " attention_group FROM sagas WHERE namespace = ?1 AND id = ?2")                              \
+	X(W_SAGA_UPDATE, "UPDATE sagas SET status = ?3, updated_at = ?4, ended_at = ?5, due_at = ?6"   \
+					 " WHERE namespace = ?1 AND id = ?2")                                          \
+	X(W_SAGA_UPDATE_MARKED,                                                                        \
+	  "UPDATE sagas SET status = ?3, updated_at = ?4, ended_at = ?5, due_at = ?6, attention = ?7," \
+	  " attention_group = ?8, attention_kind = ?9, attention_step = ?10, attention_side = ?11,"    \
+	  " attention_code = ?12, attention_at = ?13, owner = ?14 WHERE namespace = ?1 AND id = ?2")   \
 	X(W_SAGA_DELETE, "DELETE FROM sagas WHERE namespace = ?1 AND id = ?2")                         \
 	X(W_HISTORY_FIRST, "INSERT INTO history (saga_id, seq, at, events)"                            \
 					   " VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")                          \
@@ -68,8 +79,6 @@ enum {
 				  " updated_at = excluded.updated_at, last_error = excluded.last_error,"           \
 				  " request = coalesce(excluded.request, request)")                                \
 	X(W_COMP_DELETE, "DELETE FROM compensations WHERE saga_id = ?1")                               \
-	X(W_COUNT_ADD, "INSERT INTO saga_counts (namespace, status, n) VALUES (?1, ?2, ?3)"            \
-				   " ON CONFLICT DO UPDATE SET n = n + excluded.n")                                \
 	X(W_FENCE, "UPDATE meta SET value = value + 1 WHERE name = 'settled'")                         \
 	X(W_DEF_FIND, "SELECT version FROM definitions"                                                \
 				  " WHERE namespace = ?1 AND name = ?2 AND hash = ?3")                             \
@@ -78,7 +87,8 @@ enum {
 					" SELECT ?1, ?2, coalesce(max(version), 0) + 1, ?3, ?4, ?5, ?6"                \
 					" FROM definitions WHERE namespace = ?1 AND name = ?2 RETURNING version")      \
 	X(W_RETAIN_NAMESPACE, "SELECT min(namespace) FROM saga_counts WHERE namespace > ?1")           \
-	X(W_RETAIN_FIND, "SELECT id, definition, key, status, ended_at < ?4 FROM sagas"                \
+	X(W_RETAIN_FIND, "SELECT id, definition, key, status, ended_at < ?4, version,"                 \
+					 " attention_group FROM sagas"                                                 \
 					 " WHERE namespace = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?5")         \
 	X(W_SUBSCRIBE, "INSERT INTO subscriptions"                                                     \
 				   " (saga_id, step, item, place, slot, namespace, channel, value)"                \
@@ -121,19 +131,14 @@ enum {
 	  " updated_at, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                             \
 	  " ON CONFLICT DO UPDATE SET paused = excluded.paused,"                                       \
 	  " reason = excluded.reason, seeks = excluded.seeks, author = excluded.author,"               \
-	  " updated_at = excluded.updated_at, revision = excluded.revision")
+	  " updated_at = excluded.updated_at, revision = excluded.revision")                           \
+	STORE_SQLITE_OPERATOR_WRITES(X)
 
 enum store_sqlite_write {
 #define X(name, sql) name,
 	STORE_SQLITE_WRITES(X)
 #undef X
 		W_STATEMENT_COUNT
-};
-
-/* What a transaction adds to saga_counts; one entry a namespace. */
-struct store_sqlite_counts {
-	char ns[NAMESPACE_MAX_BYTES + 1];
-	int64_t add[SAGA_STATUS_COUNT];
 };
 
 struct store_sqlite {
@@ -147,8 +152,7 @@ struct store_sqlite {
 	/* Thread: writer. */
 	sqlite3 *db;
 	sqlite3_stmt *stmts[W_STATEMENT_COUNT];
-	struct store_sqlite_counts *counts;
-	size_t n_counts, cap_counts;
+	struct store_sqlite_tally tally;
 	int wal_frames;   /* in the log after the last commit */
 	int checkpointed; /* wal_frames at the last checkpoint; 0: the log began again since */
 	bool unsettled;   /* a commit's outcome is unknown until the next one has succeeded */
@@ -213,8 +217,6 @@ static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
 					" WHERE (?1 IS NULL OR namespace = ?1) AND version = (SELECT max(version)"     \
 					" FROM definitions WHERE namespace = d.namespace AND name = d.name)"           \
 					" ORDER BY namespace, name")                                                   \
-	X(R_COUNTS, "SELECT status, sum(n) FROM saga_counts"                                           \
-				" WHERE ?1 IS NULL OR namespace = ?1 GROUP BY status")                             \
 	X(R_INBOX, "SELECT id, slot, namespace, saga_id, at, message FROM inbox"                       \
 			   " WHERE (at, id) > (?1, ?2) ORDER BY at, id")                                       \
 	X(R_EARLY, "SELECT s.step, s.item, s.place, s.slot, e.namespace, e.id, e.at, e.event"          \
@@ -227,7 +229,8 @@ static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
 	X(R_LETTER_GET, "SELECT " STORE_SQLITE_LETTER_COLUMNS " FROM dead_letters"                     \
 					" WHERE id = ?2 AND namespace = ?1")                                           \
 	X(R_TRIGGERS, "SELECT namespace, name, paused, reason, seeks, author, updated_at, revision"    \
-				  " FROM triggers WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name")
+				  " FROM triggers WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name")    \
+	STORE_SQLITE_OPERATOR_READS(X)
 
 enum store_sqlite_read {
 #define X(name, sql) name,
@@ -321,8 +324,6 @@ int store_sqlite__definition_get(struct store_reader *reader, const char *ns, co
 int store_sqlite__definition_list(struct store_reader *reader, const char *ns, const char *name,
 								  int (*row)(void *ctx, const struct definition_row *row),
 								  void *ctx, struct err *err);
-int store_sqlite__counts(struct store_reader *reader, const char *ns,
-						 int64_t counts[SAGA_STATUS_COUNT], struct err *err);
 int store_sqlite__inbox_list(struct store_reader *reader, const struct inbox_page *page,
 							 int (*row)(void *ctx, const struct inbox_row *row), void *ctx,
 							 struct err *err);
@@ -350,12 +351,6 @@ int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row,
 int store_sqlite__each_saga(sqlite3 *db, sqlite3_stmt *stmt,
 							int (*row)(void *ctx, const struct saga_row *row), void *ctx, int *n,
 							struct err *err) MUST_CHECK;
-int store_sqlite__list_on(sqlite3 *db, struct saga_filter *filter,
-						  int (*row)(void *ctx, const struct saga_row *row), void *ctx,
-						  struct err *err) MUST_CHECK;
-
-/* A progress handler: stops the statement when the int that ctx points to comes to 0. */
-int store_sqlite__spend_budget(void *ctx);
 
 /*
  * Within a transaction: what an accepted item carries beside its saga. SQLITE_DONE, or SQLite's
@@ -371,9 +366,10 @@ int store_sqlite__end(struct store_sqlite *s, struct err *err) MUST_CHECK;
 void store_sqlite__rollback(struct store_sqlite *s);
 /* Runs a statement that gives no rows and resets it; SQLITE_DONE or an error. */
 int store_sqlite__run(sqlite3_stmt *stmt);
-void store_sqlite__count(struct store_sqlite *s, const char *ns, enum saga_status status, int add);
-/* Writes what was counted in this transaction. */
-int store_sqlite__write_counts(struct store_sqlite *s);
+static inline bool store_sqlite__same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 /* Binding. Texts are borrowed until the statement is reset; NULL is NULL. */
 static inline void store_sqlite__bind_text(sqlite3_stmt *stmt, int i, const char *text)

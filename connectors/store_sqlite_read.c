@@ -88,7 +88,14 @@ int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row, struct
 		.updated_at = sqlite3_column_int64(stmt, 8),
 		.ended_at = sqlite3_column_int64(stmt, 9),
 		.due_at = sqlite3_column_int64(stmt, 10),
-		.attention.text = store_sqlite__text(stmt, 11),
+		.attention = {.text = store_sqlite__text(stmt, 11),
+					  .group = store_sqlite__text(stmt, 12),
+					  .kind = store_sqlite__text(stmt, 13),
+					  .step = store_sqlite__text(stmt, 14),
+					  .side = store_sqlite__text(stmt, 15),
+					  .code = store_sqlite__text(stmt, 16)},
+		.attention_at = sqlite3_column_int64(stmt, 17),
+		.owner = store_sqlite__text(stmt, 18),
 	};
 	STORE_SQLITE_COPY(stmt, 1, ret_row->id);
 	if (status_number < 0)
@@ -215,15 +222,6 @@ int store_sqlite__compensations(struct store_reader *store_reader, const char *i
 			return r;
 	}
 	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
-}
-
-int store_sqlite__list(struct store_reader *store_reader, struct saga_filter *filter,
-					   int (*row)(void *ctx, const struct saga_row *row), void *ctx,
-					   struct err *err)
-{
-	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-
-	return store_sqlite__list_on(store_sqlite__reader(store_reader)->db, filter, row, ctx, err);
 }
 
 static int load(struct store_sqlite_reader *reader, enum store_sqlite_read which, int first_slot,
@@ -359,28 +357,6 @@ int store_sqlite__definition_list(struct store_reader *store_reader, const char 
 		r = row(ctx, &definition);
 		if (r != 0)
 			return r;
-	}
-	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
-}
-
-int store_sqlite__counts(struct store_reader *store_reader, const char *ns,
-						 int64_t counts[SAGA_STATUS_COUNT], struct err *err)
-{
-	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
-	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
-	int rc, r;
-
-	r = store_sqlite__get(reader, R_COUNTS, &stmt, err);
-	if (r < 0)
-		return r;
-	memset(counts, 0, SAGA_STATUS_COUNT * sizeof(counts[0]));
-	store_sqlite__bind_text(stmt, 1, ns);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		int status = saga_status_parse(store_sqlite__text(stmt, 0));
-
-		if (status >= 0)
-			counts[status] = sqlite3_column_int64(stmt, 1);
 	}
 	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }

@@ -55,7 +55,9 @@ int store_sqlite__definition_put(struct store *store, struct definition_row *row
 struct doomed {
 	char id[SAGA_ID_SIZE];
 	char *definition, *key;
+	int64_t version;
 	enum saga_status status;
+	char group[ATTENTION_GROUP_SIZE];
 };
 
 static int delete_saga(struct store_sqlite *s, const char *ns, const struct doomed *saga)
@@ -86,7 +88,8 @@ static int delete_saga(struct store_sqlite *s, const char *ns, const struct doom
 		rc = store_sqlite__run(stmt);
 	}
 	if (rc == SQLITE_DONE)
-		store_sqlite__count(s, ns, saga->status, -1);
+		store_sqlite__tally_gone(&s->tally, ns, saga->definition, saga->version, saga->status,
+								 saga->group);
 	return rc;
 }
 
@@ -145,6 +148,8 @@ static int find_doomed(struct store_sqlite *s, wall_ms before, struct doomed *sa
 		saga->definition = xstrdup(store_sqlite__text(stmt, 1));
 		saga->key = key ? xstrdup(key) : NULL;
 		saga->status = (enum saga_status)status;
+		saga->version = sqlite3_column_int64(stmt, 5);
+		STORE_SQLITE_COPY(stmt, 6, saga->group);
 	}
 	sqlite3_reset(stmt);
 	*ret_n = n;
@@ -181,7 +186,11 @@ static int retain_in_transaction(struct store_sqlite *s, wall_ms before, int lim
 			rc = next_namespace(s);
 	}
 	if (rc == SQLITE_DONE)
-		rc = store_sqlite__write_counts(s);
+		rc = store_sqlite__tally_write(&s->tally, s->stmts);
+	if (rc == SQLITE_DONE && !s->retain_ns) /* at the end of a round */
+		rc = store_sqlite__run(s->stmts[W_COUNTS_EMPTY]);
+	if (rc == SQLITE_DONE)
+		rc = store_sqlite__retain_operators(s->stmts, before, limit);
 	if (rc == SQLITE_DONE) {
 		sqlite3_bind_int64(s->stmts[W_LETTERS_EXPIRE], 1, before);
 		sqlite3_bind_int(s->stmts[W_LETTERS_EXPIRE], 2, limit);

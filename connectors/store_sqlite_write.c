@@ -22,46 +22,6 @@ int store_sqlite__run(sqlite3_stmt *stmt)
 	return rc;
 }
 
-void store_sqlite__count(struct store_sqlite *s, const char *ns, enum saga_status status, int add)
-{
-	size_t i = s->n_counts;
-
-	/* From the end: most batches know one namespace, and items of one stand together. */
-	while (i > 0 && strcmp(s->counts[i - 1].ns, ns) != 0)
-		i--;
-	if (i == 0) {
-		if (s->n_counts == s->cap_counts) {
-			s->cap_counts = s->cap_counts ? s->cap_counts * 2 : 8;
-			s->counts = xrealloc_array(s->counts, s->cap_counts, sizeof(*s->counts));
-		}
-		i = ++s->n_counts;
-		s->counts[i - 1] = (struct store_sqlite_counts){0};
-		snprintf(s->counts[i - 1].ns, sizeof(s->counts[i - 1].ns), "%s", ns);
-	}
-	s->counts[i - 1].add[status] += add;
-}
-
-int store_sqlite__write_counts(struct store_sqlite *s)
-{
-	sqlite3_stmt *stmt = s->stmts[W_COUNT_ADD];
-
-	for (size_t i = 0; i < s->n_counts; i++) {
-		for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
-			int rc;
-
-			if (s->counts[i].add[status] == 0)
-				continue;
-			store_sqlite__bind_text(stmt, 1, s->counts[i].ns);
-			store_sqlite__bind_text(stmt, 2, saga_status_text((enum saga_status)status));
-			sqlite3_bind_int64(stmt, 3, s->counts[i].add[status]);
-			rc = store_sqlite__run(stmt);
-			if (rc != SQLITE_DONE)
-				return rc;
-		}
-	}
-	return SQLITE_DONE;
-}
-
 /* All that follows returns SQLITE_DONE, with the verdict in the item, or SQLite's error. */
 
 static int key_insert(struct store_sqlite *s, struct store_item *item)
@@ -108,6 +68,19 @@ static int key_delete(struct store_sqlite *s, const struct store_item *item)
 	return store_sqlite__run(stmt);
 }
 
+/* Why a saga concerns a person, and who has taken it: eight parameters. */
+static void bind_marks(sqlite3_stmt *stmt, int i, const struct saga_row *row)
+{
+	store_sqlite__bind_text(stmt, i, row->attention.text);
+	store_sqlite__bind_text(stmt, i + 1, row->attention.group);
+	store_sqlite__bind_text(stmt, i + 2, row->attention.kind);
+	store_sqlite__bind_text(stmt, i + 3, row->attention.step);
+	store_sqlite__bind_text(stmt, i + 4, row->attention.side);
+	store_sqlite__bind_text(stmt, i + 5, row->attention.code);
+	store_sqlite__bind_time(stmt, i + 6, row->attention_at);
+	store_sqlite__bind_text(stmt, i + 7, row->owner);
+}
+
 static int saga_insert(struct store_sqlite *s, struct store_item *item)
 {
 	const struct saga_row *row = item->create;
@@ -125,25 +98,34 @@ static int saga_insert(struct store_sqlite *s, struct store_item *item)
 	sqlite3_bind_int64(stmt, 9, row->updated_at);
 	store_sqlite__bind_time(stmt, 10, row->ended_at);
 	store_sqlite__bind_time(stmt, 11, row->due_at);
-	store_sqlite__bind_text(stmt, 12, row->attention.text);
+	bind_marks(stmt, 12, row);
 	rc = store_sqlite__run(stmt);
 	if (rc == SQLITE_DONE && sqlite3_changes(s->db) == 0)
 		item->verdict = STORE_CONFLICT;
 	return rc;
 }
 
-/* Finds the row's present status, for the counts; a saga that is gone is a conflict. */
-static int saga_status(struct store_sqlite *s, struct store_item *item, int *ret_status)
+/* Finds what the counters must know of the row as it is; a saga that is gone is a conflict. */
+static int saga_before(struct store_sqlite *s, struct store_item *item,
+					   struct store_sqlite_before *ret_before)
 {
-	sqlite3_stmt *stmt = s->stmts[W_SAGA_STATUS];
-	int rc;
+	sqlite3_stmt *stmt = s->stmts[W_SAGA_BEFORE];
+	int rc, status;
 
 	store_sqlite__bind_text(stmt, 1, item->update->ns);
 	store_sqlite__bind_text(stmt, 2, item->saga_id);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
-		*ret_status = saga_status_parse(store_sqlite__text(stmt, 0));
-		rc = *ret_status >= 0 ? SQLITE_DONE : SQLITE_MISMATCH;
+		status = saga_status_parse(store_sqlite__text(stmt, 2));
+		rc = status >= 0 ? SQLITE_DONE : SQLITE_MISMATCH;
+		*ret_before = (struct store_sqlite_before){
+			.count = store_sqlite__tally_version(&s->tally, item->update->ns,
+												 store_sqlite__text(stmt, 0),
+												 sqlite3_column_int64(stmt, 1)),
+			.status = (enum saga_status)status,
+			.marked = sqlite3_column_int(stmt, 3) != 0,
+		};
+		STORE_SQLITE_COPY(stmt, 4, ret_before->group);
 	} else if (rc == SQLITE_DONE) {
 		item->verdict = STORE_CONFLICT;
 	}
@@ -151,10 +133,13 @@ static int saga_status(struct store_sqlite *s, struct store_item *item, int *ret
 	return rc;
 }
 
-static int saga_update(struct store_sqlite *s, struct store_item *item)
+/* Most updates leave the marks of a saga alone, and the indexes on them. */
+static int saga_update(struct store_sqlite *s, const struct store_item *item,
+					   const struct store_sqlite_before *before)
 {
 	const struct saga_row *row = item->update;
-	sqlite3_stmt *stmt = s->stmts[W_SAGA_UPDATE];
+	bool marked = before->marked || row->attention.text || row->owner;
+	sqlite3_stmt *stmt = s->stmts[marked ? W_SAGA_UPDATE_MARKED : W_SAGA_UPDATE];
 
 	store_sqlite__bind_text(stmt, 1, row->ns);
 	store_sqlite__bind_text(stmt, 2, item->saga_id);
@@ -162,7 +147,8 @@ static int saga_update(struct store_sqlite *s, struct store_item *item)
 	sqlite3_bind_int64(stmt, 4, row->updated_at);
 	store_sqlite__bind_time(stmt, 5, row->ended_at);
 	store_sqlite__bind_time(stmt, 6, row->ended_at ? 0 : row->due_at);
-	store_sqlite__bind_text(stmt, 7, row->attention.text);
+	if (marked)
+		bind_marks(stmt, 7, row);
 	return store_sqlite__run(stmt);
 }
 
@@ -226,31 +212,26 @@ static int write_create(struct store_sqlite *s, struct store_item *item)
 
 static int write_item(struct store_sqlite *s, struct store_item *item)
 {
-	int before = 0, rc;
+	struct store_sqlite_before before;
+	int rc;
 
 	CHECK(item->seq >= 1 && (item->seq == 1) == (item->create != NULL));
 	CHECK(!(item->create && item->update));
 	if (item->create) {
 		rc = write_create(s, item);
 	} else {
-		rc = item->update ? saga_status(s, item, &before) : SQLITE_DONE;
+		rc = item->update ? saga_before(s, item, &before) : SQLITE_DONE;
 		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 			rc = history_insert(s, item);
 		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update)
-			rc = saga_update(s, item);
+			rc = saga_update(s, item, &before);
 	}
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 		rc = compensations_put(s, item);
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 		rc = store_sqlite__write_messages(s, item);
-	if (rc != SQLITE_DONE || item->verdict != STORE_ACCEPTED)
-		return rc;
-	if (item->create) {
-		store_sqlite__count(s, item->create->ns, item->create->status, 1);
-	} else if (item->update && before != (int)item->update->status) {
-		store_sqlite__count(s, item->update->ns, (enum saga_status)before, -1);
-		store_sqlite__count(s, item->update->ns, item->update->status, 1);
-	}
+	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && (item->create || item->update))
+		store_sqlite__tally_item(&s->tally, item, item->create ? NULL : &before);
 	return rc;
 }
 
@@ -305,7 +286,7 @@ static int try_batch(struct store_sqlite *s, struct store_item *items, size_t n,
 		store_sqlite__rollback(s);
 		return r;
 	}
-	rc = store_sqlite__write_counts(s);
+	rc = store_sqlite__tally_write(&s->tally, s->stmts);
 	if (rc != SQLITE_DONE) {
 		r = store_sqlite__error(s->db, rc, "cannot write the counts", err);
 		store_sqlite__rollback(s);
