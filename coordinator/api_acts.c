@@ -17,7 +17,7 @@
 
 enum { ACT_MAX_BYTES = 16 * 1024 };
 
-struct act {
+struct api_act {
 	enum engine_act act;
 	char *by, *reason;
 	int64_t if_match;
@@ -25,7 +25,7 @@ struct act {
 
 static void act_free(void *state)
 {
-	struct act *act = state;
+	struct api_act *act = state;
 
 	free(act->by);
 	free(act->reason);
@@ -54,7 +54,7 @@ static void act_elsewhere(struct exchange *ex)
 {
 	char owner[NODE_ADDRESS_SIZE] = "", path[64 + SAGA_ID_SIZE];
 	struct forward forward = {.address = owner, .path = path, .failed = owner_failed};
-	const struct act *act = ex->state;
+	const struct api_act *act = ex->state;
 
 	snprintf(path, sizeof(path), "/v1/sagas/%s/%s", ex->params[0],
 			 act->act == ENGINE_CANCEL ? "cancel" : "terminate");
@@ -82,7 +82,7 @@ static void acted(struct exchange *ex)
 
 static void post_act(struct exchange *ex)
 {
-	struct act *act = ex->state;
+	struct api_act *act = ex->state;
 	struct engine_call *call = engine_call_new(act->act);
 
 	snprintf(call->id, sizeof(call->id), "%s", ex->params[0]);
@@ -96,9 +96,10 @@ static void post_act(struct exchange *ex)
 static void read_dry_run(struct exchange *ex, struct store_reader *reader)
 {
 	CLEANUP(saga_view_release) struct saga_view view = {0};
-	const struct act *act = ex->state;
-	struct input input = {
-		.type = act->act == ENGINE_CANCEL ? INPUT_CANCEL : INPUT_TERMINATE,
+	const struct api_act *act = ex->state;
+	const struct act what = {
+		.kind = act->act == ENGINE_CANCEL ? ACT_CANCEL : ACT_TERMINATE,
+		.item = -1,
 		.by = act->by,
 		.reason = act->reason,
 	};
@@ -112,7 +113,7 @@ static void read_dry_run(struct exchange *ex, struct store_reader *reader)
 		moved_on(ex, view.seq, act->if_match);
 		return;
 	}
-	if (dry_run(view.state, &input, clock_wall(), &ex->out, &err) < 0) {
+	if (dry_run(view.state, &what, clock_wall(), &ex->out, &err) < 0) {
 		exchange_problem_err(ex, &err);
 		return;
 	}
@@ -135,7 +136,7 @@ static void take_act(struct exchange *ex, enum engine_act what)
 	};
 	static const char *const known[] = {"dry_run"};
 	CLEANUP(json_decref_p) json_t *body = NULL;
-	struct act *act = xcalloc(1, sizeof(*act));
+	struct api_act *act = xcalloc(1, sizeof(*act));
 	bool dry = false;
 
 	ex->state = act;

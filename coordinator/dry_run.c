@@ -199,21 +199,22 @@ static void write_events(const struct decision *decision, struct buf *out)
 	buf_add_char(out, ']');
 }
 
-static int dry_run_on(struct saga_state *state, const struct input *act, wall_ms now,
+static int dry_run_on(struct saga_state *state, const struct act *act, wall_ms now,
 					  struct decision *outstanding, struct decision *decision, struct buf *out,
 					  struct err *err)
 {
 	CLEANUP(queue_release) struct queue waited_for = {0};
+	struct input in = {.type = INPUT_ACT, .act = act};
 	int r;
 
 	saga_recover(state, now, outstanding);
 	queue_add(&waited_for, outstanding);
 	add_published(state, &waited_for);
-	r = saga_decide(state, act, now, decision, err);
+	r = saga_decide(state, &in, now, decision, err);
 	if (r < 0)
 		return r;
-	buf_printf(out, "{\"dry_run\":true,\"act\":\"%s\",\"status\":\"%s\"",
-			   act->type == INPUT_CANCEL ? "cancel" : "terminate", saga_status_text(state->status));
+	buf_printf(out, "{\"dry_run\":true,\"act\":\"%s\",\"status\":\"%s\"", act_kind_text(act->kind),
+			   saga_status_text(state->status));
 	write_events(decision, out);
 	buf_add_lit(out, ",\"in_flight\":[");
 	for (size_t i = 0; i < waited_for.n; i++) {
@@ -227,7 +228,7 @@ static int dry_run_on(struct saga_state *state, const struct input *act, wall_ms
 	return r;
 }
 
-int dry_run(struct saga_state *state, const struct input *act, wall_ms now, struct buf *out,
+int dry_run(struct saga_state *state, const struct act *act, wall_ms now, struct buf *out,
 			struct err *err)
 {
 	struct decision outstanding, decision;

@@ -16,9 +16,10 @@
  *    "in_flight":[…]}
  *
  * `calls` are those that would be made, in their order, if each undo succeeds; `in_flight` are
- * those that were made before and are waited for. ERR_CONFLICT: the act would be refused.
+ * those that were made before and are waited for. An error of saga_decide: the act would be
+ * refused.
  */
-int dry_run(struct saga_state *state, const struct input *act, wall_ms now, struct buf *out,
+int dry_run(struct saga_state *state, const struct act *act, wall_ms now, struct buf *out,
 			struct err *err) MUST_CHECK;
 
 #endif

@@ -47,11 +47,16 @@ static int check_act(const struct live_saga *saga, const struct engine_call *cal
 static void feed_act(struct turn *turn, struct live_saga *saga, struct engine_call *call,
 					 wall_ms now)
 {
-	struct input in = {
-		.type = call->act == ENGINE_CANCEL ? INPUT_CANCEL : INPUT_TERMINATE,
-		.random = turn->ports->random(turn->ctx),
+	const struct act act = {
+		.kind = call->act == ENGINE_CANCEL ? ACT_CANCEL : ACT_TERMINATE,
+		.item = -1,
 		.by = call->by,
 		.reason = call->reason,
+	};
+	struct input in = {
+		.type = INPUT_ACT,
+		.random = turn->ports->random(turn->ctx),
+		.act = &act,
 	};
 
 	call->result = check_act(saga, call, &call->err);

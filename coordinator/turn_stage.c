@@ -37,6 +37,7 @@ static bool is_compensation_event(const struct event *event)
 	case EV_SAGA_ATTENTION:
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
+	case EV_ACT_TAKEN:
 		return false;
 	}
 	return false;
@@ -134,7 +135,7 @@ wall_ms turn__sleep_until(const struct live_saga *saga, wall_ms now)
 		return 0;
 	due = saga_state_next_due(state);
 	if (due == 0)
-		return saga_state_attention(state) ? DUE_NEVER : 0;
+		return saga_state_attention(state) || state->paused ? DUE_NEVER : 0;
 	return due > now + SLEEP_AFTER_MS ? due : 0;
 }
 

@@ -1,24 +1,36 @@
 /*
  * What a person does to a saga. An act is an input of the core like any other: it is decided on the
- * state (decide.h), refused where the state does not allow it, and is in the history with who and
- * why. The API, the command line and batches give acts in one JSON form.
+ * state (decide.h), refused where the state does not allow it (act_allowed.h), and is in the
+ * history with who and why. The API, the command line and batches give acts in one JSON form.
  *
- *   of the saga     cancel      undo what was done; refused past the pivot and while it is undone
- *                   terminate   end where it stands, undo nothing
- *                   pause       begin nothing and send nothing until `resume`; answers to what is
- * out are taken in, deadlines stand still resume compensate  as cancel; of a saga that is being
- * undone: each undo that failed or backs off is tried now retry       each action that is parked or
- * backs off, each undo that failed or backs off, is tried now. With `from` (a step): a saga that is
- * being undone turns round: this step and all that depend on it begin anew reset       the same to
- * a place in the history: what was not done there begins anew. Refused where an effect would be
- * lost (not undone, or unknown) signal      something that it waits for, or will note        a
- * remark owner       who takes care of it; without a name: nobody of a step, or   retry       now;
- * with `request`, an edited request under a new idempotency key, of its              which is
- * refused as long as an attempt may have taken effect compensation    skip        it is not needed;
- * of a step with the output that is said complete    it was done by other means; with its output,
- * or the participant's reply fail        it has definitely failed, without effect; of a
- * compensation: stop trying, it waits for a person resolve     its outcome is unknown, and: it
- * happened (as complete) | it did not (then it can be retried, skipped, failed) | ask the probe now
+ * Of the saga:
+ *
+ *   cancel       undo what was done; refused past the pivot and while it is undone
+ *   terminate    end where it stands, undo nothing
+ *   pause        begin nothing and send nothing until `resume`; answers to what is out are taken
+ *                in, deadlines stand still
+ *   resume
+ *   compensate   as cancel; of a saga that is being undone: each undo that failed or backs off is
+ *                tried now
+ *   retry        each action that is parked or backs off, each undo that failed or backs off, is
+ *                tried now. With `from` (a step): a saga that is being undone turns round: this
+ *                step and all that depend on it begin anew
+ *   reset        the same to a place in the history: what was not done there begins anew. Refused
+ *                where an effect would be lost (not undone, or unknown)
+ *   signal       something that it waits for, or will
+ *   note         a remark
+ *   owner        who takes care of it; without a name: nobody
+ *
+ * Of a step, or of its compensation:
+ *
+ *   retry        now; with `request`, an edited request under a new idempotency key, which is
+ *                refused as long as an attempt may have taken effect
+ *   skip         it is not needed; of a step with the output that is said
+ *   complete     it was done by other means; with its output, or the participant's reply
+ *   fail         it has definitely failed, without effect; of a compensation: stop trying, it waits
+ *                for a person
+ *   resolve      its outcome is unknown, and: it happened (as complete) | it did not (then it can
+ *                be retried, skipped, failed) | ask the probe now
  *
  * pause, note and owner are taken by any saga; note and owner also after its end.
  */
@@ -78,17 +90,20 @@ struct act {
 	char *step; /* of step acts; of retry: `from`, or NULL */
 	int item;   /* of step acts; -1: the step's only action */
 	enum side side;
-	struct jval *output; /* skip, complete; NULL: none was said */
-	struct jval *reply;  /* complete: the participant's answer, from which `output` is made */
-	struct jval
-		*request;       /* retry: {path?, headers?: {}, body?, record_key?}: replaces those parts */
-	struct jval *value; /* signal */
+	struct jval *output; /* skip, complete, resolve (happened); NULL: none was said */
+	/* complete, resolve (happened): the body of the participant's answer, from which the
+	 * definition's `output` is made */
+	struct jval *reply;
+	/* retry: {path?, headers?: {}, body?, record_key?}: replaces those parts. Of a command, body is
+	 * its data; headers replace all that there are. */
+	struct jval *request;
+	struct jval *value;   /* signal */
 	char *code, *message; /* fail */
 	char *name;           /* signal; owner (NULL: nobody) */
 	enum resolution resolution;
 	int64_t to; /* reset: the history row whose state it goes back to */
-	/* reset: what `to` means, found by who can read the history: ids of the steps that begin anew,
-	 * NULL-terminated. Owned. */
+	/* reset: what `to` means, found by who can read the history (saga_reset_steps): ids of the
+	 * steps that begin anew, NULL-terminated. Owned. It is no member of the JSON form. */
 	char **forget;
 };
 
@@ -104,7 +119,8 @@ const char *resolution_text(enum resolution resolution);
 /*
  * Reads the members of an act's body into act, whose kind is set, and with it step, item and side
  * where the path said them: {reason, by, id, item, output, reply, request, value, code, message,
- * owner, outcome, from, to}. Members that this kind of act does not have are refused.
+ * owner, outcome, from, to}, of which none has to be there, but the reason of a note, the outcome
+ * of resolve, and `to` of reset. Members that this kind of act does not have are refused.
  * ERR_INVALID, err->place: the JSON pointer.
  */
 int act_read(struct act *act, const json_t *body, struct err *err) MUST_CHECK;

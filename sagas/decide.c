@@ -43,7 +43,7 @@ struct event decide__event(enum event_type type, int step, int item)
 	return event;
 }
 
-static char *clean_copy(const char *text)
+char *decide__clean_copy(const char *text)
 {
 	char *copy = text && *text ? xstrdup(text) : NULL;
 
@@ -54,8 +54,8 @@ static char *clean_copy(const char *text)
 
 void decide__error(struct event *event, const char *code, const char *message)
 {
-	event->code = clean_copy(code);
-	event->message = clean_copy(message);
+	event->code = decide__clean_copy(code);
+	event->message = decide__clean_copy(message);
 }
 
 /* What ends an attempt says which one it was, unless it was the first, or none was made. */
@@ -157,49 +157,15 @@ static void start(struct ctx *ctx)
 		decide__fail_saga(ctx, -1, "expression_error", err.text);
 }
 
-int decide__cancel_refused(const struct saga_state *state, struct err *err)
-{
-	if (state->failing)
-		return err_set(err, ERR_CONFLICT, "the saga is being undone already: %s",
-					   state->failure_code);
-	if (saga_state_past_pivot(state))
-		return err_set(err, ERR_CONFLICT, "the saga %s, so it can only go forward",
-					   state->def->recovery_forward ? "is declared `recovery: forward`"
-													: "has passed its point of no return");
-	return 0;
-}
-
 void decide__cancel(struct ctx *ctx, const char *by, const char *reason, const char *id)
 {
 	struct event event = decide__event(EV_SAGA_CANCEL_REQUESTED, -1, -1);
 
-	event.by = clean_copy(by);
-	event.reason = clean_copy(reason);
-	event.id = clean_copy(id);
+	event.by = decide__clean_copy(by);
+	event.reason = decide__clean_copy(reason);
+	event.id = decide__clean_copy(id);
 	decide__emit(ctx, &event);
 	decide__fail_saga(ctx, -1, "cancelled", reason);
-}
-
-static int act(struct ctx *ctx, struct err *err)
-{
-	struct saga_state *state = ctx->state;
-	struct event event;
-	int r;
-
-	if (saga_status_is_terminal(state->status))
-		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
-					   saga_status_text(state->status));
-	if (ctx->in->type == INPUT_CANCEL) {
-		r = decide__cancel_refused(state, err);
-		if (r == 0)
-			decide__cancel(ctx, ctx->in->by, ctx->in->reason, NULL);
-		return r;
-	}
-	event = decide__event(EV_SAGA_TERMINATED, -1, -1);
-	event.by = clean_copy(ctx->in->by);
-	event.reason = clean_copy(ctx->in->reason);
-	decide__emit(ctx, &event);
-	return 0;
 }
 
 bool decide__queues_are_read(const struct ctx *ctx, wall_ms at)
@@ -281,6 +247,8 @@ static void advance(struct ctx *ctx)
 {
 	struct saga_state *state = ctx->state;
 
+	if (state->paused)
+		return;
 	if (!saga_status_is_terminal(state->status) && !state->failing)
 		decide__forward(ctx);
 	/* Going forward may have found the failure that turns it round. */
@@ -288,10 +256,19 @@ static void advance(struct ctx *ctx)
 		decide__backward(ctx);
 }
 
+/* What a pause holds back is sent, or asked, when it is over. */
+static void hold_back(struct exec *exec, bool probe)
+{
+	if (!probe)
+		exec->out = false;
+	else
+		exec->probe_out = exec->asked = false;
+}
+
 /*
  * One decision may gather several inputs. A call that an earlier one of them wanted, and a later
  * one made needless (a recovered call whose answer was there already), must not go out behind its
- * undo.
+ * undo; nor may any behind a pause.
  */
 static void drop_stale_commands(struct ctx *ctx)
 {
@@ -303,10 +280,14 @@ static void drop_stale_commands(struct ctx *ctx)
 		struct command *command = &decision->commands[i];
 		bool undo = command->kind == CALL_UNDO || command->kind == CALL_PROBE_UNDO;
 		bool probe = command->kind == CALL_PROBE_DO || command->kind == CALL_PROBE_UNDO;
-		const struct exec *exec = decide__exec(
+		struct exec *exec = decide__exec(
 			ctx, (struct target){command->step, command->item, undo ? SIDE_UNDO : SIDE_DO});
+		bool wanted =
+			!ended && (probe ? exec->probe_out : exec->out) && exec->attempt == command->attempt;
 
-		if (!ended && (probe ? exec->probe_out : exec->out) && exec->attempt == command->attempt)
+		if (wanted && ctx->state->paused)
+			hold_back(exec, probe);
+		if (wanted && !ctx->state->paused)
 			decision->commands[kept++] = *command;
 		else
 			request_unref(command->request);
@@ -327,8 +308,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	int r = 0;
 
 	CHECK((in->type == INPUT_START) == (state->n_events == 0));
-	if (saga_status_is_terminal(state->status) && in->type != INPUT_CANCEL &&
-		in->type != INPUT_TERMINATE && in->type != INPUT_REPLY)
+	if (saga_status_is_terminal(state->status) && in->type != INPUT_ACT && in->type != INPUT_REPLY)
 		return 0;
 	switch (in->type) {
 	case INPUT_START:
@@ -338,14 +318,14 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		decide__reply(&ctx);
 		break;
 	case INPUT_TIMER:
-		timers(&ctx);
+		if (!state->paused)
+			timers(&ctx);
 		break;
 	case INPUT_EVENT:
 		decide__event_input(&ctx);
 		break;
-	case INPUT_CANCEL:
-	case INPUT_TERMINATE:
-		r = act(&ctx, err);
+	case INPUT_ACT:
+		r = decide__act(&ctx, err);
 		break;
 	}
 	if (r < 0)
@@ -355,6 +335,20 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	drop_stale_commands(&ctx);
 	saga_state_derive(state);
 	return 0;
+}
+
+void decide__send_held_back(struct ctx *ctx, struct target target)
+{
+	struct exec *exec = decide__exec(ctx, target);
+	const struct action_def *def = decide__action_def(ctx, target);
+
+	if (exec->status != EXEC_RUNNING || (def->kind != ACTION_HTTP && def->kind != ACTION_COMMAND) ||
+		exec->out || exec->probe_out || exec->asked || exec->taken || exec->published)
+		return;
+	if (def->probe && exec->sent_before)
+		decide__probe(ctx, target);
+	else
+		decide__send_again(ctx, target);
 }
 
 static void recover_exec(struct ctx *ctx, struct target target)
@@ -379,12 +373,8 @@ static void recover_exec(struct ctx *ctx, struct target target)
 	if (exec->settle_at < settles)
 		exec->settle_at = settles;
 	exec->probe_first = def->probe != NULL;
-	if (exec->status != EXEC_RUNNING)
-		return;
-	if (def->probe)
-		decide__probe(ctx, target);
-	else
-		decide__send_again(ctx, target);
+	if (!ctx->state->paused)
+		decide__send_held_back(ctx, target);
 }
 
 void saga_recover(struct saga_state *state, wall_ms now, struct decision *decision)

@@ -10,6 +10,7 @@
 #ifndef SAGAS_DECIDE_H
 #define SAGAS_DECIDE_H
 
+#include "sagas/act.h"
 #include "sagas/call_kind.h"
 #include "sagas/event.h"
 #include "sagas/state.h"
@@ -18,8 +19,7 @@ enum input_type {
 	INPUT_START,
 	INPUT_REPLY,
 	INPUT_TIMER, /* look what is due */
-	INPUT_CANCEL,
-	INPUT_TERMINATE,
+	INPUT_ACT,   /* what a person does */
 	INPUT_EVENT, /* a record of Kafka that the saga subscribed to */
 };
 
@@ -67,8 +67,8 @@ struct input {
 	int place;
 	struct jval *event;   /* borrowed; as cloudevent_read gives it */
 	const char *event_id; /* "<cluster>/<topic>/<partition>/<offset>" */
-	/* CANCEL, TERMINATE */
-	const char *by, *reason;
+	/* ACT. Borrowed; what is kept of it is copied. */
+	const struct act *act;
 };
 
 /*
@@ -124,9 +124,11 @@ void decision_release(struct decision *decision);
 /*
  * Adds to decision, which may hold what earlier inputs of the same transition gave.
  *
- * 0: decision holds what follows, which may be nothing. ERR_CONFLICT: the act is refused in this
- * state; nothing changed. Inputs that no longer matter are no error. A late or duplicate reply to a
- * command is recorded, also by a saga that has ended: this alone adds events after its end.
+ * 0: decision holds what follows, which may be nothing. ERR_CONFLICT, ERR_NOT_FOUND, ERR_INVALID,
+ * ERR_LIMIT: the act is refused as act_allowed.h says; nothing changed. An act whose id is that of
+ * one of the last acts changes nothing, and is no error. Inputs that no longer matter are no error.
+ * A late or duplicate reply to a command is recorded, also by a saga that has ended; this, a note
+ * and an owner alone add events after its end.
  */
 int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 				struct decision *decision, struct err *err) MUST_CHECK;

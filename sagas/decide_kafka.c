@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "sagas/act_allowed.h"
 #include "sagas/json_text.h"
 #include "sagas/trigger.h"
 
@@ -331,7 +332,7 @@ static void cancelling_event(struct ctx *ctx)
 	/* The cluster is left out: "orders.cancelled/3/17". */
 	slash = strchr(in->event_id, '/');
 	reason = xstrdup(slash ? slash + 1 : in->event_id);
-	if (decide__cancel_refused(state, &err) < 0)
+	if (saga_cancel_allowed(state, &err) < 0)
 		refuse_cancel(ctx, reason, &err);
 	else
 		decide__cancel(ctx, "event", reason, in->event_id);

@@ -8,6 +8,7 @@
  *   decide_forward.c  the way forward: what can begin, what has settled
  *   decide_undo.c     the way back
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
+ *   decide_act.c      what people do to the saga
  */
 #ifndef SAGAS_DECIDE_PRIV_H
 #define SAGAS_DECIDE_PRIV_H
@@ -47,6 +48,8 @@ struct target {
 
 /* An event of this step and item, to be filled in and emitted. */
 struct event decide__event(enum event_type type, int step, int item);
+/* A copy that is UTF-8; NULL for what is NULL or empty. */
+char *decide__clean_copy(const char *text);
 /* Copies code and message (either may be NULL) into the event. */
 void decide__error(struct event *event, const char *code, const char *message);
 /* Folds the event and takes it over. */
@@ -57,10 +60,11 @@ int decide__item(const struct saga_state *state, int step, int index);
 bool decide__forward_only(const struct saga_state *state, int step);
 struct exec *decide__exec(const struct ctx *ctx, struct target target);
 const struct action_def *decide__action_def(const struct ctx *ctx, struct target target);
-/* Why a cancel is refused in this state; 0: it is not. */
-int decide__cancel_refused(const struct saga_state *state, struct err *err) MUST_CHECK;
 /* A cancel is asked for, and takes effect. id: of the event that asks; may be NULL. */
 void decide__cancel(struct ctx *ctx, const char *by, const char *reason, const char *id);
+/* Sends, or asks after, a call that nobody has sent in this process: it was lost with an earlier
+ * owner, or held back by a pause. */
+void decide__send_held_back(struct ctx *ctx, struct target target);
 /* The way back begins. */
 void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *message);
 
@@ -155,5 +159,11 @@ void decide__note_end(struct ctx *ctx, const struct event *event);
 /* At the start of the saga: what may cancel it. */
 int decide__subscribe_cancel(struct ctx *ctx, struct err *err) MUST_CHECK;
 void decide__event_input(struct ctx *ctx);
+
+/* decide_act.c */
+
+int decide__act(struct ctx *ctx, struct err *err) MUST_CHECK;
+/* ActTaken, with who and why; step -1: of the saga. */
+struct event decide__act_event(const struct act *act, int step);
 
 #endif

@@ -239,9 +239,15 @@ static void absent(struct ctx *ctx, struct target target)
 		event.due_at = ctx->now;
 		decide__emit(ctx, &event);
 	}
+	exec->probe_first = false;
+	if (ctx->state->paused) {
+		exec->status = EXEC_BACKING_OFF;
+		exec->due_at = ctx->now;
+		exec->due_is_volatile = true;
+		return;
+	}
 	exec->status = EXEC_RUNNING;
 	exec->due_at = 0;
-	exec->probe_first = false;
 	exec->attempt++;
 	decide__send(ctx, target);
 }

@@ -53,7 +53,9 @@ enum { EVENT_VERSION = 1 };
 	X(EV_SAGA_ATTENTION, 25, "SagaAttention")              /* reason: a person should look */      \
 	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */            \
 	X(EV_COMMAND_PUBLISHED, 27,                                                                    \
-	  "CommandPublished") /* side attempt due_at ambiguous settle_at: only of what waits long */
+	  "CommandPublished") /* side attempt due_at ambiguous settle_at: only of what waits long */   \
+	X(EV_ACT_TAKEN, 28, "ActTaken") /* name=the act by reason id side value=its parameters, and    \
+									   request deadline_at where it gives new ones */
 
 enum event_type {
 #define X(name, number, text) name = (number),
@@ -71,7 +73,7 @@ struct event {
 	enum event_type type;
 	int step;       /* -1: none */
 	int item;       /* -1: none */
-	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED */
+	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED, EV_ACT_TAKEN */
 	bool ambiguous;
 	bool tolerated;
 	enum outcome outcome; /* OUTCOME_DEFAULT: not said */

@@ -2,7 +2,7 @@
  * The fold. Each event changes the state in one place below, and nothing else changes it, except
  * for the volatile members, which decide keeps and saga_recover makes anew.
  */
-#include "sagas/state.h"
+#include "sagas/state_priv.h"
 
 #include <string.h>
 
@@ -67,7 +67,7 @@ void saga_state_free(struct saga_state *state)
 	free(state);
 }
 
-static void set_string(char **to, const char *from)
+void state__set_string(char **to, const char *from)
 {
 	char *copy = from ? xstrdup(from) : NULL;
 
@@ -120,8 +120,8 @@ struct action_state *saga_state_action(const struct saga_state *state, int step,
 
 static void exec_error(struct exec *exec, const struct event *event)
 {
-	set_string(&exec->code, event->code);
-	set_string(&exec->message, event->message);
+	state__set_string(&exec->code, event->code);
+	state__set_string(&exec->message, event->message);
 }
 
 /* The end of an action says by which attempt it came, unless that was the first. */
@@ -228,7 +228,7 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 	exec_end(&action->run, EXEC_DONE);
 	action->run.settle_at = 0;
 	set_jval(&action->output, event->value);
-	set_string(&action->event_id, event->id);
+	state__set_string(&action->event_id, event->id);
 	if (!def->for_each && !def->repeat_until)
 		step_settle(step, STEP_COMPLETED, event->value);
 }
@@ -355,8 +355,8 @@ static void apply_saga_started(struct saga_state *state, const struct event *eve
 	state->status = SAGA_RUNNING;
 	state->started_at = state->updated_at = state->updated_before = event->at;
 	state->deadline_at = event->deadline_at;
-	set_string(&state->ns, event->ns);
-	set_string(&state->key, event->key);
+	state__set_string(&state->ns, event->ns);
+	state__set_string(&state->key, event->key);
 	set_jval(&state->input, event->value);
 }
 
@@ -372,10 +372,12 @@ static void apply_published(struct saga_state *state, const struct event *event)
 /* An event that asks for it in vain is told, and remembered so that it is told once. */
 static void apply_cancel_requested(struct saga_state *state, const struct event *event)
 {
-	if (!event->code)
+	if (!event->code) {
+		state__note_act_id(state, event->id);
 		return;
+	}
 	state->ignored++;
-	set_string(&state->refused_cancel, event->id);
+	state__set_string(&state->refused_cancel, event->id);
 }
 
 static void saga_end(struct saga_state *state, const struct event *event, enum saga_status status)
@@ -444,8 +446,8 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 	case EV_SAGA_COMPENSATING:
 		state->failing = true;
 		state->failure_step = event->step;
-		set_string(&state->failure_code, event->code);
-		set_string(&state->failure_message, event->message);
+		state__set_string(&state->failure_code, event->code);
+		state__set_string(&state->failure_message, event->message);
 		break;
 	case EV_SAGA_COMPLETED:
 		set_jval(&state->output, event->value);
@@ -455,13 +457,14 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		saga_end(state, event, SAGA_COMPENSATED);
 		break;
 	case EV_SAGA_TERMINATED:
+		state__note_act_id(state, event->id);
 		saga_end(state, event, SAGA_TERMINATED);
 		break;
 	case EV_SAGA_DEADLINE_PASSED:
 		state->deadline_noted = true;
 		break;
 	case EV_SAGA_ATTENTION:
-		set_string(&state->attention_note, event->reason);
+		state__set_string(&state->attention_note, event->reason);
 		state->attention_step = event->step;
 		state->attention_item = event->item;
 		if (event->step >= 0 && state->steps[event->step].n_actions > event->item)
@@ -475,6 +478,9 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_COMMAND_PUBLISHED:
 		apply_published(state, event);
+		break;
+	case EV_ACT_TAKEN:
+		state__apply_act(state, event);
 		break;
 	}
 	if (state->steps_json && event->step >= 0)
@@ -525,7 +531,8 @@ static int event_fits(const struct saga_state *state, const struct event *event,
 	const struct step_state *step = event->step < 0 ? NULL : &state->steps[event->step];
 	bool of_step = (event->type >= EV_STEP_SCHEDULED && event->type <= EV_COMPENSATION_ONGOING) ||
 				   event->type == EV_STEP_ABSENT || event->type == EV_COMMAND_PUBLISHED;
-	bool late = event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION;
+	bool late = event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION ||
+				event->type == EV_ACT_TAKEN;
 
 	if ((state->n_events == 0) != (event->type == EV_SAGA_STARTED))
 		return err_set(err, ERR_INVALID, "a history begins with SagaStarted, once; found %s", type);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include "sagas/attention.h"
+#include "sagas/act.h"
 #include "sagas/def.h"
 #include "sagas/event.h"
 #include "sagas/id.h"
@@ -107,7 +108,11 @@ struct saga_state {
 	int failure_step;
 	int64_t ignored; /* replies and events that the history tells of, and that changed nothing */
 	char *refused_cancel; /* the event that asked to cancel when there was no way back, the last */
-	char *attention_note; /* of SagaAttention, */
+	bool paused;          /* nothing begins and nothing is sent until it is resumed */
+	wall_ms paused_at;    /* 0: it is not */
+	char *owner;          /* who takes care of it; NULL: nobody */
+	char *act_ids[ACT_IDS_KEPT]; /* of the last acts that had one, the latest first; or NULL */
+	char *attention_note;        /* of SagaAttention, */
 	int attention_step, attention_item; /* and what it is about; step -1: the saga */
 	/* Derived: why it concerns a person (text NULL: it does not), and since when for this reason;
 	 * and both as of the time before last_at, like the status. */

@@ -21,6 +21,7 @@ struct summary {
 	bool fold_differs; /* what the fold does not know, and needs to */
 	wall_ms due;       /* the earliest; 0: none */
 	wall_ms now;       /* for what follows */
+	bool paused;       /* what is not out is not about to be either */
 	struct saga_due in_two;
 };
 
@@ -57,7 +58,7 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 		break;
 	case ACTION_COMMAND:
 		if (!exec->published && !exec->taken) {
-			sum->calls++;
+			sum->calls += !sum->paused;
 			break;
 		}
 		sum->replies++;
@@ -69,7 +70,7 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_SET:
 	case ACTION_FAIL:
 	case ACTION_EMIT:
-		sum->calls++;
+		sum->calls += !sum->paused;
 		break;
 	}
 }
@@ -252,7 +253,7 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 	bool any_queued = false;
 	int i, j;
 
-	*sum = (struct summary){.now = now};
+	*sum = (struct summary){.now = now, .paused = state->paused};
 	if (saga_status_is_terminal(state->status))
 		return;
 	for (i = 0; i < state->def->n_steps; i++) {
@@ -275,6 +276,10 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 	/* Past the pivot it is an alert, and undoes nothing that an answer could speak against. */
 	if (!state->failing && !state->deadline_noted)
 		due_at(sum, state->deadline_at, any_queued && !saga_state_past_pivot(state));
+	if (state->paused) {
+		sum->due = 0;
+		sum->in_two = (struct saga_due){0};
+	}
 }
 
 wall_ms saga_state_next_due(const struct saga_state *state)
@@ -456,7 +461,9 @@ void saga_state_derive(struct saga_state *state)
 	if (saga_status_is_terminal(before))
 		return;
 	summarise(state, 0, &sum);
-	if (state->failing)
+	if (state->paused)
+		state->status = SAGA_PAUSED;
+	else if (state->failing)
 		state->status =
 			any_undo_failed(state) && !sum.calls && !sum.replies && !sum.moving && !sum.settling
 				? SAGA_COMPENSATION_FAILED

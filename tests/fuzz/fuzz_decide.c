@@ -170,16 +170,18 @@ static void recover(struct run *run)
 
 static void one(struct run *run, const uint8_t *data)
 {
-	struct input in = {.type = INPUT_TIMER, .by = "fuzz", .reason = "because"};
+	struct act act = {.kind = ACT_CANCEL, .item = -1, .by = "fuzz", .reason = "because"};
+	struct input in = {.type = INPUT_TIMER, .act = &act};
 	wall_ms due;
 
 	switch (data[0] % 16) {
 	case 0:
-		in.type = INPUT_CANCEL;
+		in.type = INPUT_ACT;
 		decide(run, &in);
 		return;
 	case 1:
-		in.type = data[1] == 7 ? INPUT_TERMINATE : INPUT_TIMER;
+		act.kind = ACT_TERMINATE;
+		in.type = data[1] == 7 ? INPUT_ACT : INPUT_TIMER;
 		decide(run, &in);
 		return;
 	case 2:

@@ -114,9 +114,10 @@ static void event(struct play *play, unsigned which, unsigned how)
 		play_event(play, step, item, 0, ids[how % 4], events[how / 4 % 4]);
 }
 
-static void act(struct play *play, enum input_type type)
+static void act(struct play *play, enum act_kind kind)
 {
-	struct input in = {.type = type, .by = "fuzz", .reason = "because"};
+	const struct act act = {.kind = kind, .item = -1, .by = "fuzz", .reason = "because"};
+	struct input in = {.type = INPUT_ACT, .act = &act};
 
 	(void)!play_give(play, &in);
 }
@@ -127,7 +128,10 @@ static void one(struct play *play, const uint8_t *data)
 
 	switch (data[0] % 16) {
 	case 0:
-		act(play, data[1] == 7 ? INPUT_TERMINATE : data[1] < 20 ? INPUT_CANCEL : INPUT_TIMER);
+		if (data[1] < 20)
+			act(play, data[1] == 7 ? ACT_TERMINATE : ACT_CANCEL);
+		else
+			play_wait(play, 0);
 		break;
 	case 1:
 	case 2:
@@ -173,7 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		def = definition_must_load(KITCHEN_SINK_KAFKA);
 	play_begin_def(&play, def, KITCHEN_SINK_INPUT, size % 2 == 1);
 	check_decision(&play);
-	act(&play, INPUT_TIMER);
+	play_wait(&play, 0);
 	for (i = 0; i + 3 <= size && n++ < INPUTS_MAX; i += 3)
 		one(&play, data + i);
 	play_end(&play);

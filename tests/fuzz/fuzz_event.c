@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The engine takes it over: sends again, then time passes, then somebody cancels. */
 static void go_on(struct saga_state *state)
 {
-	static const enum input_type types[] = {INPUT_TIMER, INPUT_CANCEL, INPUT_TIMER};
+	static const enum input_type types[] = {INPUT_TIMER, INPUT_ACT, INPUT_TIMER};
+	const struct act cancel = {.kind = ACT_CANCEL, .item = -1, .by = "fuzz"};
 	struct decision decision;
 	struct err err;
 	wall_ms now = state->last_at;
@@ -27,7 +28,7 @@ static void go_on(struct saga_state *state)
 	decision_init(&decision);
 	saga_recover(state, now, &decision);
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		struct input in = {.type = types[i], .random = i, .by = "fuzz", .reason = "because"};
+		struct input in = {.type = types[i], .random = i, .act = &cancel};
 		wall_ms due = saga_state_next_due(state);
 
 		if (due > now && due < NOW * 2)

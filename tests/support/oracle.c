@@ -428,6 +428,7 @@ static void look_event(struct look *look)
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_ATTENTION:
+	case EV_ACT_TAKEN:
 		break;
 	}
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sagas/act.h"
 #include "tests/support/definition.h"
 #include "tests/support/oracle.h"
 
@@ -188,6 +189,43 @@ void play_wait(struct play *play, int64_t ms)
 
 	play->now += ms;
 	(void)!play_give(play, &in);
+}
+
+int play_act(struct play *play, const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+	struct act act;
+	struct input in = {.type = INPUT_ACT, .act = &act};
+	int r;
+
+	if (!json || act_from_json(json, &act, &play->err) < 0)
+		fail(play, "no act", text);
+	r = play_give(play, &in);
+	act_release(&act);
+	json_decref(json);
+	return r;
+}
+
+void play_answer(struct play *play, int step, int item, enum call_kind kind, int http_status,
+				 const char *body)
+{
+	bool undo = kind == CALL_UNDO || kind == CALL_PROBE_UNDO;
+	const struct action_state *action = saga_state_action(play->state, step, item);
+	struct jval *value = json_or_null(body);
+	struct input in = {
+		.type = INPUT_REPLY,
+		.step = step,
+		.item = item,
+		.kind = kind,
+		.attempt = undo ? action->undo.attempt : action->run.attempt,
+		.result = CALL_ANSWERED,
+		.http_status = http_status,
+		.body = value,
+		.retry_after_ms = -1,
+	};
+
+	(void)!play_give(play, &in);
+	jval_unref(value);
 }
 
 void play_event(struct play *play, int step, int item, int place, const char *id, const char *event)

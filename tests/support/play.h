@@ -51,6 +51,11 @@ void play_reply(struct play *play, int step, int item, enum call_kind kind, int6
 				enum outcome said, const char *code, const char *type, const char *body);
 /* Time passes; then the timers are looked at. */
 void play_wait(struct play *play, int64_t ms);
+/* What a person does, as act_from_json reads it; what saga_decide returns. */
+int play_act(struct play *play, const char *json);
+/* The only call over HTTP of this kind that is out is answered; body (JSON) may be NULL. */
+void play_answer(struct play *play, int step, int item, enum call_kind kind, int http_status,
+				 const char *body);
 /* An event for an await, or with step -1 for cancel_on; event is JSON. */
 void play_event(struct play *play, int step, int item, int place, const char *id,
 				const char *event);

@@ -130,9 +130,9 @@ static struct saga_state *after(int n)
 	return folded;
 }
 
-static json_t *dry(struct saga_state *state, enum input_type type)
+static json_t *dry(struct saga_state *state, enum act_kind kind)
 {
-	struct input act = {.type = type, .by = "me", .reason = "test"};
+	struct act act = {.kind = kind, .item = -1, .by = "me", .reason = "test"};
 	json_t *json;
 
 	ck_assert_msg(dry_run(state, &act, NOW, &out, &err) == 0, "%s", err.text);
@@ -150,7 +150,7 @@ static const char *call_step(const json_t *json, const char *list, size_t i)
 START_TEST(test_dry_run__shows_what_is_waited_for_before_the_undo)
 {
 	struct saga_state *state = after(1);
-	json_t *json = dry(state, INPUT_CANCEL);
+	json_t *json = dry(state, ACT_CANCEL);
 
 	ck_assert_str_eq(call_step(json, "in_flight", 0), "b");
 	ck_assert_str_eq(json_string_value(json_object_get(json, "act")), "cancel");
@@ -167,7 +167,7 @@ START_TEST(test_dry_run__shows_every_undo_in_its_order)
 
 	use(nap_yaml);
 	state = after(2);
-	json = dry(state, INPUT_CANCEL);
+	json = dry(state, ACT_CANCEL);
 	ck_assert_uint_eq(json_array_size(json_object_get(json, "in_flight")), 0);
 	ck_assert_uint_eq(json_array_size(json_object_get(json, "calls")), 2);
 	ck_assert_str_eq(call_step(json, "calls", 0), "b");
@@ -192,7 +192,7 @@ START_TEST(test_dry_run__shows_what_goes_through_kafka)
 	json = saga_state_json(state, NOW);
 	ck_assert_int_eq(openapi_violations("Saga", json), 0);
 	json_decref(json);
-	json = dry(state, INPUT_CANCEL);
+	json = dry(state, ACT_CANCEL);
 	ck_assert_uint_eq(json_array_size(json_object_get(json, "calls")), 3);
 	ck_assert_str_eq(call_text(json, "calls", 0, "via"), "emit");
 	ck_assert_str_eq(call_text(json, "calls", 0, "type"), "OrderWithdrawn");
@@ -217,7 +217,7 @@ START_TEST(test_dry_run__shows_what_goes_through_kafka)
 							 json_array_get(json_object_get(json, "steps"), 0), "status")),
 						 "awaiting_reply");
 		json_decref(json);
-		json = dry(state, INPUT_CANCEL);
+		json = dry(state, ACT_CANCEL);
 		ck_assert_uint_eq(json_array_size(json_object_get(json, "in_flight")), 1);
 		ck_assert_str_eq(call_text(json, "in_flight", 0, "type"), "Reserve");
 		ck_assert_uint_eq(json_array_size(json_object_get(json, "calls")), 0);
@@ -234,7 +234,7 @@ START_TEST(test_dry_run__terminate_undoes_nothing)
 
 	use(nap_yaml);
 	state = after(2);
-	json = dry(state, INPUT_TERMINATE);
+	json = dry(state, ACT_TERMINATE);
 	ck_assert_uint_eq(json_array_size(json_object_get(json, "calls")), 0);
 	ck_assert_str_eq(json_string_value(json_object_get(json, "status")), "terminated");
 	json_decref(json);
@@ -245,7 +245,7 @@ END_TEST
 START_TEST(test_dry_run__refuses_what_would_be_refused)
 {
 	struct saga_state *state = after(3);
-	struct input act = {.type = INPUT_CANCEL, .by = "me", .reason = "test"};
+	struct act act = {.kind = ACT_CANCEL, .item = -1, .by = "me", .reason = "test"};
 
 	ck_assert_int_eq(dry_run(state, &act, NOW, &out, &err), ERR_CONFLICT);
 	saga_state_free(state);
@@ -287,12 +287,13 @@ END_TEST
 START_TEST(test_ledger__owes_what_a_terminated_saga_left_undone)
 {
 	struct saga_state *state = after(2);
-	struct input act = {.type = INPUT_TERMINATE, .by = "me", .reason = "test"};
+	struct act act = {.kind = ACT_TERMINATE, .item = -1, .by = "me", .reason = "test"};
+	struct input in = {.type = INPUT_ACT, .act = &act};
 	struct decision decision;
 	json_t *json, *row;
 
 	decision_init(&decision);
-	ck_assert_int_eq(saga_decide(state, &act, NOW, &decision, &err), 0);
+	ck_assert_int_eq(saga_decide(state, &in, NOW, &decision, &err), 0);
 	decision_release(&decision);
 	json = ledger(state);
 	ck_assert_int_ge(owed(json), 2);

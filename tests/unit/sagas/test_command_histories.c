@@ -487,7 +487,8 @@ static void time_passes(struct history *h)
 
 static void cancel(struct history *h)
 {
-	struct input in = {.type = INPUT_CANCEL, .by = "ann", .reason = "because"};
+	const struct act act = {.kind = ACT_CANCEL, .item = -1, .by = "ann", .reason = "because"};
+	struct input in = {.type = INPUT_ACT, .act = &act};
 
 	(void)!play_give(&h->play, &in);
 }

@@ -47,9 +47,10 @@ static int answer(struct saga_state *state, const struct command *command, int s
 	return saga_decide(state, &in, NOW, decision, &err);
 }
 
-static int act(struct saga_state *state, enum input_type type, struct decision *decision)
+static int act(struct saga_state *state, enum act_kind kind, struct decision *decision)
 {
-	struct input in = {.type = type, .by = "ann", .reason = "because"};
+	const struct act act = {.kind = kind, .item = -1, .by = "ann", .reason = "because"};
+	struct input in = {.type = INPUT_ACT, .act = &act};
 	struct err err;
 
 	return saga_decide(state, &in, NOW, decision, &err);
@@ -103,14 +104,14 @@ START_TEST(test_decide__refuses_acts_without_a_trace)
 	struct saga_state *state = start(def, "{}", &decision);
 	size_t events;
 
-	ck_assert_int_eq(act(state, INPUT_CANCEL, &decision), 0);
+	ck_assert_int_eq(act(state, ACT_CANCEL, &decision), 0);
 	events = decision.n_events;
-	ck_assert_int_eq(act(state, INPUT_CANCEL, &decision), ERR_CONFLICT);
+	ck_assert_int_eq(act(state, ACT_CANCEL, &decision), ERR_CONFLICT);
 	ck_assert_uint_eq(decision.n_events, events);
-	ck_assert_int_eq(act(state, INPUT_TERMINATE, &decision), 0);
+	ck_assert_int_eq(act(state, ACT_TERMINATE, &decision), 0);
 	events = decision.n_events;
-	ck_assert_int_eq(act(state, INPUT_TERMINATE, &decision), ERR_CONFLICT);
-	ck_assert_int_eq(act(state, INPUT_CANCEL, &decision), ERR_CONFLICT);
+	ck_assert_int_eq(act(state, ACT_TERMINATE, &decision), ERR_CONFLICT);
+	ck_assert_int_eq(act(state, ACT_CANCEL, &decision), ERR_CONFLICT);
 	ck_assert_uint_eq(decision.n_events, events);
 	decision_release(&decision);
 	saga_state_free(state);
@@ -124,15 +125,17 @@ START_TEST(test_decide__absorbs_what_comes_after_the_end)
 	struct decision decision;
 	struct saga_state *state = start(def, "{}", &decision);
 	struct command command = decision.commands[0];
+	struct input timer = {.type = INPUT_TIMER};
+	struct err err;
 	size_t events;
 
 	request_ref(command.request);
-	ck_assert_int_eq(act(state, INPUT_TERMINATE, &decision), 0);
+	ck_assert_int_eq(act(state, ACT_TERMINATE, &decision), 0);
 	/* The call of the start was not made yet, and is not made any more. */
 	ck_assert_uint_eq(decision.n_commands, 0);
 	events = decision.n_events;
 	ck_assert_int_eq(answer(state, &command, 200, &decision), 0);
-	ck_assert_int_eq(act(state, INPUT_TIMER, &decision), 0);
+	ck_assert_int_eq(saga_decide(state, &timer, NOW, &decision, &err), 0);
 	ck_assert_uint_eq(decision.n_events, events);
 	ck_assert_int_eq(state->status, SAGA_TERMINATED);
 	request_unref(command.request);
@@ -169,7 +172,8 @@ START_TEST(test_decide__time_never_goes_back)
 	struct saga_def *def = definition_must_load(TWO);
 	struct decision decision;
 	struct saga_state *state = start(def, "{}", &decision);
-	struct input in = {.type = INPUT_CANCEL, .by = "ann", .reason = "because"};
+	const struct act cancel = {.kind = ACT_CANCEL, .item = -1, .by = "ann", .reason = "because"};
+	struct input in = {.type = INPUT_ACT, .act = &cancel};
 	struct err err;
 
 	ck_assert_int_eq(saga_decide(state, &in, NOW - 5000, &decision, &err), 0);
@@ -347,7 +351,7 @@ static void tell(const struct story *story, struct saga_def *def)
 		bool undo;
 
 		if (answers == story->cancel_after && !saga_status_is_terminal(state->status))
-			(void)!act(state, INPUT_CANCEL, &telling.decision);
+			(void)!act(state, ACT_CANCEL, &telling.decision);
 		if (telling.next == telling.decision.n_commands)
 			break;
 		command = telling.decision.commands[telling.next++];

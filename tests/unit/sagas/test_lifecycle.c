@@ -186,14 +186,16 @@ static void drive(struct run *run, unsigned severity)
 	const char *input = inputs[next_random(run) % 4 == 0];
 	struct jval *value = jval_from_text(xstrdup(input), strlen(input));
 	struct input start = {.type = INPUT_START, .ns = "default", .value = value};
-	struct input end = {.type = INPUT_TERMINATE, .by = "ana", .reason = "enough"};
+	const struct act terminate = {.kind = ACT_TERMINATE, .item = -1, .by = "ana"};
+	const struct act cancel = {.kind = ACT_CANCEL, .item = -1, .by = "ana"};
+	struct input end = {.type = INPUT_ACT, .act = &terminate};
 
 	run->state = saga_state_new(def, ID);
 	if (next_random(run) % 2)
 		start.key = "o-1";
 	decide(run, &start);
 	for (int i = 0; i < INPUTS_MAX && !saga_status_is_terminal(run->state->status); i++) {
-		struct input in = {.type = INPUT_TIMER, .by = "ana", .reason = "changed her mind"};
+		struct input in = {.type = INPUT_TIMER, .act = &cancel};
 		wall_ms due = saga_state_next_due(run->state);
 
 		if (run->n_calls > 0 && next_random(run) % 4) {
@@ -201,7 +203,7 @@ static void drive(struct run *run, unsigned severity)
 			continue;
 		}
 		if (next_random(run) % 100 == 0)
-			in.type = INPUT_CANCEL;
+			in.type = INPUT_ACT;
 		if (due > run->now)
 			run->now = due;
 		decide(run, &in);
