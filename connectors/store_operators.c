@@ -45,6 +45,16 @@ int batch_item_status_parse(const char *text)
 	return find_text(batch_item_statuses, BATCH_ITEM_STATUS_COUNT, text);
 }
 
+bool attention_is_acknowledged(const struct attention_group_row *row)
+{
+	return row->acknowledged_by && row->acknowledged_at >= row->first_seen_at;
+}
+
+bool attention_was_told(const struct attention_group_row *row)
+{
+	return row->notified_at != 0 && row->notified_at >= row->first_seen_at;
+}
+
 void attention_ref_copy(const struct attention_ref *from, struct attention_ref *ret_ref)
 {
 	*ret_ref = (struct attention_ref){

@@ -136,6 +136,12 @@ struct batch_item_filter {
 	int limit;                        /* 1 to BATCH_PUT_MAX */
 };
 
+/* What was said holds for the trouble that it was said of: once a group had no sagas, it is
+ * another.
+ */
+bool attention_is_acknowledged(const struct attention_group_row *row);
+bool attention_was_told(const struct attention_group_row *row);
+
 /* Copies with owned strings, and their release. */
 void attention_ref_copy(const struct attention_ref *from, struct attention_ref *ret_ref);
 void attention_ref_release(struct attention_ref *ref);

@@ -29,13 +29,11 @@ const char *alert_reason_text(enum alert_reason reason)
 
 int alert_due(const struct attention_group_row *row, wall_ms now, int64_t repeat_ms)
 {
-	bool told = row->notified_at != 0;
-
 	if (row->n <= 0)
-		return told ? ALERT_REPAIRED : -1;
-	if (row->acknowledged_by)
+		return row->notified_at ? ALERT_REPAIRED : -1;
+	if (attention_is_acknowledged(row))
 		return -1;
-	if (!told)
+	if (!attention_was_told(row))
 		return ALERT_NEW;
 	if (row->n >= GROWN * row->notified_n)
 		return ALERT_GROWING;
@@ -125,11 +123,6 @@ static int tell(const struct alert_ports *ports, void *ctx, const struct round *
 		return r;
 	row.notified_at = repaired ? 0 : round->now;
 	row.notified_n = repaired ? 0 : row.n;
-	/* What was said about it held for this trouble, and not for the next of its kind. */
-	if (repaired)
-		row.acknowledged_by = row.note = NULL;
-	if (repaired)
-		row.acknowledged_at = 0;
 	r = ports->put(ctx, &row, err);
 	return r == ERR_CONFLICT ? 0 : r; /* it is told again, as of what was said */
 }

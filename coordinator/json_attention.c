@@ -19,7 +19,7 @@ void json_attention(const struct attention_group_row *row, struct buf *out)
 	json_member_time(out, "last_seen_at", row->last_seen_at);
 	json_member_text(out, "sample", row->sample[0] ? row->sample : NULL);
 	json_member_text(out, "owner", row->owner);
-	if (!row->acknowledged_by) {
+	if (!attention_is_acknowledged(row)) {
 		buf_add_lit(out, ",\"acknowledged\":null}");
 		return;
 	}

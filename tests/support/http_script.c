@@ -36,6 +36,7 @@ struct http_script {
 	struct connection connections[MAX_CONNECTIONS];
 	int n_connections, open, most_open, n_requests;
 	char *log[MAX_LOGGED];
+	struct buf recorded; /* "body,body" */
 };
 
 /* False when the test ends before the descriptor is ready. */
@@ -154,6 +155,33 @@ static bool gate(struct connection *connection)
 	return answer_json(connection, 200, "", "{\"ok\":true}");
 }
 
+static bool record(struct connection *connection, const struct buf *request)
+{
+	struct http_script *script = connection->script;
+	const char *body = strstr(request->data, "\r\n\r\n") + 4;
+
+	pthread_mutex_lock(&script->mutex);
+	if (script->recorded.len > 0)
+		buf_add_char(&script->recorded, ',');
+	buf_add(&script->recorded, body, request->len - (size_t)(body - request->data));
+	pthread_mutex_unlock(&script->mutex);
+	return send_text(connection, "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+static bool recorded(struct connection *connection)
+{
+	struct http_script *script = connection->script;
+	char *list;
+	bool ok;
+
+	pthread_mutex_lock(&script->mutex);
+	list = xasprintf("[%s]", buf_str(&script->recorded));
+	pthread_mutex_unlock(&script->mutex);
+	ok = answer_json(connection, 200, "", list);
+	free(list);
+	return ok;
+}
+
 /* Returns whether the connection goes on. */
 static bool play(struct connection *connection, const char *path, const struct buf *request)
 {
@@ -193,6 +221,10 @@ static bool play(struct connection *connection, const char *path, const struct b
 		return huge(connection, path[5] == '-');
 	if (strcmp(path, "/headers") == 0)
 		return endless_headers(connection);
+	if (strcmp(path, "/record") == 0)
+		return record(connection, request);
+	if (strcmp(path, "/recorded") == 0)
+		return recorded(connection);
 	if (strcmp(path, "/gate") == 0)
 		return gate(connection);
 	return false; /* /close */
@@ -302,6 +334,7 @@ struct http_script *http_script_start(void)
 
 	pthread_mutex_init(&script->mutex, NULL);
 	pthread_cond_init(&script->changed, NULL);
+	buf_init(&script->recorded, 0);
 	script->stop_fd = eventfd(0, EFD_CLOEXEC);
 	script->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(script->stop_fd >= 0 && script->listen_fd >= 0);
@@ -333,6 +366,7 @@ void http_script_stop(struct http_script *script)
 	close(script->stop_fd);
 	for (i = 0; i < MAX_LOGGED; i++)
 		free(script->log[i]);
+	buf_release(&script->recorded);
 	pthread_cond_destroy(&script->changed);
 	pthread_mutex_destroy(&script->mutex);
 	free(script);

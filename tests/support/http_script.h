@@ -17,6 +17,8 @@
  *     /drip           promises 1000 bytes and sends one in 5 ms
  *     /huge           100 MB; /huge-chunked: without saying so first
  *     /headers        headers without end
+ *     /record         204; the body, which is JSON, is kept
+ *     /recorded       200 with those bodies as a list, the first one first
  *     /gate           waits for http_script_open_gate, then 200 {"ok":true}
  *
  * A thread for each connection; keep-alive; the query string is ignored.

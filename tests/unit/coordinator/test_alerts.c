@@ -27,7 +27,7 @@ static struct attention_group_row group(int64_t n)
 		.message = "charge: the compensation failed: http_503: \"down\"",
 		.sample = "0198c0de-7a31-7abc-bf11-223344556677",
 		.n = n,
-		.first_seen_at = NOW - HOUR,
+		.first_seen_at = NOW - 10 * HOUR,
 		.last_seen_at = NOW,
 	};
 }
@@ -39,6 +39,7 @@ START_TEST(test_alerts__tells_what_is_new_growing_still_there_or_repaired)
 		wall_ms notified_at;
 		const char *acknowledged_by;
 		int reason;
+		wall_ms acknowledged_at; /* 0: NOW */
 	} cases[] = {
 		{1, 0, 0, NULL, ALERT_NEW},
 		{0, 0, 0, NULL, -1},
@@ -53,6 +54,9 @@ START_TEST(test_alerts__tells_what_is_new_growing_still_there_or_repaired)
 		{0, 2, NOW - 1, NULL, ALERT_REPAIRED},
 		{0, 2, NOW - 1, "ana", ALERT_REPAIRED},
 		{-1, 2, NOW - 1, NULL, ALERT_REPAIRED},
+		/* What was said and told of the trouble before this one. */
+		{1, 2, NOW - 10 * HOUR - 1, NULL, ALERT_NEW},
+		{1, 0, 0, "ana", ALERT_NEW, NOW - 10 * HOUR - 1},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -61,6 +65,7 @@ START_TEST(test_alerts__tells_what_is_new_growing_still_there_or_repaired)
 		row.notified_n = cases[i].notified_n;
 		row.notified_at = cases[i].notified_at;
 		row.acknowledged_by = cases[i].acknowledged_by;
+		row.acknowledged_at = cases[i].acknowledged_at ? cases[i].acknowledged_at : NOW;
 		ck_assert_msg(alert_due(&row, NOW, REPEAT) == cases[i].reason, "case %zu", i);
 	}
 }
@@ -208,7 +213,6 @@ static int desk_put(void *ctx, struct attention_group_row *row, struct err *err)
 			continue;
 		desk->rows[i].notified_at = row->notified_at;
 		desk->rows[i].notified_n = row->notified_n;
-		desk->rows[i].acknowledged_by = row->acknowledged_by ? "ana" : NULL;
 	}
 	return 0;
 }
@@ -233,6 +237,7 @@ START_TEST(test_alerts__a_trouble_is_told_from_its_beginning_to_its_end)
 	ck_assert_int_eq(desk.rows[0].notified_n, 25);
 	ck_assert_int_eq(round_at(&desk, NOW + 2 + REPEAT), 1);
 	desk.rows[0].acknowledged_by = "ana";
+	desk.rows[0].acknowledged_at = NOW + 2 + REPEAT;
 	desk.rows[0].n = 1000;
 	ck_assert_int_eq(round_at(&desk, NOW + 3 + 2 * REPEAT), 0);
 	desk.rows[0].n = 0;
@@ -241,6 +246,7 @@ START_TEST(test_alerts__a_trouble_is_told_from_its_beginning_to_its_end)
 	/* The next trouble of its kind is new, and nobody has acknowledged it. */
 	ck_assert_int_eq(round_at(&desk, NOW + 5 + 2 * REPEAT), 0);
 	desk.rows[0].n = 1;
+	desk.rows[0].first_seen_at = NOW + 6 + 2 * REPEAT;
 	ck_assert_int_eq(round_at(&desk, NOW + 6 + 2 * REPEAT), 1);
 	ck_assert_int_eq(desk.told, 5);
 }
