@@ -50,7 +50,7 @@ struct http_request {
 	const char *participant;
 	const char *base_url; /* instead of a participant: "http://10.0.0.7:7878"; NULL: none */
 	const char *method;
-	const char *path;           /* "/a/b?c=d", already encoded */
+	const char *path;           /* "/a/b?c=d", already encoded; "": the base address itself */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
 	const char *body;           /* NULL: none */
 	size_t body_len;

@@ -231,7 +231,7 @@ static int set_url(struct http_transfer *transfer, const char *base_url, const c
 {
 	const unsigned char *at;
 
-	if (path[0] != '/')
+	if (path[0] && path[0] != '/')
 		return err_set(err, ERR_INVALID, "a path begins with /");
 	for (at = (const unsigned char *)path; *at; at++) {
 		if (*at <= ' ' || *at >= 0x7f || *at == '#')

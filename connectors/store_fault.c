@@ -511,6 +511,13 @@ static int definition_counts(struct store_reader *reader, const char *ns, const 
 	PASS(reader, definition_counts, ns, definition, row, ctx);
 }
 
+static int attention_told(struct store_reader *reader,
+						  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+						  struct err *err)
+{
+	PASS(reader, attention_told, row, ctx);
+}
+
 static int attention_list(struct store_reader *reader, const char *ns, int limit,
 						  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
 						  struct err *err)
@@ -597,6 +604,7 @@ static const struct store_ops ops = {
 	.batch_put = batch_put,
 	.definition_counts = definition_counts,
 	.attention_list = attention_list,
+	.attention_told = attention_told,
 	.attention_get = attention_get,
 	.rates = rates,
 	.batch_get = batch_get,

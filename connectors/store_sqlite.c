@@ -331,6 +331,7 @@ static const struct store_ops ops = {
 	.trigger_list = store_sqlite__trigger_list,
 	.attention_put = store_sqlite__attention_put,
 	.attention_list = store_sqlite__attention_list,
+	.attention_told = store_sqlite__attention_told,
 	.attention_get = store_sqlite__attention_get,
 	.definition_counts = store_sqlite__definition_counts,
 	.rates = store_sqlite__rates,

@@ -122,6 +122,34 @@ static void read_group(sqlite3_stmt *stmt, struct attention_group_row *ret_row)
 	STORE_SQLITE_COPY(stmt, 8, ret_row->sample);
 }
 
+static int each_group(struct store_sqlite_reader *reader, sqlite3_stmt *stmt,
+					  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+					  struct err *err)
+{
+	struct attention_group_row group;
+	int r, rc;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		read_group(stmt, &group);
+		r = row(ctx, &group);
+		if (r != 0)
+			return r;
+	}
+	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
+}
+
+int store_sqlite__attention_told(struct store_reader *store_reader,
+								 int (*row)(void *ctx, const struct attention_group_row *row),
+								 void *ctx, struct err *err)
+{
+	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
+	int r = store_sqlite__get(reader, R_GROUPS_TOLD, &stmt, err);
+
+	return r < 0 ? r : each_group(reader, stmt, row, ctx, err);
+}
+
 int store_sqlite__attention_list(struct store_reader *store_reader, const char *ns, int limit,
 								 int (*row)(void *ctx, const struct attention_group_row *row),
 								 void *ctx, struct err *err)
@@ -129,8 +157,7 @@ int store_sqlite__attention_list(struct store_reader *store_reader, const char *
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
 	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
 	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
-	struct attention_group_row group;
-	int r, rc;
+	int r;
 
 	if (limit < 1 || limit > ATTENTION_LIST_MAX)
 		return err_set(err, ERR_INVALID, "1 to %d groups are given", ATTENTION_LIST_MAX);
@@ -140,13 +167,7 @@ int store_sqlite__attention_list(struct store_reader *store_reader, const char *
 	if (ns)
 		store_sqlite__bind_text(stmt, 1, ns);
 	sqlite3_bind_int(stmt, 2, limit);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		read_group(stmt, &group);
-		r = row(ctx, &group);
-		if (r != 0)
-			return r;
-	}
-	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
+	return each_group(reader, stmt, row, ctx, err);
 }
 
 int store_sqlite__attention_get(struct store_reader *store_reader, const char *ns, const char *id,

@@ -96,6 +96,8 @@
 	X(R_GROUPS, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                      \
 				" INDEXED BY attention_groups_of WHERE namespace = ?1 AND n > 0"                   \
 				" ORDER BY n DESC, id LIMIT ?2")                                                   \
+	X(R_GROUPS_TOLD, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                 \
+					 " WHERE n > 0 OR notified_at IS NOT NULL")                                    \
 	X(R_GROUPS_ALL, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                  \
 					" INDEXED BY attention_groups_all WHERE n > 0 ORDER BY n DESC, id LIMIT ?2")   \
 	X(R_GROUP, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                       \
@@ -191,6 +193,9 @@ int store_sqlite__definition_counts(struct store_reader *reader, const char *ns,
 									int (*row)(void *ctx, const struct definition_count_row *row),
 									void *ctx, struct err *err);
 int store_sqlite__attention_list(struct store_reader *reader, const char *ns, int limit,
+								 int (*row)(void *ctx, const struct attention_group_row *row),
+								 void *ctx, struct err *err);
+int store_sqlite__attention_told(struct store_reader *reader,
 								 int (*row)(void *ctx, const struct attention_group_row *row),
 								 void *ctx, struct err *err);
 int store_sqlite__attention_get(struct store_reader *reader, const char *ns, const char *id,

@@ -261,10 +261,24 @@ START_TEST(test_http_client__sends_the_participants_headers_before_the_requests)
 }
 END_TEST
 
+START_TEST(test_http_client__calls_an_address_as_it_stands)
+{
+	CLEANUP(free_p) char *address = xasprintf("%s/ok", http_script_url(script));
+	CLEANUP(call_free_p) struct call *call = call_new("POST", "", "{}");
+
+	call->request.participant = NULL;
+	call->request.base_url = address;
+	http_client_send(client, &call->request);
+	await(call);
+	ck_assert_int_eq(call->request.result, HTTP_ANSWERED);
+	ck_assert_int_eq(call->request.status, 200);
+}
+END_TEST
+
 START_TEST(test_http_client__does_not_send_what_would_break_out_of_its_place)
 {
 	static const char *const headers[] = {"X-A: b\r\nX-Evil: yes", NULL};
-	static const char *const paths[] = {"/a b", "a", "/a\r\nX: y", "/a#b", ""};
+	static const char *const paths[] = {"/a b", "a", "/a\r\nX: y", "/a#b"};
 	CLEANUP(call_free_p) struct call *call = call_new("GET", "/echo", NULL);
 	size_t i;
 
@@ -702,6 +716,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_http_client__looks_at_the_time_again_when_its_turn_comes);
 	tcase_add_test(tc, test_http_client__changes_method_and_body_on_one_connection);
 	tcase_add_test(tc, test_http_client__sends_the_participants_headers_before_the_requests);
+	tcase_add_test(tc, test_http_client__calls_an_address_as_it_stands);
 	tcase_add_test(tc, test_http_client__does_not_send_what_would_break_out_of_its_place);
 	tcase_add_test(tc, test_http_client__reports_a_failure_status_as_an_answer);
 	tcase_add_test(tc, test_http_client__does_not_follow_a_redirect);
