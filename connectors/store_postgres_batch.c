@@ -1,6 +1,7 @@
 #include "connectors/store_postgres_batch.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "sagas/base/macros.h"
@@ -36,6 +37,47 @@ size_t pg__item_bytes(const struct store_item *item, size_t *ret_row)
 	}
 	*ret_row = row;
 	return all;
+}
+
+/* An array as Postgres reads it, so that any text may be in it: {"a","b \"c\"",NULL}. */
+static void add_element(struct buf *out, const char *text)
+{
+	buf_add_char(out, out->len == 0 ? '{' : ',');
+	if (!text) {
+		buf_add_lit(out, "NULL");
+		return;
+	}
+	buf_add_char(out, '"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, *text);
+	}
+	buf_add_char(out, '"');
+}
+
+/* What most sagas have none of, in one text: NULL. */
+static void add_concern(struct pg_array *array, const struct saga_row *row)
+{
+	CLEANUP(buf_release) struct buf text;
+	const struct attention_ref *ref = &row->attention;
+	char at[24];
+
+	buf_init(&text, 0);
+	if (!ref->group && !row->owner) {
+		pg__add_str(array, NULL);
+		return;
+	}
+	snprintf(at, sizeof(at), "%lld", (long long)row->attention_at);
+	add_element(&text, ref->group);
+	add_element(&text, ref->kind);
+	add_element(&text, ref->step);
+	add_element(&text, ref->side);
+	add_element(&text, ref->code);
+	add_element(&text, row->attention_at ? at : NULL);
+	add_element(&text, row->owner);
+	buf_add_char(&text, '}');
+	pg__add_text(array, text.data, text.len);
 }
 
 struct beginning {
@@ -82,6 +124,8 @@ static void add_saga(struct pg_array *arrays, const struct beginning *beginning)
 	pg__add_int4(&arrays[PG_BATCH_SAGA_KEY_SLOT], beginning->key_slot);
 	pg__add_str(&arrays[PG_BATCH_SAGA_FINGERPRINT], item->fingerprint ? item->fingerprint : "");
 	pg__add_bool(&arrays[PG_BATCH_SAGA_FENCED], pg__is_fenced(item));
+	pg__add_int8(&arrays[PG_BATCH_SAGA_AT], item->at);
+	add_concern(&arrays[PG_BATCH_SAGA_CONCERN], row);
 }
 
 static void add_sagas(struct store_postgres *s, const struct pg_part *part)
@@ -113,6 +157,8 @@ static void add_change(struct pg_array *arrays, const struct store_item *item,
 	pg__add_time(&arrays[PG_BATCH_CHANGE_ENDED_AT], row->ended_at);
 	pg__add_time(&arrays[PG_BATCH_CHANGE_DUE_AT], row->ended_at ? 0 : row->due_at);
 	pg__add_str(&arrays[PG_BATCH_CHANGE_ATTENTION], row->attention.text);
+	pg__add_int8(&arrays[PG_BATCH_CHANGE_AT], item->at);
+	add_concern(&arrays[PG_BATCH_CHANGE_CONCERN], row);
 }
 
 static void add_compensation(struct pg_array *arrays, const struct store_item *item,
@@ -174,19 +220,35 @@ static void add_fences(struct store_postgres *s, const struct pg_part *part)
 	pg__add_fences(s, needed, &s->arrays[PG_BATCH_FENCE_SLOT], &s->arrays[PG_BATCH_FENCE_TOKEN]);
 }
 
-/* To which slot's rows the counts are added: one that is ours, if there is any. */
-static int counting_slot(const struct pg_part *part)
+/*
+ * To which slot's rows is counted: the first that is ours, so that a node has few of them; or,
+ * where a transaction is to stay in one slot, or none is ours, one of the batch.
+ */
+static int counting_slot(struct store_postgres *s, const struct pg_part *part)
 {
-	int best = INT_MAX;
+	int best = INT_MAX, ours = s->single_slot_batches ? -1 : pg__first_slot(s);
 
-	for (size_t i = 0; i < part->n; i++) {
+	for (size_t i = 0; ours < 0 && i < part->n; i++) {
 		/* Another node's slot comes behind all of ours. */
 		int rank = part->items[i]->slot + (pg__is_fenced(part->items[i]) ? 0 : SLOTS_MAX);
 
 		if (rank < best)
 			best = rank;
 	}
-	return best % SLOTS_MAX;
+	return ours < 0 ? best % SLOTS_MAX : ours;
+}
+
+int pg__first_slot(struct store_postgres *s)
+{
+	static const struct pg_uuid none;
+	int slot;
+
+	pthread_mutex_lock(&s->mutex);
+	for (slot = 0; slot < s->slot_count; slot++)
+		if (memcmp(&s->tokens[slot], &none, sizeof(none)) != 0)
+			break;
+	pthread_mutex_unlock(&s->mutex);
+	return slot < s->slot_count ? slot : -1;
 }
 
 bool pg__has_queues(const struct store_item *item)
@@ -224,7 +286,7 @@ enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part 
 		pg__batch_add_queues(s, part->items[i]);
 	*args = (struct pg_args){0};
 	add_arrays(s, 0, PG_BATCH_SUB_SLOT, args);
-	pg__arg_int(args, counting_slot(part));
+	pg__arg_int(args, counting_slot(s, part));
 	if (queues)
 		add_arrays(s, PG_BATCH_SUB_SLOT, PG_BATCH_ARRAY_COUNT, args);
 	return queues ? PG_COMMIT_QUEUES : PG_COMMIT;

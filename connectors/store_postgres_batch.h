@@ -7,7 +7,8 @@
 
 #include "connectors/store_postgres_priv.h"
 
-/* X(name, type): the parameters $1 to $41 of PG_COMMIT, which are arrays. */
+/* X(name, type): the parameters $1 to $45 of PG_COMMIT, which are arrays; $46 is the slot whose
+ * rows count. */
 #define PG_BATCH_ARRAYS(X)                                                                         \
 	X(FENCE_SLOT, PG_INT4)                                                                         \
 	X(FENCE_TOKEN, PG_UUID)                                                                        \
@@ -49,9 +50,13 @@
 	X(CHANGE_UPDATED_AT, PG_INT8)                                                                  \
 	X(CHANGE_ENDED_AT, PG_INT8)                                                                    \
 	X(CHANGE_DUE_AT, PG_INT8)                                                                      \
-	X(CHANGE_ATTENTION, PG_TEXT)
+	X(CHANGE_ATTENTION, PG_TEXT)                                                                   \
+	X(SAGA_AT, PG_INT8)                                                                            \
+	X(SAGA_CONCERN, PG_TEXT)                                                                       \
+	X(CHANGE_AT, PG_INT8)                                                                          \
+	X(CHANGE_CONCERN, PG_TEXT)
 
-/* The parameters $43 and on of PG_COMMIT_QUEUES. */
+/* The parameters $47 and on of PG_COMMIT_QUEUES. */
 #define PG_BATCH_QUEUE_ARRAYS(X)                                                                   \
 	X(SUB_SLOT, PG_INT4)                                                                           \
 	X(SUB_NAMESPACE, PG_TEXT)                                                                      \

@@ -22,6 +22,7 @@ static const char *const settings[] = {
 	 * tables that were still empty then must not decide it.
 	 */
 	[PG_WRITER] =
+		"SET skald.schema = '4';" /* that it counts by itself: see migration 0004 */
 		"SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
 		"SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off;"
 		"SET jit = off; SET statement_timeout = '20s';"

@@ -257,7 +257,8 @@ void pg__copy(const PGresult *result, int row, int col, char *to, size_t size);
 
 #define PG_SAGA_COLUMNS                                                                            \
 	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
-	" due_at, attention"
+	" due_at, attention, attention_group, attention_kind, attention_step, attention_side,"         \
+	" attention_code, attention_at, owner"
 /* Calls row for each row of these columns; *n counts, and may be NULL. */
 int pg__each_saga(const PGresult *result, int (*row)(void *ctx, const struct saga_row *row),
 				  void *ctx, int *n, struct err *err) MUST_CHECK;
@@ -272,6 +273,9 @@ void pg__new_identity(struct store_postgres *s);
 /* Runs one statement of the writer. A broken connection is noted for settle, and is ERR_UNKNOWN. */
 int pg__write(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
 			  PGresult **ret_result, const char *what, struct err *err) MUST_CHECK;
+
+/* The first slot that is this process's, to whose rows it counts; -1: it has none. */
+int pg__first_slot(struct store_postgres *s);
 
 /* The slot under which an event and who waits for it are stored. */
 static inline int pg__event_slot(const struct store_postgres *s, const char *ns,

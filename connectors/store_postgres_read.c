@@ -42,7 +42,14 @@ static int read_saga(const PGresult *result, int row, struct saga_row *ret_row, 
 		.updated_at = pg__int(result, row, 8),
 		.ended_at = pg__int(result, row, 9),
 		.due_at = pg__int(result, row, 10),
-		.attention.text = pg__text(result, row, 11),
+		.attention = {.text = pg__text(result, row, 11),
+					  .group = pg__text(result, row, 12),
+					  .kind = pg__text(result, row, 13),
+					  .step = pg__text(result, row, 14),
+					  .side = pg__text(result, row, 15),
+					  .code = pg__text(result, row, 16)},
+		.attention_at = pg__int(result, row, 17),
+		.owner = pg__text(result, row, 18),
 	};
 	PG_COPY(result, row, 1, ret_row->id);
 	if (number < 0)

@@ -14,7 +14,10 @@
  *   started   the sagas whose keys were free
  *   accepted  history rows of those, and of sagas of ours whose predecessor is there
  *
- * All else joins `accepted`. Every sub-statement sees the state as it was when the statement began.
+ * All else joins `accepted`, or counts what `started` and `changed` (with what was there before)
+ * come to: sagas by version and status, what began and ended in a minute, and groups of attention.
+ * Most batches have nothing for the last, whose rows are found by scanning the others' in memory.
+ * Every sub-statement sees the state as it was when the statement began.
  * That is enough: who holds the fence alone writes what the others read, and had committed before.
  * (A scalar sub-select and `IN (…) IS TRUE` are kept as they are by the planner: an index look-up
  * for each row, and a hash table.)
@@ -27,6 +30,15 @@
  */
 #include "connectors/store_postgres_priv.h"
 
+/* Why a saga concerns a person, and who has taken it. Most have none of it, and one NULL in their
+ * rows of a batch, instead of seven that would each be read and written. */
+#define CONCERN_COLUMNS                                                                            \
+	"attention_group, attention_kind, attention_step, attention_side, attention_code,"             \
+	" attention_at, owner"
+#define CONCERN_VALUES                                                                             \
+	"(concern::text[])[1], (concern::text[])[2], (concern::text[])[3], (concern::text[])[4],"      \
+	" (concern::text[])[5], (concern::text[])[6]::int8, (concern::text[])[7]"
+
 #define COMMIT_ROWS                                                                                \
 	"WITH fence AS MATERIALIZED ("                                                                 \
 	" SELECT s.slot FROM slots s, unnest($1::int4[], $2::uuid[]) AS f (slot, token)"               \
@@ -34,9 +46,9 @@
 	"), begun AS MATERIALIZED ("                                                                   \
 	" SELECT * FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::text[], $7::int8[],"            \
 	" $8::text[], $9::text[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::text[],"    \
-	" $15::int4[], $16::text[], $17::bool[]) AS b (slot, id, namespace, definition, version,"      \
-	" status, key, started_at, updated_at, ended_at, due_at, attention, key_slot, fingerprint,"    \
-	" fenced)"                                                                                     \
+	" $15::int4[], $16::text[], $17::bool[], $42::int8[], $43::text[]) AS b (slot, id, namespace," \
+	" definition, version, status, key, started_at, updated_at, ended_at, due_at, attention,"      \
+	" key_slot, fingerprint, fenced, at, concern)"                                                 \
 	" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */       \
 	" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"                          \
 	" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"                \
@@ -46,11 +58,13 @@
 	" WHERE key IS NOT NULL ON CONFLICT DO NOTHING RETURNING saga_id"                              \
 	"), started AS ("                                                                              \
 	" INSERT INTO sagas (slot, id, namespace, definition, version, status, key, started_at,"       \
-	" updated_at, ended_at, due_at, attention)"                                                    \
-	" SELECT slot, id, namespace, definition, version, status, key, started_at, updated_at,"       \
-	" ended_at, due_at, attention FROM begun"                                                      \
+	" updated_at, ended_at, due_at, attention, " CONCERN_COLUMNS                                   \
+	") SELECT slot, id, namespace, definition, version, status, key, started_at, updated_at,"      \
+	" ended_at, due_at, attention, " CONCERN_VALUES " FROM begun"                                  \
 	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed)) IS TRUE"                            \
-	" RETURNING id, namespace, status"                                                             \
+	" RETURNING id, namespace, definition, version, status, updated_at, attention,"                \
+	" attention_group, attention_kind, attention_step, attention_side, attention_code,"            \
+	" attention_at"                                                                                \
 	"), accepted AS ("                                                                             \
 	" INSERT INTO history (slot, saga_id, seq, at, events)"                                        \
 	" SELECT h.slot, h.id, h.seq, h.at, h.events"                                                  \
@@ -72,20 +86,69 @@
 	" request = coalesce(excluded.request, c.request)"                                             \
 	"), changed AS ("                                                                              \
 	" UPDATE sagas s SET status = u.status, updated_at = u.updated_at, ended_at = u.ended_at,"     \
-	" due_at = u.due_at, attention = u.attention"                                                  \
-	" FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[], $39::int8[],"                \
-	" $40::int8[], $41::text[]) AS u (slot, id, status, updated_at, ended_at, due_at,"             \
-	" attention), sagas o WHERE (u.id IN (SELECT saga_id FROM accepted)) IS TRUE"                  \
+	" due_at = u.due_at, attention = u.attention, (" CONCERN_COLUMNS ") = ROW (" CONCERN_VALUES    \
+	") FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[],"                            \
+	" $39::int8[], $40::int8[], $41::text[], $44::int8[], $45::text[]) AS u (slot, id, status,"    \
+	" updated_at, ended_at, due_at, attention, at, concern), sagas o"                              \
+	" WHERE (u.id IN (SELECT saga_id FROM accepted)) IS TRUE"                                      \
 	" AND o.slot = u.slot AND o.id = u.id AND s.slot = u.slot AND s.id = u.id"                     \
-	" RETURNING s.namespace, o.status AS old, s.status"                                            \
+	" RETURNING s.id, s.namespace, s.definition, s.version, o.status AS old, s.status, u.at,"      \
+	" o.ended_at IS NULL AND s.ended_at IS NOT NULL AS ended, o.attention_group AS old_group,"     \
+	" s.attention, s.attention_group, s.attention_kind, s.attention_step, s.attention_side,"       \
+	" s.attention_code, s.attention_at"                                                            \
 	"), counted AS ("                                                                              \
-	" INSERT INTO saga_counts AS c (slot, namespace, status, n)"                                   \
-	" SELECT $42::int4, namespace, status, sum(n)"                                                 \
-	" FROM (SELECT namespace, status, 1 AS n FROM started"                                         \
-	" UNION ALL SELECT namespace, status, 1 FROM changed WHERE old <> status"                      \
-	" UNION ALL SELECT namespace, old, -1 FROM changed WHERE old <> status) AS d"                  \
-	" GROUP BY namespace, status HAVING sum(n) <> 0 ORDER BY namespace, status"                    \
-	" ON CONFLICT (slot, namespace, status) DO UPDATE SET n = c.n + excluded.n"
+	" INSERT INTO definition_counts AS c (slot, namespace, definition, version, status, n)"        \
+	" SELECT $46::int4, namespace, definition, version, status, sum(n)"                            \
+	" FROM (SELECT namespace, definition, version, status, 1 AS n FROM started"                    \
+	" UNION ALL SELECT namespace, definition, version, status, 1 FROM changed WHERE old <> status" \
+	" UNION ALL SELECT namespace, definition, version, old, -1 FROM changed WHERE old <> status)"  \
+	" AS d GROUP BY namespace, definition, version, status HAVING sum(n) <> 0"                     \
+	" ORDER BY namespace, definition, version, status"                                             \
+	" ON CONFLICT (slot, namespace, definition, version, status)"                                  \
+	" DO UPDATE SET n = c.n + excluded.n"                                                          \
+	"), rated AS ("                                                                                \
+	" INSERT INTO rates AS r (slot, at, namespace, started, completed, compensated, failed,"       \
+	" terminated, attention)"                                                                      \
+	" SELECT $46::int4, at - at % 60000, namespace, sum(started),"                                 \
+	" count(*) FILTER (WHERE ended = 'completed'), count(*) FILTER (WHERE ended = 'compensated')," \
+	" count(*) FILTER (WHERE ended = 'failed'), count(*) FILTER (WHERE ended = 'terminated'),"     \
+	" coalesce(sum(concerns), 0) FROM (SELECT namespace, at, 1 AS started,"                        \
+	" CASE WHEN ended_at IS NOT NULL THEN status END AS ended,"                                    \
+	" (concern LIKE '{\"%')::int4 AS concerns FROM begun"                                          \
+	" WHERE (id IN (SELECT id FROM started)) IS TRUE"                                              \
+	" UNION ALL SELECT namespace, at, 0, CASE WHEN ended THEN status END,"                         \
+	" (attention_group <> coalesce(old_group, ''))::int4 FROM changed"                             \
+	" WHERE ended OR attention_group <> coalesce(old_group, '')) AS d"                             \
+	" GROUP BY at - at % 60000, namespace ORDER BY at - at % 60000, namespace"                     \
+	" ON CONFLICT (slot, at, namespace) DO UPDATE SET started = r.started + excluded.started,"     \
+	" completed = r.completed + excluded.completed,"                                               \
+	" compensated = r.compensated + excluded.compensated, failed = r.failed + excluded.failed,"    \
+	" terminated = r.terminated + excluded.terminated,"                                            \
+	" attention = r.attention + excluded.attention"                                                \
+	"), grouped AS ("                                                                              \
+	" INSERT INTO attention_groups AS g (slot, namespace, id, definition, kind, step, side, code," \
+	" message, sample, n, first_seen_at, last_seen_at)"                                            \
+	" SELECT $46::int4, namespace, attention_group, max(definition), max(attention_kind),"         \
+	" max(attention_step), max(attention_side), max(attention_code),"                              \
+	" (array_agg(attention ORDER BY n DESC, id DESC))[1],"                                         \
+	" (array_agg(id ORDER BY n DESC, id DESC))[1], sum(n), min(at), max(at)"                       \
+	" FROM (SELECT namespace, attention_group, definition, attention_kind, attention_step,"        \
+	" attention_side, attention_code, attention, id, 1 AS n, coalesce(attention_at, updated_at)"   \
+	" AS at FROM started WHERE attention_group IS NOT NULL"                                        \
+	" UNION ALL SELECT namespace, attention_group, definition, attention_kind, attention_step,"    \
+	" attention_side, attention_code, attention, id, 1, coalesce(attention_at, at) FROM changed"   \
+	" WHERE attention_group <> coalesce(old_group, '')"                                            \
+	" UNION ALL SELECT namespace, old_group, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, NULL"   \
+	" FROM changed WHERE old_group <> coalesce(attention_group, '')) AS d"                         \
+	" GROUP BY namespace, attention_group ORDER BY namespace, attention_group"                     \
+	" ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n + excluded.n,"                       \
+	" definition = coalesce(excluded.definition, g.definition),"                                   \
+	" kind = coalesce(excluded.kind, g.kind), step = coalesce(excluded.step, g.step),"             \
+	" side = coalesce(excluded.side, g.side), code = coalesce(excluded.code, g.code),"             \
+	" message = coalesce(excluded.message, g.message),"                                            \
+	" sample = coalesce(excluded.sample, g.sample),"                                               \
+	" first_seen_at = least(g.first_seen_at, excluded.first_seen_at),"                             \
+	" last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at)"
 
 #define COMMIT_ANSWER ") SELECT ARRAY(SELECT saga_id FROM accepted), ARRAY(SELECT slot FROM fence)"
 
@@ -93,16 +156,16 @@
  * the saga; but not what is to be there again just as it is. */
 #define COMMIT_QUEUES                                                                              \
 	"), added AS MATERIALIZED ("                                                                   \
-	" SELECT * FROM unnest($43::int4[], $44::text[], $45::text[], $46::text[], $47::int4[],"       \
-	" $48::uuid[], $49::text[], $50::int4[], $51::int4[]) AS a (slot, namespace, channel, value,"  \
+	" SELECT * FROM unnest($47::int4[], $48::text[], $49::text[], $50::text[], $51::int4[],"       \
+	" $52::uuid[], $53::text[], $54::int4[], $55::int4[]) AS a (slot, namespace, channel, value,"  \
 	" saga_slot, saga_id, step, item, place)"                                                      \
 	" WHERE (a.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
 	"), subscribed AS ("                                                                           \
 	" INSERT INTO subscriptions (slot, namespace, channel, value, saga_slot, saga_id, step,"       \
 	" item, place) SELECT * FROM added ON CONFLICT DO NOTHING"                                     \
 	"), unsubscribed AS ("                                                                         \
-	" DELETE FROM subscriptions t USING unnest($52::int4[], $53::uuid[], $54::text[],"             \
-	" $55::int4[], $56::int4[]) AS d (saga_slot, saga_id, step, item, place)"                      \
+	" DELETE FROM subscriptions t USING unnest($56::int4[], $57::uuid[], $58::text[],"             \
+	" $59::int4[], $60::int4[]) AS d (saga_slot, saga_id, step, item, place)"                      \
 	" WHERE (d.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
 	" AND t.saga_slot = d.saga_slot AND t.saga_id = d.saga_id"                                     \
 	" AND (d.step IS NULL OR (t.step = d.step AND t.item = d.item AND t.place = d.place))"         \
@@ -114,13 +177,13 @@
 	" type, headers, source, traceparent, payload, created_at)"                                    \
 	" SELECT o.slot, o.saga_id, o.seq, o.place, o.id, o.cluster, o.topic, o.key, o.type,"          \
 	" o.headers, o.headers::json ->> 'ce_source', o.headers::json ->> 'traceparent',"              \
-	" o.payload, o.created_at FROM unnest($57::int4[], $58::uuid[], $59::int4[], $60::int4[],"     \
-	" $61::uuid[], $62::text[], $63::text[], $64::text[], $65::text[], $66::text[],"               \
-	" $67::text[], $68::int8[]) AS o (slot, saga_id, seq, place, id, cluster, topic, key,"         \
+	" o.payload, o.created_at FROM unnest($61::int4[], $62::uuid[], $63::int4[], $64::int4[],"     \
+	" $65::uuid[], $66::text[], $67::text[], $68::text[], $69::text[], $70::text[],"               \
+	" $71::text[], $72::int8[]) AS o (slot, saga_id, seq, place, id, cluster, topic, key,"         \
 	" type, headers, payload, created_at)"                                                         \
 	" WHERE (o.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
 	"), consumed AS ("                                                                             \
-	" DELETE FROM inbox t USING unnest($69::int4[], $70::uuid[], $71::uuid[])"                     \
+	" DELETE FROM inbox t USING unnest($73::int4[], $74::uuid[], $75::uuid[])"                     \
 	" AS i (slot, id, saga_id)"                                                                    \
 	" WHERE (i.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
 	" AND t.slot = i.slot AND t.id = i.id"
@@ -174,12 +237,18 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		"), d6 AS (DELETE FROM inbox t USING doomed d"
 		" WHERE t.slot = d.slot AND t.saga_id = d.id"
 		"), d4 AS (DELETE FROM sagas t USING doomed d WHERE t.slot = d.slot AND t.id = d.id"
-		" RETURNING t.status"
+		" RETURNING t.definition, t.version, t.status, t.attention_group"
 		"), counted AS ("
-		" INSERT INTO saga_counts AS c (slot, namespace, status, n)"
-		" SELECT (SELECT min(slot) FROM doomed), $6, status, -count(*) FROM d4"
-		" GROUP BY status ORDER BY status"
-		" ON CONFLICT (slot, namespace, status) DO UPDATE SET n = c.n + excluded.n"
+		" INSERT INTO definition_counts AS c (slot, namespace, definition, version, status, n)"
+		" SELECT $7::int4, $6, definition, version, status, -count(*) FROM d4"
+		" GROUP BY definition, version, status ORDER BY definition, version, status"
+		" ON CONFLICT (slot, namespace, definition, version, status)"
+		" DO UPDATE SET n = c.n + excluded.n"
+		"), grouped AS ("
+		" INSERT INTO attention_groups AS g (slot, namespace, id, n)"
+		" SELECT $7::int4, $6, attention_group, -count(*) FROM d4 WHERE attention_group IS NOT NULL"
+		" GROUP BY attention_group ORDER BY attention_group"
+		" ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n + excluded.n"
 		") SELECT",
 	[PG_SIZE] = "SELECT sum(pg_total_relation_size(c.oid))::int8 FROM pg_class c"
 				" WHERE c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class"
@@ -304,7 +373,7 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	[PG_DEF_NEWEST] = "SELECT DISTINCT ON (namespace, name) namespace, name, version, hash,"
 					  " deployed_at FROM definitions WHERE $1::text IS NULL OR namespace = $1"
 					  " ORDER BY namespace, name, version DESC",
-	[PG_COUNTS] = "SELECT status, sum(n)::int8 FROM saga_counts"
+	[PG_COUNTS] = "SELECT status, sum(n)::int8 FROM definition_counts"
 				  " WHERE $1::text IS NULL OR namespace = $1 GROUP BY status",
 
 	/* What a name like this still does on the server; ends it, and waits until it is gone. */

@@ -82,6 +82,7 @@ static int delete_found(struct store_postgres *s, const PGresult *found, struct 
 	static const enum pg_type types[] = {PG_INT4, PG_UUID, PG_INT4, PG_TEXT, PG_TEXT};
 	struct pg_args args = {0};
 	struct pg_uuid id;
+	int slot;
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		pg__array_reset(&s->arrays[i], types[i]);
@@ -102,6 +103,8 @@ static int delete_found(struct store_postgres *s, const PGresult *found, struct 
 		pg__arg_array(&args, &s->arrays[i]);
 	}
 	pg__arg_text(&args, s->retain_ns);
+	slot = s->single_slot_batches ? -1 : pg__first_slot(s);
+	pg__arg_int(&args, slot >= 0 ? slot : pg__int(found, 1, 0));
 	return pg__write(s, PG_RETAIN_DELETE, &args, NULL, "cannot remove old sagas", err);
 }
 
