@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "connectors/http_sockets.h"
+#include "connectors/http_stats.h"
 #include "connectors/http_transfer.h"
 #include "sagas/base/macros.h"
 
@@ -33,6 +34,7 @@ struct http_peer {
 	int max_connections;
 	int in_flight;
 	struct request_list queue;
+	struct http_stats stats;
 };
 
 struct http_client {
@@ -80,22 +82,31 @@ static struct http_request *list_pop(struct request_list *list)
 /* The counters have one writer, so that a plain load and store is enough. */
 static void count(_Atomic int64_t *counter, int64_t by)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
-						  memory_order_relaxed);
+	http_stats_add(counter, by);
 }
 
-static void finish(struct http_client *client, struct http_request *request)
+/* peer: NULL when there is no such participant; took_us: -1 when it was never on its way. */
+static void finish(struct http_client *client, struct http_peer *peer, struct http_request *request,
+				   int64_t took_us)
 {
 	count(request->result == HTTP_ANSWERED ? &client->n_answered : &client->n_failed, 1);
+	if (peer)
+		http_stats_ended(&peer->stats, request, took_us, http_now_ms());
 	request->done(request);
 }
 
-static void finish_unsent(struct http_client *client, struct http_request *request,
-						  enum http_result result, const char *error)
+static void finish_unsent(struct http_client *client, struct http_peer *peer,
+						  struct http_request *request, enum http_result result, const char *error)
 {
 	request->result = result;
 	snprintf(request->error, sizeof(request->error), "%s", error);
-	finish(client, request);
+	finish(client, peer, request, -1);
+}
+
+static void count_queued(struct http_client *client, struct http_peer *peer, int by)
+{
+	count(&client->n_queued, by);
+	count(&peer->stats.queued, by);
 }
 
 static int compare_peers(const void *a, const void *b)
@@ -148,6 +159,7 @@ static void link_in_flight(struct http_client *client, struct http_peer *peer,
 	client->in_flight = transfer;
 	peer->in_flight++;
 	count(&client->n_in_flight, 1);
+	count(&peer->stats.in_flight, 1);
 }
 
 static void unlink_in_flight(struct http_client *client, struct http_transfer *transfer)
@@ -160,6 +172,7 @@ static void unlink_in_flight(struct http_client *client, struct http_transfer *t
 		transfer->next->prev = transfer->prev;
 	transfer->peer->in_flight--;
 	count(&client->n_in_flight, -1);
+	count(&transfer->peer->stats.in_flight, -1);
 }
 
 static void launch(struct http_client *client, struct http_peer *peer, struct http_request *request,
@@ -171,11 +184,11 @@ static void launch(struct http_client *client, struct http_peer *peer, struct ht
 	const char *base_url = request->base_url ? request->base_url : peer->url;
 
 	if (http_is_past(request, now_ms)) {
-		finish_unsent(client, request, HTTP_CANCELLED, "the time to send it has passed");
+		finish_unsent(client, peer, request, HTTP_CANCELLED, "the time to send it has passed");
 		return;
 	}
 	if (left_ms <= 0) {
-		finish_unsent(client, request, HTTP_NOT_CONNECTED,
+		finish_unsent(client, peer, request, HTTP_NOT_CONNECTED,
 					  "the deadline passed while it waited for a connection");
 		return;
 	}
@@ -183,11 +196,12 @@ static void launch(struct http_client *client, struct http_peer *peer, struct ht
 	if (http_transfer_begin(transfer, base_url, (const char *const *)peer->headers, request,
 							left_ms, &err) < 0) {
 		give_idle(client, transfer);
-		finish_unsent(client, request, HTTP_NOT_CONNECTED, err.text);
+		finish_unsent(client, peer, request, HTTP_NOT_CONNECTED, err.text);
 		return;
 	}
 	link_in_flight(client, peer, transfer);
 	count(&client->n_sent, 1);
+	count(&peer->stats.requests, 1);
 	CHECK(curl_multi_add_handle(client->multi, transfer->easy) == CURLM_OK);
 }
 
@@ -206,16 +220,16 @@ static void admit(struct http_client *client, struct http_request *request, int6
 	if (!peer || (!request->base_url && !peer->url)) {
 		snprintf(text, sizeof(text), "no address is configured for participant %s",
 				 request->participant ? request->participant : "");
-		finish_unsent(client, request, HTTP_NOT_CONNECTED, text);
+		finish_unsent(client, peer, request, HTTP_NOT_CONNECTED, text);
 	} else if (peer->in_flight < peer->max_connections && peer->queue.n == 0) {
 		launch(client, peer, request, now_ms);
 	} else if (peer->queue.n >= HTTP_QUEUE_MAX_REQUESTS) {
 		snprintf(text, sizeof(text), "%d requests wait for participant %s already",
 				 HTTP_QUEUE_MAX_REQUESTS, peer->name);
-		finish_unsent(client, request, HTTP_NOT_CONNECTED, text);
+		finish_unsent(client, peer, request, HTTP_NOT_CONNECTED, text);
 	} else {
 		list_push(&peer->queue, request);
-		count(&client->n_queued, 1);
+		count_queued(client, peer, 1);
 		expire_by(client, request->deadline_ms);
 	}
 }
@@ -223,7 +237,7 @@ static void admit(struct http_client *client, struct http_request *request, int6
 static void launch_queued(struct http_client *client, struct http_peer *peer, int64_t now_ms)
 {
 	while (peer->in_flight < peer->max_connections && peer->queue.n > 0) {
-		count(&client->n_queued, -1);
+		count_queued(client, peer, -1);
 		launch(client, peer, list_pop(&peer->queue), now_ms);
 	}
 }
@@ -238,6 +252,7 @@ static void collect(struct http_client *client, int64_t now_ms)
 		struct http_request *request;
 		struct http_peer *peer;
 		CURLcode ended = message->data.result;
+		curl_off_t took_us = 0;
 		CURL *easy = message->easy_handle;
 
 		if (message->msg != CURLMSG_DONE)
@@ -245,12 +260,13 @@ static void collect(struct http_client *client, int64_t now_ms)
 		CHECK(curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer) == CURLE_OK);
 		request = transfer->request;
 		peer = transfer->peer;
+		curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &took_us);
 		/* The message is gone with this. */
 		curl_multi_remove_handle(client->multi, easy);
 		http_transfer_end(transfer, ended);
 		unlink_in_flight(client, transfer);
 		give_idle(client, transfer);
-		finish(client, request);
+		finish(client, peer, request, took_us);
 		launch_queued(client, peer, now_ms);
 	}
 }
@@ -270,8 +286,8 @@ static void expire_queue(struct http_client *client, struct http_peer *peer, int
 			expire_by(client, request->deadline_ms);
 			continue;
 		}
-		count(&client->n_queued, -1);
-		finish_unsent(client, request, HTTP_NOT_CONNECTED,
+		count_queued(client, peer, -1);
+		finish_unsent(client, peer, request, HTTP_NOT_CONNECTED,
 					  "the deadline passed while it waited for a connection");
 	}
 }
@@ -296,8 +312,9 @@ static void cancel_waiting(struct http_client *client)
 
 	for (i = 0; i < client->n_peers; i++) {
 		while ((request = list_pop(&client->peers[i].queue))) {
-			count(&client->n_queued, -1);
-			finish_unsent(client, request, HTTP_CANCELLED, "the client was stopped");
+			count_queued(client, &client->peers[i], -1);
+			finish_unsent(client, &client->peers[i], request, HTTP_CANCELLED,
+						  "the client was stopped");
 		}
 	}
 }
@@ -307,12 +324,13 @@ static void cut_in_flight(struct http_client *client)
 	while (client->in_flight) {
 		struct http_transfer *transfer = client->in_flight;
 		struct http_request *request = transfer->request;
+		struct http_peer *peer = transfer->peer;
 
 		http_transfer_cut(transfer);
 		curl_multi_remove_handle(client->multi, transfer->easy);
 		unlink_in_flight(client, transfer);
 		give_idle(client, transfer);
-		finish(client, request);
+		finish(client, peer, request, -1);
 	}
 }
 
@@ -338,7 +356,7 @@ static void *run(void *arg)
 		now_ms = http_now_ms();
 		while ((request = list_pop(&incoming))) {
 			if (stop)
-				finish_unsent(client, request, HTTP_CANCELLED, "the client was stopped");
+				finish_unsent(client, NULL, request, HTTP_CANCELLED, "the client was stopped");
 			else
 				admit(client, request, now_ms);
 		}
@@ -443,6 +461,7 @@ static void client_free(struct http_client *client)
 		for (j = 0; client->peers[i].headers && client->peers[i].headers[j]; j++)
 			free(client->peers[i].headers[j]);
 		free(client->peers[i].headers);
+		http_stats_release(&client->peers[i].stats);
 	}
 	free(client->peers);
 	pthread_mutex_destroy(&client->mutex);
@@ -507,7 +526,7 @@ void http_client_stop(struct http_client *client, int64_t grace_ms)
 	pthread_join(client->thread, NULL);
 	/* A last one may have come from done, when the thread no longer looked. */
 	while ((request = list_pop(&client->incoming)))
-		finish_unsent(client, request, HTTP_CANCELLED, "the client was stopped");
+		finish_unsent(client, NULL, request, HTTP_CANCELLED, "the client was stopped");
 	client_free(client);
 }
 
@@ -520,4 +539,22 @@ void http_client_stats(struct http_client *client, struct http_client_stats *ret
 		.answered = client->n_answered,
 		.failed = client->n_failed,
 	};
+}
+
+void http_client_participants(struct http_client *client,
+							  void (*each)(void *ctx, const struct http_participant_stats *stats),
+							  void *ctx)
+{
+	int64_t now_ms = http_now_ms();
+
+	for (size_t i = 0; i < client->n_peers; i++) {
+		const struct http_peer *peer = &client->peers[i];
+		struct http_participant_stats stats = {.name = peer->name};
+
+		/* The one without a name is for addresses of other nodes. */
+		if (!*peer->name)
+			continue;
+		http_stats_read(&peer->stats, now_ms, &stats);
+		each(ctx, &stats);
+	}
 }

@@ -38,6 +38,7 @@ enum http_result {
 	HTTP_TOO_LARGE, /* a status came, and more body than is read */
 	HTTP_CANCELLED, /* the client was stopped, or not_after had passed, before it was sent */
 };
+enum { HTTP_RESULT_COUNT = HTTP_CANCELLED + 1 };
 
 /* A header of the answer that the caller wants to see. */
 struct http_wanted_header {
@@ -99,5 +100,43 @@ struct http_client_stats {
 	int64_t in_flight, queued, sent, answered, failed;
 };
 void http_client_stats(struct http_client *client, struct http_client_stats *ret_stats);
+
+/* Upper bounds in microseconds; the last bucket has none. X(microseconds, seconds as text) */
+#define HTTP_LATENCY_BUCKETS(X)                                                                    \
+	X(1000, "0.001")                                                                               \
+	X(2500, "0.0025")                                                                              \
+	X(5000, "0.005")                                                                               \
+	X(10000, "0.01")                                                                               \
+	X(25000, "0.025")                                                                              \
+	X(50000, "0.05")                                                                               \
+	X(100000, "0.1")                                                                               \
+	X(250000, "0.25")                                                                              \
+	X(500000, "0.5")                                                                               \
+	X(1000000, "1")                                                                                \
+	X(2500000, "2.5")                                                                              \
+	X(10000000, "10")                                                                              \
+	X(60000000, "60")
+
+#define X(us, text) +1
+enum { HTTP_LATENCY_N_BUCKETS = 1 HTTP_LATENCY_BUCKETS(X), HTTP_STATUS_CLASSES = 6 };
+#undef X
+
+/* Calls to one participant. in_flight and queued are of now, quantiles of the last minute or so,
+ * all else since the client was started. */
+struct http_participant_stats {
+	const char *name; /* borrowed from the client */
+	int64_t in_flight, queued;
+	int64_t requests;                        /* sent */
+	int64_t answers[HTTP_STATUS_CLASSES];    /* whole ones, by status / 100 */
+	int64_t results[HTTP_RESULT_COUNT];      /* of all that ended, sent or not */
+	int64_t buckets[HTTP_LATENCY_N_BUCKETS]; /* from sending to the end, however it ended */
+	int64_t sum_us;
+	int64_t recent; /* calls that the quantiles are of; 0: they say nothing */
+	double p50_ms, p95_ms, p99_ms;
+};
+/* Of every participant, by name. Thread: any. */
+void http_client_participants(struct http_client *client,
+							  void (*each)(void *ctx, const struct http_participant_stats *stats),
+							  void *ctx);
 
 #endif

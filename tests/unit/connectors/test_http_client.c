@@ -701,6 +701,59 @@ START_TEST(test_http_client__refuses_a_base_address_that_is_none)
 }
 END_TEST
 
+static void copy_stats(void *ctx, const struct http_participant_stats *stats)
+{
+	struct http_participant_stats *copies = ctx;
+
+	ck_assert_msg(strcmp(stats->name, "p") == 0 || strcmp(stats->name, "q") == 0, "%s",
+				  stats->name);
+	copies[*stats->name - 'p'] = *stats;
+}
+
+START_TEST(test_http_client__counts_for_each_participant)
+{
+	struct http_participant_stats stats[2] = {0};
+	CLEANUP(call_free_p) struct call *gate = NULL, *queued = NULL, *other = NULL, *slow = NULL;
+
+	restart(1, NULL);
+	call_free(exchange("GET", "/ok", NULL));
+	call_free(exchange("GET", "/status/422", NULL));
+	call_free(exchange("GET", "/close", NULL));
+	slow = call_new("GET", "/hang", NULL);
+	slow->request.timeout_ms = 100;
+	http_client_send(client, &slow->request);
+	await(slow);
+	gate = call_new("GET", "/gate", NULL);
+	queued = call_new("GET", "/ok", NULL);
+	http_client_send(client, &gate->request);
+	http_client_send(client, &queued->request);
+	other = call_new("GET", "/ok", NULL);
+	other->request.participant = "q";
+	http_client_send(client, &other->request);
+	await(other); /* those before it are in their places, then */
+	http_client_participants(client, copy_stats, stats);
+	ck_assert_int_eq(stats[0].in_flight, 1);
+	ck_assert_int_eq(stats[0].queued, 1);
+	ck_assert_int_eq(stats[0].requests, 5);
+	ck_assert_int_eq(stats[0].answers[2], 1);
+	ck_assert_int_eq(stats[0].answers[4], 1);
+	ck_assert_int_eq(stats[0].results[HTTP_BROKEN], 1);
+	ck_assert_int_eq(stats[0].results[HTTP_TIMED_OUT], 1);
+	ck_assert_int_eq(stats[0].recent, 4);
+	ck_assert_double_ge(stats[0].p99_ms, 80);
+	ck_assert_double_le(stats[0].p50_ms, stats[0].p99_ms);
+	ck_assert_int_eq(stats[1].requests, 1);
+	ck_assert_int_eq(stats[1].in_flight, 0);
+	http_script_open_gate(script);
+	await(gate);
+	await(queued);
+	http_client_participants(client, copy_stats, stats);
+	ck_assert_int_eq(stats[0].in_flight, 0);
+	ck_assert_int_eq(stats[0].queued, 0);
+	ck_assert_int_eq(stats[0].answers[2], 3);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("http_client");
@@ -709,6 +762,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_http_client__gives_status_body_and_content_type);
+	tcase_add_test(tc, test_http_client__counts_for_each_participant);
 	tcase_add_test(tc, test_http_client__sends_the_request_as_it_is_given);
 	tcase_add_test(tc, test_http_client__sends_a_large_body_without_asking_for_leave);
 	tcase_add_test(tc, test_http_client__sends_to_an_address_of_its_own);
