@@ -117,15 +117,13 @@ static void make_member(struct node *node, struct engine_options *engine)
 }
 
 /* The port is known only now. */
-static int start_member(struct node *node, struct err *err)
+static int set_address(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
 	const char *host = options->listen_address;
 	CLEANUP(free_p) char *address = NULL;
 	size_t len;
 
-	if (!node->member)
-		return 0;
 	if (options->advertise)
 		address = xstrdup(options->advertise);
 	else
@@ -140,7 +138,17 @@ static int start_member(struct node *node, struct err *err)
 					   "node.advertise: a URL as http://10.0.0.7:7878 of less than %d characters, "
 					   "not %.100s",
 					   NODE_ADDRESS_SIZE, address);
-	member_set_address(node->member, address);
+	memcpy(node->address, address, len + 1);
+	return 0;
+}
+
+static int start_member(struct node *node, struct err *err)
+{
+	int r = set_address(node, err);
+
+	if (r < 0 || !node->member)
+		return r;
+	member_set_address(node->member, node->address);
 	return member_start(node->member, err);
 }
 

@@ -53,10 +53,11 @@ struct node {
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */
 	struct hub *kafka;
-	struct alerts *alerts; /* NULL: nobody is told */
-	int port;              /* on which it listens */
-	bool draining;         /* atomic: intake is closed */
-	bool ready;            /* atomic: recovery is done and the store answers */
+	struct alerts *alerts;           /* NULL: nobody is told */
+	int port;                        /* on which it listens */
+	char address[NODE_ADDRESS_SIZE]; /* URL under which other nodes reach it */
+	bool draining;                   /* atomic: intake is closed */
+	bool ready;                      /* atomic: recovery is done and the store answers */
 };
 
 int node_start(const struct node_options *options, struct node **ret_node,

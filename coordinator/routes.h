@@ -65,6 +65,7 @@ enum route_flag {
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(own_attention, "POST", "/v1/attention/{group}/owner",                                        \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(overview, "GET", "/v1/overview", ROUTE_STORE)                                                \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
 	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \
 	X(livez, "GET", "/livez", 0)                                                                   \

@@ -28,6 +28,7 @@
 #include "coordinator/clock.h"
 #include "coordinator/http_text.h"
 #include "coordinator/log.h"
+#include "coordinator/overview.h"
 #include "coordinator/server_priv.h"
 
 enum {
@@ -537,6 +538,7 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
 	CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(server->id_prefix + 2 * i, 3, "%02x", random[i]);
+	server->overview = overview_new(node);
 	r = node->store->ops->reader_open(node->store, &server->reader, err);
 	if (r == 0) {
 		r = open_idempotency(server, err);
@@ -587,6 +589,7 @@ void server_stop(struct server *server)
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);
 	read_pool_stop(server->pool);
+	overview_free(server->overview);
 	if (server->idempotency)
 		server->idempotency->ops->close(server->idempotency);
 	if (server->reader)

@@ -51,6 +51,7 @@ struct server {
 	uint64_t n_requests;
 	size_t body_max;
 	struct http_origins origins;
+	struct overview *overview;
 	struct route_metrics metrics[ROUTE_COUNT + 1]; /* the last: no route */
 	int64_t replays, key_reuses, stale_pointers;
 
