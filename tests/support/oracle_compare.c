@@ -282,6 +282,29 @@ void oracle_check_memory(struct oracle *oracle)
 
 /* The rows of the store. */
 
+/* All that groups and lists are made of. */
+static void check_attention(struct oracle *oracle, struct oracle_saga *saga,
+							const struct saga_row *row)
+{
+	const struct attention *attention = saga_state_attention_of(saga->fold);
+	const char *step =
+		attention && attention->step >= 0 ? saga->fold->def->steps[attention->step].id : NULL;
+
+	if (!same_text(row->attention.group, attention ? attention->group : NULL) ||
+		!same_text(row->attention.kind, attention ? attention_kind_text(attention->kind) : NULL) ||
+		!same_text(row->attention.step, step) ||
+		!same_text(row->attention.code, attention ? attention->code : NULL) ||
+		row->attention_at != saga->fold->attention_at)
+		oracle_fail(oracle, saga->id,
+					"S7 attention in the row: %s of group %s since %lld; in the "
+					"fold: %s of group %s since %lld",
+					row->attention.kind ? row->attention.kind : "none",
+					row->attention.group ? row->attention.group : "none",
+					(long long)row->attention_at,
+					attention ? attention_kind_text(attention->kind) : "none",
+					attention ? attention->group : "none", (long long)saga->fold->attention_at);
+}
+
 static void check_row(struct oracle *oracle, struct oracle_saga *saga, const struct saga_row *row)
 {
 	const struct saga_state *fold = saga->fold;
@@ -294,6 +317,7 @@ static void check_row(struct oracle *oracle, struct oracle_saga *saga, const str
 		oracle_fail(oracle, saga->id, "S7 attention in the row: %s; in the fold: %s",
 					row->attention.text ? row->attention.text : "none",
 					saga_state_attention(fold) ? saga_state_attention(fold) : "none");
+	check_attention(oracle, saga, row);
 	if (row->ended_at != fold->ended_at || row->started_at != fold->started_at)
 		oracle_fail(oracle, saga->id, "S7 times of the row");
 	if (!row->due_at)
