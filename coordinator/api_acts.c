@@ -1,7 +1,13 @@
 /*
- * What an operator does to a saga: cancel (undo what was done) and terminate (stop where it is,
- * undo nothing). With ?dry_run=true nothing is done: the same decision is made on a copy of the
- * state that was folded from the history, and the calls that would follow are shown.
+ * What an operator does to a saga, to a step of it, or to the compensation of a step. The path says
+ * which act it is (sagas/act.h), the body is read by act_read.
+ *
+ * With ?dry_run=true nothing is done: the same decision is made on a copy of the state that was
+ * folded from the history, and the calls that would follow are shown.
+ *
+ * Only who has the saga's slot can act, so an act may be sent on; whoever does it answers with its
+ * effect when that is durable. A reset names a place in the history: what it means is found here,
+ * on the read pool, and posted with the sequence at which it was found.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,24 +18,28 @@
 #include "coordinator/dry_run.h"
 #include "coordinator/forward.h"
 #include "coordinator/node.h"
+#include "coordinator/reset.h"
 #include "coordinator/routes.h"
+#include "sagas/act_allowed.h"
 #include "sagas/json_text.h"
 
-enum { ACT_MAX_BYTES = 16 * 1024 };
+/* A reset is found anew when the saga has moved on meanwhile, so many times. */
+enum { RESETS_MAX = 5 };
 
-struct api_act {
-	enum engine_act act;
-	char *by, *reason;
-	int64_t if_match;
+struct act_request {
+	struct act act;
+	int64_t if_match;   /* as the caller said it */
+	int64_t reset_from; /* the sequence at which `forget` was found */
+	int tries;
+	bool dry;
 };
 
-static void act_free(void *state)
+static void request_free(void *state)
 {
-	struct api_act *act = state;
+	struct act_request *request = state;
 
-	free(act->by);
-	free(act->reason);
-	free(act);
+	act_release(&request->act);
+	free(request);
 }
 
 static void moved_on(struct exchange *ex, int64_t seq, int64_t expected)
@@ -40,6 +50,22 @@ static void moved_on(struct exchange *ex, int64_t seq, int64_t expected)
 					 (long long)seq, (long long)expected);
 }
 
+/* What the core says against the act. */
+static void refused(struct exchange *ex, const struct err *err)
+{
+	if (err->code == ERR_CONFLICT)
+		exchange_problem(ex, PROBLEM_ACT_REFUSED, "%s", err->text);
+	else if (err->code == ERR_NOT_FOUND)
+		exchange_problem(ex, PROBLEM_STEP_NOT_FOUND, "%s", err->text);
+	else if (err->code == ERR_INVALID)
+		exchange_problem(ex, PROBLEM_INVALID_BODY, "%s%s%s", err->place, *err->place ? ": " : "",
+						 err->text);
+	else
+		exchange_problem_err(ex, err);
+}
+
+/* Elsewhere. */
+
 static void owner_failed(struct exchange *ex, enum forward_failure failure)
 {
 	exchange_problem(ex, PROBLEM_UNAVAILABLE,
@@ -49,32 +75,91 @@ static void owner_failed(struct exchange *ex, enum forward_failure failure)
 						   "you try again");
 }
 
+/* As RFC 3986 has it. */
+static void write_escaped(const char *text, struct buf *out)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			strchr("-._~", c))
+			buf_add_char(out, (char)c);
+		else
+			buf_printf(out, "%%%02X", c);
+	}
+}
+
+/* The path as it came, put together again from the pattern and what stood in its braces. */
+static void write_path(const struct exchange *ex, struct buf *out)
+{
+	const char *const *param = ex->params;
+
+	for (const char *p = ex->route->pattern; *p; p++) {
+		if (*p != '{') {
+			buf_add_char(out, *p);
+			continue;
+		}
+		write_escaped(*param++, out);
+		p += strcspn(p, "}");
+	}
+}
+
 /* The slot is another node's, which alone can act. */
 static void act_elsewhere(struct exchange *ex)
 {
-	char owner[NODE_ADDRESS_SIZE] = "", path[64 + SAGA_ID_SIZE];
-	struct forward forward = {.address = owner, .path = path, .failed = owner_failed};
-	const struct api_act *act = ex->state;
+	CLEANUP(buf_release) struct buf path;
+	char owner[NODE_ADDRESS_SIZE] = "";
+	struct forward forward = {.address = owner, .failed = owner_failed};
 
-	snprintf(path, sizeof(path), "/v1/sagas/%s/%s", ex->params[0],
-			 act->act == ENGINE_CANCEL ? "cancel" : "terminate");
-	if (!exchange_was_forwarded(ex) && ex->node->member &&
+	buf_init(&path, FORWARD_PATH_SIZE - 1);
+	write_path(ex, &path);
+	forward.path = buf_str(&path);
+	if (!path.failed && !exchange_was_forwarded(ex) && ex->node->member &&
 		member_slot(ex->node->member, saga_id_slot(ex->params[0]), owner) == SLOT_THERE)
 		exchange_forward(ex, &forward);
 	else
 		owner_failed(ex, FORWARD_REFUSED);
 }
 
+/* Acting. */
+
+static void post_act(struct exchange *ex);
+static void read_reset(struct exchange *ex, struct store_reader *reader);
+static bool read_act(struct exchange *ex, struct act_request *request);
+
+/* What was found holds for a state that is gone. */
+static void reset_again(struct exchange *ex, const struct engine_call *call)
+{
+	struct act_request *request = ex->state;
+
+	if (request->if_match >= 0) {
+		moved_on(ex, call->seq, request->if_match);
+	} else if (++request->tries == RESETS_MAX) {
+		exchange_problem(ex, PROBLEM_ACT_REFUSED,
+						 "the saga moves on all the time; pause it before it is reset");
+	} else {
+		/* The engine has kept the act. */
+		if (read_act(ex, request))
+			exchange_read(ex, read_reset);
+	}
+}
+
 static void acted(struct exchange *ex)
 {
 	struct engine_call *call = exchange_take_call(ex);
+	const struct act_request *request = ex->state;
 
 	if (call->result == ERR_FENCED)
 		act_elsewhere(ex);
 	else if (call->result == 0)
 		answer_call(ex, call->ended ? 200 : 202, call);
+	else if (call->result == ERR_CONFLICT && call->if_match >= 0 && call->seq != call->if_match &&
+			 request->reset_from > 0)
+		reset_again(ex, call);
 	else if (call->result == ERR_CONFLICT && call->if_match >= 0 && call->seq != call->if_match)
 		moved_on(ex, call->seq, call->if_match);
+	else if (call->seq > 0)
+		refused(ex, &call->err); /* by the saga, which is there */
 	else
 		saga_read_failed(ex, call->id, &call->err);
 	engine_call_free(call);
@@ -82,93 +167,189 @@ static void acted(struct exchange *ex)
 
 static void post_act(struct exchange *ex)
 {
-	struct api_act *act = ex->state;
-	struct engine_call *call = engine_call_new(act->act);
+	struct act_request *request = ex->state;
+	struct engine_call *call = engine_call_for_act(ex->ns, ex->params[0], &request->act);
 
-	snprintf(call->id, sizeof(call->id), "%s", ex->params[0]);
-	call->by = TAKE(act->by);
-	call->reason = TAKE(act->reason);
-	call->if_match = act->if_match;
+	call->if_match = request->reset_from > 0 ? request->reset_from : request->if_match;
 	exchange_post(ex, call, acted);
 }
 
-/* Thread: read pool. */
+/* Reading, for a dry run or for what a reset means. Thread: read pool. */
+
+static bool read_current(struct exchange *ex, struct store_reader *reader, struct saga_view *view)
+{
+	const struct act_request *request = ex->state;
+	struct err err;
+
+	if (saga_view_read(reader, ex->node->registry, ex->ns, ex->params[0], 0, view, &err) < 0) {
+		saga_read_failed(ex, ex->params[0], &err);
+		return false;
+	}
+	if (request->if_match < 0 || request->if_match == view->seq)
+		return true;
+	moved_on(ex, view->seq, request->if_match);
+	return false;
+}
+
+static bool find_forgotten(struct exchange *ex, struct store_reader *reader,
+						   const struct saga_view *view)
+{
+	struct act_request *request = ex->state;
+	struct err err;
+
+	if (request->act.kind != ACT_RESET)
+		return true;
+	if (reset_find(reader, ex->node->registry, view, &request->act, &err) == 0)
+		return true;
+	refused(ex, &err);
+	return false;
+}
+
+static void read_reset(struct exchange *ex, struct store_reader *reader)
+{
+	CLEANUP(saga_view_release) struct saga_view view = {0};
+	struct act_request *request = ex->state;
+
+	if (!read_current(ex, reader, &view) || !find_forgotten(ex, reader, &view))
+		return;
+	request->reset_from = view.seq;
+	ex->next = post_act;
+}
+
 static void read_dry_run(struct exchange *ex, struct store_reader *reader)
 {
 	CLEANUP(saga_view_release) struct saga_view view = {0};
-	const struct api_act *act = ex->state;
-	const struct act what = {
-		.kind = act->act == ENGINE_CANCEL ? ACT_CANCEL : ACT_TERMINATE,
-		.item = -1,
-		.by = act->by,
-		.reason = act->reason,
-	};
+	const struct act_request *request = ex->state;
 	struct err err;
 
-	if (saga_view_read(reader, ex->node->registry, ex->ns, ex->params[0], 0, &view, &err) < 0) {
-		saga_read_failed(ex, ex->params[0], &err);
+	if (!read_current(ex, reader, &view) || !find_forgotten(ex, reader, &view))
 		return;
-	}
-	if (act->if_match >= 0 && act->if_match != view.seq) {
-		moved_on(ex, view.seq, act->if_match);
-		return;
-	}
-	if (dry_run(view.state, &what, clock_wall(), &ex->out, &err) < 0) {
-		exchange_problem_err(ex, &err);
+	if (dry_run(view.state, &request->act, clock_wall(), &ex->out, &err) < 0) {
+		refused(ex, &err);
 		return;
 	}
 	exchange_add_header(ex, "ETag", "\"%lld\"", (long long)view.seq);
 	exchange_answer(ex, 200);
 }
 
-static char *text_member(const json_t *body, const char *name)
-{
-	const char *text = json_string_value(json_object_get(body, name));
+/* Taking it in. Thread: server. */
 
-	return text ? xstrdup(text) : NULL;
-}
-
-static void take_act(struct exchange *ex, enum engine_act what)
+/* The body, with what the path says. False: it is answered. */
+static bool read_act(struct exchange *ex, struct act_request *request)
 {
-	static const struct body_member members[] = {
-		{"reason", BODY_STRING, false, 1000},
-		{"by", BODY_STRING, false, 200},
-	};
-	static const char *const known[] = {"dry_run"};
 	CLEANUP(json_decref_p) json_t *body = NULL;
-	struct api_act *act = xcalloc(1, sizeof(*act));
-	bool dry = false;
+	struct problem_errors errors = {0};
+	struct act *act = &request->act;
+	struct err err = {0};
 
-	ex->state = act;
-	ex->free_state = act_free;
-	act->act = what;
-	if (ex->body.len > ACT_MAX_BYTES) {
-		exchange_problem(ex, PROBLEM_TOO_LARGE, "the body of an act has at most %d bytes",
-						 ACT_MAX_BYTES);
-		return;
+	if (ex->body.len == 0) {
+		body = json_object();
+	} else if (json_parse(buf_str(&ex->body), ex->body.len, &body, &err) < 0) {
+		exchange_problem(ex, PROBLEM_INVALID_JSON, "%s%s%s", err.place, *err.place ? ": " : "",
+						 err.text);
+		return false;
 	}
-	if (!exchange_arg_bool(ex, "dry_run", &dry) || !exchange_args_done(ex, known, 1) ||
-		!saga_id_param(ex) || !if_match(ex, &act->if_match) ||
-		!body_read(ex, members, ARRAY_SIZE(members), true, &body))
-		return;
-	act->by = text_member(body, "by");
+	if (act_is_of_step(act->kind))
+		act->step = xstrdup(ex->params[1]);
+	if (act->kind == ACT_SIGNAL)
+		act->name = xstrdup(ex->params[1]);
+	if (act_read(act, body, &err) < 0) {
+		problem_errors_add(&errors, err.place, 0, "%s", err.text);
+		exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors,
+								"the body does not fit the act; `errors` says where");
+		problem_errors_release(&errors);
+		return false;
+	}
 	if (!act->by)
 		act->by = xstrdup("api");
-	act->reason = text_member(body, "reason");
 	if (!act->reason)
 		act->reason = xstrdup("");
-	if (dry)
+	return true;
+}
+
+static void take_act(struct exchange *ex, enum act_kind kind, enum side side)
+{
+	static const char *const known[] = {"dry_run"};
+	struct act_request *request = xcalloc(1, sizeof(*request));
+
+	act_init(&request->act, kind);
+	request->act.side = side;
+	ex->state = request;
+	ex->free_state = request_free;
+	if (ex->body.len > ACT_BODY_MAX_BYTES) {
+		exchange_problem(ex, PROBLEM_TOO_LARGE, "the body of an act has at most %d bytes",
+						 ACT_BODY_MAX_BYTES);
+		return;
+	}
+	if (!exchange_arg_bool(ex, "dry_run", &request->dry) || !exchange_args_done(ex, known, 1) ||
+		!saga_id_param(ex) || !if_match(ex, &request->if_match) || !read_act(ex, request))
+		return;
+	if (request->dry)
 		exchange_read(ex, read_dry_run);
+	else if (kind == ACT_RESET)
+		exchange_read(ex, read_reset);
 	else
 		post_act(ex);
 }
 
-void api_cancel_saga(struct exchange *ex)
+#define SAGA_ACT_HANDLER(name, kind)                                                               \
+	void api_##name(struct exchange *ex)                                                           \
+	{                                                                                              \
+		take_act(ex, kind, SIDE_DO);                                                               \
+	}
+SAGA_ACT_HANDLER(cancel_saga, ACT_CANCEL)
+SAGA_ACT_HANDLER(terminate_saga, ACT_TERMINATE)
+SAGA_ACT_HANDLER(pause_saga, ACT_PAUSE)
+SAGA_ACT_HANDLER(resume_saga, ACT_RESUME)
+SAGA_ACT_HANDLER(compensate_saga, ACT_COMPENSATE)
+SAGA_ACT_HANDLER(retry_saga, ACT_RETRY)
+SAGA_ACT_HANDLER(reset_saga, ACT_RESET)
+SAGA_ACT_HANDLER(note_saga, ACT_NOTE)
+SAGA_ACT_HANDLER(own_saga, ACT_OWNER)
+SAGA_ACT_HANDLER(signal_saga, ACT_SIGNAL)
+
+#define STEP_ACT_HANDLER(verb, kind)                                                               \
+	void api_##verb##_step(struct exchange *ex)                                                    \
+	{                                                                                              \
+		take_act(ex, kind, SIDE_DO);                                                               \
+	}                                                                                              \
+	void api_##verb##_compensation(struct exchange *ex)                                            \
+	{                                                                                              \
+		take_act(ex, kind, SIDE_UNDO);                                                             \
+	}
+STEP_ACT_HANDLER(retry, ACT_STEP_RETRY)
+STEP_ACT_HANDLER(skip, ACT_STEP_SKIP)
+STEP_ACT_HANDLER(complete, ACT_STEP_COMPLETE)
+STEP_ACT_HANDLER(fail, ACT_STEP_FAIL)
+STEP_ACT_HANDLER(resolve, ACT_STEP_RESOLVE)
+
+/* GET /v1/sagas/{id}/acts */
+
+/* Thread: read pool. */
+static void read_acts(struct exchange *ex, struct store_reader *reader)
 {
-	take_act(ex, ENGINE_CANCEL);
+	CLEANUP(saga_view_release) struct saga_view view = {0};
+	CLEANUP(json_decref_p) json_t *acts = NULL;
+	struct err err;
+
+	if (saga_view_read(reader, ex->node->registry, ex->ns, ex->params[0], 0, &view, &err) < 0) {
+		saga_read_failed(ex, ex->params[0], &err);
+		return;
+	}
+	mark_calls_out(view.state);
+	acts = saga_acts_allowed(view.state, clock_wall());
+	buf_printf(&ex->out, "{\"id\":\"%s\",\"seq\":%lld,\"status\":\"%s\",\"saga\":", view.row.id,
+			   (long long)view.seq, saga_status_text(view.state->status));
+	json_write(json_object_get(acts, "saga"), &ex->out);
+	buf_add_lit(&ex->out, ",\"actions\":");
+	json_write(json_object_get(acts, "actions"), &ex->out);
+	buf_add_char(&ex->out, '}');
+	exchange_add_header(ex, "ETag", "\"%lld\"", (long long)view.seq);
+	exchange_answer(ex, 200);
 }
 
-void api_terminate_saga(struct exchange *ex)
+void api_get_acts(struct exchange *ex)
 {
-	take_act(ex, ENGINE_TERMINATE);
+	if (exchange_args_done(ex, NULL, 0) && saga_id_param(ex))
+		exchange_read(ex, read_acts);
 }

@@ -82,6 +82,12 @@ void answer_call(struct exchange *ex, int status, const struct engine_call *call
 	else
 		buf_printf(&ex->out, "{\"id\":\"%s\",\"namespace\":\"%s\",\"status\":\"%s\"}", call->id,
 				   ex->ns, saga_status_text(call->status));
+	if (call->act == ENGINE_ACT && !ex->out.failed) {
+		ex->out.len--; /* the brace that ends the saga */
+		buf_add_lit(&ex->out, ",\"effect\":");
+		act_effect_write(&call->effect, &ex->out);
+		buf_add_char(&ex->out, '}');
+	}
 	add_place(ex, call->id, call->seq);
 	exchange_answer(ex, status);
 }

@@ -24,7 +24,7 @@ void saga_read_failed(struct exchange *ex, const char *id, const struct err *err
 
 /* Answers with the saga: whole when it has ended or `whole` is set, else in brief. */
 void answer_view(struct exchange *ex, int status, const struct saga_view *view, bool whole);
-/* The same from the engine's answer. */
+/* The same from the engine's answer; of an act with its effect. */
 void answer_call(struct exchange *ex, int status, const struct engine_call *call);
 
 #endif

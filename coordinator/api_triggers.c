@@ -216,10 +216,10 @@ void api_get_trigger(struct exchange *ex)
 
 /* Acts. */
 
-enum act { ACT_PAUSE, ACT_RESUME, ACT_SEEK };
+enum trigger_act_kind { TRIGGER_PAUSE, TRIGGER_RESUME, TRIGGER_SEEK };
 
 struct trigger_act {
-	enum act act;
+	enum trigger_act_kind act;
 	char *by, *reason;
 	json_t *partition, *to; /* SEEK; partition NULL: all */
 	bool brokers_failed;
@@ -334,13 +334,13 @@ static int change_row(struct exchange *ex, struct triggers *triggers, struct tri
 
 	row->updated_at = clock_wall();
 	switch (act->act) {
-	case ACT_PAUSE:
-	case ACT_RESUME:
-		row->paused = act->act == ACT_PAUSE;
+	case TRIGGER_PAUSE:
+	case TRIGGER_RESUME:
+		row->paused = act->act == TRIGGER_PAUSE;
 		row->reason = act->reason;
 		row->by = act->by;
 		return 0;
-	case ACT_SEEK:
+	case TRIGGER_SEEK:
 		break;
 	}
 	if (!row->seeks || json_parse_stored(row->seeks, strlen(row->seeks), &seeks, err) < 0 ||
@@ -413,7 +413,7 @@ static void do_act(struct exchange *ex, struct store_reader *reader)
 		not_found(ex);
 		return;
 	}
-	if (act->act == ACT_SEEK && !read_to(ex, act->to, &seek))
+	if (act->act == TRIGGER_SEEK && !read_to(ex, act->to, &seek))
 		return;
 	for (int i = 0; i < PUT_TRIES && r == ERR_CONFLICT; i++)
 		r = try_act(ex, reader, triggers, name, seek, &err);
@@ -444,7 +444,7 @@ static bool check_partition(struct exchange *ex, const json_t *partition)
 	return false;
 }
 
-static void take_act(struct exchange *ex, enum act what)
+static void take_act(struct exchange *ex, enum trigger_act_kind what)
 {
 	static const struct body_member members[] = {
 		{"reason", BODY_STRING, false, 1000},
@@ -464,8 +464,8 @@ static void take_act(struct exchange *ex, enum act what)
 		return;
 	}
 	if (!exchange_args_done(ex, NULL, 0) ||
-		!body_read(ex, members, what == ACT_SEEK ? ARRAY_SIZE(members) : 2, what != ACT_SEEK,
-				   &body))
+		!body_read(ex, members, what == TRIGGER_SEEK ? ARRAY_SIZE(members) : 2,
+				   what != TRIGGER_SEEK, &body))
 		return;
 	act->by = text_member(body, "by");
 	act->reason = text_member(body, "reason");
@@ -477,15 +477,15 @@ static void take_act(struct exchange *ex, enum act what)
 
 void api_pause_trigger(struct exchange *ex)
 {
-	take_act(ex, ACT_PAUSE);
+	take_act(ex, TRIGGER_PAUSE);
 }
 
 void api_resume_trigger(struct exchange *ex)
 {
-	take_act(ex, ACT_RESUME);
+	take_act(ex, TRIGGER_RESUME);
 }
 
 void api_seek_trigger(struct exchange *ex)
 {
-	take_act(ex, ACT_SEEK);
+	take_act(ex, TRIGGER_SEEK);
 }

@@ -110,18 +110,40 @@ static void queue_add(struct queue *queue, const struct decision *decision)
 		queue_push(queue, &decision->commands[i]);
 }
 
-static void queue_add_published(struct queue *queue, const struct exec *exec,
-								struct command command)
+/* Whether the fold says that somebody is asked: a call that is out, or a command. */
+static bool is_asked(const struct exec *exec)
 {
-	if (exec->status != EXEC_RUNNING || !exec->published || exec->out || exec->probe_out)
+	return exec->status == EXEC_RUNNING && exec->request &&
+		   (exec->request->kind == REQUEST_HTTP || exec->request->kind == REQUEST_COMMAND);
+}
+
+static void mark_exec(struct exec *exec)
+{
+	if (is_asked(exec) && !exec->published)
+		exec->out = true;
+}
+
+void mark_calls_out(struct saga_state *state)
+{
+	for (int i = 0; i < state->def->n_steps; i++) {
+		for (int j = 0; j < state->steps[i].n_actions; j++) {
+			mark_exec(&state->steps[i].actions[j].run);
+			mark_exec(&state->steps[i].actions[j].undo);
+		}
+	}
+}
+
+static void queue_add_asked(struct queue *queue, const struct exec *exec, struct command command)
+{
+	if (!is_asked(exec))
 		return;
 	command.attempt = exec->attempt;
 	command.request = exec->request;
 	queue_push(queue, &command);
 }
 
-/* Commands that the broker has are not sent again, and waited for all the same. */
-static void add_published(const struct saga_state *state, struct queue *queue)
+/* What was sent and is waited for. */
+static void queue_add_in_flight(const struct saga_state *state, struct queue *queue)
 {
 	for (int i = 0; i < state->def->n_steps; i++) {
 		const struct step_def *def = &state->def->steps[i];
@@ -130,10 +152,10 @@ static void add_published(const struct saga_state *state, struct queue *queue)
 			const struct action_state *action = &state->steps[i].actions[j];
 			int item = def->for_each || def->repeat_until ? j : -1;
 
-			queue_add_published(queue, &action->run,
-								(struct command){.step = i, .item = item, .kind = CALL_DO});
-			queue_add_published(queue, &action->undo,
-								(struct command){.step = i, .item = item, .kind = CALL_UNDO});
+			queue_add_asked(queue, &action->run,
+							(struct command){.step = i, .item = item, .kind = CALL_DO});
+			queue_add_asked(queue, &action->undo,
+							(struct command){.step = i, .item = item, .kind = CALL_UNDO});
 		}
 	}
 }
@@ -199,22 +221,33 @@ static void write_events(const struct decision *decision, struct buf *out)
 	buf_add_char(out, ']');
 }
 
+/* Which act, and on what. */
+static void write_act(const struct act *act, struct buf *out)
+{
+	buf_printf(out, "\"act\":\"%s\"", act_kind_text(act->kind));
+	if (!act_is_of_step(act->kind))
+		return;
+	add_member(out, "step", act->step);
+	if (act->item >= 0)
+		buf_printf(out, ",\"item\":%d", act->item);
+	buf_printf(out, ",\"compensation\":%s", act->side == SIDE_UNDO ? "true" : "false");
+}
+
 static int dry_run_on(struct saga_state *state, const struct act *act, wall_ms now,
-					  struct decision *outstanding, struct decision *decision, struct buf *out,
-					  struct err *err)
+					  struct decision *decision, struct buf *out, struct err *err)
 {
 	CLEANUP(queue_release) struct queue waited_for = {0};
-	struct input in = {.type = INPUT_ACT, .act = act};
+	struct input input = {.type = INPUT_ACT, .act = act};
 	int r;
 
-	saga_recover(state, now, outstanding);
-	queue_add(&waited_for, outstanding);
-	add_published(state, &waited_for);
-	r = saga_decide(state, &in, now, decision, err);
+	queue_add_in_flight(state, &waited_for);
+	mark_calls_out(state);
+	r = saga_decide(state, &input, now, decision, err);
 	if (r < 0)
 		return r;
-	buf_printf(out, "{\"dry_run\":true,\"act\":\"%s\",\"status\":\"%s\"", act_kind_text(act->kind),
-			   saga_status_text(state->status));
+	buf_add_lit(out, "{\"dry_run\":true,");
+	write_act(act, out);
+	buf_printf(out, ",\"status\":\"%s\"", saga_status_text(state->status));
 	write_events(decision, out);
 	buf_add_lit(out, ",\"in_flight\":[");
 	for (size_t i = 0; i < waited_for.n; i++) {
@@ -231,13 +264,11 @@ static int dry_run_on(struct saga_state *state, const struct act *act, wall_ms n
 int dry_run(struct saga_state *state, const struct act *act, wall_ms now, struct buf *out,
 			struct err *err)
 {
-	struct decision outstanding, decision;
+	struct decision decision;
 	int r;
 
-	decision_init(&outstanding);
 	decision_init(&decision);
-	r = dry_run_on(state, act, now, &outstanding, &decision, out, err);
-	decision_release(&outstanding);
+	r = dry_run_on(state, act, now, &decision, out, err);
 	decision_release(&decision);
 	return r;
 }

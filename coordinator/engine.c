@@ -33,29 +33,6 @@ struct slots_mail {
 	int slots[];
 };
 
-struct engine_call *engine_call_new(enum engine_act act)
-{
-	struct engine_call *call = xcalloc(1, sizeof(*call));
-
-	call->act = act;
-	call->if_match = -1;
-	return call;
-}
-
-void engine_call_free(struct engine_call *call)
-{
-	if (!call)
-		return;
-	free(call->ns);
-	free(call->key);
-	free(call->by);
-	free(call->reason);
-	free(call->saga_json);
-	saga_def_unref(call->def);
-	jval_unref(call->input);
-	free(call);
-}
-
 /* What others post. */
 
 int engine_post(struct engine *engine, struct engine_call *call, struct err *err)

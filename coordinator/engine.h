@@ -9,6 +9,7 @@
 #define COORDINATOR_ENGINE_H
 
 #include "coordinator/mailbox.h"
+#include "sagas/act.h"
 #include "sagas/def.h"
 #include "sagas/hash.h"
 #include "sagas/id.h"
@@ -17,8 +18,7 @@
 
 enum engine_act {
 	ENGINE_START,
-	ENGINE_CANCEL,
-	ENGINE_TERMINATE,
+	ENGINE_ACT,  /* what a person does to a saga */
 	ENGINE_WAIT, /* for the end of a saga that was started before */
 };
 
@@ -32,8 +32,8 @@ struct engine_call {
 	char *key;                         /* START; NULL: none */
 	char fingerprint[SHA256_HEX_SIZE]; /* START */
 	struct jval *input;                /* START; handed over */
-	char *by, *reason;                 /* CANCEL, TERMINATE */
-	int64_t if_match;                  /* CANCEL, TERMINATE: expected history sequence; -1: any */
+	struct act *doing;                 /* ACT; on the heap, handed over, gone with the answer */
+	int64_t if_match;                  /* ACT: expected history sequence; -1: any */
 	int64_t wait_ms; /* START, WAIT: answer when terminal or after this long; 0: at once */
 	/* Called once on the engine's thread; it must not block, and it takes the call back. */
 	void (*answer)(struct engine_call *call);
@@ -49,10 +49,26 @@ struct engine_call {
 	int64_t seq;     /* of the last durable history row: the ETag */
 	char *saga_json; /* of saga_state_write when ended, else saga_state_write_brief; may be NULL */
 	size_t saga_json_len;
+	/*
+	 * ACT: what became durable with it, by type; none when the saga had taken this act before. seq
+	 * is the row that they are in, or without any the last one.
+	 */
+	struct act_effect {
+		enum act_kind kind;      /* of the act, also when it is refused */
+		enum event_type *events; /* owned */
+		size_t n_events;
+		int64_t seq;
+		enum saga_status status_before, status_after;
+	} effect;
 };
 
 struct engine_call *engine_call_new(enum engine_act act) MUST_CHECK;
+/* An act on a saga; the call takes over what act holds, and leaves nothing there. */
+struct engine_call *engine_call_for_act(const char *ns, const char *id, struct act *act) MUST_CHECK;
 void engine_call_free(struct engine_call *call);
+
+/* Appends {"events":[types…],"seq":n,"status_before":…,"status_after":…}. */
+void act_effect_write(const struct act_effect *effect, struct buf *out);
 
 struct call_reply;
 struct command;

@@ -27,7 +27,7 @@ struct forwarding {
 	char lines[HEADERS_MAX][HEADER_SIZE];
 	int n_headers;
 	char address[NODE_ADDRESS_SIZE];
-	char path[160];
+	char path[FORWARD_PATH_SIZE];
 };
 
 bool exchange_was_forwarded(struct exchange *ex)

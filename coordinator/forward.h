@@ -19,6 +19,8 @@ const char *exchange_forwarded_id(struct exchange *ex);
 /* How the other node was not heard: it was not reached or refused, or nobody knows. */
 enum forward_failure { FORWARD_REFUSED, FORWARD_UNKNOWN };
 
+enum { FORWARD_PATH_SIZE = 1024 };
+
 struct forward {
 	const char *address; /* borrowed until the function returns, as path and saga_id */
 	const char *path;

@@ -29,8 +29,10 @@
 	X(PROBLEM_TRIGGER_NOT_FOUND, "trigger_not_found", 404, "There is no such trigger")             \
 	X(PROBLEM_DEAD_LETTER_NOT_FOUND, "dead_letter_not_found", 404, "There is no such dead letter") \
 	X(PROBLEM_ATTENTION_NOT_FOUND, "attention_not_found", 404, "There is no such group")           \
+	X(PROBLEM_STEP_NOT_FOUND, "step_not_found", 404, "The saga has no such action")                \
 	X(PROBLEM_METHOD_NOT_ALLOWED, "method_not_allowed", 405, "This path has other methods")        \
 	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
+	X(PROBLEM_ACT_REFUSED, "act_refused", 409, "The state of the saga does not allow this act")    \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \
 	X(PROBLEM_TOO_LARGE, "payload_too_large", 413, "The body is too large")                        \
 	X(PROBLEM_MEDIA_TYPE, "unsupported_media_type", 415, "The body has the wrong media type")      \

@@ -21,6 +21,7 @@ enum route_flag {
 	ROUTE_REST = 1 << 4,   /* the last parameter is all that is left of the path */
 	ROUTE_PAGE = 1 << 5,   /* what a browser shows: confined by the headers of a page */
 	ROUTE_STREAM = 1 << 6, /* an answer without an end: only for pages of this server */
+	ROUTE_ACT = ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON,
 };
 
 /* X(name, method, pattern, flags); the handler is api_<name>. */
@@ -30,8 +31,28 @@ enum route_flag {
 	X(get_saga, "GET", "/v1/sagas/{id}", ROUTE_STORE)                                              \
 	X(get_history, "GET", "/v1/sagas/{id}/history", ROUTE_STORE)                                   \
 	X(get_compensations, "GET", "/v1/sagas/{id}/compensations", ROUTE_STORE)                       \
-	X(cancel_saga, "POST", "/v1/sagas/{id}/cancel", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)       \
-	X(terminate_saga, "POST", "/v1/sagas/{id}/terminate", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON) \
+	X(get_acts, "GET", "/v1/sagas/{id}/acts", ROUTE_STORE)                                         \
+	X(cancel_saga, "POST", "/v1/sagas/{id}/cancel", ROUTE_ACT)                                     \
+	X(terminate_saga, "POST", "/v1/sagas/{id}/terminate", ROUTE_ACT)                               \
+	X(pause_saga, "POST", "/v1/sagas/{id}/pause", ROUTE_ACT)                                       \
+	X(resume_saga, "POST", "/v1/sagas/{id}/resume", ROUTE_ACT)                                     \
+	X(compensate_saga, "POST", "/v1/sagas/{id}/compensate", ROUTE_ACT)                             \
+	X(retry_saga, "POST", "/v1/sagas/{id}/retry", ROUTE_ACT)                                       \
+	X(reset_saga, "POST", "/v1/sagas/{id}/reset", ROUTE_ACT)                                       \
+	X(note_saga, "POST", "/v1/sagas/{id}/note", ROUTE_ACT)                                         \
+	X(own_saga, "POST", "/v1/sagas/{id}/owner", ROUTE_ACT)                                         \
+	X(signal_saga, "POST", "/v1/sagas/{id}/signals/{name}", ROUTE_ACT)                             \
+	X(retry_step, "POST", "/v1/sagas/{id}/steps/{step}/retry", ROUTE_ACT)                          \
+	X(skip_step, "POST", "/v1/sagas/{id}/steps/{step}/skip", ROUTE_ACT)                            \
+	X(complete_step, "POST", "/v1/sagas/{id}/steps/{step}/complete", ROUTE_ACT)                    \
+	X(fail_step, "POST", "/v1/sagas/{id}/steps/{step}/fail", ROUTE_ACT)                            \
+	X(resolve_step, "POST", "/v1/sagas/{id}/steps/{step}/resolve", ROUTE_ACT)                      \
+	X(retry_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/retry", ROUTE_ACT)     \
+	X(skip_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/skip", ROUTE_ACT)       \
+	X(complete_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/complete",          \
+	  ROUTE_ACT)                                                                                   \
+	X(fail_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/fail", ROUTE_ACT)       \
+	X(resolve_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/resolve", ROUTE_ACT) \
 	X(get_key, "GET", "/v1/idempotency/{definition}/{key}", ROUTE_STORE)                           \
 	X(forget_key, "DELETE", "/v1/idempotency/{definition}/{key}", ROUTE_STORE)                     \
 	X(list_definitions, "GET", "/v1/definitions", ROUTE_STORE)                                     \

@@ -105,6 +105,7 @@ void turn__saga_free(struct turn *turn, struct live_saga *saga)
 	attention_ref_release(&saga->row_attention);
 	attention_ref_release(&saga->next_attention);
 	free(saga->sent);
+	free(saga->armed);
 	free(saga);
 }
 
@@ -142,7 +143,7 @@ void turn__answer(struct turn *turn, struct engine_call *call, struct live_saga 
 		call->status = saga->row_status;
 	}
 	if (saga && saga->state && saga->phase != PHASE_COMMITTING) {
-		call->status = saga->state->status;
+		call->status = call->effect.status_after = saga->state->status;
 		call->ended = saga_status_is_terminal(call->status);
 		if (call->result == 0)
 			fill_json(turn, call, saga->state);
@@ -150,6 +151,9 @@ void turn__answer(struct turn *turn, struct engine_call *call, struct live_saga 
 	/* Values are not counted with atomics: they stay on this side. */
 	jval_unref(call->input);
 	call->input = NULL;
+	if (call->doing)
+		act_release(call->doing);
+	free(TAKE(call->doing));
 	turn->ports->answer(turn->ctx, call);
 }
 

@@ -38,30 +38,44 @@ static int check_act(const struct live_saga *saga, const struct engine_call *cal
 	if (call->if_match >= 0 && (call->if_match != saga->seq || saga->decision.n_events > 0))
 		return err_set(err, ERR_CONFLICT, "the saga has moved on from sequence %lld",
 					   (long long)call->if_match);
-	if (saga_status_is_terminal(saga->state->status))
-		return err_set(err, ERR_CONFLICT, "the saga has ended: it is %s",
-					   saga_status_text(saga->state->status));
 	return 0;
+}
+
+/* What of the decision is the act's: the events from the first on. */
+static void note_effect(const struct live_saga *saga, struct engine_call *call, size_t first,
+						enum saga_status before)
+{
+	struct act_effect *effect = &call->effect;
+
+	/* It may be fed again, after a commit that failed. */
+	free(effect->events);
+	effect->n_events = saga->decision.n_events - first;
+	effect->events = xcalloc(effect->n_events + 1, sizeof(*effect->events));
+	for (size_t i = 0; i < effect->n_events; i++)
+		effect->events[i] = saga->decision.events[first + i].type;
+	effect->seq = saga->seq + (effect->n_events > 0);
+	effect->status_before = before;
 }
 
 static void feed_act(struct turn *turn, struct live_saga *saga, struct engine_call *call,
 					 wall_ms now)
 {
-	const struct act act = {
-		.kind = call->act == ENGINE_CANCEL ? ACT_CANCEL : ACT_TERMINATE,
-		.item = -1,
-		.by = call->by,
-		.reason = call->reason,
-	};
 	struct input in = {
 		.type = INPUT_ACT,
 		.random = turn->ports->random(turn->ctx),
-		.act = &act,
+		.act = call->doing,
 	};
+	size_t first = saga->decision.n_events;
+	enum saga_status before;
 
 	call->result = check_act(saga, call, &call->err);
+	if (call->result < 0)
+		return;
+	before = saga->state->status;
+	turn__note_armed(saga, call->doing);
+	call->result = saga_decide(saga->state, &in, now, &saga->decision, &call->err);
 	if (call->result == 0)
-		call->result = saga_decide(saga->state, &in, now, &saga->decision, &call->err);
+		note_effect(saga, call, first, before);
 }
 
 static void feed_call(struct turn *turn, struct live_saga *saga, struct engine_call *call,
@@ -72,8 +86,7 @@ static void feed_call(struct turn *turn, struct live_saga *saga, struct engine_c
 	case ENGINE_START:
 		feed_start(turn, saga, call, now);
 		break;
-	case ENGINE_CANCEL:
-	case ENGINE_TERMINATE:
+	case ENGINE_ACT:
 		feed_act(turn, saga, call, now);
 		break;
 	case ENGINE_WAIT:
@@ -211,6 +224,7 @@ void turn__decide(struct turn *turn, struct live_saga *saga)
 	if (turn->lifecycle.topic && begun)
 		lifecycle = lifecycle_before(saga->state);
 	decision_init(&saga->decision);
+	saga->n_armed = 0;
 	if (saga->recover && saga->state && !saga_status_is_terminal(saga->state->status))
 		saga_recover(saga->state, now, &saga->decision);
 	saga->recover = false;

@@ -61,6 +61,11 @@ struct sent_call {
 	int64_t attempt;
 };
 
+/* An action whose compensation was armed before an act that may have it forgotten. */
+struct armed_action {
+	int step, index;
+};
+
 /* A saga in memory. */
 struct live_saga {
 	struct heap_node timer; /* IDLE: when it is due; LOADING: when to ask again */
@@ -78,6 +83,8 @@ struct live_saga {
 	struct mail_list queue, consumed;
 	int n_calls, n_deliveries; /* in queue */
 	struct decision decision;
+	struct armed_action *armed; /* before acts of this decision */
+	size_t n_armed;
 	/* What the row says, and what it will say after the commit. */
 	enum saga_status row_status;
 	wall_ms row_due_at;
@@ -237,6 +244,8 @@ struct saga_due turn__due_times(const struct turn *turn, const struct live_saga 
 void turn__decide(struct turn *turn, struct live_saga *saga);
 
 /* turn_stage.c */
+/* Before an act is decided: of what it has forgotten, the rows must say so. */
+void turn__note_armed(struct live_saga *saga, const struct act *act);
 /* When the saga's row is to say that it sleeps: until then; 0: it is awake. */
 wall_ms turn__sleep_until(const struct live_saga *saga, wall_ms now);
 /* What was decided becomes an item of the open batch; or the saga is parked. */

@@ -6,9 +6,20 @@
 
 #include "coordinator/turn_priv.h"
 
-static bool is_compensation_event(const struct event *event)
+/* An act may decide about a compensation by itself. */
+static bool is_act_on_compensation(const struct saga_state *state, const struct event *event)
+{
+	int index = event->item < 0 ? 0 : event->item;
+
+	return event->step >= 0 && index < state->steps[event->step].n_actions &&
+		   state->steps[event->step].actions[index].comp != COMP_NOT_ARMED;
+}
+
+static bool is_compensation_event(const struct saga_state *state, const struct event *event)
 {
 	switch (event->type) {
+	case EV_ACT_TAKEN:
+		return is_act_on_compensation(state, event);
 	case EV_COMPENSATION_ARMED:
 	case EV_COMPENSATION_STARTED:
 	case EV_COMPENSATION_COMPLETED:
@@ -37,7 +48,6 @@ static bool is_compensation_event(const struct event *event)
 	case EV_SAGA_ATTENTION:
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
-	case EV_ACT_TAKEN:
 		return false;
 	}
 	return false;
@@ -66,6 +76,48 @@ static const char *action_text(enum action_kind kind)
 static const char *copy_text(struct batch *batch, const char *text)
 {
 	return text ? batch_copy(batch, text, strlen(text)) : NULL;
+}
+
+void turn__note_armed(struct live_saga *saga, const struct act *act)
+{
+	const struct saga_state *state = saga->state;
+
+	if (act->kind != ACT_RESET && (act->kind != ACT_RETRY || !act->step))
+		return;
+	for (int i = 0; i < state->def->n_steps; i++) {
+		for (int j = 0; j < state->steps[i].n_actions; j++) {
+			if (state->steps[i].actions[j].comp == COMP_NOT_ARMED)
+				continue;
+			saga->armed = xrealloc_array(saga->armed, saga->n_armed + 1, sizeof(*saga->armed));
+			saga->armed[saga->n_armed++] = (struct armed_action){i, j};
+		}
+	}
+}
+
+/* What was armed before an act, and begins anew with it. */
+static bool is_forgotten(const struct saga_state *state, const struct armed_action *armed)
+{
+	const struct step_state *step = &state->steps[armed->step];
+
+	return armed->index >= step->n_actions || step->actions[armed->index].comp == COMP_NOT_ARMED;
+}
+
+static void fill_forgotten(struct turn *turn, const struct saga_state *state,
+						   const struct armed_action *armed, wall_ms now,
+						   struct compensation_row *row)
+{
+	const struct step_def *step = &state->def->steps[armed->step];
+
+	*row = (struct compensation_row){
+		.step = copy_text(turn->open, step->id),
+		.item = step->for_each || step->repeat_until ? armed->index : -1,
+		.action = action_text(step->undo.kind),
+		.status = COMP_NOT_ARMED,
+		/* The request of the run that is over must not be taken for one of the next. */
+		.request = "null",
+		.request_len = 4,
+		.updated_at = now,
+	};
 }
 
 /* The row of the ledger, as the state now says it; the request is written when it is first known.
@@ -103,15 +155,18 @@ static void fill_compensations(struct turn *turn, struct live_saga *saga, wall_m
 	size_t n = 0;
 
 	for (size_t i = 0; i < decision->n_events; i++)
-		n += is_compensation_event(&decision->events[i]);
-	if (n == 0)
+		n += is_compensation_event(saga->state, &decision->events[i]);
+	if (n + saga->n_armed == 0)
 		return;
-	rows = batch_alloc(turn->open, n * sizeof(*rows));
+	rows = batch_alloc(turn->open, (n + saga->n_armed) * sizeof(*rows));
 	item->compensations = rows;
 	for (size_t i = 0; i < decision->n_events; i++)
-		if (is_compensation_event(&decision->events[i]))
+		if (is_compensation_event(saga->state, &decision->events[i]))
 			fill_compensation(turn, saga->state, &decision->events[i], now,
 							  &rows[item->n_compensations++]);
+	for (size_t i = 0; i < saga->n_armed; i++)
+		if (is_forgotten(saga->state, &saga->armed[i]))
+			fill_forgotten(turn, saga->state, &saga->armed[i], now, &rows[item->n_compensations++]);
 }
 
 static bool begins_to_wait(const struct decision *decision)
@@ -181,6 +236,15 @@ static struct attention_ref copy_attention(struct batch *batch, const struct att
 	};
 }
 
+static bool has_new_owner(const struct decision *decision)
+{
+	for (size_t i = 0; i < decision->n_events; i++)
+		if (decision->events[i].type == EV_ACT_TAKEN && decision->events[i].step < 0 &&
+			strcmp(decision->events[i].name, act_kind_text(ACT_OWNER)) == 0)
+			return true;
+	return false;
+}
+
 /* The row of the saga: whole when it begins, and what has changed later. */
 static void fill_row(struct turn *turn, struct live_saga *saga, struct store_item *item)
 {
@@ -196,7 +260,8 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	}
 	if (item->seq > 1 && state->status == saga->row_status &&
 		saga->next_due_at == saga->row_due_at &&
-		same_attention(&saga->next_attention, &saga->row_attention))
+		same_attention(&saga->next_attention, &saga->row_attention) &&
+		!has_new_owner(&saga->decision))
 		return;
 	row = batch_alloc(batch, sizeof(*row));
 	row->slot = saga->slot;
@@ -212,6 +277,7 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	row->due_at = saga->next_due_at;
 	row->attention = copy_attention(batch, &saga->next_attention);
 	row->attention_at = state->attention_at;
+	row->owner = copy_text(batch, state->owner);
 	if (item->seq == 1)
 		item->create = row;
 	else

@@ -300,9 +300,9 @@ has '"by":"operator"' && has '"reason":"given up"'
 request GET "/v1/sagas/$held/compensations"
 is 200 && fits Ledger && ! [[ $body == *'"owed":0'* ]] || fail "what was left undone is not owed: $body"
 post "/v1/sagas/$held/cancel" '{"reason":"late"}'
-problem 409 conflict
+problem 409 act_refused
 post "/v1/sagas/$held/cancel?dry_run=true" '{"reason":"late"}'
-problem 409 conflict
+problem 409 act_refused
 # One that waits has nothing in flight: the dry run shows the undo, and the act does the same.
 yaml POST /v1/definitions $'saga: patient
 participants:

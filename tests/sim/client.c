@@ -62,20 +62,25 @@ static void start(struct sim *sim, struct client *client)
 	world_post(&sim->world, POST_CALL, call);
 }
 
-static void act(struct sim *sim, struct client *client, enum engine_act act)
+static void act(struct sim *sim, struct client *client, enum act_kind kind)
 {
-	struct engine_call *call = world_act_call(act, client->acked, "because");
+	struct engine_call *call = world_act_call(kind, client->acked, "because");
 
 	call->ctx = client;
-	client->maybe_cancelled |= act == ENGINE_CANCEL;
-	client->maybe_terminated |= act == ENGINE_TERMINATE;
-	if (act == ENGINE_WAIT)
-		call->wait_ms = 1 + rng_below(&sim->rng_client, 100000);
-	sim_trace(sim, "client %td %s %s", client - sim->clients,
-			  act == ENGINE_CANCEL      ? "cancels"
-			  : act == ENGINE_TERMINATE ? "terminates"
-										: "waits for",
+	client->maybe_cancelled |= kind == ACT_CANCEL;
+	client->maybe_terminated |= kind == ACT_TERMINATE;
+	sim_trace(sim, "client %td does %s to %s", client - sim->clients, act_kind_text(kind),
 			  client->acked);
+	world_post(&sim->world, POST_CALL, call);
+}
+
+static void wait_for(struct sim *sim, struct client *client)
+{
+	struct engine_call *call = world_wait_call(client->acked);
+
+	call->ctx = client;
+	call->wait_ms = 1 + rng_below(&sim->rng_client, 100000);
+	sim_trace(sim, "client %td waits for %s", client - sim->clients, client->acked);
 	world_post(&sim->world, POST_CALL, call);
 }
 
@@ -90,11 +95,16 @@ void client_act(struct sim *sim, struct client *client)
 		return;
 	}
 	if (what < 40)
-		act(sim, client, ENGINE_WAIT);
+		wait_for(sim, client);
 	else if (what < 80 && sim_fault(sim, FAULT_CANCEL, true))
-		act(sim, client, ENGINE_CANCEL);
+		act(sim, client, ACT_CANCEL);
 	else if (what >= 92 && sim_fault(sim, FAULT_TERMINATE, true))
-		act(sim, client, ENGINE_TERMINATE);
+		act(sim, client, ACT_TERMINATE);
+}
+
+static bool is_act(const struct engine_call *call, enum act_kind kind)
+{
+	return call->act == ENGINE_ACT && call->effect.kind == kind;
 }
 
 /* S2, S3: what a start is told must agree with what others were told of the same key. */
@@ -160,9 +170,9 @@ static void check_shown(struct sim *sim, const struct engine_call *call)
 		sim_fail(sim, call->id, "S7 an answer shows another status than the history");
 	if (call->ended && (!saga->ended || saga->end != call->status))
 		sim_fail(sim, call->id, "S1 an answer shows an end that is not stored");
-	if (call->act == ENGINE_TERMINATE && saga->end != SAGA_TERMINATED)
+	if (is_act(call, ACT_TERMINATE) && saga->end != SAGA_TERMINATED)
 		sim_fail(sim, call->id, "S1 a terminate is acknowledged before it is stored");
-	if (call->act == ENGINE_CANCEL && !saga->seen[EV_SAGA_CANCEL_REQUESTED])
+	if (is_act(call, ACT_CANCEL) && !saga->seen[EV_SAGA_CANCEL_REQUESTED])
 		sim_fail(sim, call->id, "S1 a cancel is acknowledged before it is stored");
 }
 
@@ -173,7 +183,7 @@ static void check_refused(struct sim *sim, const struct client *client,
 	const struct oracle_saga *saga = oracle_saga(&sim->oracle, call->id);
 	int i;
 
-	if (call->act != ENGINE_TERMINATE || call->result != ERR_CONFLICT || !saga || !saga->ended ||
+	if (!is_act(call, ACT_TERMINATE) || call->result != ERR_CONFLICT || !saga || !saga->ended ||
 		saga->end != SAGA_TERMINATED)
 		return;
 	for (i = 0; i < sim->n_clients; i++)
@@ -199,8 +209,8 @@ void client_answered(struct sim *sim, struct engine_call *call, bool lost)
 	if (call->act == ENGINE_START)
 		start_answered(sim, client, call, lost);
 	else if (!lost && call->result == 0) {
-		client->cancel_acked |= call->act == ENGINE_CANCEL;
-		client->terminate_acked |= call->act == ENGINE_TERMINATE;
+		client->cancel_acked |= is_act(call, ACT_CANCEL);
+		client->terminate_acked |= is_act(call, ACT_TERMINATE);
 	}
 	engine_call_free(call);
 }

@@ -330,15 +330,22 @@ struct engine_call *world_start_call(struct world *world, struct saga_def *def, 
 	return call;
 }
 
-struct engine_call *world_act_call(enum engine_act act, const char *id, const char *reason)
+struct engine_call *world_act_call(enum act_kind kind, const char *id, const char *reason)
 {
-	struct engine_call *call = engine_call_new(act);
+	struct act act;
+
+	act_init(&act, kind);
+	act.by = xstrdup("tester");
+	act.reason = xstrdup(reason);
+	return engine_call_for_act(WORLD_NS, id, &act);
+}
+
+struct engine_call *world_wait_call(const char *id)
+{
+	struct engine_call *call = engine_call_new(ENGINE_WAIT);
 
 	call->ns = xstrdup(WORLD_NS);
 	memcpy(call->id, id, SAGA_ID_SIZE);
-	call->by = xstrdup("tester");
-	call->reason = xstrdup(reason);
-	call->if_match = -1;
 	return call;
 }
 

@@ -106,7 +106,8 @@ void world_crash(struct world *world);
 /* A start; input is taken over. The key may be NULL. */
 struct engine_call *world_start_call(struct world *world, struct saga_def *def, const char *key,
 									 json_t *input, uint64_t random);
-struct engine_call *world_act_call(enum engine_act act, const char *id, const char *reason);
+struct engine_call *world_act_call(enum act_kind kind, const char *id, const char *reason);
+struct engine_call *world_wait_call(const char *id);
 void world_post(struct world *world, enum world_post_type type, void *what);
 
 /* How a call ends. The call is freed; the reply goes into the mailbox when the process that asked

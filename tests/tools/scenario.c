@@ -415,10 +415,10 @@ static void perform(struct scenario *s, const json_t *act)
 		return;
 	}
 	if (reason)
-		world_post(&s->world, POST_CALL, world_act_call(ENGINE_CANCEL, s->id, reason));
+		world_post(&s->world, POST_CALL, world_act_call(ACT_CANCEL, s->id, reason));
 	else
 		world_post(&s->world, POST_CALL,
-				   world_act_call(ENGINE_TERMINATE, s->id, text_of(act, "terminate")));
+				   world_act_call(ACT_TERMINATE, s->id, text_of(act, "terminate")));
 }
 
 /* The first act whose time has come or comes next; -1: none is left. */

@@ -231,6 +231,7 @@ START_TEST(test_engine__drains_and_goes_on_at_the_next_start)
 {
 	struct engine_call *call;
 	char id[SAGA_ID_SIZE];
+	struct act act;
 	struct err err;
 
 	deploy(calling);
@@ -241,10 +242,9 @@ START_TEST(test_engine__drains_and_goes_on_at_the_next_start)
 	ck_assert_int_eq(n.n_ended, 0);
 
 	start_node();
-	call = engine_call_new(ENGINE_TERMINATE);
-	memcpy(call->id, id, SAGA_ID_SIZE);
-	call->ns = xstrdup("default");
-	call->by = xstrdup("test");
+	act_init(&act, ACT_TERMINATE);
+	act.by = xstrdup("test");
+	call = engine_call_for_act("default", id, &act);
 	call->answer = answered;
 	ck_assert_int_eq(engine_post(n.engine, call, &err), 0);
 	wait_for_answers(2);

@@ -49,6 +49,7 @@ struct told {
 	enum saga_status status;
 	int64_t seq;
 	bool has_json;
+	char effect[300]; /* of an act */
 };
 
 enum commit_mode { COMMITS, FAILS, UNKNOWN_DROPPED, UNKNOWN_LANDED };
@@ -112,12 +113,15 @@ static void port_answer(void *ctx, struct engine_call *call)
 	told->seq = call->seq;
 	told->has_json = call->saga_json != NULL;
 	memcpy(told->existing_id, call->existing_id, sizeof(told->existing_id));
-	free(call->saga_json);
-	free(call->ns);
-	free(call->key);
-	jval_unref(call->input);
-	saga_def_unref(call->def);
-	free(call);
+	if (call->act == ENGINE_ACT && call->result == 0) {
+		struct buf text;
+
+		buf_init(&text, 0);
+		act_effect_write(&call->effect, &text);
+		snprintf(told->effect, sizeof(told->effect), "%s", buf_str(&text));
+		buf_release(&text);
+	}
+	engine_call_free(call);
 }
 
 static uint64_t port_random(void *ctx)
@@ -302,11 +306,18 @@ static void start(struct told *told)
 	start_keyed(told, NULL, 0);
 }
 
-static void act_on(enum engine_act act, const char *id, struct told *told)
+static struct engine_call *new_act(enum act_kind kind, const char *id, struct told *told)
 {
-	struct engine_call *call = new_call(act, id, told);
+	struct engine_call *call = new_call(ENGINE_ACT, id, told);
 
-	turn_call(w.turn, call);
+	call->doing = xcalloc(1, sizeof(*call->doing));
+	act_init(call->doing, kind);
+	return call;
+}
+
+static void act_on(enum act_kind kind, const char *id, struct told *told)
+{
+	turn_call(w.turn, new_act(kind, id, told));
 }
 
 static void wait_for(const char *id, int64_t wait_ms, struct told *told)
@@ -587,7 +598,7 @@ START_TEST(test_turn__answers_an_act_that_has_landed)
 
 	start(&told);
 	commit_all();
-	act_on(ENGINE_CANCEL, told.id, &cancel);
+	act_on(ACT_CANCEL, told.id, &cancel);
 	commit_as(UNKNOWN_LANDED);
 	ck_assert(!cancel.answered);
 	pass(100);
@@ -682,7 +693,7 @@ START_TEST(test_turn__parks_what_cannot_be_stored_and_harms_nobody)
 	ck_assert_int_lt(bad.result, 0);
 	ck_assert_int_eq(good.result, 0);
 	ck_assert_int_eq(turn_stats(w.turn)->sagas_parked, 1);
-	act_on(ENGINE_CANCEL, bad.id, &act);
+	act_on(ACT_CANCEL, bad.id, &act);
 	ck_assert_int_eq(act.result, ERR_CONFLICT);
 	finish();
 	ck_assert_int_eq(stored_status(good.id, NULL), SAGA_COMPLETED);
@@ -745,13 +756,13 @@ START_TEST(test_turn__loads_a_sleeping_saga_for_an_act)
 	start(&told);
 	commit_all();
 	ck_assert_int_eq(in_memory(), 0);
-	act_on(ENGINE_CANCEL, told.id, &cancel);
+	act_on(ACT_CANCEL, told.id, &cancel);
 	commit_all();
 	ck_assert(cancel.answered);
 	ck_assert_int_eq(cancel.result, 0);
 	ck_assert_int_eq(stored_status(told.id, NULL), SAGA_COMPENSATED);
 	ck_assert_int_eq(in_memory(), 0);
-	act_on(ENGINE_CANCEL, told.id, &cancel);
+	act_on(ACT_CANCEL, told.id, &cancel);
 	commit_all();
 	ck_assert_int_eq(cancel.result, ERR_CONFLICT);
 	ck_assert_int_eq(in_memory(), 0);
@@ -787,11 +798,11 @@ START_TEST(test_turn__knows_no_saga_of_another_namespace)
 
 	start(&told);
 	commit_all();
-	call = new_call(ENGINE_TERMINATE, told.id, &act);
+	call = new_act(ACT_TERMINATE, told.id, &act);
 	call->ns[0] = 'x';
 	turn_call(w.turn, call);
 	ck_assert_int_eq(act.result, ERR_NOT_FOUND);
-	act_on(ENGINE_CANCEL, "0198c0de-7a31-7000-8000-000000000001", &act);
+	act_on(ACT_CANCEL, "0198c0de-7a31-7000-8000-000000000001", &act);
 	run();
 	ck_assert(act.answered);
 	ck_assert_int_eq(act.result, ERR_NOT_FOUND);
@@ -808,17 +819,93 @@ START_TEST(test_turn__refuses_an_act_on_what_has_moved_on)
 	commit_all();
 	reply(200);
 	commit_all();
-	call = new_call(ENGINE_CANCEL, told.id, &act);
+	call = new_act(ACT_CANCEL, told.id, &act);
 	call->if_match = 1;
 	turn_call(w.turn, call);
 	run();
 	ck_assert_int_eq(act.result, ERR_CONFLICT);
 	ck_assert_int_eq(act.seq, 2);
-	call = new_call(ENGINE_CANCEL, told.id, &act);
+	call = new_act(ACT_CANCEL, told.id, &act);
 	call->if_match = 2;
 	turn_call(w.turn, call);
 	commit_all();
 	ck_assert_int_eq(act.result, 0);
+}
+END_TEST
+
+START_TEST(test_turn__says_what_became_durable_with_an_act)
+{
+	struct engine_call *call;
+	struct told told, act;
+
+	start(&told);
+	commit_all();
+	call = new_act(ACT_PAUSE, told.id, &act);
+	call->doing->id = xstrdup("one");
+	turn_call(w.turn, call);
+	run();
+	ck_assert(!act.answered);
+	commit_all();
+	ck_assert_str_eq(act.effect, "{\"events\":[\"ActTaken\"],\"seq\":2,\"status_before\":"
+								 "\"running\",\"status_after\":\"paused\"}");
+	/* Told once more, it changes nothing. */
+	call = new_act(ACT_PAUSE, told.id, &act);
+	call->doing->id = xstrdup("one");
+	turn_call(w.turn, call);
+	commit_all();
+	ck_assert_int_eq(act.result, 0);
+	ck_assert_str_eq(act.effect, "{\"events\":[],\"seq\":2,\"status_before\":\"paused\","
+								 "\"status_after\":\"paused\"}");
+	act_on(ACT_PAUSE, told.id, &act);
+	run();
+	ck_assert_int_eq(act.result, ERR_CONFLICT);
+	ck_assert_int_eq(stored_rows(told.id), 2);
+}
+END_TEST
+
+START_TEST(test_turn__an_act_is_fed_again_after_a_commit_that_failed)
+{
+	struct told told, act;
+
+	start(&told);
+	commit_all();
+	act_on(ACT_CANCEL, told.id, &act);
+	run();
+	commit_as(FAILS);
+	ck_assert(!act.answered);
+	pass(60000);
+	commit_all();
+	ck_assert_int_eq(act.result, 0);
+	ck_assert_ptr_nonnull(strstr(act.effect, "\"SagaCancelRequested\""));
+	ck_assert_ptr_nonnull(strstr(act.effect, "\"seq\":2,"));
+}
+END_TEST
+
+START_TEST(test_turn__takes_a_note_and_an_owner_of_a_saga_that_has_ended)
+{
+	struct engine_call *call;
+	struct saga_row row;
+	struct told told, act;
+	struct err err;
+
+	start(&told);
+	commit_all();
+	act_on(ACT_TERMINATE, told.id, &act);
+	commit_all();
+	ck_assert(act.ended);
+	call = new_act(ACT_OWNER, told.id, &act);
+	call->doing->name = xstrdup("ana");
+	turn_call(w.turn, call);
+	commit_all();
+	ck_assert_int_eq(act.result, 0);
+	ck_assert_ptr_nonnull(strstr(act.effect, "\"status_after\":\"terminated\""));
+	ck_assert_int_eq(w.store->ops->saga_get(w.reader, "default", told.id, &row, &err), 0);
+	ck_assert_str_eq(row.owner, "ana");
+	saga_row_release(&row);
+	act_on(ACT_CANCEL, told.id, &act);
+	commit_all();
+	ck_assert_int_eq(act.result, ERR_CONFLICT);
+	ck_assert_int_eq(in_memory(), 0);
 }
 END_TEST
 
@@ -934,7 +1021,7 @@ START_TEST(test_turn__answers_everybody_when_it_is_freed)
 	commit_all();
 	start(&started);
 	run();
-	act_on(ENGINE_CANCEL, "0198c0de-7a31-7000-8000-000000000001", &loading);
+	act_on(ACT_CANCEL, "0198c0de-7a31-7000-8000-000000000001", &loading);
 	turn_free(w.turn);
 	ck_assert(started.answered && waiting.answered && loading.answered);
 	ck_assert_int_eq(started.result, ERR_UNAVAILABLE);
@@ -970,6 +1057,9 @@ int main(void)
 	tcase_add_test(tc, test_turn__goes_on_after_a_restart);
 	tcase_add_test(tc, test_turn__knows_no_saga_of_another_namespace);
 	tcase_add_test(tc, test_turn__refuses_an_act_on_what_has_moved_on);
+	tcase_add_test(tc, test_turn__says_what_became_durable_with_an_act);
+	tcase_add_test(tc, test_turn__an_act_is_fed_again_after_a_commit_that_failed);
+	tcase_add_test(tc, test_turn__takes_a_note_and_an_owner_of_a_saga_that_has_ended);
 	tcase_add_test(tc, test_turn__answers_who_waits_for_the_end);
 	tcase_add_test(tc, test_turn__shows_no_uncommitted_state_when_a_wait_is_over);
 	tcase_add_test(tc, test_turn__refuses_starts_past_its_memory);

@@ -251,7 +251,7 @@ START_TEST(test_turn_slots__drops_what_it_loses_in_every_phase)
 	start(2, 0, other);
 	turn(); /* these are in the open batch */
 	world_post(&world, POST_CALL,
-			   world_act_call(ENGINE_CANCEL, "0198c0de-7a31-7001-8000-000000000001", "x"));
+			   world_act_call(ACT_CANCEL, "0198c0de-7a31-7001-8000-000000000001", "x"));
 	turn(); /* this is being loaded */
 	ck_assert_int_eq(in_memory(), 5);
 	turn_slots_lost(world.turn, all + 1, 1);
