@@ -35,5 +35,9 @@ void store_contract__add_life(TCase *tcase, int n_kinds);
 void store_contract__add_messages(TCase *tcase, int n_kinds);
 void store_contract__add_events(TCase *tcase, int n_kinds);
 void store_contract__add_letters(TCase *tcase, int n_kinds);
+void store_contract__add_counters(TCase *tcase, int n_kinds);
+void store_contract__add_attention(TCase *tcase, int n_kinds);
+void store_contract__add_batches(TCase *tcase, int n_kinds);
+void store_contract__add_filters(TCase *tcase, int n_kinds);
 
 #endif
