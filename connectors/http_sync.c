@@ -170,6 +170,58 @@ int http_sync_send(struct http_sync *sync, const struct http_sync_request *reque
 	return 0;
 }
 
+/* A body that is given away as it comes. */
+struct stream {
+	struct http_sync *sync;
+	struct buf body; /* of an answer that is none of 200 */
+	bool (*piece)(void *ctx, const char *data, size_t len);
+	void *ctx;
+	bool over; /* who reads has enough */
+};
+
+static size_t take_piece(char *data, size_t size, size_t count, void *ctx)
+{
+	struct stream *stream = ctx;
+	long status = 0;
+
+	curl_easy_getinfo(stream->sync->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return take_body(data, size, count, &stream->body);
+	stream->over = !stream->piece(stream->ctx, data, size * count);
+	return stream->over ? 0 : size * count;
+}
+
+int http_sync_stream(struct http_sync *sync, const struct http_sync_request *request,
+					 int64_t quiet_ms, bool (*piece)(void *ctx, const char *data, size_t len),
+					 void *ctx, struct http_sync_reply *ret_reply, struct err *err)
+{
+	struct http_sync_reply reply = {.retry_after_s = -1};
+	struct stream stream = {.sync = sync, .piece = piece, .ctx = ctx};
+	struct curl_slist *headers = NULL;
+	CURLcode code;
+	long status = 0;
+
+	for (int i = 0; request->headers && request->headers[i]; i++)
+		headers = curl_slist_append(headers, request->headers[i]);
+	buf_init(&stream.body, HTTP_SYNC_MAX_BYTES);
+	set_options(sync, request, headers, &stream.body, &reply);
+	curl_easy_setopt(sync->curl, CURLOPT_WRITEFUNCTION, take_piece);
+	curl_easy_setopt(sync->curl, CURLOPT_WRITEDATA, &stream);
+	curl_easy_setopt(sync->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(sync->curl, CURLOPT_LOW_SPEED_TIME, (long)((quiet_ms + 999) / 1000));
+	code = curl_easy_perform(sync->curl);
+	curl_slist_free_all(headers);
+	if (code != CURLE_OK && !stream.over) {
+		buf_release(&stream.body);
+		return failure(sync, code, request->url, err);
+	}
+	curl_easy_getinfo(sync->curl, CURLINFO_RESPONSE_CODE, &status);
+	reply.status = (int)status;
+	reply.body = buf_take(&stream.body, &reply.body_len);
+	*ret_reply = reply;
+	return 0;
+}
+
 void http_sync_reply_release(struct http_sync_reply *reply)
 {
 	free(reply->body);

@@ -8,6 +8,7 @@
 #ifndef CONNECTORS_HTTP_SYNC_H
 #define CONNECTORS_HTTP_SYNC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,15 @@ DEFINE_CLEANUP(struct http_sync *, http_sync_free)
  */
 int http_sync_send(struct http_sync *sync, const struct http_sync_request *request,
 				   struct http_sync_reply *ret_reply, struct err *err) MUST_CHECK;
+/*
+ * For an answer that goes on and on (text/event-stream): of one with status 200, each piece of the
+ * body is given to `piece` as it comes, until that returns false, which is success; so is the end
+ * of the answer. *ret_reply then has an empty body. Any other answer comes as from http_sync_send.
+ * timeout_ms 0: none; but when nothing at all comes for quiet_ms, it ends with ERR_TIMEOUT.
+ */
+int http_sync_stream(struct http_sync *sync, const struct http_sync_request *request,
+					 int64_t quiet_ms, bool (*piece)(void *ctx, const char *data, size_t len),
+					 void *ctx, struct http_sync_reply *ret_reply, struct err *err) MUST_CHECK;
 void http_sync_reply_release(struct http_sync_reply *reply);
 
 /* Percent-encodes what stands in a path segment or a query value. The caller's. */

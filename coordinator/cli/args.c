@@ -77,6 +77,9 @@ static size_t option_tables(const struct cli *cli, const struct cli_option *tabl
 {
 	size_t n = 0;
 
+	/* Its own first: what --output means is the command's to say. */
+	if (cli->command && cli->command->options)
+		tables[n++] = cli->command->options;
 	tables[n++] = global_options;
 	if (!cli->command || cli->command->client)
 		tables[n++] = cli_client_options;
@@ -84,8 +87,6 @@ static size_t option_tables(const struct cli *cli, const struct cli_option *tabl
 		tables[n++] = cli_output_options;
 	if (cli->command && cli->command->settings)
 		tables[n++] = cli_setting_options();
-	if (cli->command && cli->command->options)
-		tables[n++] = cli->command->options;
 	return n;
 }
 
@@ -235,7 +236,8 @@ static int check_args(const struct cli *cli)
 static int read_format(struct cli *cli)
 {
 	static const char *const names[] = {"table", "json", "jsonl", "yaml"};
-	const char *given = cli_option(cli, "output");
+	/* Where --output is something else, the form of the data is --format, and -o as ever. */
+	const char *given = cli_option(cli, cli->command->output ? "output" : "format");
 	const char *no_color = getenv("NO_COLOR");
 
 	cli->color = isatty(STDOUT_FILENO) && (!no_color || !*no_color);

@@ -40,6 +40,9 @@ struct cli_option {
 	char letter;       /* 'o'; 0: none */
 	const char *value; /* what its value is called in the help; NULL: a flag */
 	const char *help;
+	/* For completion: words that may be given; or one that begins with @, which the program itself
+	 * is asked for (`skald completion values`). NULL: anything, or a file. */
+	const char *words;
 };
 
 struct cli;
@@ -55,6 +58,9 @@ struct cli_command {
 	bool client;                      /* talks to a server: takes --server and --namespace, too */
 	bool settings;                    /* takes every setting of the configuration as an option */
 	int (*run)(struct cli *cli);
+	/* For completion, of the arguments, one after the other with | between; the last one is for all
+	 * that follow. As an option's. */
+	const char *words;
 };
 
 struct cli_group {
@@ -141,8 +147,18 @@ int cmd_saga_show(struct cli *cli);
 int cmd_saga_history(struct cli *cli);
 int cmd_saga_watch(struct cli *cli);
 int cmd_saga_wait(struct cli *cli);
-int cmd_saga_cancel(struct cli *cli);
-int cmd_saga_terminate(struct cli *cli);
+int cmd_saga_acts(struct cli *cli);
+int cmd_saga_act(struct cli *cli);
+int cmd_step_act(struct cli *cli);
+int cmd_attention_list(struct cli *cli);
+int cmd_attention_show(struct cli *cli);
+int cmd_attention_say(struct cli *cli);
+int cmd_batch_start(struct cli *cli);
+int cmd_batch_list(struct cli *cli);
+int cmd_batch_show(struct cli *cli);
+int cmd_batch_items(struct cli *cli);
+int cmd_batch_steer(struct cli *cli);
+int cmd_batch_watch(struct cli *cli);
 int cmd_migrate_status(struct cli *cli);
 int cmd_migrate_plan(struct cli *cli);
 int cmd_migrate_up(struct cli *cli);

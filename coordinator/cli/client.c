@@ -95,8 +95,9 @@ int client_send(struct client *client, struct client_request *request,
 		request->method, url, headers, request->body, request->body_len, client->timeout_ms};
 
 	if (http_sync_send(client->http, &http, &reply.http, &err) < 0) {
-		cli_fail(CLI_UNREACHABLE, "cannot reach the server: %s", err.text);
-		if (err.code == ERR_UNAVAILABLE)
+		if (!client->quiet)
+			cli_fail(CLI_UNREACHABLE, "cannot reach the server: %s", err.text);
+		if (err.code == ERR_UNAVAILABLE && !client->quiet)
 			cli_note("Is it running? `skald dev` starts one; --server or SKALD_SERVER says where.");
 		return err.code == ERR_INVALID ? CLI_USAGE : CLI_UNREACHABLE;
 	}

@@ -17,6 +17,7 @@ struct client {
 	char *server; /* without a slash at its end */
 	char *ns;
 	int64_t timeout_ms; /* of one request */
+	bool quiet;         /* client_send says nothing when it fails */
 };
 
 enum { CLIENT_MAX_HEADERS = 6, CLIENT_INPUT_MAX_BYTES = 64 * 1024 * 1024 };
@@ -53,6 +54,15 @@ int client_send(struct client *client, struct client_request *request,
 /* client_send, and an answer that is no success is said on stderr and becomes an exit code. */
 int client_call(struct client *client, struct client_request *request,
 				struct client_reply *ret_reply) MUST_CHECK;
+/*
+ * For a path of server-sent events: the data of each event that has this name is given to `event`,
+ * with its id, until that returns false (0), the stream ends (0), or the time is up
+ * (CLI_TIMED_OUT). Negative: there is no such stream, or not now; nothing is said, and who wants to
+ * may ask again in another way.
+ */
+int client_stream(struct client *client, struct client_request *request, const char *name,
+				  bool (*event)(void *ctx, const char *id, const json_t *data),
+				  void *ctx) MUST_CHECK;
 void client_reply_release(struct client_reply *reply);
 
 /* Says the problem document on stderr; returns the exit code that fits. */

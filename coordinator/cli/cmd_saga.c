@@ -1,4 +1,4 @@
-/* `skald saga start|list|show|history|cancel|terminate`. */
+/* `skald saga start|list|show|history`. */
 #include <string.h>
 
 #include "coordinator/cli/cli.h"
@@ -125,11 +125,13 @@ static void list_page(const struct cli *cli, struct listing *listing, const json
 /* The filters of the command line, joined as the API wants them; the caller's. */
 static char *list_filter(const struct cli *cli)
 {
+	const char *query = cli_option(cli, "query");
 	CLEANUP(buf_release) struct buf text;
 
 	buf_init(&text, 0);
+	buf_add_str(&text, query ? query : "");
 	for (int i = 0; i < cli->n_args; i++)
-		buf_printf(&text, "%s%s", i ? " " : "", cli->args[i]);
+		buf_printf(&text, "%s%s", text.len > 0 ? " " : "", cli->args[i]);
 	return http_sync_escape(buf_str(&text));
 }
 
@@ -291,57 +293,4 @@ int cmd_saga_history(struct cli *cli)
 		print_value(cli, all);
 	client_close(&client);
 	return r;
-}
-
-/* ---- acts ---- */
-
-static int act(struct cli *cli, const char *path)
-{
-	const char *reason = cli_option(cli, "reason"), *user = getenv("USER");
-	struct client_request request = {.method = "POST"};
-	CLEANUP(buf_release) struct buf body;
-	struct client_reply reply;
-	struct client client;
-	int64_t seq = -1;
-	int r;
-
-	buf_init(&body, 0);
-	r = cli_option_int(cli, "if-match", 1, INT64_MAX, &seq);
-	if (!r)
-		r = client_open(cli, &client);
-	if (r)
-		return r;
-	buf_add_lit(&body, "{\"by\":");
-	user = user && *user ? user : "command line";
-	json_write_string(user, strlen(user), &body);
-	if (reason) {
-		buf_add_lit(&body, ",\"reason\":");
-		json_write_string(reason, strlen(reason), &body);
-	}
-	buf_add_char(&body, '}');
-	client_path(&request, path, cli->args[0]);
-	if (seq > 0)
-		client_header(&request, "If-Match: \"%lld\"", (long long)seq);
-	request.body = body.data;
-	request.body_len = body.len;
-	r = client_call(&client, &request, &reply);
-	client_close(&client);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		saga_text_line(reply.json, cli->color, stdout);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
-}
-
-int cmd_saga_cancel(struct cli *cli)
-{
-	return act(cli, "/v1/sagas/%s/cancel");
-}
-
-int cmd_saga_terminate(struct cli *cli)
-{
-	return act(cli, "/v1/sagas/%s/terminate");
 }

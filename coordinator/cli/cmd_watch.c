@@ -1,7 +1,7 @@
 /*
- * `skald saga watch` and `wait`: both look again and again with the ETag that they saw last, so a
- * saga that did not move costs an answer without a body. Where the server can wait (Prefer), it
- * does that instead.
+ * `skald saga watch` follows the server's stream of a saga's events; where there is none, it looks.
+ * `wait` looks. Both look again and again with the ETag that they saw last, so a saga that did not
+ * move costs an answer without a body. Where the server can wait (Prefer), it does that instead.
  */
 #include <string.h>
 #include <time.h>
@@ -149,18 +149,72 @@ static void print_new(void *ctx, const json_t *rows)
 	fflush(stdout);
 }
 
+/* Following a stream. */
+struct following {
+	const struct cli *cli;
+	int64_t seq;    /* of the last row that was printed */
+	bool may_be_it; /* it has something that may have ended the saga, or left it to a person */
+};
+
+static bool follow_row(void *ctx, const char *id, const json_t *row)
+{
+	static const char *const ends[] = {"SagaCompleted", "SagaCompensated", "SagaTerminated",
+									   "CompensationFailed"};
+	CLEANUP(json_decref_p) json_t *rows = json_pack("[O]", row);
+	struct following *following = ctx;
+	json_t *event;
+	size_t i;
+
+	(void)id;
+	if (int_of(row, "seq", 0) <= following->seq)
+		return true;
+	following->seq = int_of(row, "seq", 0);
+	print_new((void *)following->cli, rows);
+	json_array_foreach (json_object_get(row, "events"), i, event)
+		for (size_t k = 0; k < ARRAY_SIZE(ends); k++)
+			if (strcmp(text_of(event, "type") ? text_of(event, "type") : "", ends[k]) == 0)
+				following->may_be_it = true;
+	return !following->may_be_it;
+}
+
+/*
+ * Follows the saga's events as the server tells them, until one of them may be its end, or the time
+ * is up. Negative: there is no stream.
+ */
+static int follow(struct client *client, const char *id, int64_t left_ms,
+				  struct following *following)
+{
+	CLEANUP(free_p) char *escaped = http_sync_escape(id);
+	struct client_request request = {.method = "GET"};
+	int64_t timeout_ms = client->timeout_ms;
+	int r;
+
+	snprintf(request.path, sizeof(request.path), "/v1/sagas/%.600s/events?after=%lld", escaped,
+			 (long long)following->seq);
+	client->timeout_ms = left_ms == INT64_MAX ? 0 : left_ms < 1 ? 1 : left_ms;
+	r = client_stream(client, &request, "history", follow_row, following);
+	client->timeout_ms = timeout_ms;
+	return r;
+}
+
+/*
+ * By the stream where there is one; else by looking again and again. Either way the saga says how
+ * it stands.
+ */
 static int watch(struct cli *cli, struct client *client, int64_t interval_ms, int64_t timeout_ms)
 {
-	int64_t end_ms = timeout_ms < 0 ? INT64_MAX : mono_now_ms() + timeout_ms, seq = 0;
+	int64_t end_ms = timeout_ms < 0 ? INT64_MAX : mono_now_ms() + timeout_ms;
+	struct following following = {.cli = cli};
 	CLEANUP(json_decref_p) json_t *saga = NULL;
 	const char *id = cli->args[0];
 	char etag[128] = "", seen[128] = "";
+	bool streams = true;
 	int r, code;
 
 	for (;;) {
 		r = look(client, id, 0, etag, &saga);
 		if (!r && (strcmp(etag, seen) != 0 || !*etag))
-			r = saga_history_after(client, id, &seq, print_new, cli);
+			r = saga_history_after(client, id, &following.seq, print_new, cli);
 		if (r)
 			return r;
 		memcpy(seen, etag, sizeof(seen));
@@ -171,7 +225,12 @@ static int watch(struct cli *cli, struct client *client, int64_t interval_ms, in
 		}
 		if (mono_now_ms() >= end_ms)
 			return cli_fail(CLI_TIMED_OUT, "saga %s has not ended yet", id);
-		pause_ms(interval_ms);
+		following.may_be_it = false;
+		if (streams)
+			streams = follow(client, id, end_ms == INT64_MAX ? INT64_MAX : end_ms - mono_now_ms(),
+							 &following) >= 0;
+		if (!following.may_be_it)
+			pause_ms(interval_ms);
 	}
 }
 

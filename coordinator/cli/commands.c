@@ -3,7 +3,7 @@
  */
 #include "coordinator/cli/cli.h"
 
-#include "coordinator/config.h"
+#include "coordinator/cli/command_options.h"
 
 const struct cli_group cli_groups[] = {
 	{"def", "definitions: check, deploy and look at them"},
@@ -11,142 +11,13 @@ const struct cli_group cli_groups[] = {
 	{"migrate", "migrations: bring the schema of a Postgres up to date"},
 	{"node", "nodes: who is there, and who has which share"},
 	{"saga", "sagas: start, watch and steer them"},
+	{"step", "steps of a saga, and their compensations: put them right by hand"},
+	{"attention", "attention: what needs a person, in groups of one cause"},
+	{"batch", "batches: one act on all sagas that match a filter"},
 	{"trigger", "triggers: sagas that records of Kafka start"},
 	{"dlq", "dead letters: records of triggers that started nothing"},
 };
 const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
-
-const struct cli_option cli_client_options[] = {
-	{"server", 0, "URL", "the server; default $SKALD_SERVER, else http://127.0.0.1:7878"},
-	{"namespace", 'n', "NAME", "the namespace; default $SKALD_NAMESPACE, else `default`"},
-	{NULL},
-};
-
-const struct cli_option cli_output_options[] = {
-	{"output", 'o', "FORMAT", "table, json, jsonl or yaml; default table"},
-	{NULL},
-};
-
-const struct cli_option *cli_setting_options(void)
-{
-	static struct cli_option options[CONFIG_SETTING_COUNT + 3];
-
-	if (options[0].name)
-		return options;
-	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
-		options[i] =
-			(struct cli_option){config_settings[i].flag, 0, "VALUE", config_settings[i].help};
-	options[CONFIG_SETTING_COUNT] =
-		(struct cli_option){"participant", 0, "NAME=URL", "where a participant lives; repeatable"};
-	options[CONFIG_SETTING_COUNT + 1] = (struct cli_option){
-		"config", 0, "FILE", "configuration file (YAML); default $SKALD_CONFIG"};
-	return options;
-}
-
-static const struct cli_option serve_options[] = {
-	{"print-config", 0, NULL, "prints the effective configuration, secrets masked, and ends"},
-	{NULL},
-};
-
-static const struct cli_option dev_options[] = {
-	{"data", 0, "DIR", "folder for everything that is kept; default ./skald-data"},
-	{"kafka", 0, NULL, "brings Kafka brokers of its own, which forget all when it ends"},
-	{"no-participants", 0, NULL, "does not start the example participants"},
-	{NULL},
-};
-
-static const struct cli_option bench_options[] = {
-	{"saga", 0, "NAME", "the definition to start; needed"},
-	{"input", 0, "JSON", "its input: JSON, @FILE, or - for stdin; \"{n}\" in it becomes a number"},
-	{"concurrency", 'c', "N", "sagas at a time; default 16"},
-	{"seconds", 's', "S", "how long; default 10"},
-	{NULL},
-};
-
-static const struct cli_option graph_options[] = {
-	{"format", 'f', "FORMAT", "text, mermaid or dot; default text"},
-	{NULL},
-};
-
-static const struct cli_option deploy_options[] = {
-	{"dry-run", 0, NULL, "lets the server check the definition, and deploys nothing"},
-	{NULL},
-};
-
-static const struct cli_option start_options[] = {
-	{"key", 'k', "KEY", "business key: one saga for one key (unless the definition says its own)"},
-	{"idempotency-key", 0, "KEY", "names this request, so that it can be sent again safely"},
-	{"version", 0, "N", "version of the definition; default the newest"},
-	{"wait", 'w', NULL, "waits for the end, and exits as `saga wait` does"},
-	{"timeout", 't', "DURATION", "how long --wait waits; default for ever"},
-	{NULL},
-};
-
-static const struct cli_option list_options[] = {
-	{"limit", 'l', "N", "how many at most; default 50"},
-	{"all", 'a', NULL, "all that match, page after page"},
-	{NULL},
-};
-
-static const struct cli_option watch_options[] = {
-	{"interval", 'i', "DURATION", "how often it looks; default 500ms"},
-	{"timeout", 't', "DURATION", "how long at most; default for ever"},
-	{NULL},
-};
-
-static const struct cli_option wait_options[] = {
-	{"timeout", 't', "DURATION", "how long at most; default for ever"},
-	{NULL},
-};
-
-static const struct cli_option act_options[] = {
-	{"reason", 'r', "TEXT", "why; it is kept in the history"},
-	{"if-match", 0, "SEQ", "only if the history still ends at this row"},
-	{NULL},
-};
-
-static const struct cli_option trigger_options[] = {
-	{"reason", 'r', "TEXT", "why; it is shown with the trigger"},
-	{NULL},
-};
-
-static const struct cli_option seek_options[] = {
-	{"partition", 'p', "N", "only this one; default all"},
-	{"reason", 'r', "TEXT", "why; it is shown with the trigger"},
-	{NULL},
-};
-
-static const struct cli_option dlq_list_options[] = {
-	{"trigger", 0, "DEFINITION/TOPIC", "only of this trigger"},
-	{"reason", 0, "WORD", "only with this reason: invalid_input, key_conflict, ..."},
-	{"status", 0, "STATUS", "only waiting, redriven or discarded"},
-	{"limit", 'l', "N", "how many at most; default 50"},
-	{"all", 'a', NULL, "all that match, page after page"},
-	{NULL},
-};
-
-static const struct cli_option redrive_options[] = {
-	{"value", 0, "TEXT|@FILE|-", "another value, with ID"},
-	{"key", 0, "TEXT|@FILE|-", "another key, with ID"},
-	{"trigger", 0, "DEFINITION/TOPIC", "all that wait of this trigger"},
-	{"reason", 0, "WORD", "all that wait with this reason"},
-	{"limit", 'l', "N", "how many at most; default and most 100"},
-	{"all", 'a', NULL, "whatever waits, up to the limit"},
-	{NULL},
-};
-
-static const struct cli_option schema_options[] = {
-	{"store", 0, "URL", "the store; default store.path of the configuration"},
-	{"config", 0, "FILE", "configuration file (YAML); default $SKALD_CONFIG"},
-	{NULL},
-};
-
-static const struct cli_option migrate_options[] = {
-	{"store", 0, "URL", "the store; default store.path of the configuration"},
-	{"config", 0, "FILE", "configuration file (YAML); default $SKALD_CONFIG"},
-	{"slots", 0, "N", "slots of an empty database, fixed from then on; default 256"},
-	{NULL},
-};
 
 #define MANY 500
 
@@ -216,7 +87,7 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald def list\n"
 	 "  skald def list order-fulfilment -o json\n",
-	 NULL, true, true, false, cmd_def_list},
+	 NULL, true, true, false, cmd_def_list, "@definitions"},
 	{"def graph", "FILE", 1, 1, "draws the steps of a definition",
 	 "Shows which step waits for which, what is undone and where the way back ends. The text form\n"
 	 "is for the terminal, mermaid for Markdown, dot for Graphviz.\n"
@@ -235,20 +106,24 @@ const struct cli_command cli_commands[] = {
 	 "  skald saga start payment '{\"order\": \"o-1\", \"amount_minor\": 1999}'\n"
 	 "  skald saga start order-fulfilment @order.json --wait --timeout 30s\n"
 	 "  skald saga start payment @p.json -o json | jq -r .id\n",
-	 start_options, true, true, false, cmd_saga_start},
+	 start_options, true, true, false, cmd_saga_start, "@definitions"},
 	{"saga list", "[FILTER...]", 0, MANY, "lists sagas, the newest first",
-	 "A FILTER is name:value; all of them must hold. The names are those of the API:\n"
+	 "A FILTER is name:value; all of them must hold. They are the same in the API, in the "
+	 "dashboard\n"
+	 "and with -q:\n"
 	 "  status:running,compensating   one of these statuses\n"
-	 "  saga:order-*                  the definition; * and ? as in a shell\n"
-	 "  key:o-17*                     the business key\n"
-	 "  attention:true                those that need a person\n"
+	 "  saga:order-*  version:3       the definition; * and ? as in a shell\n"
+	 "  key:o-17*                     the business key; a bare word is a whole key, or an id\n"
+	 "  attention:true                those that need a person; also kind:stuck, step:charge,\n"
+	 "  group:4f1c...                 and those of one group of `skald attention list`\n"
+	 "  owner:ana                     those that a person takes care of\n"
 	 "  started>2026-01-01            also < for before\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga list\n"
 	 "  skald saga list status:compensation_failed\n"
-	 "  skald saga list 'saga:order-*' 'started>2026-01-01' --all -o jsonl\n",
-	 list_options, true, true, false, cmd_saga_list},
+	 "  skald saga list -q 'saga:order-* started>2026-01-01' --all -o jsonl\n",
+	 list_options, true, true, false, cmd_saga_list, "@filters"},
 	{"saga show", "ID", 1, 1, "shows a saga as a ledger",
 	 "Shows what a saga has done: each action, on the same row its compensation, and what is "
 	 "still\n"
@@ -257,21 +132,21 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga show 019a2b3c-...\n"
 	 "  skald saga show 019a2b3c-... -o json | jq .output\n",
-	 NULL, true, true, false, cmd_saga_show},
+	 NULL, true, true, false, cmd_saga_show, "@sagas"},
 	{"saga history", "ID", 1, 1, "shows what happened, one line an event",
 	 "The history is the truth about a saga; everything else follows from it. Times are UTC.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga history 019a2b3c-...\n"
 	 "  skald saga history 019a2b3c-... -o jsonl | jq -c .type\n",
-	 NULL, true, true, false, cmd_saga_history},
+	 NULL, true, true, false, cmd_saga_history, "@sagas"},
 	{"saga watch", "ID", 1, 1, "follows a saga until it ends",
 	 "Prints what happens, as it happens, one line an event; ends with the saga, and exits as\n"
 	 "`saga wait` does.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga watch 019a2b3c-...\n",
-	 watch_options, true, true, false, cmd_saga_watch},
+	 watch_options, true, true, false, cmd_saga_watch, "@sagas"},
 	{"saga wait", "ID", 1, 1, "waits for the end; the exit code says which",
 	 "Waits until the saga has ended or needs a person, prints it, and exits with 0 (completed),\n"
 	 "20 (compensated), 21 (compensation_failed), 22 (failed or terminated), or 124 when the time\n"
@@ -279,22 +154,208 @@ const struct cli_command cli_commands[] = {
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga wait 019a2b3c-... --timeout 1m && echo paid\n",
-	 wait_options, true, true, false, cmd_saga_wait},
+	 wait_options, true, true, false, cmd_saga_wait, "@sagas"},
+	{"saga acts", "ID", 1, 1, "shows which acts the saga takes now, and why not the others",
+	 "For the saga as a whole, and for each action and compensation that has begun or may be "
+	 "needed.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga acts 019a2b3c-...\n",
+	 NULL, true, true, false, cmd_saga_acts, "@sagas"},
 	{"saga cancel", "ID", 1, 1, "ends a saga by undoing what it did",
 	 "The saga stops going forward, and what it did is undone. Past its pivot there is no way "
 	 "back,\n"
 	 "and it is refused (exit code 5).\n"
 	 "\n"
 	 "Examples:\n"
-	 "  skald saga cancel 019a2b3c-... --reason 'customer called'\n",
-	 act_options, true, true, false, cmd_saga_cancel},
+	 "  skald saga cancel 019a2b3c-... --reason 'customer called'\n"
+	 "  skald saga cancel 019a2b3c-... --dry-run\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
 	{"saga terminate", "ID", 1, 1, "ends a saga without undoing anything",
 	 "The saga ends where it stands. Nothing is undone: what it did stays done, and is yours to\n"
 	 "put right. To undo, use `skald saga cancel`.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga terminate 019a2b3c-... --reason 'settled by hand'\n",
-	 act_options, true, true, false, cmd_saga_terminate},
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga pause", "ID", 1, 1, "begins and sends nothing until it is resumed",
+	 "Answers to what is out are taken in. Deadlines and timers stand still.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga pause 019a2b3c-... --reason 'stock service is being moved'\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga resume", "ID", 1, 1, "goes on with a paused saga",
+	 "All its deadlines move by the length of the pause; then what is due goes on.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga resume 019a2b3c-... --reason 'the stock service is back'\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga compensate", "ID", 1, 1, "undoes now: begins the way back, or goes on with it",
+	 "As cancel. Of a saga that is being undone, each undo that failed or backs off is tried now.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga compensate 019a2b3c-... --reason 'the bank is back'\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga retry", "ID", 1, 1, "tries again now what stands still, or begins a step anew",
+	 "Each action that is parked or backs off, and each undo that failed or backs off, is tried "
+	 "now.\n"
+	 "With --from, a saga that is being undone turns round: this step and all that depend on it "
+	 "begin\n"
+	 "anew, under new idempotency keys. That is refused where an effect would be lost.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga retry 019a2b3c-... --reason 'the warehouse is up again'\n"
+	 "  skald saga retry 019a2b3c-... --from charge --reason 'new card'\n"
+	 "  skald saga retry 019a2b3c-... --from charge --dry-run\n",
+	 retry_saga_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga reset", "ID", 1, 1, "goes back to a place in the history",
+	 "What was not done at that row begins anew; see `skald saga history`. It is refused where an "
+	 "effect\n"
+	 "would be lost, and says which row would do.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga reset 019a2b3c-... --to 4 --reason 'wrong price list'\n",
+	 reset_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga signal", "ID NAME [VALUE]", 2, 3, "tells a saga something that it waits for, or will",
+	 "VALUE is JSON, @FILE, or - for stdin. A signal is kept until a step awaits it.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga signal 019a2b3c-... approved '{\"by\": \"ana\"}'\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga note", "ID TEXT", 2, 2, "leaves a remark in the history",
+	 "Also of a saga that has ended.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga note 019a2b3c-... 'asked the bank, ticket 4711'\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga owner", "ID [NAME]", 1, 2, "says who takes care of a saga; without a NAME: nobody",
+	 "Examples:\n"
+	 "  skald saga owner 019a2b3c-... ana\n"
+	 "  skald saga list owner:ana\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"step retry", "ID STEP", 2, 2, "tries an action or a compensation again now",
+	 "A parked one gets new attempts, with a new retry budget and deadline. With --request, an "
+	 "edited\n"
+	 "request goes out under a new idempotency key; that is refused as long as an attempt may have "
+	 "taken\n"
+	 "effect.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald step retry 019a2b3c-... charge --reason 'the bank is back'\n"
+	 "  skald step retry 019a2b3c-... refund --compensation --dry-run\n"
+	 "  skald step retry 019a2b3c-... ship --request '{\"body\": {\"to\": \"Oslo\"}}'\n",
+	 retry_step_options, false, true, false, cmd_step_act, "@sagas|@steps"},
+	{"step skip", "ID STEP", 2, 2, "goes on without an action or a compensation",
+	 "Of a step, --output says what the steps after it see.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald step skip 019a2b3c-... notify --reason 'told by telephone'\n"
+	 "  skald step skip 019a2b3c-... refund --compensation --reason 'was never charged'\n",
+	 skip_step_options, false, true, false, cmd_step_act, "@sagas|@steps"},
+	{"step complete", "ID STEP", 2, 2, "says that it was done by other means",
+	 "--output is what the step gives; --reply is what the participant would have answered, from "
+	 "which\n"
+	 "the definition makes the output.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald step complete 019a2b3c-... charge --reply '{\"charge\": \"c-1\"}' --reason 'charged "
+	 "by hand'\n"
+	 "  skald step complete 019a2b3c-... refund --compensation --reason 'refunded by the bank'\n",
+	 complete_step_options, false, true, false, cmd_step_act, "@sagas|@steps"},
+	{"step fail", "ID STEP", 2, 2, "says that it has definitely failed, without effect",
+	 "Of a compensation: it is not tried any more, and waits for a person.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald step fail 019a2b3c-... charge --code card_stolen --reason 'the bank says so'\n",
+	 fail_step_options, false, true, false, cmd_step_act, "@sagas|@steps"},
+	{"step resolve", "ID STEP OUTCOME", 3, 3, "says what became of an unknown outcome",
+	 "OUTCOME is happened (as complete), did_not_happen (then it can be retried, skipped or "
+	 "failed), or\n"
+	 "probe, which asks the probe of the definition now.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald step resolve 019a2b3c-... charge happened --reply '{\"charge\": \"c-1\"}' --reason "
+	 "'seen at the bank'\n"
+	 "  skald step resolve 019a2b3c-... charge did_not_happen --reason 'not in the ledger of the "
+	 "bank'\n"
+	 "  skald step resolve 019a2b3c-... charge probe\n",
+	 complete_step_options, false, true, false, cmd_step_act,
+	 "@sagas|@steps|happened did_not_happen probe"},
+	{"attention list", "", 0, 0, "lists what needs a person, in groups of one cause",
+	 "Sagas of one definition with the same trouble in the same step are one group, and are "
+	 "repaired in\n"
+	 "the same way: one by one, or as a batch with -q group:ID.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald attention list\n"
+	 "  skald batch start retry refund --compensation -q group:4f1c... --reason 'the bank is "
+	 "back'\n",
+	 NULL, true, true, false, cmd_attention_list, ""},
+	{"attention show", "GROUP", 1, 1, "shows a group, and what is said about it",
+	 "Examples:\n"
+	 "  skald attention show 4f1c...\n"
+	 "  skald saga list group:4f1c...\n",
+	 NULL, true, true, false, cmd_attention_show, "@groups"},
+	{"attention acknowledge", "GROUP", 1, 1, "says that a person has seen it",
+	 "Examples:\n"
+	 "  skald attention acknowledge 4f1c... --reason 'the bank is down until noon'\n",
+	 say_options, true, true, false, cmd_attention_say, "@groups"},
+	{"attention unacknowledge", "GROUP", 1, 1, "takes that back",
+	 "Examples:\n"
+	 "  skald attention unacknowledge 4f1c...\n",
+	 say_options, true, true, false, cmd_attention_say, "@groups"},
+	{"attention owner", "GROUP [NAME]", 1, 2, "says who takes care of it; without a NAME: nobody",
+	 "Examples:\n"
+	 "  skald attention owner 4f1c... ana\n",
+	 say_options, true, true, false, cmd_attention_say, "@groups"},
+	{"batch start", "ACT [STEP]", 1, 2, "acts on all sagas that match, each for itself",
+	 "ACT is an act of `skald saga`, or with a STEP one of `skald step`. The server finds the "
+	 "sagas once,\n"
+	 "then acts on them one after the other; what became of each is kept. A saga that is acted on "
+	 "twice\n"
+	 "takes the act once.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald batch start retry -q 'saga:payment attention:true' --reason 'the bank is back' "
+	 "--dry-run\n"
+	 "  skald batch start retry refund --compensation -q group:4f1c... --rate 20 --watch\n"
+	 "  skald batch start cancel -q 'saga:order-* started<2026-01-01' --reason 'too old'\n",
+	 batch_start_options, false, true, false, cmd_batch_start, "@acts|@steps"},
+	{"batch list", "", 0, 0, "lists batches, the newest first",
+	 "Examples:\n"
+	 "  skald batch list\n",
+	 NULL, true, true, false, cmd_batch_list, ""},
+	{"batch show", "BATCH", 1, 1, "shows a batch and how far it has come",
+	 "Exits with 7 when it has ended, and some of it was refused or failed.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald batch show 7f3c...\n",
+	 NULL, true, true, false, cmd_batch_show, "@batches"},
+	{"batch items", "BATCH", 1, 1, "shows what became of each saga of a batch",
+	 "Examples:\n"
+	 "  skald batch items 7f3c... --status failed\n"
+	 "  skald batch items 7f3c... --all -o jsonl | jq -r .saga\n",
+	 batch_items_options, true, true, false, cmd_batch_items, "@batches"},
+	{"batch stop", "BATCH", 1, 1, "stops it; what was done stays done",
+	 "Examples:\n"
+	 "  skald batch stop 7f3c...\n",
+	 batch_steer_options, true, true, false, cmd_batch_steer, "@batches"},
+	{"batch resume", "BATCH", 1, 1, "goes on with a batch that was stopped",
+	 "Examples:\n"
+	 "  skald batch resume 7f3c...\n",
+	 batch_steer_options, true, true, false, cmd_batch_steer, "@batches"},
+	{"batch retry", "BATCH", 1, 1, "tries again what was refused or failed",
+	 "Examples:\n"
+	 "  skald batch retry 7f3c...\n",
+	 batch_steer_options, true, true, false, cmd_batch_steer, "@batches"},
+	{"batch watch", "BATCH", 1, 1, "follows a batch to its end",
+	 "Shows how far it has come, on stderr, then the batch. Exits with 7 when some of it was "
+	 "refused or\n"
+	 "failed, and with 1 when it was stopped.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald batch watch 7f3c...\n",
+	 watch_options, true, true, false, cmd_batch_watch, "@batches"},
 	{"idempotency show", "DEFINITION KEY", 2, 2, "shows the saga that has a key",
 	 "Shows what the store knows of the key, which is what counts, and whether the pointer in "
 	 "Redis\n"
@@ -422,12 +483,16 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald bench --saga payment --input @payment.json --concurrency 64 --seconds 20\n",
 	 bench_options, true, true, false, cmd_bench},
-	{"completion", "bash|zsh|fish", 1, 1, "prints completions for a shell",
+	{"completion", "bash|zsh|fish", 1, 4, "prints completions for a shell",
+	 "The scripts complete commands, options and their values; names of definitions, ids of sagas "
+	 "and\n"
+	 "the like they ask of the server ($SKALD_SERVER), by `skald completion values WHAT`.\n"
+	 "\n"
 	 "Examples:\n"
 	 "  source <(skald completion bash)\n"
 	 "  skald completion zsh > ~/.zfunc/_skald\n"
 	 "  skald completion fish > ~/.config/fish/completions/skald.fish\n",
-	 NULL, false, false, false, cmd_completion},
+	 NULL, false, true, false, cmd_completion, "bash zsh fish"},
 	{"help", "[COMMAND...]", 0, 2, "shows help; `skald help exit-codes` lists the exit codes",
 	 "Examples:\n"
 	 "  skald help saga start\n"

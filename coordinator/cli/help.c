@@ -15,7 +15,7 @@ static void print_commands(const char *group, FILE *out)
 
 		if (group ? strncmp(c->name, group, len) != 0 || c->name[len] != ' ' : in_group)
 			continue;
-		fprintf(out, "  %-18s %s\n", c->name, c->summary);
+		fprintf(out, "  %-23s %s\n", c->name, c->summary);
 	}
 }
 

@@ -29,7 +29,7 @@ expect 2 "$skald" completion tcsh; complains 'bash, zsh and fish'
 while read -r command; do
 	# shellcheck disable=SC2086
 	expect 0 "$skald" $command --help; says "Usage: skald $command"
-done < <("$skald" --help | sed -nE 's/^  ((def |saga |idempotency |migrate |node |trigger |dlq )?[a-z]+) .*/\1/p')
+done < <("$skald" --help | sed -nE 's/^  ([a-z]+( [a-z]+)?)  .*/\1/p')
 
 # ---- definitions, without a server ----
 cat > "$dir/ten.yaml" <<'YAML'
