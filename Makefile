@@ -228,7 +228,7 @@ lint: $(BUILD)/libsagas.a ## layers, purity, format and the like (tests/lint)
 
 .PHONY: e2e
 e2e: all $(TOOL_BIN) ## end to end, on the built binary (tests/e2e)
-	$(Q)BUILD="$(BUILD)" tests/run $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+	$(Q)BUILD="$(BUILD)" JOBS=2 tests/run $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 
 .PHONY: check
 check: deps deps-check ## all tests, with what they need installed; ends with "N passed, N failed"
