@@ -60,7 +60,7 @@ static int add_row(void *ctx, const struct batch_row *row)
 
 static bool may_claim(const struct batch_runs *runs, const struct batch_row *row, wall_ms now)
 {
-	return !row->runner || strcmp(row->runner, runs->options.runner) == 0 ||
+	return runs->options.alone || !row->runner || strcmp(row->runner, runs->options.runner) == 0 ||
 		   row->runner_seen_at + BATCH_ABANDONED_MS <= now;
 }
 

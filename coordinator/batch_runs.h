@@ -75,6 +75,7 @@ struct batch_runs_options {
 	const struct batch_ports *ports;
 	void *ctx;
 	const char *runner; /* names this process */
+	bool alone;         /* the store is of one process: what others had, they have lost */
 };
 
 struct batch_runs;

@@ -3,6 +3,7 @@
  * listed in one table; the routes have counters of their own. No label holds an id, a key or a name
  * that a client could choose.
  */
+#include "coordinator/batches.h"
 #include "coordinator/metrics_text.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/writer.h"
@@ -272,6 +273,7 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	write_sagas(&s, counts, out);
 	write_pointers(server, out);
 	hub_write_metrics(node->kafka, out);
+	batches_write_metrics(node->batches, out);
 	write_answers(server, out);
 	write_latencies(server, out);
 }

@@ -9,6 +9,7 @@
 
 #include "connectors/store_postgres.h"
 #include "connectors/store_sqlite.h"
+#include "coordinator/batches.h"
 #include "coordinator/clock.h"
 #include "coordinator/forward.h"
 #include "coordinator/log.h"
@@ -195,6 +196,20 @@ static int start_alerts(struct node *node, struct err *err)
 	return options->alerts_to ? alerts_start(&alerts, &node->alerts, err) : 0;
 }
 
+static int start_batches(struct node *node, struct err *err)
+{
+	const struct batches_options batches = {
+		.store = node->store,
+		.writer = node->writer,
+		.engine = node->engine,
+		.http = node->http,
+		.member = node->member,
+		.ready = &node->ready,
+	};
+
+	return node->store->ops->batch_open ? batches_start(&batches, &node->batches, err) : 0;
+}
+
 static int start_all(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
@@ -226,6 +241,9 @@ static int start_all(struct node *node, struct err *err)
 	make_member(node, &engine);
 	hub_engine_options(node->kafka, &engine);
 	r = engine_start(&engine, &node->engine, err);
+	if (r < 0)
+		return r;
+	r = start_batches(node, err);
 	if (r < 0)
 		return r;
 	r = server_start(node, &node->server, err);
@@ -267,6 +285,7 @@ void node_stop(struct node *node)
 	alerts_stop(node->alerts);
 	if (node->kafka)
 		hub_stop(node->kafka, INTAKE_GRACE_MS);
+	batches_stop(node->batches, INTAKE_GRACE_MS);
 	if (node->engine)
 		engine_drain(node->engine, node->options.drain_ms);
 	if (node->kafka)
@@ -283,6 +302,7 @@ void node_stop(struct node *node)
 		engine_stop(node->engine);
 	writer_stop(node->writer);
 	engine_free(node->engine);
+	batches_free(node->batches);
 	hub_free(node->kafka);
 	member_free(node->member);
 	registry_free(node->registry);

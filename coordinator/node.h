@@ -53,6 +53,7 @@ struct node {
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */
 	struct hub *kafka;
+	struct batches *batches;
 	struct alerts *alerts;           /* NULL: nobody is told */
 	int port;                        /* on which it listens */
 	char address[NODE_ADDRESS_SIZE]; /* URL under which other nodes reach it */

@@ -272,7 +272,7 @@ static void step(struct process *process)
 	process->step_at_us = batch_runs_step(process->runs, world.now_us, wall());
 }
 
-static void start(int i)
+static void start_as(int i, bool alone)
 {
 	struct process *process = &processes[i];
 	struct batch_runs_options options = {
@@ -280,11 +280,22 @@ static void start(int i)
 		.ports = &ports,
 		.ctx = process,
 		.runner = process->name,
+		.alone = alone,
 	};
 
 	*process = (struct process){.reader = {.store = &store}};
 	snprintf(process->name, sizeof(process->name), "p%d", i);
 	process->runs = batch_runs_new(&options);
+}
+
+static void start(int i)
+{
+	start_as(i, false);
+}
+
+static void start_alone(int i)
+{
+	start_as(i, true);
 }
 
 /* Until then, everybody who lives does what is due; acts are answered after answer_ms. */
@@ -655,6 +666,22 @@ START_TEST(test_batch_runs__is_taken_over_from_who_has_died)
 }
 END_TEST
 
+/* Nobody else can have the store open. */
+START_TEST(test_batch_runs__goes_on_at_once_in_a_store_of_one_process)
+{
+	make_sagas(1000);
+	make_batch(100);
+	run_for(2000, 1);
+	processes[0].dead = true;
+	start_alone(1);
+	run_for(1000, 1);
+	ck_assert_str_eq(world.batches[0].row.runner, "p1");
+	run_for(10000, 1);
+	assert_ended(&world.batches[0].row);
+	assert_counts(0, 1000, 0, 0);
+}
+END_TEST
+
 /* It was paused, and another has the batch: what it knows is no longer written. */
 START_TEST(test_batch_runs__lets_go_of_what_another_has_taken)
 {
@@ -777,6 +804,7 @@ int main(void)
 	tcase_add_test(tcase, test_batch_runs__goes_on_when_resumed_before_it_has_stopped);
 	tcase_add_test(tcase, test_batch_runs__stops_while_it_selects);
 	tcase_add_test(tcase, test_batch_runs__is_taken_over_from_who_has_died);
+	tcase_add_test(tcase, test_batch_runs__goes_on_at_once_in_a_store_of_one_process);
 	tcase_add_test(tcase, test_batch_runs__lets_go_of_what_another_has_taken);
 	tcase_add_test(tcase, test_batch_runs__two_that_look_at_once_do_not_both_get_it);
 	tcase_add_test(tcase, test_batch_runs__leaves_its_batches_to_others);
