@@ -30,11 +30,14 @@
 	X(PROBLEM_DEAD_LETTER_NOT_FOUND, "dead_letter_not_found", 404, "There is no such dead letter") \
 	X(PROBLEM_ATTENTION_NOT_FOUND, "attention_not_found", 404, "There is no such group")           \
 	X(PROBLEM_STEP_NOT_FOUND, "step_not_found", 404, "The saga has no such action")                \
+	X(PROBLEM_BATCH_NOT_FOUND, "batch_not_found", 404, "There is no such batch")                   \
 	X(PROBLEM_METHOD_NOT_ALLOWED, "method_not_allowed", 405, "This path has other methods")        \
 	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
 	X(PROBLEM_ACT_REFUSED, "act_refused", 409, "The state of the saga does not allow this act")    \
+	X(PROBLEM_BATCH_CONFLICT, "batch_conflict", 409, "The state of the batch does not allow this") \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \
 	X(PROBLEM_TOO_LARGE, "payload_too_large", 413, "The body is too large")                        \
+	X(PROBLEM_BATCH_TOO_LARGE, "batch_too_large", 413, "The filter matches too many sagas")        \
 	X(PROBLEM_MEDIA_TYPE, "unsupported_media_type", 415, "The body has the wrong media type")      \
 	X(PROBLEM_INVALID_BODY, "invalid_body", 422, "The body does not have the expected form")       \
 	X(PROBLEM_INVALID_INPUT, "invalid_input", 422, "The input does not fit the definition")        \

@@ -87,6 +87,13 @@ enum route_flag {
 	X(own_attention, "POST", "/v1/attention/{group}/owner",                                        \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(overview, "GET", "/v1/overview", ROUTE_STORE)                                                \
+	X(make_batch, "POST", "/v1/batches", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                  \
+	X(list_batches, "GET", "/v1/batches", ROUTE_STORE)                                             \
+	X(get_batch, "GET", "/v1/batches/{id}", ROUTE_STORE)                                           \
+	X(get_batch_items, "GET", "/v1/batches/{id}/items", ROUTE_STORE)                               \
+	X(stop_batch, "POST", "/v1/batches/{id}/stop", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)        \
+	X(resume_batch, "POST", "/v1/batches/{id}/resume", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)    \
+	X(retry_batch, "POST", "/v1/batches/{id}/retry", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)      \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
 	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \
 	X(livez, "GET", "/livez", 0)                                                                   \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/json_batch.h"
 #include "coordinator/json_row.h"
 #include "coordinator/problem.h"
 #include "coordinator/routes.h"
@@ -188,6 +189,47 @@ START_TEST(test_openapi__rows_fit)
 }
 END_TEST
 
+START_TEST(test_openapi__batches_fit)
+{
+	struct batch_row batch = {
+		.ns = "default",
+		.id = "6ba7b810-9dad-51d1-80b4-00c04fd430c8",
+		.act = "{\"act\":\"retry\",\"reason\":\"they are back\"}",
+		.query = "group:0123456789abcdef",
+		.by = "ana",
+		.created_at = 1767225600000,
+		.updated_at = 1767225600001,
+		.n = {1, 2, 3, 4},
+	};
+	struct batch_item_row item = {.saga_id = "0198c0de-7a31-7abc-bf11-223344556677",
+								  .updated_at = 1767225600000};
+	struct saga_row saga = {.status = SAGA_COMPENSATING};
+	struct buf out;
+
+	buf_init(&out, 0);
+	for (int i = 0; i < BATCH_STATUS_COUNT; i++) {
+		batch.status = (enum batch_status)i;
+		json_batch(&batch, &out);
+		assert_fits("Batch", &out);
+		batch.rate = 0.5;
+		batch.ended_at = 1767225600002;
+	}
+	for (int i = 0; i < BATCH_ITEM_STATUS_COUNT; i++) {
+		item.status = (enum batch_item_status)i;
+		json_batch_item(&item, i % 2 ? &saga : NULL, &out);
+		assert_fits("BatchItem", &out);
+	}
+	item.effect = "{\"events\":[\"ActTaken\"],\"seq\":9,\"status_before\":\"running\","
+				  "\"status_after\":\"completed\"}";
+	item.error = "it \"was\" not \xe2\x82"; /* cut within a character */
+	item.seq = 9;
+	saga.attention.text = "undo fails";
+	json_batch_item(&item, &saga, &out);
+	assert_fits("BatchItem", &out);
+	buf_release(&out);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("openapi");
@@ -203,6 +245,7 @@ int main(void)
 	tcase_add_test(tc, test_openapi__every_schema_compiles);
 	tcase_add_test(tc, test_openapi__problems_fit);
 	tcase_add_test(tc, test_openapi__rows_fit);
+	tcase_add_test(tc, test_openapi__batches_fit);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
