@@ -83,7 +83,7 @@ export function App() {
 		['/', 'Search sagas', () => go(link('/sagas', { find: '1' }))],
 		...PAGES.filter((page) => page.key).map((page) => [`g ${page.key}`, `Go to ${page.title}`, () => go(link(page.path))]),
 		['?', 'This help', () => setHelp(true)],
-	], { title: 'Everywhere' });
+	], { title: 'Everywhere', bottom: true });
 
 	useEffect(() => {
 		document.title = `${attention ? `(${attention}) ` : ''}${found?.title ?? 'No such page'} · Skald`;

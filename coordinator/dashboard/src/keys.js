@@ -3,8 +3,9 @@
  *
  *     useKeys([['j', 'Next row', () => …], ['g n', 'Go to Now', …]]);
  *
- * The last one to come is asked first; a dialog (modal: true) hides all that lie under it. Keys that
- * are typed into a field belong to the field, but for Escape, which leaves it. `?` lists what there is.
+ * The last one to come is asked first (bottom: true: the last of all); a dialog (modal: true) hides
+ * all that lie under it. Keys that are typed into a field belong to the field, but for Escape, which
+ * leaves it. `?` lists what there is.
  */
 import { useEffect, useRef } from './h.js';
 
@@ -55,13 +56,14 @@ document.addEventListener('keydown', (event) => {
 	}
 });
 
-export function useKeys(keys, { modal = false, title = '' } = {}) {
+export function useKeys(keys, { modal = false, title = '', bottom = false } = {}) {
 	const layer = useRef(null);
 	layer.current ??= { keys, modal, title };
 	Object.assign(layer.current, { keys: keys.filter(Boolean), modal, title });
 	useEffect(() => {
 		const mine = layer.current;
-		layers.push(mine);
+		// Children come before their parents, and so the shell says that it lies under all.
+		layers[bottom ? 'unshift' : 'push'](mine);
 		return () => layers.splice(layers.indexOf(mine), 1);
 	}, []);
 }

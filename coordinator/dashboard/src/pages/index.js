@@ -1,13 +1,23 @@
 /*
  * Every page in one table: the way around, the keys `g …` and the router read it. A page is a
- * component that gets { parts, query }; parts are the segments of its address.
+ * component that gets { parts, query } and the members of its address.
  *
  *     { path, page, title, nav?, icon?, group?, key? }     path: "/sagas/:id"; nav: in the menu
  */
+import { Attention } from './attention.js';
+import { AttentionGroup } from './attention_group.js';
+import { Batch } from './batch.js';
+import { Batches } from './batches.js';
+import { Now } from './now.js';
 import { Sagas } from './sagas.js';
 
 export const PAGES = [
+	{ path: '/', page: Now, title: 'Now', nav: true, icon: 'now', group: 'Operate', key: 'n' },
+	{ path: '/attention', page: Attention, title: 'Attention', nav: true, icon: 'attention', group: 'Operate', key: 'a' },
+	{ path: '/attention/:id', page: AttentionGroup, title: 'Attention' },
 	{ path: '/sagas', page: Sagas, title: 'Sagas', nav: true, icon: 'sagas', group: 'Operate', key: 's' },
+	{ path: '/batches', page: Batches, title: 'Batches', nav: true, icon: 'batches', group: 'Operate', key: 'b' },
+	{ path: '/batches/:id', page: Batch, title: 'Batch' },
 ];
 
 /* The page for the segments of an address, with the members that the path names. */
