@@ -119,7 +119,6 @@ export function Table({
 
 	const all = onSelect && rows.length > 0 && rows.every((row) => selected.has(rowKey(row)));
 	const some = onSelect && !all && rows.some((row) => selected.has(rowKey(row)));
-	const span = columns.length + (onSelect ? 1 : 0);
 	return html`<div class=${`table-frame${compact ? ' compact' : ''}`}>
 	<table class="table" aria-label=${label} aria-rowcount=${(total ?? rows.length) + 1}>
 		<thead><tr aria-rowindex="1">
@@ -130,7 +129,7 @@ export function Table({
 				class=${`${column.class ?? ''} ${column.narrow === false ? 'not-narrow' : ''}`}
 				>${column.head ?? column.title}</th>`)}</tr></thead>
 		<tbody ref=${body}>
-			${first > 0 && html`<tr class="space" aria-hidden="true"><td colspan=${span}
+			${first > 0 && html`<tr class="space" aria-hidden="true"><td
 				style=${{ height: `${first * height}px` }}></td></tr>`}
 			${rows.slice(first, last).map((row, i) => {
 				const index = first + i, key = rowKey(row), on = onSelect && selected.has(key);
@@ -150,7 +149,7 @@ export function Table({
 						class=${`${column.class ?? ''} ${column.narrow === false ? 'not-narrow' : ''}`}
 						>${column.cell(row, index)}</td>`)}</tr>`;
 			})}
-			${last < rows.length && html`<tr class="space" aria-hidden="true"><td colspan=${span}
+			${last < rows.length && html`<tr class="space" aria-hidden="true"><td
 				style=${{ height: `${(rows.length - last) * height}px` }}></td></tr>`}
 		</tbody>
 	</table></div>`;
