@@ -17,6 +17,7 @@
 #include "coordinator/cli/def_file.h"
 #include "coordinator/cli/print.h"
 #include "coordinator/cli/server_run.h"
+#include "coordinator/dashboard.h"
 #include "sagas/base/buf.h"
 #include "sagas/base/map.h"
 #include "schemas/embedded.h"
@@ -361,6 +362,8 @@ static void print_next(const struct dev *dev)
 	}
 	printf("  %s%s saga list\n  %s%s saga show ID\n  %s%s saga history ID\n", program, server,
 		   program, server, program, server);
+	if (dashboard_file_count > 0)
+		printf("or in a browser: http://127.0.0.1:%d/ui/\n", dev->node->port);
 	puts("\nCtrl-C stops it; what it knows is kept.");
 	fflush(stdout);
 }

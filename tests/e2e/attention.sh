@@ -37,7 +37,7 @@ try() { # a namespace
 	for i in 1 2 3; do expect 21 "$skald" saga start stuck --wait "{\"id\": \"o-$i\"}"; done
 	groups '[3]' || fail "not one group of three: $(get /v1/attention)"
 	get /v1/attention | jq -e '.total == 3 and (.groups[0] | .saga == "stuck" and .kind == "stuck" and
-		.step == "hold" and .side == "undo" and .code == "declined" and .acknowledged == null and
+		.step == "hold" and .side == "undo" and .code == "http_409" and .acknowledged == null and
 		.owner == null and (.sample | length) == 36 and .first_seen_at <= .last_seen_at)' > /dev/null ||
 		fail "the group: $(get /v1/attention)"
 	group=$(get /v1/attention | jq -r '.groups[0].id')
