@@ -3,11 +3,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sagas/base/buf.h"
+#include "sagas/attention.h"
 #include "sagas/base/suggest.h"
 
-const char *const saga_query_names[] = {"status", "saga", "key", "attention", "started"};
+/* Each filter and who adds it; `started` is the only one that is written with < and >. */
+#define FILTERS(X)                                                                                 \
+	X("status", add_statuses)                                                                      \
+	X("saga", add_definition)                                                                      \
+	X("version", add_version)                                                                      \
+	X("key", add_key)                                                                              \
+	X("attention", add_attention)                                                                  \
+	X("group", add_group)                                                                          \
+	X("kind", add_kind)                                                                            \
+	X("step", add_step)                                                                            \
+	X("owner", add_owner)                                                                          \
+	X("started", add_started)
+
+const char *const saga_query_names[] = {
+#define X(name, add) name,
+	FILTERS(X)
+#undef X
+};
 const size_t saga_query_n_names = ARRAY_SIZE(saga_query_names);
+
+/* A term as it was read. */
+struct term {
+	const char *name;
+	char op;
+	const char *value;
+	bool quoted;
+};
 
 void saga_query_init(struct saga_query *query, const char *ns)
 {
@@ -16,18 +41,33 @@ void saga_query_init(struct saga_query *query, const char *ns)
 
 void saga_query_release(struct saga_query *query)
 {
+	free(query->id);
 	free(query->definition);
 	free(query->key);
-	query->definition = query->key = NULL;
+	free(query->group);
+	free(query->kind);
+	free(query->step);
+	free(query->owner);
+	saga_query_init(query, query->filter.ns);
 }
 
-static int add_statuses(struct saga_filter *filter, const char *value, struct err *err)
+static int unknown_word(const char *what, const char *word, const char *const *known, size_t n,
+						struct err *err)
+{
+	const char *meant = suggest_from(word, known, n);
+
+	return err_set(err, ERR_INVALID, "unknown %s %.60s%s%s%s", what, word,
+				   meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+}
+
+static int add_statuses(struct saga_query *query, const struct term *term, struct err *err)
 {
 	static const char *const texts[] = {
 #define X(name, text) text,
 		SAGA_STATUSES(X)
 #undef X
 	};
+	const char *value = term->value;
 	unsigned mask = 0;
 
 	for (;;) {
@@ -35,18 +75,14 @@ static int add_statuses(struct saga_filter *filter, const char *value, struct er
 		CLEANUP(free_p) char *text = xstrndup(value, len);
 		int status = saga_status_parse(text);
 
-		if (status < 0) {
-			const char *meant = suggest_from(text, texts, ARRAY_SIZE(texts));
-
-			return err_set(err, ERR_INVALID, "unknown status %.60s%s%s%s", text,
-						   meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
-		}
+		if (status < 0)
+			return unknown_word("status", text, texts, ARRAY_SIZE(texts), err);
 		mask |= 1u << status;
 		if (!value[len])
 			break;
 		value += len + 1;
 	}
-	filter->status_mask = mask;
+	query->filter.status_mask = mask;
 	return 0;
 }
 
@@ -66,70 +102,166 @@ static int parse_when(const char *text, wall_ms *ret_at, struct err *err)
 	return 0;
 }
 
-static int add_started(struct saga_filter *filter, char op, const char *value, struct err *err)
+static int add_started(struct saga_query *query, const struct term *term, struct err *err)
 {
 	wall_ms at;
-	int r = parse_when(value, &at, err);
+	int r = parse_when(term->value, &at, err);
 
 	if (r < 0)
 		return r;
-	if (op == '>' || op == 'g')
-		filter->started_from = op == 'g' ? at : at + 1;
+	if (term->op == '>' || term->op == 'g')
+		query->filter.started_from = term->op == 'g' ? at : at + 1;
 	else
-		filter->started_before = op == '<' ? at : at + 1;
+		query->filter.started_before = term->op == '<' ? at : at + 1;
+	if (term->op == '<' && at == 0)
+		query->filter.started_before = -1; /* 0 is no bound, and nothing began before 1970 */
 	return 0;
 }
 
-static int add_text(char **field, const char **filter_field, const char *value)
+static int add_definition(struct saga_query *query, const struct term *term, struct err *err)
 {
-	*field = xstrdup(value);
-	*filter_field = *field;
+	(void)err;
+	query->filter.definition = query->definition = xstrdup(term->value);
 	return 0;
 }
 
-static int add_attention(struct saga_filter *filter, const char *value, struct err *err)
+static int add_version(struct saga_query *query, const struct term *term, struct err *err)
 {
-	if (strcmp(value, "true") != 0)
+	size_t len = strlen(term->value);
+
+	if (len > 9 || strspn(term->value, "0123456789") != len || atoi(term->value) == 0)
+		return err_set(err, ERR_INVALID, "%.60s is no version; write version:3", term->value);
+	query->filter.version = atoi(term->value);
+	return 0;
+}
+
+static int add_key(struct saga_query *query, const struct term *term, struct err *err)
+{
+	(void)err;
+	query->filter.key = query->key = xstrdup(term->value);
+	query->filter.key_exact = term->quoted;
+	return 0;
+}
+
+static int add_attention(struct saga_query *query, const struct term *term, struct err *err)
+{
+	if (strcmp(term->value, "true") != 0)
 		return err_set(err, ERR_INVALID, "attention can only be asked for with attention:true");
-	filter->attention_only = true;
+	query->filter.attention_only = true;
 	return 0;
+}
+
+static int add_group(struct saga_query *query, const struct term *term, struct err *err)
+{
+	size_t len = strlen(term->value);
+
+	if (len != ATTENTION_GROUP_DIGITS || strspn(term->value, "0123456789abcdef") != len)
+		return err_set(err, ERR_INVALID,
+					   "%.60s is no group; it has %d hexadecimal digits, as `attention` lists them",
+					   term->value, ATTENTION_GROUP_DIGITS);
+	query->filter.group = query->group = xstrdup(term->value);
+	return 0;
+}
+
+static int add_kind(struct saga_query *query, const struct term *term, struct err *err)
+{
+	static const char *const texts[] = {
+#define X(name, text) text,
+		ATTENTION_KINDS(X)
+#undef X
+	};
+
+	if (attention_kind_parse(term->value) < 0)
+		return unknown_word("kind", term->value, texts, ARRAY_SIZE(texts), err);
+	query->filter.kind = query->kind = xstrdup(term->value);
+	return 0;
+}
+
+static int add_step(struct saga_query *query, const struct term *term, struct err *err)
+{
+	(void)err;
+	query->filter.step = query->step = xstrdup(term->value);
+	return 0;
+}
+
+static int add_owner(struct saga_query *query, const struct term *term, struct err *err)
+{
+	(void)err;
+	query->filter.owner = query->owner = xstrdup(term->value);
+	return 0;
+}
+
+static int unknown_name(const struct term *term, struct err *err)
+{
+	const char *meant = suggest_from(term->name, saga_query_names, saga_query_n_names);
+
+	return err_set(err, ERR_INVALID,
+				   "unknown filter %.60s%s%s%s; there are status, saga, version, key, attention, "
+				   "group, kind, step, owner and started; a key with such a sign is written in "
+				   "quotes",
+				   term->name, meant ? "; did you mean " : "", meant ? meant : "",
+				   meant ? "?" : "");
+}
+
+static int add_term(struct saga_query *query, const struct term *term, struct err *err)
+{
+	static int (*const adders[])(struct saga_query *, const struct term *, struct err *) = {
+#define X(name, add) add,
+		FILTERS(X)
+#undef X
+	};
+	bool above = term->op == '>' || term->op == 'g';
+	unsigned bit;
+	size_t i = 0;
+	int r;
+
+	while (i < saga_query_n_names && strcmp(term->name, saga_query_names[i]) != 0)
+		i++;
+	if (i == saga_query_n_names)
+		return unknown_name(term, err);
+	if (!*term->value)
+		return err_set(err, ERR_INVALID, "%.60s has no value", term->name);
+	if ((adders[i] == add_started) != (term->op != ':'))
+		return err_set(err, ERR_INVALID,
+					   adders[i] == add_started ? "write started>… or started<… with a time"
+												: "write %.60s:… with a colon",
+					   term->name);
+	bit = 1u << (i + above); /* a time may be bounded on both sides */
+	if (query->seen & bit)
+		return err_set(err, ERR_INVALID, "%s is there twice%s", term->name,
+					   adders[i] == add_statuses ? "; write status:a,b for either" : "");
+	r = adders[i](query, term, err);
+	if (r == 0)
+		query->seen |= bit;
+	return r;
 }
 
 int saga_query_add(struct saga_query *query, const char *name, char op, const char *value,
 				   struct err *err)
 {
-	struct saga_filter *filter = &query->filter;
-	const char *meant = suggest_from(name, saga_query_names, saga_query_n_names);
-	bool started = strcmp(name, "started") == 0, twice;
+	const struct term term = {.name = name, .op = op, .value = value};
 
-	if (!*value)
-		return err_set(err, ERR_INVALID, "%.60s has no value", name);
-	if (started != (op != ':'))
-		return err_set(err, ERR_INVALID,
-					   started ? "write started>… or started<… with a time"
-							   : "write %.60s:… with a colon",
-					   name);
-	twice = (strcmp(name, "status") == 0 && filter->status_mask) ||
-			(strcmp(name, "saga") == 0 && filter->definition) ||
-			(strcmp(name, "key") == 0 && filter->key) ||
-			(started && (op == '>' || op == 'g') && filter->started_from) ||
-			(started && (op == '<' || op == 'l') && filter->started_before);
-	if (twice)
-		return err_set(err, ERR_INVALID, "%s is there twice%s", name,
-					   strcmp(name, "status") == 0 ? "; write status:a,b for either" : "");
-	if (strcmp(name, "status") == 0)
-		return add_statuses(filter, value, err);
-	if (strcmp(name, "saga") == 0)
-		return add_text(&query->definition, &filter->definition, value);
-	if (strcmp(name, "key") == 0)
-		return add_text(&query->key, &filter->key, value);
-	if (strcmp(name, "attention") == 0)
-		return add_attention(filter, value, err);
-	if (started)
-		return add_started(filter, op, value, err);
-	return err_set(err, ERR_INVALID, "unknown filter %.60s%s%s%s; there are %s", name,
-				   meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "",
-				   "status, saga, key, attention and started");
+	return add_term(query, &term, err);
+}
+
+/* A word alone. */
+static int add_word(struct saga_query *query, const char *word, struct err *err)
+{
+	const struct term key = {.name = "key", .op = ':', .value = word, .quoted = true};
+
+	if (!*word)
+		return err_set(err, ERR_INVALID, "what is quoted is empty");
+	if (saga_id_slot(word) < 0) {
+		if (query->key)
+			return err_set(err, ERR_INVALID,
+						   "%.60s would be a second key; a key with spaces is written in quotes",
+						   word);
+		return add_term(query, &key, err);
+	}
+	if (query->id)
+		return err_set(err, ERR_INVALID, "there are two ids, and a saga has one");
+	query->filter.id = query->id = xstrdup(word);
+	return 0;
 }
 
 /* Reads the value of a term, which may be quoted; *text moves past it. */
@@ -160,26 +292,32 @@ static int parse_term(struct saga_query *query, const char **text, struct buf *v
 	const char *p = *text;
 	size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 	CLEANUP(free_p) char *name = xstrndup(p, len);
-	char op = p[len];
+	struct term term = {.name = name, .op = p[len]};
+	bool word = *p == '"' || !term.op || !strchr(":<>", term.op);
 	int r;
 
-	if (len == 0 || !op || !strchr(":<>", op))
-		return err_set(err, ERR_INVALID, "%.*s is no filter; write name:value, or started>time",
+	if (!word && len == 0)
+		return err_set(err, ERR_INVALID,
+					   "%.*s is no filter; write name:value, started>time, or a key in quotes",
 					   (int)strcspn(p, " "), p);
-	p += len + 1;
-	if (op != ':' && *p == '=') {
-		op = op == '<' ? 'l' : 'g';
+	if (!word)
+		p += len + 1;
+	if (!word && term.op != ':' && *p == '=') {
+		term.op = term.op == '<' ? 'l' : 'g';
 		p++;
 	}
+	term.quoted = *p == '"';
 	r = read_value(&p, value, err);
 	if (r < 0)
 		return r;
 	*text = p;
-	return saga_query_add(query, name, op, buf_str(value), err);
+	term.value = buf_str(value);
+	return word ? add_word(query, term.value, err) : add_term(query, &term, err);
 }
 
 int saga_query_parse(struct saga_query *query, const char *text, struct err *err)
 {
+	const char *begin = text;
 	struct buf value;
 	int r = 0;
 
@@ -187,13 +325,94 @@ int saga_query_parse(struct saga_query *query, const char *text, struct err *err
 		return err_set(err, ERR_LIMIT, "a filter has at most %d bytes", QUERY_MAX_BYTES);
 	buf_init(&value, QUERY_MAX_BYTES + 1);
 	while (r == 0) {
+		const char *term;
+
 		text += strspn(text, " ");
 		if (!*text)
 			break;
+		term = text;
 		r = parse_term(query, &text, &value, err);
+		if (r < 0 && err)
+			snprintf(err->place, sizeof(err->place), "character %d", (int)(term - begin) + 1);
 	}
 	buf_release(&value);
 	return r;
+}
+
+/* Writing. */
+
+static void write_name(struct buf *out, const char *name)
+{
+	if (out->len > 0)
+		buf_add_char(out, ' ');
+	buf_add_str(out, name);
+}
+
+static void write_value(struct buf *out, const char *name, const char *value, bool quoted)
+{
+	if (!value)
+		return;
+	write_name(out, name);
+	if (!quoted && *value != '"' && !strchr(value, ' ')) {
+		buf_add_str(out, value);
+		return;
+	}
+	buf_add_char(out, '"');
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, *value);
+	}
+	buf_add_char(out, '"');
+}
+
+/* A key without wildcards means the same with quotes and without. */
+static bool needs_quotes(const struct saga_filter *filter)
+{
+	return filter->key && filter->key_exact && strpbrk(filter->key, "*?");
+}
+
+static void write_time(struct buf *out, const char *name, wall_ms at)
+{
+	char text[TIME_TEXT_SIZE];
+
+	if (!at)
+		return;
+	time_format(at, text);
+	write_name(out, name);
+	buf_add_str(out, text);
+}
+
+void saga_query_write(const struct saga_query *query, struct buf *out)
+{
+	const struct saga_filter *filter = &query->filter;
+	const char *separator = "status:";
+
+	write_value(out, "", filter->id, false);
+	for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
+		if (!(filter->status_mask >> status & 1))
+			continue;
+		if (*separator == ',')
+			buf_add_char(out, ',');
+		else
+			write_name(out, separator);
+		buf_add_str(out, saga_status_text((enum saga_status)status));
+		separator = ",";
+	}
+	write_value(out, "saga:", filter->definition, false);
+	if (filter->version) {
+		write_name(out, "version:");
+		buf_printf(out, "%lld", (long long)filter->version);
+	}
+	write_value(out, "key:", filter->key, needs_quotes(filter));
+	if (filter->attention_only)
+		write_name(out, "attention:true");
+	write_value(out, "group:", filter->group, false);
+	write_value(out, "kind:", filter->kind, false);
+	write_value(out, "step:", filter->step, false);
+	write_value(out, "owner:", filter->owner, false);
+	write_time(out, "started>=", filter->started_from);
+	write_time(out, "started<", filter->started_before);
 }
 
 /* The id without its hyphens, after a letter that says what kind of cursor it is. */

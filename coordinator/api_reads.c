@@ -57,14 +57,12 @@ static void read_list(struct exchange *ex, struct store_reader *reader)
 	query->filter.limit++; /* one more tells whether there is a next page */
 	buf_add_lit(&ex->out, "{\"sagas\":[");
 	if (reader->store->ops->list(reader, &query->filter, list_row, &list, &err) < 0) {
-		if (err.code == ERR_LIMIT)
-			exchange_problem(ex, PROBLEM_INVALID_QUERY, "%s", err.text);
-		else
-			exchange_problem_err(ex, &err);
+		exchange_problem_err(ex, &err);
 		return;
 	}
-	if (list.more) {
-		cursor_make(list.last_id, cursor);
+	if (list.more || query->filter.looked_to[0]) {
+		/* A page that has looked at enough ends there, however few it found. */
+		cursor_make(list.more ? list.last_id : query->filter.looked_to, cursor);
 		buf_printf(&ex->out, "],\"next\":\"%s\"}", cursor);
 	} else {
 		buf_add_lit(&ex->out, "],\"next\":null}");
@@ -81,7 +79,12 @@ static int read_filters(struct exchange *ex, struct saga_query *query, struct er
 	} plain[] = {
 		{"status", "status", ':'},
 		{"saga", "saga", ':'},
+		{"version", "version", ':'},
 		{"key", "key", ':'},
+		{"group", "group", ':'},
+		{"kind", "kind", ':'},
+		{"step", "step", ':'},
+		{"owner", "owner", ':'},
 		{"started_after", "started", '>'},
 		{"started_before", "started", '<'},
 	};
@@ -96,14 +99,19 @@ static int read_filters(struct exchange *ex, struct saga_query *query, struct er
 	text = exchange_arg(ex, "cursor");
 	if (r == 0 && text)
 		r = cursor_read(text, query->filter.after_id, err);
+	text = exchange_arg(ex, "order");
+	if (r == 0 && text && strcmp(text, "oldest") != 0 && strcmp(text, "newest") != 0)
+		r = err_set(err, ERR_INVALID, "order is newest or oldest");
+	query->filter.oldest_first = text && strcmp(text, "oldest") == 0;
 	return r;
 }
 
 void api_list_sagas(struct exchange *ex)
 {
-	static const char *const known[] = {"q",         "status", "saga",          "key",
-										"attention", "limit",  "started_after", "started_before",
-										"cursor"};
+	static const char *const known[] = {
+		"q",         "status",        "saga",           "version", "key",
+		"attention", "group",         "kind",           "step",    "owner",
+		"limit",     "started_after", "started_before", "cursor",  "order"};
 	struct saga_query *query = xcalloc(1, sizeof(*query));
 	int64_t limit = 50;
 	bool attention = false;
@@ -112,8 +120,10 @@ void api_list_sagas(struct exchange *ex)
 	saga_query_init(query, ex->ns);
 	ex->state = query;
 	ex->free_state = list_free;
+	err.place[0] = '\0';
 	if (read_filters(ex, query, &err) < 0) {
-		exchange_problem(ex, PROBLEM_INVALID_QUERY, "%s", err.text);
+		exchange_problem(ex, PROBLEM_INVALID_QUERY, "%s%s%s", err.place, *err.place ? ": " : "",
+						 err.text);
 		return;
 	}
 	if (!exchange_arg_int(ex, "limit", 1, LIST_LIMIT_MAX, &limit) ||

@@ -78,6 +78,28 @@ static void check_problem(struct exchange *ex)
 	buf_clear(&ex->out);
 }
 
+/* What was read is written so that it reads as the same. */
+static void check_query(const struct saga_query *query)
+{
+	struct saga_query again;
+	struct buf text, twice;
+	struct err err;
+
+	CHECK(query->filter.status_mask < 1u << SAGA_STATUS_COUNT);
+	buf_init(&text, 0);
+	buf_init(&twice, 0);
+	saga_query_write(query, &text);
+	saga_query_init(&again, "default");
+	if (text.len <= QUERY_MAX_BYTES) { /* quotes may have made it longer */
+		CHECK(saga_query_parse(&again, buf_str(&text), &err) == 0);
+		saga_query_write(&again, &twice);
+		CHECK(strcmp(buf_str(&text), buf_str(&twice)) == 0);
+	}
+	saga_query_release(&again);
+	buf_release(&text);
+	buf_release(&twice);
+}
+
 static void read_target(struct exchange *ex, const char *method)
 {
 	static const char *const known[] = {"q", "limit", "cursor"};
@@ -98,7 +120,7 @@ static void read_target(struct exchange *ex, const char *method)
 	saga_query_init(&query, "default");
 	text = exchange_arg(ex, "q");
 	if (text && saga_query_parse(&query, text, &err) == 0)
-		CHECK(query.filter.status_mask < 1u << SAGA_STATUS_COUNT);
+		check_query(&query);
 	text = exchange_arg(ex, "cursor");
 	if (text && cursor_read(text, query.filter.after_id, &err) == 0) {
 		cursor_make(query.filter.after_id, cursor);

@@ -66,8 +66,20 @@ START_TEST(test_api_query__says_what_would_be_right)
 	} wrong[] = {
 		{"status:compensatoin_failed", "did you mean compensation_failed?"},
 		{"statuss:running", "did you mean status?"},
-		{"step:charge", "unknown filter step"},
-		{"running", "write name:value"},
+		{"stp:charge", "unknown filter stp; did you mean step?"},
+		{"urn:order:17", "a key with such a sign is written in quotes"},
+		{"a b", "b would be a second key"},
+		{"key:a b", "a second key"},
+		{"\"\"", "quoted is empty"},
+		{"0198c0de-7a31-7abc-bf11-223344556677 0198c0de-7a31-7abc-bf11-223344556678", "two ids"},
+		{"version:0", "is no version"},
+		{"version:1.2", "is no version"},
+		{"version:1 version:2", "twice"},
+		{"group:abc", "16 hexadecimal digits"},
+		{"group:00C31122334455667", "is no group"},
+		{"kind:stuk", "did you mean stuck?"},
+		{"owner:", "owner has no value"},
+		{"step:a step:b", "twice"},
 		{"status:", "status has no value"},
 		{"status:running status:failed", "status is there twice; write status:a,b"},
 		{"saga:a saga:b", "twice"},
@@ -86,6 +98,105 @@ START_TEST(test_api_query__says_what_would_be_right)
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		ck_assert_msg(parse(wrong[i].text) < 0, "%s is taken", wrong[i].text);
 		ck_assert_msg(strstr(err.text, wrong[i].says) != NULL, "%s: %s", wrong[i].text, err.text);
+	}
+}
+END_TEST
+
+START_TEST(test_api_query__reads_what_operators_ask)
+{
+	ck_assert_int_eq(parse("version:3 group:00c3112233445566 kind:stuck step:charge owner:\"a b\""),
+					 0);
+	ck_assert_int_eq(query.filter.version, 3);
+	ck_assert_str_eq(query.filter.group, "00c3112233445566");
+	ck_assert_str_eq(query.filter.kind, "stuck");
+	ck_assert_str_eq(query.filter.step, "charge");
+	ck_assert_str_eq(query.filter.owner, "a b");
+	ck_assert(!query.filter.attention_only);
+}
+END_TEST
+
+START_TEST(test_api_query__a_word_alone_is_a_key_or_an_id)
+{
+	static const struct {
+		const char *text, *key;
+		bool exact;
+	} cases[] = {
+		{"ORDER-17", "ORDER-17", true},
+		{"o*17", "o*17", true},
+		{"\"order 17\"", "order 17", true},
+		{"running", "running", true},
+		{"17", "17", true},
+		{"key:o*", "o*", false},
+		{"key:\"o*\"", "o*", true},
+		{"\"urn:order\"", "urn:order", true},
+		{"\xc3\xa4", "\xc3\xa4", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ck_assert_msg(parse(cases[i].text) == 0, "%s: %s", cases[i].text, err.text);
+		ck_assert_pstr_eq(query.filter.key, cases[i].key);
+		ck_assert_int_eq(query.filter.key_exact, cases[i].exact);
+		ck_assert_ptr_null(query.filter.id);
+	}
+	ck_assert_int_eq(parse("0198c0de-7a31-7abc-bf11-223344556677 kind:stuck"), 0);
+	ck_assert_pstr_eq(query.filter.id, "0198c0de-7a31-7abc-bf11-223344556677");
+	ck_assert_ptr_null(query.filter.key);
+	ck_assert_int_eq(parse("key:0198c0de-7a31-7abc-bf11-223344556677"), 0);
+	ck_assert_ptr_null(query.filter.id);
+}
+END_TEST
+
+START_TEST(test_api_query__says_where_it_is_wrong)
+{
+	ck_assert_int_lt(parse("status:running  kind:stuk"), 0);
+	ck_assert_str_eq(err.place, "character 17");
+	ck_assert_int_lt(parse("\"a"), 0);
+	ck_assert_str_eq(err.place, "character 1");
+}
+END_TEST
+
+static char *written(void)
+{
+	struct buf out;
+	size_t len;
+
+	buf_init(&out, 0);
+	saga_query_write(&query, &out);
+	return buf_take(&out, &len);
+}
+
+START_TEST(test_api_query__is_written_as_it_is_read)
+{
+	static const struct {
+		const char *text, *normal;
+	} cases[] = {
+		{"", ""},
+		{"started>2026-01-01  kind:stuck status:running,waiting",
+		 "status:running,waiting kind:stuck started>=2026-01-01T00:00:00.001Z"},
+		{"status:waiting,running,running", "status:running,waiting"},
+		{"o-17", "key:o-17"},
+		{"\"o 17\"", "key:\"o 17\""},
+		{"key:o*", "key:o*"},
+		{"\"o*\"", "key:\"o*\""},
+		{"key:\"a\\\"b \\\\\"", "key:\"a\\\"b \\\\\""},
+		{"key:a\"b\\", "key:a\"b\\"},
+		{"\"\\\"x\"", "key:\"\\\"x\""},
+		{"owner:\"ann b\" step:charge group:00c3112233445566 version:3 saga:order-* attention:true",
+		 "saga:order-* version:3 attention:true group:00c3112233445566 step:charge "
+		 "owner:\"ann b\""},
+		{"started<=2026-01-31T12:00:00Z 0198c0de-7a31-7abc-bf11-223344556677",
+		 "0198c0de-7a31-7abc-bf11-223344556677 started<2026-01-31T12:00:00.001Z"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		CLEANUP(free_p) char *text = NULL, *again = NULL;
+
+		ck_assert_msg(parse(cases[i].text) == 0, "%s: %s", cases[i].text, err.text);
+		text = written();
+		ck_assert_str_eq(text, cases[i].normal);
+		ck_assert_msg(parse(text) == 0, "%s: %s", text, err.text);
+		again = written();
+		ck_assert_str_eq(again, text);
 	}
 }
 END_TEST
@@ -146,6 +257,10 @@ int main(void)
 	tcase_add_test(tc, test_api_query__an_empty_filter_asks_for_all);
 	tcase_add_test(tc, test_api_query__bounds_include_what_they_say);
 	tcase_add_test(tc, test_api_query__says_what_would_be_right);
+	tcase_add_test(tc, test_api_query__reads_what_operators_ask);
+	tcase_add_test(tc, test_api_query__a_word_alone_is_a_key_or_an_id);
+	tcase_add_test(tc, test_api_query__says_where_it_is_wrong);
+	tcase_add_test(tc, test_api_query__is_written_as_it_is_read);
 	tcase_add_test(tc, test_api_query__has_a_limit);
 	tcase_add_test(tc, test_cursor__comes_back);
 	tcase_add_test(tc, test_cursor__refuses_what_a_list_did_not_give);
