@@ -24,6 +24,9 @@
 #include "sagas/id.h"
 #include "sagas/status.h"
 
+/* due_at of a saga that waits for a person and for no time: the end of the year 9999. */
+#define STORE_DUE_NEVER (TIME_MAX_SECONDS * 1000)
+
 /* The row of a saga. Strings are borrowed from whoever made the struct. */
 struct saga_row {
 	int slot;

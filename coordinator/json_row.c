@@ -33,7 +33,7 @@ void json_row_saga(const struct saga_row *row, struct buf *out)
 	json_member_time(out, "started_at", row->started_at);
 	json_member_time(out, "updated_at", row->updated_at);
 	json_member_time(out, "ended_at", row->ended_at);
-	json_member_time(out, "next_due_at", row->due_at);
+	json_member_time(out, "next_due_at", row->due_at < STORE_DUE_NEVER ? row->due_at : 0);
 	add_attention(row, out);
 	json_member_text(out, "owner", row->owner);
 	buf_add_char(out, '}');

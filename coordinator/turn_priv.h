@@ -26,9 +26,6 @@ enum {
 	INBOX_AGAIN_MS = 1000,    /* after it could not be read, or not all of it be fed */
 };
 
-/* Stored for a saga that waits for a person and for no time: the end of the year 9999. */
-#define DUE_NEVER (TIME_MAX_SECONDS * 1000)
-
 enum turn_mail { MAIL_CALL = 1, MAIL_REPLY, MAIL_DELIVERY };
 
 enum slot_state { SLOT_FOREIGN, SLOT_OWNED, SLOT_RELEASING };

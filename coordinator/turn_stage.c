@@ -190,7 +190,7 @@ wall_ms turn__sleep_until(const struct live_saga *saga, wall_ms now)
 		return 0;
 	due = saga_state_next_due(state);
 	if (due == 0)
-		return saga_state_attention(state) || state->paused ? DUE_NEVER : 0;
+		return saga_state_attention(state) || state->paused ? STORE_DUE_NEVER : 0;
 	return due > now + SLEEP_AFTER_MS ? due : 0;
 }
 

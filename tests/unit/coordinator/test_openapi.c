@@ -180,7 +180,10 @@ START_TEST(test_openapi__rows_fit)
 		"refund: undo fails", "0123456789abcdef", "stuck", "refund", "undo", "http_500"};
 	row.attention_at = 1767225600003;
 	row.owner = "ana";
+	row.due_at = STORE_DUE_NEVER;
 	json_row_saga(&row, &out);
+	/* It waits for a person, and for no time. */
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "\"next_due_at\":null"));
 	assert_fits("SagaRow", &out);
 	json_row_definition_open(&definition, &out);
 	buf_add_char(&out, '}');
