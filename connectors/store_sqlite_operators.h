@@ -39,7 +39,7 @@
 	  " ?11, ?12) ON CONFLICT DO UPDATE SET definition = excluded.definition,"                     \
 	  " kind = excluded.kind, step = excluded.step, side = excluded.side, code = excluded.code,"   \
 	  " message = excluded.message, sample = excluded.sample, n = n + excluded.n,"                 \
-	  " first_seen_at = CASE first_seen_at WHEN 0 THEN excluded.first_seen_at"                     \
+	  " first_seen_at = CASE WHEN n <= 0 THEN excluded.first_seen_at"                              \
 	  " ELSE min(first_seen_at, excluded.first_seen_at) END,"                                      \
 	  " last_seen_at = max(last_seen_at, excluded.last_seen_at)")                                  \
 	X(W_GROUP_LEAVE, "UPDATE attention_groups SET n = n - ?3 WHERE namespace = ?1 AND id = ?2")    \
@@ -50,7 +50,8 @@
 	  " (SELECT 1 FROM sagas WHERE namespace = ?1 AND id = g.sample AND attention_group = ?2)")    \
 	X(W_GROUPS_EXPIRE,                                                                             \
 	  "DELETE FROM attention_groups WHERE (namespace, id) IN (SELECT namespace, id"                \
-	  " FROM attention_groups WHERE n <= 0 AND last_seen_at < ?1 LIMIT ?2)")                       \
+	  " FROM attention_groups WHERE n <= 0 AND last_seen_at < ?1 AND notified_at IS NULL"          \
+	  " LIMIT ?2)")                                                                                \
 	X(W_GROUP_FIND, "SELECT acknowledged_by, acknowledged_at, note, owner, notified_at,"           \
 					" notified_n, revision FROM attention_groups"                                  \
 					" WHERE namespace = ?1 AND id = ?2")                                           \
@@ -96,8 +97,10 @@
 	X(R_GROUPS, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                      \
 				" INDEXED BY attention_groups_of WHERE namespace = ?1 AND n > 0"                   \
 				" ORDER BY n DESC, id LIMIT ?2")                                                   \
-	X(R_GROUPS_TOLD, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                 \
-					 " WHERE n > 0 OR notified_at IS NOT NULL")                                    \
+	X(R_GROUPS_TOLD,                                                                               \
+	  "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                                \
+	  " INDEXED BY attention_groups_all WHERE n > 0 UNION ALL SELECT " STORE_SQLITE_GROUP_COLUMNS  \
+	  " FROM attention_groups INDEXED BY attention_groups_told WHERE notified_at > 0 AND n <= 0")  \
 	X(R_GROUPS_ALL, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                  \
 					" INDEXED BY attention_groups_all WHERE n > 0 ORDER BY n DESC, id LIMIT ?2")   \
 	X(R_GROUP, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                       \

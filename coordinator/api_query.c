@@ -129,9 +129,9 @@ static int add_version(struct saga_query *query, const struct term *term, struct
 {
 	size_t len = strlen(term->value);
 
-	if (len > 9 || strspn(term->value, "0123456789") != len || atoi(term->value) == 0)
+	if (len > 9 || strspn(term->value, "0123456789") != len || strspn(term->value, "0") == len)
 		return err_set(err, ERR_INVALID, "%.60s is no version; write version:3", term->value);
-	query->filter.version = atoi(term->value);
+	query->filter.version = strtol(term->value, NULL, 10);
 	return 0;
 }
 

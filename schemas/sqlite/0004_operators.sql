@@ -64,9 +64,11 @@ CREATE TABLE attention_groups (
 	revision        INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
--- The order of lists, of a namespace and of all; and what is to go some day.
+-- The order of lists, of a namespace and of all; what somebody was told of; and what is to go some
+-- day.
 CREATE INDEX attention_groups_of ON attention_groups (namespace, n DESC, id) WHERE n > 0;
 CREATE INDEX attention_groups_all ON attention_groups (n DESC, id) WHERE n > 0;
+CREATE INDEX attention_groups_told ON attention_groups (notified_at) WHERE notified_at IS NOT NULL;
 CREATE INDEX attention_groups_empty ON attention_groups (last_seen_at) WHERE n <= 0;
 INSERT INTO attention_groups (namespace, id, definition, kind, message, sample, n, first_seen_at,
 		last_seen_at)

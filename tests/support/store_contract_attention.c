@@ -174,6 +174,15 @@ static struct seen list(struct opened *o, const char *ns, int limit)
 	return seen;
 }
 
+static struct seen told(struct opened *o)
+{
+	struct seen seen = {0};
+	struct err err = {0};
+
+	ck_assert_msg(o->ops->attention_told(o->reader, see_group, &seen, &err) == 0, "%s", err.text);
+	return seen;
+}
+
 START_TEST(test_attention__lists_the_largest_groups_first_and_no_empty_ones)
 {
 	struct opened o = open_kind(_i);
@@ -301,6 +310,57 @@ START_TEST(test_attention__retention_takes_old_groups_without_sagas)
 	ck_assert_int_eq(o.ops->attention_get(o.reader, "default", group_a, &row, &err), ERR_NOT_FOUND);
 	row = get(&o, "default", group_b); /* it has a saga */
 	ck_assert_int_eq(row.n, 1);
+	attention_group_row_release(&row);
+	row = (struct attention_group_row){
+		.ns = "default", .id = group_b, .notified_at = rows_time(3), .notified_n = 1};
+	ck_assert_int_eq(o.ops->attention_put(o.store, &row, &err), 0);
+	move(&o, 2, 2, NULL, 0);
+	ck_assert_int_eq(o.ops->retain(o.store, rows_time(3000), 100, &n, &err), 0);
+	ck_assert_int_eq(told(&o).total, 1); /* that it is repaired is still to be told */
+	row.notified_at = row.notified_n = 0;
+	ck_assert_int_eq(o.ops->attention_put(o.store, &row, &err), 0);
+	ck_assert_int_eq(o.ops->retain(o.store, rows_time(3000), 100, &n, &err), 0);
+	ck_assert_int_eq(o.ops->attention_get(o.reader, "default", group_b, &row, &err), ERR_NOT_FOUND);
+	close_kind(&o);
+}
+END_TEST
+
+START_TEST(test_attention__who_tells_persons_sees_what_was_told_and_what_there_is)
+{
+	struct opened o = open_kind(_i);
+	struct attention_group_row row = {
+		.ns = "default", .id = group_b, .notified_at = rows_time(3), .notified_n = 1};
+	struct saga_row other = in_group(3, group_b, rows_time(3));
+	struct err err = {0};
+
+	ck_assert_int_eq(told(&o).total, 0);
+	begin(&o, 1, group_a);
+	begin(&o, 2, group_b);
+	other.ns = "other";
+	put(&o, rows_create(3, &other));
+	ck_assert_int_eq(told(&o).total, 3);
+	ck_assert_msg(o.ops->attention_put(o.store, &row, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(told(&o).total, 3); /* each once */
+	move(&o, 1, 2, NULL, 0);
+	move(&o, 2, 2, NULL, 0);
+	ck_assert_int_eq(told(&o).total, 2); /* the told one, and the other namespace's */
+	close_kind(&o);
+}
+END_TEST
+
+START_TEST(test_attention__a_group_that_was_empty_is_first_seen_anew)
+{
+	struct opened o = open_kind(_i);
+	struct attention_group_row row;
+
+	begin(&o, 1, group_a);
+	move(&o, 1, 2, NULL, 0);
+	move(&o, 1, 3, group_a, rows_time(40));
+	begin(&o, 50, group_a);
+	row = get(&o, "default", group_a);
+	ck_assert_int_eq(row.first_seen_at, rows_time(40));
+	ck_assert_int_eq(row.last_seen_at, rows_time(50));
+	ck_assert_int_eq(row.n, 2);
 	attention_group_row_release(&row);
 	close_kind(&o);
 }
@@ -454,6 +514,9 @@ void store_contract__add_attention(TCase *tcase, int n)
 						n);
 	tcase_add_loop_test(tcase, test_attention__something_may_be_said_before_there_is_a_saga, 0, n);
 	tcase_add_loop_test(tcase, test_attention__retention_takes_old_groups_without_sagas, 0, n);
+	tcase_add_loop_test(
+		tcase, test_attention__who_tells_persons_sees_what_was_told_and_what_there_is, 0, n);
+	tcase_add_loop_test(tcase, test_attention__a_group_that_was_empty_is_first_seen_anew, 0, n);
 	tcase_add_loop_test(tcase, test_rates__are_by_the_minute_of_the_transition, 0, n);
 	tcase_add_loop_test(tcase, test_rates__minutes_long_before_the_newest_are_removed, 0, n);
 	tcase_add_loop_test(tcase, test_definition_counts__tell_versions_apart, 0, n);
