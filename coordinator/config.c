@@ -484,6 +484,7 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.intake_limit = (size_t)config->engine_intake_limit,
 		.memory_sagas_max = (size_t)config->engine_memory_sagas_max,
 		.payload_max = (size_t)config->server_payload_max,
+		.streams_max = (int)config->server_streams_max,
 		.allowed_origins = config__or_null(config->server_allowed_origins),
 		.advertise = strcmp(config->node_advertise, "auto") == 0 ? NULL : config->node_advertise,
 		.lease_ms = config->node_lease,

@@ -43,6 +43,8 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	X(server, port, "port", INT, "7878", 0, 65535, "port to listen on; 0 takes any free one")      \
 	X(server, payload_max, "payload-max", BYTES, "2MiB", 1024, 67108864,                           \
 	  "largest request body that is read; a larger one is answered 413")                           \
+	X(server, streams_max, "streams-max", INT, "256", 0, 2000,                                     \
+	  "streams of events at a time; one more is answered 503")                                     \
 	X(server, allowed_origins, "allowed-origins", TEXT, "none", 0, 0,                              \
 	  "origins whose pages may act, beside the server's own, as https://skald.example.com,…; "   \
 	  "also names that it goes by; none: no others")                                               \

@@ -113,6 +113,9 @@ struct engine_options {
 	void (*send_command)(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
 						 const struct command *command, const int64_t *not_after_ms,
 						 void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx);
+	/* A row of the saga is durable. Thread: engine; not blocking. May be NULL. */
+	void (*committed)(void *ctx, const char *saga_id);
+	void *committed_ctx;
 	/* A commit with rows for the outbox is through. Thread: engine; not blocking. May be NULL. */
 	void (*outbox_written)(void *ctx, size_t rows);
 	void *kafka_ctx; /* of the two */

@@ -54,6 +54,14 @@ static void port_outbox_written(void *ctx, size_t rows)
 		engine->options.outbox_written(engine->options.kafka_ctx, rows);
 }
 
+static void port_committed(void *ctx, const char *saga_id)
+{
+	struct engine *engine = ctx;
+
+	if (engine->options.committed)
+		engine->options.committed(engine->options.committed_ctx, saga_id);
+}
+
 static void port_read_inbox(void *ctx, struct inbox_read *read)
 {
 	struct engine *engine = ctx;
@@ -154,6 +162,7 @@ const struct turn_ports engine__ports = {
 	.call = port_call,
 	.publish = port_publish,
 	.outbox_written = port_outbox_written,
+	.committed = port_committed,
 	.read_inbox = port_read_inbox,
 	.remove_inbox = port_remove_inbox,
 	.load = port_load,

@@ -37,6 +37,7 @@ struct exchange;
 struct node;
 struct route;
 struct server;
+struct stream;
 
 typedef void exchange_step(struct exchange *ex);
 
@@ -70,6 +71,7 @@ struct exchange {
 	/* Instead of out: bytes that are never freed. NULL: none. */
 	const void *fixed;
 	size_t fixed_len;
+	struct stream *stream;     /* instead of both: an answer without an end (streams.h) */
 	const char *content_type;  /* "application/json" unless a handler says otherwise */
 	const char *cache_control; /* "no-store" unless a handler says otherwise */
 	struct answer_header headers[EXCHANGE_MAX_HEADERS];

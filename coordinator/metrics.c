@@ -6,6 +6,7 @@
 #include "coordinator/batches.h"
 #include "coordinator/metrics_text.h"
 #include "coordinator/server_priv.h"
+#include "coordinator/streams.h"
 #include "coordinator/writer.h"
 
 struct sources {
@@ -16,6 +17,7 @@ struct sources {
 	const struct server *server;
 	const struct node *node;
 	struct member_stats member; /* zeros in a store of one process */
+	struct streams_stats streams;
 	struct alerts_stats alerts; /* zeros where nobody is told */
 };
 
@@ -91,6 +93,13 @@ struct sources {
 	  s->server->replays)                                                                          \
 	X("skald_idempotency_key_reuses_total", "counter",                                             \
 	  "Starts refused because their key has another payload.", s->server->key_reuses)              \
+	X("skald_event_streams", "gauge", "Streams of events that are open.", s->streams.open)         \
+	X("skald_event_streams_opened_total", "counter", "Streams of events that were begun.",         \
+	  s->streams.opened)                                                                           \
+	X("skald_event_streams_refused_total", "counter",                                              \
+	  "Streams of events that were refused, because there were too many.", s->streams.refused)     \
+	X("skald_event_stream_events_total", "counter", "Events written to streams.",                  \
+	  s->streams.events)                                                                           \
 	X("skald_slots_owned", "gauge", "Slots that this node owns.",                                  \
 	  s->node->member ? s->member.slots_owned : s->node->store->ops->slot_count(s->node->store))   \
 	X("skald_slots_taken_over_total", "counter", "Slots taken from nodes whose lease had ended.",  \
@@ -265,6 +274,7 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	node->store->ops->stats(node->store, &s.store);
 	writer_stats(node->writer, &s.writer);
 	http_client_stats(node->http, &s.http);
+	streams_stats(node->streams, &s.streams);
 	if (node->member)
 		member_stats(node->member, &s.member);
 	if (node->alerts)

@@ -14,6 +14,7 @@
 #include "coordinator/forward.h"
 #include "coordinator/log.h"
 #include "coordinator/server.h"
+#include "coordinator/streams.h"
 #include "coordinator/writer.h"
 
 enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000, INTAKE_GRACE_MS = 3000 };
@@ -210,6 +211,12 @@ static int start_batches(struct node *node, struct err *err)
 	return node->store->ops->batch_open ? batches_start(&batches, &node->batches, err) : 0;
 }
 
+/* Thread: engine. */
+static void touched(void *ctx, const char *saga_id)
+{
+	streams_touched(((struct node *)ctx)->streams, saga_id);
+}
+
 static int start_all(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
@@ -238,6 +245,8 @@ static int start_all(struct node *node, struct err *err)
 	engine.registry = node->registry;
 	engine.http = node->http;
 	engine.ready = &node->ready;
+	engine.committed = touched;
+	engine.committed_ctx = node;
 	make_member(node, &engine);
 	hub_engine_options(node->kafka, &engine);
 	r = engine_start(&engine, &node->engine, err);
@@ -262,6 +271,7 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 
 	clock_start();
 	node->options = *options;
+	node->streams = streams_new();
 	r = start_all(node, err);
 	if (r < 0) {
 		node_stop(node);
@@ -280,6 +290,8 @@ void node_stop(struct node *node)
 	if (!node)
 		return;
 	__atomic_store_n(&node->draining, true, __ATOMIC_RELAXED);
+	/* Who follows something goes on elsewhere, and does not wait for what is to end here. */
+	streams_end(node->streams);
 	if (node->member)
 		member_announce_drain(node->member);
 	alerts_stop(node->alerts);
@@ -306,6 +318,7 @@ void node_stop(struct node *node)
 	hub_free(node->kafka);
 	member_free(node->member);
 	registry_free(node->registry);
+	streams_free(node->streams);
 	if (node->store)
 		node->store->ops->close(node->store);
 	free(node);

@@ -25,6 +25,7 @@ struct node_options {
 	int64_t drain_ms;        /* how long a graceful stop may take */
 	size_t intake_limit;     /* of the engine's mailbox */
 	size_t memory_sagas_max; /* open sagas in memory; past it starts are refused with 429 */
+	int streams_max;         /* streams of events at a time */
 	size_t payload_max;      /* bytes of a request body */
 	/* Whose pages may act, beside the server's own; see http_text.h. NULL: none. */
 	const char *allowed_origins;
@@ -49,6 +50,7 @@ struct node {
 	struct engine *engine;
 	struct http_client *http;
 	struct waits *waits;
+	struct streams *streams;
 	struct registry *registry;
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */

@@ -51,6 +51,7 @@
 	X(PROBLEM_OVERLOADED, "overloaded", 429, "Too much at once")                                   \
 	X(PROBLEM_INTERNAL, "internal", 500, "An error of the server")                                 \
 	X(PROBLEM_DRAINING, "draining", 503, "The server is about to stop")                            \
+	X(PROBLEM_TOO_MANY_STREAMS, "too_many_streams", 503, "Too many streams are open")              \
 	X(PROBLEM_NOT_READY, "not_ready", 503, "The server is not ready yet")                          \
 	X(PROBLEM_BROKERS_UNAVAILABLE, "brokers_unavailable", 503, "The brokers do not answer")        \
 	X(PROBLEM_UNAVAILABLE, "unavailable", 503, "The store does not answer")

@@ -86,6 +86,8 @@ enum route_flag {
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(own_attention, "POST", "/v1/attention/{group}/owner",                                        \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(saga_events, "GET", "/v1/sagas/{id}/events", ROUTE_STORE | ROUTE_INTAKE | ROUTE_STREAM)      \
+	X(events, "GET", "/v1/events", ROUTE_STORE | ROUTE_INTAKE | ROUTE_STREAM)                      \
 	X(overview, "GET", "/v1/overview", ROUTE_STORE)                                                \
 	X(make_batch, "POST", "/v1/batches", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                  \
 	X(list_batches, "GET", "/v1/batches", ROUTE_STORE)                                             \

@@ -30,6 +30,7 @@
 #include "coordinator/log.h"
 #include "coordinator/overview.h"
 #include "coordinator/server_priv.h"
+#include "coordinator/streams.h"
 
 enum {
 	DEFAULT_PAYLOAD_MAX = 2 * 1024 * 1024,
@@ -154,10 +155,13 @@ static bool check_request(struct exchange *ex)
 	const char *ns = exchange_header(ex, "Skald-Namespace");
 	struct err err;
 
+	/* A browser's EventSource sends no headers of its own. */
+	if (!ns && ex->route->flags & ROUTE_STREAM)
+		ns = exchange_arg(ex, "namespace");
 	if (!ns)
 		ns = "default";
 	if (namespace_check(ns, &err) < 0) {
-		exchange_problem(ex, PROBLEM_INVALID_REQUEST, "header Skald-Namespace: %s", err.text);
+		exchange_problem(ex, PROBLEM_INVALID_REQUEST, "the namespace: %s", err.text);
 		return false;
 	}
 	snprintf(ex->ns, sizeof(ex->ns), "%s", ns);
@@ -247,7 +251,10 @@ static struct MHD_Response *make_response(struct exchange *ex)
 	size_t len = ex->fixed_len;
 	char *data = NULL;
 
-	if (ex->fixed) {
+	if (ex->stream) {
+		response = server_stream_response(ex);
+		len = 1; /* it has a type */
+	} else if (ex->fixed) {
 		response = MHD_create_response_from_buffer(len, (void *)ex->fixed, MHD_RESPMEM_PERSISTENT);
 	} else {
 		data = buf_take(&ex->out, &len);
@@ -548,6 +555,8 @@ int server_start(struct node *node, struct server **ret_server, struct err *err)
 	}
 	if (r == 0)
 		r = start_daemon(server, err);
+	if (r == 0)
+		r = server_start_streams(server, err);
 	if (r < 0) {
 		server_stop(server);
 		return r;
@@ -581,7 +590,9 @@ void server_stop(struct server *server)
 		return;
 	if (server->daemon) {
 		MHD_quiesce_daemon(server->daemon);
+		streams_end(server->node->streams);
 		wait_until_idle(server);
+		streams_halt(server->node->streams);
 		pthread_mutex_lock(&server->resuming);
 		pthread_mutex_unlock(&server->resuming);
 		MHD_stop_daemon(server->daemon);

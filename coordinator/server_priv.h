@@ -64,6 +64,16 @@ struct server {
 	pthread_mutex_t resuming; /* see exchange_resume */
 };
 
+/* server_stream.c */
+struct MHD_Response;
+struct stream_source;
+int server_start_streams(struct server *server, struct err *err) MUST_CHECK;
+/* A stream for the connection of the exchange; NULL: see stream_open. Thread: server. */
+struct stream *server_stream_open(struct exchange *ex,
+								  const struct stream_source *source) MUST_CHECK;
+/* The answer that sends ex->stream. */
+struct MHD_Response *server_stream_response(struct exchange *ex) MUST_CHECK;
+
 void server_count(struct server *server, const struct exchange *ex, bool answered);
 /* Appends the text form of all metrics. counts: sagas by status, or NULL when they are unknown. */
 void server_write_metrics(struct server *server, const int64_t *counts, struct buf *out);

@@ -166,6 +166,8 @@ struct turn_ports {
 					const struct command *command);
 	/* A commit with so many rows for the outbox is through. NULL: nobody wants to know. */
 	void (*outbox_written)(void *ctx, size_t rows);
+	/* A row of the saga is durable. NULL: nobody wants to know. */
+	void (*committed)(void *ctx, const char *saga_id);
 	/* Wants load_inbox done; comes back through turn_inbox_read, once. Takes over read. NULL: there
 	 * is no inbox, and then no removal either. */
 	void (*read_inbox)(void *ctx, struct inbox_read *read);

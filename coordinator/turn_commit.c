@@ -148,6 +148,8 @@ void turn__release(struct turn *turn, struct live_saga *saga, bool committed)
 		attention_ref_release(&saga->row_attention);
 		attention_ref_copy(&saga->next_attention, &saga->row_attention);
 		turn__count(turn, &saga->decision);
+		if (turn->ports->committed)
+			turn->ports->committed(turn->ctx, saga->id);
 	}
 	/* Calls first: what participants do takes longer than what callers do. */
 	send_commands(turn, saga);
