@@ -208,6 +208,7 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/postgres.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/redis.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/kafka.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/batches.sh
 
 .PHONY: bench
 bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3)

@@ -617,6 +617,30 @@ START_TEST(test_batch_runs__goes_on_when_resumed_before_it_has_stopped)
 }
 END_TEST
 
+/* Stopped, retried and resumed before the runner has seen any of it: an item that it has passed
+ * begins anew. */
+START_TEST(test_batch_runs__does_again_what_it_has_passed)
+{
+	struct batch_item_row again = {.status = BATCH_ITEM_PENDING};
+	struct batch_row row;
+	struct err err;
+
+	make_sagas(500);
+	world.sagas[0].refusals = 1;
+	make_batch(100);
+	run_for(1000, 1);
+	ck_assert_int_eq(world.batches[0].row.n[BATCH_ITEM_REFUSED], 1);
+	batch_row_copy(&world.batches[0].row, &row);
+	memcpy(again.saga_id, world.sagas[0].id, SAGA_ID_SIZE);
+	ck_assert_int_eq(batch_put(&row, &again, 1, &err), 0);
+	batch_row_release(&row);
+	run_for(8000, 1);
+	assert_ended(&world.batches[0].row);
+	assert_counts(0, 500, 0, 0);
+	ck_assert_uint_eq(processes[0].n_begun, 501);
+}
+END_TEST
+
 START_TEST(test_batch_runs__stops_while_it_selects)
 {
 	make_sagas(3000);
@@ -737,11 +761,12 @@ START_TEST(test_batch_runs__goes_on_when_the_store_is_back)
 	size_t begun;
 
 	make_sagas(2000);
-	make_batch(0);
-	run_for(600, 1);
+	make_batch(500);
+	run_for(1000, 1);
 	world.down = true;
 	run_for(10000, 1);
 	begun = processes[0].n_begun;
+	ck_assert_uint_lt(begun, 2000);
 	run_for(10000, 1);
 	/* It does not act on without end while nothing of it can be recorded. */
 	ck_assert_uint_eq(processes[0].n_begun, begun);
@@ -802,6 +827,7 @@ int main(void)
 	tcase_add_test(tcase, test_batch_runs__stops_within_a_second);
 	tcase_add_test(tcase, test_batch_runs__waits_for_what_is_out_when_it_stops);
 	tcase_add_test(tcase, test_batch_runs__goes_on_when_resumed_before_it_has_stopped);
+	tcase_add_test(tcase, test_batch_runs__does_again_what_it_has_passed);
 	tcase_add_test(tcase, test_batch_runs__stops_while_it_selects);
 	tcase_add_test(tcase, test_batch_runs__is_taken_over_from_who_has_died);
 	tcase_add_test(tcase, test_batch_runs__goes_on_at_once_in_a_store_of_one_process);
