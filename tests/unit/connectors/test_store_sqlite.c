@@ -18,6 +18,7 @@
 
 #include "connectors/store_sqlite_priv.h"
 #include "sagas/base/macros.h"
+#include "schemas/embedded.h"
 #include "tests/support/store_rows.h"
 #include "tests/support/temp_dir.h"
 
@@ -145,6 +146,128 @@ START_TEST(test_open__refuses_the_file_of_a_newer_skald)
 	ck_assert_int_eq(try_open(path, 0, &store, &err), ERR_INVALID);
 	ck_assert_ptr_nonnull(strstr(err.text, "newer Skald"));
 	ck_assert_ptr_nonnull(strstr(err.text, "9000"));
+}
+END_TEST
+
+/* A file as it was before a migration, with what the caller puts into it. */
+static void make_old(const char *path, int version, const char *rows)
+{
+	CLEANUP(free_p)
+	char *meta = xasprintf("PRAGMA application_id = %d; INSERT INTO meta (name, value) VALUES"
+						   " ('slot_count', 16), ('settled', 0), ('schema_version', %d)",
+						   STORE_SQLITE_APPLICATION_ID, version);
+
+	for (size_t i = 0; i < embedded_file_count; i++) {
+		int number = 0;
+
+		if (sscanf(embedded_files[i].path, "schemas/sqlite/%d", &number) == 1 && number <= version)
+			run_sql(path, embedded_files[i].data);
+	}
+	run_sql(path, meta);
+	run_sql(path, rows);
+}
+
+static int add_count(void *ctx, const struct definition_count_row *row)
+{
+	int64_t *counts = ctx;
+
+	counts[row->version] += row->n;
+	return 0;
+}
+
+struct group_of_old {
+	int n;
+	int64_t sagas;
+	wall_ms first_at, last_at;
+	char id[ATTENTION_GROUP_SIZE];
+};
+
+static int see_group(void *ctx, const struct attention_group_row *row)
+{
+	struct group_of_old *seen = ctx;
+
+	if (seen->n++ == 0) {
+		seen->sagas = row->n;
+		seen->first_at = row->first_seen_at;
+		seen->last_at = row->last_seen_at;
+		ck_assert_str_eq(row->definition, "order");
+		ck_assert_str_eq(row->kind, "stuck");
+		ck_assert_str_eq(row->message, "refund");
+		snprintf(seen->id, sizeof(seen->id), "%s", row->id);
+	}
+	return 0;
+}
+
+static int see_saga(void *ctx, const struct saga_row *row)
+{
+	ck_assert_str_eq(row->attention.kind, "stuck");
+	ck_assert_int_eq(row->attention_at, row->updated_at);
+	++*(int *)ctx;
+	return 0;
+}
+
+static int see_rate(void *ctx, const struct rate_row *row)
+{
+	struct rate_row *sum = ctx;
+
+	sum->started += row->started;
+	sum->completed += row->completed;
+	sum->failed += row->failed;
+	return 0;
+}
+
+/* What is there before there are counters is counted when they come. */
+START_TEST(test_migrate__counts_the_sagas_that_are_there)
+{
+	static const char rows[] =
+		"INSERT INTO sagas VALUES"
+		" ('default', 'a1', 1, 'order', 1, 'completed', NULL, 1700000000000, 1700000001000,"
+		"  1700000001000, NULL, NULL),"
+		" ('default', 'a2', 1, 'order', 2, 'failed', NULL, 1700000060000, 1700000061000,"
+		"  1700000061000, NULL, NULL),"
+		" ('default', 'a3', 1, 'order', 2, 'compensation_failed', 'k3', 1700000060000,"
+		"  1700000065000, NULL, NULL, 'refund'),"
+		" ('default', 'a4', 1, 'order', 2, 'compensation_failed', NULL, 1700000060000,"
+		"  1700000067000, NULL, NULL, 'refund'),"
+		" ('default', 'a5', 1, 'order', 2, 'running', NULL, 1700000060000,"
+		"  1700000067000, NULL, NULL, 'late'),"
+		" ('other', 'b1', 1, 'order', 1, 'completed', NULL, 1600000000000, 1600000001000,"
+		"  1600000001000, NULL, NULL);"
+		"INSERT INTO saga_counts VALUES ('default', 'completed', 99)";
+	CLEANUP(free_p) char *path = file("old.db");
+	struct saga_filter filter = {.ns = "default", .limit = 10};
+	int64_t counts[SAGA_STATUS_COUNT], versions[3] = {0};
+	struct group_of_old group = {0};
+	struct store_reader *reader;
+	struct rate_row sum = {0};
+	struct store *store;
+	int sagas = 0;
+	struct err err;
+
+	make_old(path, 3, rows);
+	store = must_open(path);
+	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
+	ck_assert_int_eq(store->ops->counts(reader, "default", counts, &err), 0);
+	ck_assert_int_eq(counts[SAGA_COMPLETED], 1);
+	ck_assert_int_eq(counts[SAGA_COMPENSATION_FAILED], 2);
+	ck_assert_int_eq(
+		store->ops->definition_counts(reader, "default", "order", add_count, versions, &err), 0);
+	ck_assert_int_eq(versions[1], 1);
+	ck_assert_int_eq(versions[2], 4);
+	ck_assert_int_eq(store->ops->attention_list(reader, NULL, 10, see_group, &group, &err), 0);
+	ck_assert_int_eq(group.n, 2); /* what is stuck, and what is late */
+	ck_assert_int_eq(group.sagas, 2);
+	ck_assert_int_eq(group.first_at, 1700000065000);
+	ck_assert_int_eq(group.last_at, 1700000067000);
+	filter.group = group.id;
+	ck_assert_int_eq(store->ops->list(reader, &filter, see_saga, &sagas, &err), 0);
+	ck_assert_int_eq(sagas, 2);
+	ck_assert_int_eq(store->ops->rates(reader, NULL, 0, INT64_MAX, see_rate, &sum, &err), 0);
+	ck_assert_int_eq(sum.started, 5); /* not what is older than rates are */
+	ck_assert_int_eq(sum.completed, 1);
+	ck_assert_int_eq(sum.failed, 1);
+	store->ops->reader_close(reader);
+	store->ops->close(store);
 }
 END_TEST
 
@@ -370,6 +493,7 @@ int main(void)
 	tcase_add_test(tcase, test_open__refuses_what_is_no_database);
 	tcase_add_test(tcase, test_open__refuses_and_leaves_alone_the_database_of_another_program);
 	tcase_add_test(tcase, test_open__refuses_the_file_of_a_newer_skald);
+	tcase_add_test(tcase, test_migrate__counts_the_sagas_that_are_there);
 	tcase_add_test(tcase, test_open__says_when_the_folder_is_missing);
 	tcase_add_test(tcase, test_log__is_bounded_and_emptied_when_closed);
 	tcase_add_test(tcase, test_commit__a_log_that_cannot_be_written_takes_nothing_and_recovers);
