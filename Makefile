@@ -161,6 +161,10 @@ UNIT_THREADS_BIN := $(filter $(BUILD)/tests/unit/connectors/% $(BUILD)/tests/uni
 unit-threads: $(UNIT_THREADS_BIN)
 	$(Q)SERVICES="postgres kafka" POSTGRES_SETTINGS='fsync = off' LANES=3 tests/services.sh run tests/run $(UNIT_THREADS_BIN)
 
+.PHONY: dashboard-unit
+dashboard-unit: ## runs the unit tests of the dashboard's modules, in Node
+	$(Q)tests/run $(sort $(wildcard tests/unit/coordinator/dashboard/test_*.mjs))
+
 .PHONY: scenarios
 scenarios: $(BUILD)/tests/tools/scenario ## runs the scenario files (tests/scenarios)
 	$(Q)$(BUILD)/tests/tools/scenario $(sort $(wildcard tests/scenarios/*.yaml))

@@ -9,6 +9,7 @@ import { AttentionGroup } from './attention_group.js';
 import { Batch } from './batch.js';
 import { Batches } from './batches.js';
 import { Now } from './now.js';
+import { Saga } from './saga.js';
 import { Sagas } from './sagas.js';
 
 export const PAGES = [
@@ -18,6 +19,7 @@ export const PAGES = [
 	{ path: '/sagas', page: Sagas, title: 'Sagas', nav: true, icon: 'sagas', group: 'Operate', key: 's' },
 	{ path: '/batches', page: Batches, title: 'Batches', nav: true, icon: 'batches', group: 'Operate', key: 'b' },
 	{ path: '/batches/:id', page: Batch, title: 'Batch' },
+	{ path: '/sagas/:id', page: Saga, title: 'Saga' },
 ];
 
 /* The page for the segments of an address, with the members that the path names. */

@@ -1,0 +1,143 @@
+/*
+ * The page of one saga: where it stands in words, and tabs that show it from all sides. ?tab= says
+ * which, ?at= that all of it is shown as it was after that row of the history.
+ */
+import { html, useEffect, useMemo, useState } from '../h.js';
+import { exact, useNow } from '../format.js';
+import { Icon } from '../icons.js';
+import { useKeys } from '../keys.js';
+import { at as path, link, setQuery } from '../router.js';
+import { Ago, Badge, Button, Copy, Page, Problem, Skeleton, Tabs } from '../ui.js';
+import { ActDialog } from '../acts/dialog.js';
+import { SagaMenu } from '../saga/acts_menu.js';
+import { audit, failingSince } from '../saga/history.js';
+import { isEnded, ledger } from '../saga/ledger.js';
+import { sentence } from '../saga/sentence.js';
+import { Ledger, Owed } from '../saga/tab_ledger.js';
+import { Audit } from '../saga/tab_audit.js';
+import { Data } from '../saga/tab_data.js';
+import { Graph } from '../saga/tab_graph.js';
+import { Changed, History } from '../saga/tab_history.js';
+import { Messages } from '../saga/tab_messages.js';
+import { Relations } from '../saga/tab_relations.js';
+import { Timeline } from '../saga/tab_timeline.js';
+import { countdown, duration, ms } from '../saga/time.js';
+import { useSaga } from '../saga/use_saga.js';
+
+const TABS = [
+	['ledger', 'Ledger'], ['timeline', 'Timeline'], ['graph', 'Graph'], ['history', 'History'],
+	['messages', 'Messages'], ['data', 'Data'], ['relations', 'Relations'], ['audit', 'Audit'],
+];
+const WANTS_HISTORY = new Set(['timeline', 'history', 'messages', 'relations', 'audit']);
+
+function Deadline({ saga }) {
+	const now = useNow();
+	const at = ms(saga.deadline_at);
+	if (!at)
+		return null;
+	const over = isEnded(saga) ? '' : at > now ? ` · in ${countdown(at - now)}` : ` · passed ${duration(now - at)} ago`;
+	return html`<div class="fact"><dt>Deadline</dt><dd class=${at <= now && !isEnded(saga) ? 'hot' : ''}>
+		<time class="num" datetime=${saga.deadline_at}>${exact(at)}</time>${over}</dd></div>`;
+}
+
+function Sentence({ saga, since, past, book }) {
+	const now = useNow();
+	return html`<p class=${`sentence status-${saga.status}`}>${sentence(saga, past ? ms(saga.updated_at) ?? now : now,
+		past ? null : since, book)}</p>`;
+}
+
+function Facts({ saga }) {
+	return html`<dl class="head-facts">
+		<div class="fact"><dt>Id</dt><dd><${Copy} text=${saga.id} label="Copy the id" /></dd></div>
+		<div class="fact"><dt>Definition</dt><dd><a href=${link(path('definitions', saga.saga), { version: saga.version })}>
+			${saga.saga} · version ${saga.version}</a></dd></div>
+		<div class="fact"><dt>Started</dt><dd><time class="num" datetime=${saga.started_at}>${exact(saga.started_at)}
+			</time> · <${Ago} at=${saga.started_at} /></dd></div>
+		${saga.ended_at && html`<div class="fact"><dt>Ended</dt><dd><time class="num" datetime=${saga.ended_at}>
+			${exact(saga.ended_at)}</time> · after ${duration(ms(saga.ended_at) - ms(saga.started_at))}</dd></div>`}
+		<${Deadline} saga=${saga} />
+		<div class="fact"><dt>Owner</dt><dd>${saga.owner ? saga.owner : html`<span class="faint">nobody</span>`}</dd></div>
+	</dl>`;
+}
+
+function Attention({ saga }) {
+	const detail = saga.attention_detail;
+	if (!saga.attention)
+		return null;
+	return html`<div class=${`notice attention-line tone-${['unknown'].includes(detail?.kind) ? 'doubt' :
+		['failing', 'deadline', 'notice'].includes(detail?.kind) ? 'undo' : 'bad'}`}>
+		<${Icon} name="attention" /><span>${saga.attention}</span>
+		${detail?.group && html`<a class="push" href=${link(path('attention', detail.group))}>Its group</a>`}</div>`;
+}
+
+function Banner({ data, at }) {
+	const end = data.head;
+	return html`<div class="notice tone-hold at-banner" role="status"><${Icon} name="clock" />
+		<span>You see the saga as it was after event <b class="num">${at}</b> of <span class="num">${end || '…'}</span>
+			${data.saga && html`, at <time class="num">${exact(data.saga.updated_at)}</time>`}.</span>
+		<span class="push buttons"><${Button} kind="small" icon="left" disabled=${at <= 1} label="Earlier event"
+			onClick=${() => setQuery({ at: at - 1 })} />
+			<${Button} kind="small" icon="right" disabled=${at >= end} label="Later event"
+				onClick=${() => setQuery({ at: at + 1 })} />
+			<${Button} kind="small" onClick=${() => setQuery({ at: null })}>Back to now</${Button}></span></div>`;
+}
+
+function Body({ tab, data, book, open, at }) {
+	switch (tab) {
+	case 'timeline': return html`<${Timeline} data=${data} at=${at} />`;
+	case 'graph': return html`<${Graph} data=${data} book=${book} open=${open} past=${Boolean(at)} />`;
+	case 'history': return html`<${History} data=${data} at=${at} />`;
+	case 'messages': return html`<${Messages} data=${data} at=${at} />`;
+	case 'data': return html`<${Data} saga=${data.saga} />`;
+	case 'relations': return html`<${Relations} data=${data} />`;
+	case 'audit': return html`<${Audit} data=${data} open=${open} />`;
+	default: return html`<div class="with-aside"><div class="aside"><${Owed} book=${book} saga=${data.saga} open=${open}
+		past=${Boolean(at)} /></div>
+		<${Ledger} book=${book} open=${open} past=${Boolean(at)} /></div>`;
+	}
+}
+
+export function Saga({ id, query }) {
+	const at = /^[1-9]\d*$/.test(query.get('at') ?? '') ? Number(query.get('at')) : null;
+	const tab = TABS.some(([name]) => name === query.get('tab')) ? query.get('tab') : 'ledger';
+	const data = useSaga(id, at, WANTS_HISTORY.has(tab));
+	const { saga } = data;
+	const [act, setAct] = useState(null);
+	const book = useMemo(() => (saga ? ledger(saga, data.doc, data.acts) : null), [saga, data.doc, data.acts]);
+	const since = useMemo(() => failingSince(data.history.entries), [data.history.version]);
+	const acts = useMemo(() => audit(data.history.rows).length, [data.history.version]);
+	const move = (to) => to >= 1 && to <= data.head && setQuery({ at: to === data.head ? null : to });
+	useKeys([
+		...TABS.map(([name, words], i) => [String(i + 1), words, () => setQuery({ tab: name === 'ledger' ? null : name },
+			{ replace: false })]),
+		['[', 'The event before', () => move((at ?? data.head) - 1)],
+		[']', 'The event after', () => at && move(at + 1)],
+		['r', 'Read anew', () => data.reload()],
+	], { title: 'Saga' });
+	useEffect(() => {
+		if (data.present)
+			document.title = `${data.present.key ?? data.present.id} · ${data.present.saga} · Skald`;
+	}, [data.present?.id]);
+
+	if (!saga)
+		return html`<${Page} title="Saga" wide><${Problem} error=${data.error} onRetry=${data.reload} />
+			${!data.error && html`<${Skeleton} rows=${10} />`}</${Page}>`;
+	const counts = { history: data.head || undefined, audit: acts || undefined };
+	return html`<div class="page wide saga-page">
+		<header class="saga-head"><div class="saga-title"><h1 tabindex="-1">${saga.key ?? saga.id}</h1>
+			<${Badge} status=${saga.status} />
+			<span class="muted cut">${saga.saga}</span>
+			<div class="page-actions">${!at && html`<${SagaMenu} acts=${data.acts} open=${setAct} />`}</div></div>
+			<${Sentence} saga=${saga} since=${since} past=${Boolean(at)} book=${book} />
+			<${Facts} saga=${saga} /></header>
+		${at ? html`<${Banner} data=${data} at=${at} />` : html`<${Attention} saga=${saga} />`}
+		<${Problem} error=${data.error ?? data.history.error} onRetry=${data.error ? data.reload : data.history.retry} />
+		${at && tab !== 'history' && html`<details class="changed-fold"><summary>What event ${at} changed</summary>
+			<${Changed} data=${data} at=${at} /></details>`}
+		<${Tabs} label="Views of the saga" current=${tab} tabs=${TABS.map(([name, words]) => [name, words, counts[name]])}
+			href=${(name) => link(path('sagas', id), { tab: name === 'ledger' ? '' : name, at: at ?? '' })} />
+		<${Body} tab=${tab} data=${data} book=${book} open=${setAct} at=${at} />
+		${act && html`<${ActDialog} act=${act} saga=${data.present} seq=${data.seq} doc=${data.doc}
+			onClose=${() => setAct(null)} onDone=${() => data.reload()} />`}
+	</div>`;
+}
