@@ -133,7 +133,7 @@ static void look(struct batch_runs *runs, int64_t now_us, wall_ms now)
 	CLEANUP(free_p) struct open_rows *open = xcalloc(1, sizeof(*open));
 	struct err err;
 
-	runs->look_at_us = now_us + BATCH_LOOK_MS * MS_US;
+	runs->look_at_us = now_us + (runs->n > 0 ? BATCH_LOOK_MS : BATCH_LOOK_IDLE_MS) * MS_US;
 	if (reader->store->ops->batch_open(reader, RUNS_MAX, add_row, open, &err) < 0)
 		log_warn("batches", NULL, "batches cannot be looked for now: %s", err.text);
 	else

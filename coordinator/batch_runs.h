@@ -32,7 +32,8 @@ enum {
 	BATCH_WRITE_ITEMS = 200,
 	BATCH_BEAT_MS = 5000, /* the row is written when there are none */
 	BATCH_ABANDONED_MS = 30000,
-	BATCH_LOOK_MS = 500, /* who has stopped one, and what is new */
+	BATCH_LOOK_MS = 500,       /* who has stopped one, and what is new */
+	BATCH_LOOK_IDLE_MS = 1000, /* when there is none */
 	BATCH_RATE_MAX = 10000,
 };
 
