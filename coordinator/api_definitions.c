@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/definition_counts.h"
 #include "coordinator/json_row.h"
 #include "coordinator/node.h"
 #include "coordinator/registry.h"
@@ -191,26 +192,70 @@ void api_validate_definition(struct exchange *ex)
 
 /* Reading. */
 
-static int list_row(void *ctx, const struct definition_row *row)
-{
-	struct buf *out = ctx;
+struct listing {
+	struct buf *out;
+	bool counted;  /* with how many sagas there are */
+	bool versions; /* of one definition; else the newest of each */
+	struct definition_counts counts;
+};
 
+static void listing_free(void *state)
+{
+	struct listing *listing = state;
+
+	definition_counts_release(&listing->counts);
+	free(listing);
+}
+
+static void separate(struct buf *out)
+{
 	if (out->data[out->len - 1] != '[')
 		buf_add_char(out, ',');
-	json_row_definition_open(row, out);
-	buf_add_char(out, '}');
+}
+
+static int list_row(void *ctx, const struct definition_row *row)
+{
+	struct listing *listing = ctx;
+
+	separate(listing->out);
+	json_row_definition_open(row, listing->out);
+	if (listing->counted) {
+		buf_add_lit(listing->out, ",\"counts\":");
+		definition_counts_write(&listing->counts, row->name, listing->versions ? row->version : 0,
+								listing->out);
+	}
+	buf_add_char(listing->out, '}');
 	return 0;
 }
 
-/* Of all definitions, or of the versions of one. Thread: read pool. */
-static void read_list(struct exchange *ex, struct store_reader *reader)
+/* Of GET /v1/definitions/{name}/counts. */
+static int count_row(void *ctx, const struct definition_row *row)
 {
+	struct listing *listing = ctx;
+
+	separate(listing->out);
+	buf_printf(listing->out, "{\"version\":%lld,\"counts\":", (long long)row->version);
+	definition_counts_write(&listing->counts, row->name, row->version, listing->out);
+	buf_add_char(listing->out, '}');
+	return 0;
+}
+
+/* Of all definitions, or of the versions of one. */
+static void read_rows(struct exchange *ex, struct store_reader *reader,
+					  int (*row)(void *ctx, const struct definition_row *row))
+{
+	struct listing *listing = ex->state;
 	const char *name = ex->params[0];
 	struct err err;
-	int r;
+	int r = 0;
 
+	listing->out = &ex->out;
+	listing->versions = name != NULL;
 	buf_printf(&ex->out, "{\"%s\":[", name ? "versions" : "definitions");
-	r = reader->store->ops->definition_list(reader, ex->ns, name, list_row, &ex->out, &err);
+	if (listing->counted)
+		r = definition_counts_read(reader, ex->ns, name, &listing->counts, &err);
+	if (r == 0)
+		r = reader->store->ops->definition_list(reader, ex->ns, name, row, listing, &err);
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		exchange_problem_err(ex, &err);
 	} else if (name && ex->out.data[ex->out.len - 1] == '[') {
@@ -222,10 +267,40 @@ static void read_list(struct exchange *ex, struct store_reader *reader)
 	}
 }
 
+/* Thread of both: read pool. */
+static void read_list(struct exchange *ex, struct store_reader *reader)
+{
+	read_rows(ex, reader, list_row);
+}
+
+static void read_counts(struct exchange *ex, struct store_reader *reader)
+{
+	read_rows(ex, reader, count_row);
+}
+
+static struct listing *new_listing(struct exchange *ex)
+{
+	struct listing *listing = xcalloc(1, sizeof(*listing));
+
+	ex->state = listing;
+	ex->free_state = listing_free;
+	return listing;
+}
+
 void api_list_definitions(struct exchange *ex)
 {
-	if (exchange_args_done(ex, NULL, 0))
+	static const char *const known[] = {"counts"};
+	struct listing *listing = new_listing(ex);
+
+	if (exchange_arg_bool(ex, "counts", &listing->counted) && exchange_args_done(ex, known, 1))
 		exchange_read(ex, read_list);
+}
+
+void api_count_definition(struct exchange *ex)
+{
+	new_listing(ex)->counted = true;
+	if (exchange_args_done(ex, NULL, 0))
+		exchange_read(ex, read_counts);
 }
 
 void api_list_versions(struct exchange *ex)

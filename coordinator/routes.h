@@ -61,6 +61,7 @@ enum route_flag {
 	X(get_definition, "GET", "/v1/definitions/{name}", ROUTE_STORE)                                \
 	X(put_definition, "PUT", "/v1/definitions/{name}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_TEXT)    \
 	X(list_versions, "GET", "/v1/definitions/{name}/versions", ROUTE_STORE)                        \
+	X(count_definition, "GET", "/v1/definitions/{name}/counts", ROUTE_STORE)                       \
 	X(get_version, "GET", "/v1/definitions/{name}/versions/{version}", ROUTE_STORE)                \
 	X(list_triggers, "GET", "/v1/triggers", ROUTE_STORE)                                           \
 	X(get_trigger, "GET", "/v1/triggers/{definition}/{topic}", ROUTE_STORE)                        \

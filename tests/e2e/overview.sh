@@ -73,6 +73,22 @@ is '.participants[0] | .answers["2xx"] >= 10 and .answers["4xx"] == 1 and .in_fl
 is '.participants[0].latency_ms | .p50 > 0 and .p50 <= .p95 and .p95 <= .p99'
 becomes '.participants[0].timeouts == 2'
 
+# How many there are of each definition.
+get '/v1/definitions?counts=true'
+fits DefinitionList
+is '[.definitions[] | {(.name): .counts}] | add | .good.completed == 3 and .bad.compensated == 1 and (.stays | add) == 2 and (.good | add) == 3'
+get /v1/definitions
+is '.definitions | all(has("counts") | not)'
+sed 's|/ok|/ok?2|' "$dir/good.yaml" > "$dir/good2.yaml"
+"$skald" def deploy "$dir/good2.yaml" > /dev/null 2>&1 || fail "version 2 is not deployed"
+get /v1/definitions/good/counts
+fits DefinitionCounts
+is '[.versions[].version] == [2, 1] and (.versions[0].counts | add) == 0 and .versions[1].counts.completed == 3'
+get '/v1/definitions/good/versions?counts=true'
+fits VersionList
+is '.versions[1].counts.completed == 3'
+[ "$(curl -s -o /dev/null -w '%{http_code}' "$SKALD_SERVER/v1/definitions/none/counts")" = 404 ] || fail "counts of no definition"
+
 get '/v1/overview?minutes=5'
 is '.rates | length == 5'
 get /v1/overview -H 'Skald-Namespace: other'
