@@ -171,6 +171,14 @@ void pg__arg_int(struct pg_args *args, int64_t number)
 	pg__arg_text(args, text);
 }
 
+void pg__arg_time(struct pg_args *args, wall_ms at)
+{
+	if (at)
+		pg__arg_int(args, at);
+	else
+		pg__arg_text(args, NULL);
+}
+
 void pg__arg_array(struct pg_args *args, const struct pg_array *array)
 {
 	pg__arg_text(args, array->buf.data);

@@ -29,9 +29,10 @@ static const char *const settings[] = {
 		"SET default_transaction_isolation = 'read committed';"
 		"SELECT set_config('synchronous_commit', 'on', false)"
 		" WHERE current_setting('synchronous_commit') = 'off'",
-	/* A page of a list walks an index and stops; it never begins with reading all there is. */
+	/* A page of a list walks an index and stops; it never begins with reading or sorting all there
+	 * is, whatever the planner knew of a table. */
 	[PG_READER] = "SET jit = off; SET statement_timeout = '10s'; SET enable_seqscan = off;"
-				  "SET enable_bitmapscan = off;"
+				  "SET enable_bitmapscan = off; SET enable_sort = off;"
 				  "SET max_parallel_workers_per_gather = 0;"
 				  "SET default_transaction_read_only = on",
 	[PG_MEMBER] = "SET jit = off; SET statement_timeout = '10s';"

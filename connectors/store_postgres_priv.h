@@ -137,6 +137,22 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_DEF_VERSIONS)                                                                             \
 	X(PG_DEF_NEWEST)                                                                               \
 	X(PG_COUNTS)                                                                                   \
+	X(PG_COUNTED_DEFINITIONS)                                                                      \
+	X(PG_DEFINITION_COUNTS)                                                                        \
+	X(PG_RATES)                                                                                    \
+	X(PG_ATTENTION_LIST)                                                                           \
+	X(PG_ATTENTION_GET)                                                                            \
+	X(PG_ATTENTION_PUT)                                                                            \
+	X(PG_ATTENTION_UPDATE)                                                                         \
+	X(PG_ATTENTION_SAME)                                                                           \
+	X(PG_ATTENTION_RETAIN)                                                                         \
+	X(PG_SAID_RETAIN)                                                                              \
+	X(PG_COUNTS_RETAIN)                                                                            \
+	X(PG_RATES_RETAIN)                                                                             \
+	X(PG_BATCH_PUT)                                                                                \
+	X(PG_BATCH_UPDATE)                                                                             \
+	X(PG_BATCH_SAME)                                                                               \
+	X(PG_BATCHES_RETAIN)                                                                           \
 	X(PG_TERMINATE)                                                                                \
 	X(PG_TAKE_ALL)                                                                                 \
 	X(PG_JOIN)                                                                                     \
@@ -169,6 +185,7 @@ struct pg_args {
 };
 void pg__arg_text(struct pg_args *args, const char *text); /* NULL is NULL; borrowed */
 void pg__arg_int(struct pg_args *args, int64_t number);
+void pg__arg_time(struct pg_args *args, wall_ms at);                     /* 0 is NULL */
 void pg__arg_array(struct pg_args *args, const struct pg_array *array);  /* borrowed */
 void pg__arg_bytes(struct pg_args *args, const void *bytes, size_t len); /* bytea; the same */
 
@@ -259,9 +276,10 @@ void pg__copy(const PGresult *result, int row, int col, char *to, size_t size);
 	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
 	" due_at, attention, attention_group, attention_kind, attention_step, attention_side,"         \
 	" attention_code, attention_at, owner"
-/* Calls row for each row of these columns; *n counts, and may be NULL. */
-int pg__each_saga(const PGresult *result, int (*row)(void *ctx, const struct saga_row *row),
-				  void *ctx, int *n, struct err *err) MUST_CHECK;
+/* Calls row for each of the first n_rows rows of these columns; *n counts, and may be NULL. */
+int pg__each_saga(const PGresult *result, int n_rows,
+				  int (*row)(void *ctx, const struct saga_row *row), void *ctx, int *n,
+				  struct err *err) MUST_CHECK;
 
 /* Takes the tokens out of rows (slot, token). */
 int pg__keep_tokens(struct store_postgres *s, const PGresult *result, bool *own, struct err *err);
@@ -312,6 +330,11 @@ int pg__dead_letter_update(struct store *store, const char *ns, const char *id,
 						   struct err *err);
 int pg__dead_letters_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
 int pg__trigger_put(struct store *store, struct trigger_row *row, struct err *err);
+int pg__attention_put(struct store *store, struct attention_group_row *row, struct err *err);
+int pg__batch_put(struct store *store, struct batch_row *row, const struct batch_item_row *items,
+				  size_t n, struct err *err);
+/* What of that is too old, or counts nothing any more. */
+int pg__operators_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
 int pg__node_join(struct store *store, const char *address, int64_t lease_ms,
 				  char ret_id[NODE_ID_SIZE], struct err *err);
 int pg__node_renew(struct store *store, bool draining, struct membership *ret_membership,
@@ -375,5 +398,25 @@ int pg__trigger_list(struct store_reader *reader, const char *ns,
 					 struct err *err);
 int pg__counts(struct store_reader *reader, const char *ns, int64_t counts[SAGA_STATUS_COUNT],
 			   struct err *err);
+
+int pg__definition_counts(struct store_reader *reader, const char *ns, const char *definition,
+						  int (*row)(void *ctx, const struct definition_count_row *row), void *ctx,
+						  struct err *err);
+int pg__rates(struct store_reader *reader, const char *ns, wall_ms from, wall_ms until,
+			  int (*row)(void *ctx, const struct rate_row *row), void *ctx, struct err *err);
+int pg__attention_list(struct store_reader *reader, const char *ns, int limit,
+					   int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+					   struct err *err);
+int pg__attention_get(struct store_reader *reader, const char *ns, const char *id,
+					  struct attention_group_row *ret_row, struct err *err);
+int pg__batch_get(struct store_reader *reader, const char *ns, const char *id,
+				  struct batch_row *ret_row, struct err *err);
+int pg__batch_list(struct store_reader *reader, const char *ns, const char *after_id, int limit,
+				   int (*row)(void *ctx, const struct batch_row *row), void *ctx, struct err *err);
+int pg__batch_open(struct store_reader *reader, int limit,
+				   int (*row)(void *ctx, const struct batch_row *row), void *ctx, struct err *err);
+int pg__batch_items(struct store_reader *reader, const struct batch_item_filter *filter,
+					int (*row)(void *ctx, const struct batch_item_row *row), void *ctx,
+					struct err *err);
 
 #endif

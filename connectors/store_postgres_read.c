@@ -59,12 +59,13 @@ static int read_saga(const PGresult *result, int row, struct saga_row *ret_row, 
 	return 0;
 }
 
-int pg__each_saga(const PGresult *result, int (*row)(void *ctx, const struct saga_row *row),
-				  void *ctx, int *n, struct err *err)
+int pg__each_saga(const PGresult *result, int n_rows,
+				  int (*row)(void *ctx, const struct saga_row *row), void *ctx, int *n,
+				  struct err *err)
 {
 	struct saga_row saga;
 
-	for (int i = 0; i < PQntuples(result); i++) {
+	for (int i = 0; i < n_rows; i++) {
 		int r = read_saga(result, i, &saga, err);
 
 		if (n)
@@ -194,7 +195,7 @@ static int load(struct pg_conn *conn, enum pg_statement which, const struct pg_a
 	if (which == PG_DUE)
 		pg__arg_int(&args, due_before);
 	r = pg__ask(conn, which, &args, &result, err);
-	return r < 0 ? r : pg__each_saga(result, row, ctx, n, err);
+	return r < 0 ? r : pg__each_saga(result, PQntuples(result), row, ctx, n, err);
 }
 
 static int load_slots(struct pg_conn *conn, struct pg_array *slots, wall_ms due_before,

@@ -188,6 +188,39 @@
 	" WHERE (i.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
 	" AND t.slot = i.slot AND t.id = i.id"
 
+/* A group's rows of all slots, added up. */
+#define GROUP_SUMS                                                                                 \
+	"max(definition) AS definition, max(kind) AS kind, max(step) AS step, max(side) AS side,"      \
+	" max(code) AS code, (array_agg(message ORDER BY last_seen_at DESC NULLS LAST))[1] AS "        \
+	"message,"                                                                                     \
+	" (array_agg(sample ORDER BY last_seen_at DESC NULLS LAST))[1] AS sample,"                     \
+	" coalesce(sum(n), 0)::int8 AS n, min(first_seen_at) AS first_seen_at,"                        \
+	" max(last_seen_at) AS last_seen_at"
+#define GROUP_COLUMNS                                                                              \
+	"g.namespace, g.id, g.definition, g.kind, g.step, g.side, g.code,"                             \
+	" coalesce(now.attention, g.message), coalesce(now.id, g.sample), g.n, g.first_seen_at,"       \
+	" g.last_seen_at, said.acknowledged_by, said.acknowledged_at, said.note, said.owner,"          \
+	" said.notified_at, said.notified_n, said.revision"
+/* The sample is one that is in it now, where there is one. */
+#define GROUP_JOINS                                                                                \
+	" FROM g LEFT JOIN attention_said said ON said.namespace = g.namespace AND said.id = g.id"     \
+	" LEFT JOIN LATERAL (SELECT s.id, s.attention FROM sagas s WHERE s.namespace = g.namespace"    \
+	" AND s.attention_group = g.id ORDER BY s.id DESC LIMIT 1) AS now ON true"
+
+/* The items of a batch, each saga once, as it was said last; written if the batch's row was. */
+#define BATCH_ITEMS                                                                                \
+	"WITH items AS MATERIALIZED (SELECT DISTINCT ON (saga_id) * FROM unnest($15::uuid[],"          \
+	" $16::text[], $17::text[], $18::text[], $19::int8[], $20::int8[]) WITH ORDINALITY AS i"       \
+	" (saga_id, status, effect, error, seq, updated_at, place) ORDER BY saga_id, place DESC"
+#define BATCH_PUT_ITEMS                                                                            \
+	"), put AS (INSERT INTO batch_items (namespace, batch_id, saga_id, status, effect, error,"     \
+	" seq, updated_at) SELECT $1, $2::uuid, saga_id, status, effect, error, seq, updated_at"       \
+	" FROM items WHERE EXISTS (SELECT FROM mine)"                                                  \
+	" ON CONFLICT (namespace, batch_id, saga_id) DO UPDATE SET status = excluded.status,"          \
+	" effect = excluded.effect, error = excluded.error, seq = excluded.seq,"                       \
+	" updated_at = excluded.updated_at"                                                            \
+	") SELECT * FROM mine"
+
 const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	[PG_COMMIT] = COMMIT_ROWS COMMIT_ANSWER,
 	[PG_COMMIT_QUEUES] = COMMIT_ROWS COMMIT_QUEUES COMMIT_ANSWER,
@@ -375,6 +408,129 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 					  " ORDER BY namespace, name, version DESC",
 	[PG_COUNTS] = "SELECT status, sum(n)::int8 FROM definition_counts"
 				  " WHERE $1::text IS NULL OR namespace = $1 GROUP BY status",
+
+	[PG_COUNTED_DEFINITIONS] = "SELECT DISTINCT definition FROM definition_counts"
+							   " WHERE namespace = $1",
+	[PG_DEFINITION_COUNTS] =
+		"SELECT definition, version, status, sum(n)::int8 FROM definition_counts"
+		" WHERE namespace = $1 AND ($2::text IS NULL OR definition = $2)"
+		" GROUP BY definition, version, status HAVING sum(n) <> 0"
+		" ORDER BY definition, version, status",
+	[PG_RATES] = "SELECT at, sum(started)::int8, sum(completed)::int8, sum(compensated)::int8,"
+				 " sum(failed)::int8, sum(terminated)::int8, sum(attention)::int8 FROM rates"
+				 " WHERE at >= $2::int8 AND at < $3::int8"
+				 " AND ($1::text IS NULL OR namespace = $1) GROUP BY at ORDER BY at",
+	[PG_ATTENTION_LIST] =
+		"WITH g AS MATERIALIZED (SELECT namespace, id, " GROUP_SUMS " FROM attention_groups"
+		" WHERE $1::text IS NULL OR namespace = $1 GROUP BY namespace, id HAVING sum(n) > 0"
+		" ORDER BY sum(n) DESC, id, namespace LIMIT $2::int8"
+		") SELECT " GROUP_COLUMNS GROUP_JOINS " ORDER BY g.n DESC, g.id, g.namespace",
+	[PG_ATTENTION_GET] =
+		"WITH g AS MATERIALIZED (SELECT $1::text AS namespace, $2::text AS id, count(*) AS slots,"
+		" " GROUP_SUMS " FROM attention_groups WHERE namespace = $1 AND id = $2"
+		") SELECT " GROUP_COLUMNS GROUP_JOINS " WHERE g.slots > 0 OR said.id IS NOT NULL",
+	[PG_ATTENTION_PUT] =
+		"INSERT INTO attention_said (namespace, id, acknowledged_by, acknowledged_at, note,"
+		" owner, notified_at, notified_n, revision) VALUES ($1, $2, $3, $4::int8, $5, $6,"
+		" $7::int8, $8::int8, 1) ON CONFLICT DO NOTHING RETURNING revision",
+	[PG_ATTENTION_UPDATE] =
+		"UPDATE attention_said SET acknowledged_by = $3, acknowledged_at = $4::int8, note = $5,"
+		" owner = $6, notified_at = $7::int8, notified_n = $8::int8, revision = revision + 1"
+		" WHERE namespace = $1 AND id = $2 AND revision = $9::int8 RETURNING revision",
+	[PG_ATTENTION_SAME] =
+		"SELECT revision FROM attention_said WHERE namespace = $1 AND id = $2"
+		" AND acknowledged_by IS NOT DISTINCT FROM $3"
+		" AND acknowledged_at IS NOT DISTINCT FROM $4::int8 AND note IS NOT DISTINCT FROM $5"
+		" AND owner IS NOT DISTINCT FROM $6 AND notified_at IS NOT DISTINCT FROM $7::int8"
+		" AND notified_n = $8::int8 AND revision = $9::int8 + 1",
+	/* Counters that add up to nothing, of which rows may be locked and looked at again: who adds to
+	 * them waits, and then finds no row. What is added to a new row meanwhile stays. */
+	[PG_ATTENTION_RETAIN] =
+		"WITH empty AS MATERIALIZED (SELECT namespace, id FROM attention_groups"
+		" GROUP BY namespace, id HAVING sum(n) = 0 AND coalesce(max(last_seen_at), 0) < $1::int8"
+		" LIMIT $2::int8"
+		"), locked AS MATERIALIZED (SELECT g.slot, g.namespace, g.id, g.n, g.last_seen_at"
+		" FROM empty e JOIN attention_groups g ON g.namespace = e.namespace AND g.id = e.id"
+		" ORDER BY g.slot, g.namespace, g.id FOR UPDATE OF g"
+		"), gone AS (SELECT namespace, id FROM locked GROUP BY namespace, id"
+		" HAVING sum(n) = 0 AND coalesce(max(last_seen_at), 0) < $1::int8"
+		"), d1 AS (DELETE FROM attention_said s USING gone"
+		" WHERE s.namespace = gone.namespace AND s.id = gone.id"
+		") DELETE FROM attention_groups g USING gone, locked l WHERE g.namespace = gone.namespace"
+		" AND g.id = gone.id AND l.slot = g.slot AND l.namespace = g.namespace AND l.id = g.id",
+	/* Of groups that never were, or are gone. */
+	[PG_SAID_RETAIN] =
+		"WITH old AS MATERIALIZED (SELECT namespace, id FROM attention_said s"
+		" WHERE coalesce(greatest(acknowledged_at, notified_at), 0) < $1::int8 AND NOT EXISTS"
+		" (SELECT FROM attention_groups g WHERE g.namespace = s.namespace AND g.id = s.id)"
+		" LIMIT $2::int8 FOR UPDATE"
+		") DELETE FROM attention_said s USING old"
+		" WHERE s.namespace = old.namespace AND s.id = old.id",
+	[PG_COUNTS_RETAIN] =
+		"WITH empty AS MATERIALIZED (SELECT namespace, definition, version FROM definition_counts"
+		" GROUP BY namespace, definition, version HAVING sum(n) = 0 LIMIT 100"
+		"), locked AS MATERIALIZED (SELECT c.* FROM empty e JOIN definition_counts c"
+		" ON c.namespace = e.namespace AND c.definition = e.definition AND c.version = e.version"
+		" ORDER BY c.slot, c.namespace, c.definition, c.version, c.status FOR UPDATE OF c"
+		"), gone AS (SELECT namespace, definition, version, status FROM locked"
+		" GROUP BY namespace, definition, version, status HAVING sum(n) = 0"
+		") DELETE FROM definition_counts c USING gone g, locked l"
+		" WHERE c.namespace = g.namespace AND c.definition = g.definition"
+		" AND c.version = g.version AND c.status = g.status AND l.slot = c.slot"
+		" AND l.namespace = c.namespace AND l.definition = c.definition AND l.version = c.version"
+		" AND l.status = c.status",
+	[PG_RATES_RETAIN] = "WITH old AS MATERIALIZED (SELECT slot, at, namespace FROM rates"
+						" WHERE at < (SELECT max(at) FROM rates) - $1::int8 ORDER BY at"
+						" LIMIT $2::int8 FOR UPDATE SKIP LOCKED"
+						") DELETE FROM rates r USING old o WHERE r.slot = o.slot AND r.at = o.at"
+						" AND r.namespace = o.namespace",
+
+	[PG_BATCH_PUT] = BATCH_ITEMS
+	"), mine AS (INSERT INTO batches (namespace, id, act, query, by, rate, status, created_at,"
+	" updated_at, ended_at, cursor, runner, runner_seen_at, revision, pending, done, refused,"
+	" failed) SELECT $1, $2::uuid, $3, $4, $5, $6::float8, $7, $8::int8, $9::int8, $10::int8,"
+	" $11, $12, $13::int8, $14::int8 + 1, count(*) FILTER (WHERE status = 'pending'),"
+	" count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'refused'),"
+	" count(*) FILTER (WHERE status = 'failed') FROM items ON CONFLICT DO NOTHING"
+	" RETURNING revision, pending, done, refused, failed" BATCH_PUT_ITEMS,
+	[PG_BATCH_UPDATE] = BATCH_ITEMS
+	"), added AS MATERIALIZED ("
+	" SELECT count(*) FILTER (WHERE status = 'pending') AS pending,"
+	" count(*) FILTER (WHERE status = 'done') AS done,"
+	" count(*) FILTER (WHERE status = 'refused') AS refused,"
+	" count(*) FILTER (WHERE status = 'failed') AS failed FROM items"
+	"), taken AS MATERIALIZED ("
+	" SELECT count(*) FILTER (WHERE b.status = 'pending') AS pending,"
+	" count(*) FILTER (WHERE b.status = 'done') AS done,"
+	" count(*) FILTER (WHERE b.status = 'refused') AS refused,"
+	" count(*) FILTER (WHERE b.status = 'failed') AS failed"
+	" FROM items i JOIN batch_items b ON b.namespace = $1 AND b.batch_id = $2::uuid"
+	" AND b.saga_id = i.saga_id"
+	"), mine AS (UPDATE batches b SET act = $3, query = $4, by = $5, rate = $6::float8,"
+	" status = $7, created_at = $8::int8, updated_at = $9::int8, ended_at = $10::int8,"
+	" cursor = $11, runner = $12, runner_seen_at = $13::int8, revision = revision + 1,"
+	" pending = b.pending + a.pending - t.pending, done = b.done + a.done - t.done,"
+	" refused = b.refused + a.refused - t.refused, failed = b.failed + a.failed - t.failed"
+	" FROM added a, taken t WHERE b.namespace = $1 AND b.id = $2::uuid"
+	" AND b.revision = $14::int8"
+	" RETURNING b.revision, b.pending, b.done, b.refused, b.failed" BATCH_PUT_ITEMS,
+	[PG_BATCH_SAME] =
+		"SELECT revision, pending, done, refused, failed FROM batches WHERE namespace = $1"
+		" AND id = $2::uuid AND act = $3 AND query = $4 AND by = $5 AND rate = $6::float8"
+		" AND status = $7 AND created_at = $8::int8 AND updated_at = $9::int8"
+		" AND ended_at IS NOT DISTINCT FROM $10::int8 AND cursor IS NOT DISTINCT FROM $11"
+		" AND runner IS NOT DISTINCT FROM $12 AND runner_seen_at IS NOT DISTINCT FROM $13::int8"
+		" AND revision = $14::int8 + 1",
+	[PG_BATCHES_RETAIN] =
+		"WITH old AS MATERIALIZED (SELECT namespace, id FROM batches WHERE ended_at < $1::int8"
+		" ORDER BY ended_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+		"), few AS MATERIALIZED (SELECT i.namespace, i.batch_id, i.saga_id FROM old o, batch_items"
+		" i WHERE i.namespace = o.namespace AND i.batch_id = o.id LIMIT $2::int8"
+		"), d1 AS (DELETE FROM batch_items i USING few s WHERE i.namespace = s.namespace"
+		" AND i.batch_id = s.batch_id AND i.saga_id = s.saga_id"
+		"), d2 AS (DELETE FROM batches b USING old o WHERE b.namespace = o.namespace"
+		" AND b.id = o.id AND (SELECT count(*) FROM few) < $2::int8 RETURNING 1"
+		") SELECT (SELECT count(*) FROM few), (SELECT count(*) FROM d2)",
 
 	/* What a name like this still does on the server; ends it, and waits until it is gone. */
 	[PG_TERMINATE] = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"

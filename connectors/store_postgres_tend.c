@@ -183,6 +183,8 @@ int pg__retain(struct store *store, wall_ms before, int limit, int *ret_n, struc
 		return r;
 	}
 	r = pg__dead_letters_retain(s, before, limit, err);
+	if (r == 0 && n < limit && looks > 0) /* not in each of many calls in a row */
+		r = pg__operators_retain(s, before, limit, err);
 	if (r < 0)
 		return r;
 	*ret_n = n;
