@@ -208,7 +208,7 @@ static int start_batches(struct node *node, struct err *err)
 		.ready = &node->ready,
 	};
 
-	return node->store->ops->batch_open ? batches_start(&batches, &node->batches, err) : 0;
+	return batches_start(&batches, &node->batches, err);
 }
 
 /* Thread: engine. */
