@@ -1,5 +1,6 @@
 #include "coordinator/delivery.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "sagas/json_text.h"
@@ -71,6 +72,7 @@ void delivery_write(const struct delivery *delivery, struct buf *out)
 	add_int(out, "item", delivery->item, -1);
 	if (is_reply) {
 		add_string(out, "call", call_names[delivery->call]);
+		add_int(out, "run", delivery->run > 1 ? delivery->run : 0, 0);
 		add_int(out, "ask", delivery->ask, 0);
 		add_string(out, "outcome", outcome_names[delivery->outcome]);
 		add_string(out, "code", delivery->code);
@@ -151,12 +153,14 @@ static int read_place(const json_t *message, struct delivery *delivery, struct e
 static int read_reply(const json_t *message, struct delivery *delivery, struct err *err)
 {
 	int call = CALL_DO, outcome = OUTCOME_DEFAULT;
-	json_int_t ask = 0;
+	json_int_t ask = 0, run = 0;
 	int r;
 
 	r = read_word(message, "call", call_names, ARRAY_SIZE(call_names), &call, err);
 	if (r == 0)
 		r = read_word(message, "outcome", outcome_names, ARRAY_SIZE(outcome_names), &outcome, err);
+	if (r == 0)
+		r = read_int(message, "run", 0, INT_MAX, &run, err);
 	if (r == 0)
 		r = read_int(message, "ask", 0, INT64_MAX, &ask, err);
 	if (r == 0)
@@ -166,6 +170,7 @@ static int read_reply(const json_t *message, struct delivery *delivery, struct e
 	if (r == 0)
 		r = read_string(message, "type", &delivery->type, err);
 	delivery->call = (enum call_kind)call;
+	delivery->run = (int)run;
 	delivery->outcome = (enum outcome)outcome;
 	delivery->ask = ask;
 	return r;

@@ -37,6 +37,7 @@ struct delivery {
 	int item;                    /* -1: the step's only action */
 	/* REPLY */
 	enum call_kind call;
+	int run;                     /* of the step; 0 or 1: the first */
 	int64_t ask;                 /* of a probe: which asking this answers; 0: not said */
 	enum outcome outcome;        /* OUTCOME_DEFAULT: not said */
 	char *code, *message, *type; /* NULL: none */

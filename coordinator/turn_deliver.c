@@ -176,6 +176,7 @@ static void fill_reply(const struct delivery *delivery, struct input *in)
 	in->code = delivery->code;
 	in->reply_type = delivery->type;
 	in->ask = delivery->ask;
+	in->run = delivery->run;
 }
 
 static void fill_event(const struct delivery *delivery, struct input *in)

@@ -15,6 +15,12 @@ static bool is_act_on_compensation(const struct saga_state *state, const struct 
 		   state->steps[event->step].actions[index].comp != COMP_NOT_ARMED;
 }
 
+/* Its step may begin anew since, in the same turn: then fill_forgotten tells of it. */
+static bool has_action(const struct saga_state *state, const struct event *event)
+{
+	return (event->item < 0 ? 0 : event->item) < state->steps[event->step].n_actions;
+}
+
 static bool is_compensation_event(const struct saga_state *state, const struct event *event)
 {
 	switch (event->type) {
@@ -27,7 +33,7 @@ static bool is_compensation_event(const struct saga_state *state, const struct e
 	case EV_COMPENSATION_FAILED:
 	case EV_COMPENSATION_SKIPPED:
 	case EV_COMPENSATION_ONGOING:
-		return true;
+		return has_action(state, event);
 	case EV_SAGA_STARTED:
 	case EV_STEP_SCHEDULED:
 	case EV_STEP_COMPLETED:

@@ -1,4 +1,4 @@
-#include "sagas/act_allowed.h"
+#include "sagas/act_allowed_priv.h"
 
 #include <string.h>
 
@@ -24,47 +24,109 @@ int saga_cancel_allowed(const struct saga_state *state, struct err *err)
 	return 0;
 }
 
-static int not_built(enum act_kind kind, struct err *err)
+/* Whether any action waits for a person, or for its next attempt. */
+static bool any_retried(const struct saga_state *state, enum side first_side)
 {
-	return err_set(err, ERR_NOT_BUILT, "`%s` is not built yet", act_kind_text(kind));
+	int i, j;
+
+	for (i = 0; i < state->def->n_steps; i++) {
+		const struct step_def *def = &state->def->steps[i];
+
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			struct act_place place = {i, def->for_each || def->repeat_until ? j : -1, SIDE_UNDO};
+
+			if (def->undo_kind == UNDO_ACTION && act_allowed__is_retried(state, place))
+				return true;
+			place.side = SIDE_DO;
+			if (first_side == SIDE_DO && act_allowed__is_retried(state, place))
+				return true;
+		}
+	}
+	return false;
 }
 
-static int saga_act(const struct saga_state *state, const struct act *act, struct err *err)
+static int compensate_allowed(const struct saga_state *state, struct err *err)
 {
-	switch (act->kind) {
-	case ACT_CANCEL:
+	if (!state->failing)
 		return saga_cancel_allowed(state, err);
-	case ACT_PAUSE:
-		return state->paused ? err_set(err, ERR_CONFLICT, "the saga is paused already") : 0;
-	case ACT_RESUME:
-		return state->paused ? 0 : err_set(err, ERR_CONFLICT, "the saga is not paused");
-	case ACT_TERMINATE:
-	case ACT_NOTE:
-	case ACT_OWNER:
-		return 0;
-	case ACT_COMPENSATE:
-	case ACT_RETRY:
-	case ACT_RESET:
-	case ACT_SIGNAL:
-	case ACT_STEP_RETRY:
-	case ACT_STEP_SKIP:
-	case ACT_STEP_COMPLETE:
-	case ACT_STEP_FAIL:
-	case ACT_STEP_RESOLVE:
-	case ACT_KIND_COUNT:
-		break;
+	if (!any_retried(state, SIDE_UNDO))
+		return err_set(err, ERR_CONFLICT,
+					   "the saga is being undone, and no compensation has failed or waits for its "
+					   "next attempt");
+	return 0;
+}
+
+static int retry_allowed(const struct saga_state *state, const struct act *act, wall_ms now,
+						 struct err *err)
+{
+	if (act->step)
+		return act_allowed__forget(state, act, now, err);
+	if (!any_retried(state, SIDE_DO))
+		return err_set(err, ERR_CONFLICT,
+					   "nothing of the saga is parked, has failed to be undone, or waits for its "
+					   "next attempt");
+	return 0;
+}
+
+static int signal_allowed(const struct saga_state *state, const struct act *act, struct err *err)
+{
+	size_t i, len, bytes = 0;
+
+	if (act->value) {
+		(void)jval_text(act->value, &len);
+		bytes += len;
 	}
-	return not_built(act->kind, err);
+	for (i = 0; i < state->n_signals; i++) {
+		if (!state->signals[i].value)
+			continue;
+		(void)jval_text(state->signals[i].value, &len);
+		bytes += len;
+	}
+	if (state->n_signals >= SIGNALS_MAX)
+		return err_set(err, ERR_LIMIT, "%d signals wait already, and nothing has read them",
+					   SIGNALS_MAX);
+	if (bytes > SIGNALS_MAX_BYTES)
+		return err_set(err, ERR_LIMIT,
+					   "the signals that nothing has read would be %zu bytes; at "
+					   "most %d are kept",
+					   bytes, SIGNALS_MAX_BYTES);
+	return 0;
 }
 
 int saga_act_allowed(const struct saga_state *state, const struct act *act, wall_ms now,
 					 struct err *err)
 {
-	(void)now;
 	if (act->kind != ACT_NOTE && act->kind != ACT_OWNER && saga_status_is_terminal(state->status))
 		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
 					   saga_status_text(state->status));
-	return saga_act(state, act, err);
+	switch (act->kind) {
+	case ACT_CANCEL:
+		return saga_cancel_allowed(state, err);
+	case ACT_COMPENSATE:
+		return compensate_allowed(state, err);
+	case ACT_PAUSE:
+		return state->paused ? err_set(err, ERR_CONFLICT, "the saga is paused already") : 0;
+	case ACT_RESUME:
+		return state->paused ? 0 : err_set(err, ERR_CONFLICT, "the saga is not paused");
+	case ACT_RETRY:
+		return retry_allowed(state, act, now, err);
+	case ACT_RESET:
+		return act_allowed__forget(state, act, now, err);
+	case ACT_SIGNAL:
+		return signal_allowed(state, act, err);
+	case ACT_STEP_RETRY:
+	case ACT_STEP_SKIP:
+	case ACT_STEP_COMPLETE:
+	case ACT_STEP_FAIL:
+	case ACT_STEP_RESOLVE:
+		return act_allowed__step(state, act, now, err);
+	case ACT_TERMINATE:
+	case ACT_NOTE:
+	case ACT_OWNER:
+	case ACT_KIND_COUNT:
+		break;
+	}
+	return 0;
 }
 
 static json_t *verdict(const struct saga_state *state, const struct act *act, wall_ms now)
@@ -80,6 +142,50 @@ static json_t *verdict(const struct saga_state *state, const struct act *act, wa
 	return json;
 }
 
+static json_t *place_json(const struct saga_state *state, struct act_place place, wall_ms now)
+{
+	const struct step_def *def = &state->def->steps[place.step];
+	json_t *json = json_object(), *acts = json_array();
+	struct act act;
+	int i;
+
+	json_object_set_new_nocheck(json, "step", json_string(def->id));
+	if (place.item >= 0)
+		json_object_set_new_nocheck(json, "item", json_integer(place.item));
+	json_object_set_new_nocheck(json, "compensation", json_boolean(place.side == SIDE_UNDO));
+	for (i = ACT_STEP_RETRY; i < ACT_KIND_COUNT; i++) {
+		act_init(&act, (enum act_kind)i);
+		act.step = def->id;
+		act.item = place.item;
+		act.side = place.side;
+		json_array_append_new(acts, verdict(state, &act, now));
+	}
+	json_object_set_new_nocheck(json, "acts", acts);
+	return json;
+}
+
+static json_t *actions_json(const struct saga_state *state, wall_ms now)
+{
+	json_t *list = json_array();
+	int i, j;
+
+	for (i = 0; i < state->def->n_steps; i++) {
+		const struct step_def *def = &state->def->steps[i];
+
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			const struct action_state *action = &state->steps[i].actions[j];
+			struct act_place place = {i, def->for_each || def->repeat_until ? j : -1, SIDE_DO};
+
+			if (action->run.status != EXEC_IDLE)
+				json_array_append_new(list, place_json(state, place, now));
+			place.side = SIDE_UNDO;
+			if (action->comp != COMP_NOT_ARMED)
+				json_array_append_new(list, place_json(state, place, now));
+		}
+	}
+	return list;
+}
+
 json_t *saga_acts_allowed(const struct saga_state *state, wall_ms now)
 {
 	json_t *json = json_object(), *saga = json_array();
@@ -92,7 +198,7 @@ json_t *saga_acts_allowed(const struct saga_state *state, wall_ms now)
 			json_array_append_new(saga, verdict(state, &act, now));
 	}
 	json_object_set_new_nocheck(json, "saga", saga);
-	json_object_set_new_nocheck(json, "actions", json_array());
+	json_object_set_new_nocheck(json, "actions", actions_json(state, now));
 	return json;
 }
 

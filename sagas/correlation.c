@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { RUNS_MAX = 1000000000 };
+
 static const struct {
 	enum call_kind kind;
 	const char *text;
@@ -16,6 +18,8 @@ static const struct {
 void correlation_write(const struct correlation *correlation, struct buf *out)
 {
 	buf_printf(out, "%s/%s/%s", correlation->ns, correlation->saga_id, correlation->step);
+	if (correlation->run > 1)
+		buf_printf(out, "~%d", correlation->run);
 	if (correlation->item >= 0)
 		buf_printf(out, "[%d]", correlation->item);
 	buf_add_char(out, '/');
@@ -68,16 +72,25 @@ static bool take_number(struct scan *scan, int64_t max, int64_t *ret)
 	return true;
 }
 
-/* "step" or "step[7]" */
+/* "step", "step[7]", "step~2" or "step~2[7]" */
 static bool read_step(char *text, struct correlation *ret)
 {
-	char *bracket = strchr(text, '[');
+	char *bracket = strchr(text, '['), *tilde = strchr(text, '~');
+	const char *end = text + strlen(text);
 	struct scan scan;
-	int64_t item;
+	int64_t item, run;
 
 	ret->item = -1;
+	ret->run = 1;
+	if (tilde && (!bracket || tilde < bracket)) {
+		scan = (struct scan){tilde + 1, bracket ? bracket : end};
+		if (!take_number(&scan, RUNS_MAX, &run) || scan.at != scan.end || run < 2)
+			return false;
+		ret->run = (int)run;
+		*tilde = '\0';
+	}
 	if (bracket) {
-		scan = (struct scan){bracket + 1, text + strlen(text)};
+		scan = (struct scan){bracket + 1, end};
 		if (!take_number(&scan, DEF_MAX_ITEMS, &item) || strcmp(scan.at, "]") != 0)
 			return false;
 		ret->item = (int)item;
@@ -113,7 +126,7 @@ bool correlation_read(const char *text, size_t len, struct correlation *ret)
 {
 	struct scan scan = {text, text + len};
 	struct correlation read;
-	char step[DEF_MAX_NAME + 16];
+	char step[DEF_MAX_NAME + 32];
 
 	memset(&read, 0, sizeof(read));
 	if (len > CORRELATION_MAX_BYTES || !take_until(&scan, '/', read.ns, sizeof(read.ns)) ||

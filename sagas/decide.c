@@ -62,9 +62,10 @@ void decide__error(struct event *event, const char *code, const char *message)
 static void note_attempt(const struct saga_state *state, struct event *event)
 {
 	bool undo = event->type == EV_COMPENSATION_COMPLETED || event->type == EV_COMPENSATION_FAILED ||
-				event->type == EV_COMPENSATION_ONGOING;
+				event->type == EV_COMPENSATION_SKIPPED || event->type == EV_COMPENSATION_ONGOING;
 	bool run = event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
-			   event->type == EV_STEP_PARKED || event->type == EV_STEP_ONGOING;
+			   event->type == EV_STEP_SKIPPED || event->type == EV_STEP_PARKED ||
+			   event->type == EV_STEP_ONGOING;
 	const struct action_state *action;
 	int64_t attempt;
 
@@ -74,6 +75,16 @@ static void note_attempt(const struct saga_state *state, struct event *event)
 	action = saga_state_action(state, event->step, event->item);
 	attempt = undo ? action->undo.attempt : action->run.attempt;
 	event->attempt = attempt > 1 ? attempt : 0;
+}
+
+static void note_who(const struct ctx *ctx, struct event *event)
+{
+	bool ends = event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
+				event->type == EV_STEP_SKIPPED || event->type == EV_COMPENSATION_COMPLETED ||
+				event->type == EV_COMPENSATION_FAILED || event->type == EV_COMPENSATION_SKIPPED;
+
+	if (ctx->by && ends && !event->by)
+		event->by = decide__clean_copy(ctx->by);
 }
 
 void decide__emit(struct ctx *ctx, struct event *event)
@@ -87,6 +98,7 @@ void decide__emit(struct ctx *ctx, struct event *event)
 	}
 	event->at = ctx->now;
 	note_attempt(ctx->state, event);
+	note_who(ctx, event);
 	decide__note_end(ctx, event);
 	saga_state_apply(ctx->state, event);
 	decision->events[decision->n_events++] = *event;
@@ -219,7 +231,7 @@ static bool exec_is_due(const struct exec *exec, wall_ms now)
 		   (exec->deadline_at && exec->deadline_at <= now);
 }
 
-static void timers(struct ctx *ctx)
+void decide__timers(struct ctx *ctx)
 {
 	struct saga_state *state = ctx->state;
 	int i, j;
@@ -280,10 +292,13 @@ static void drop_stale_commands(struct ctx *ctx)
 		struct command *command = &decision->commands[i];
 		bool undo = command->kind == CALL_UNDO || command->kind == CALL_PROBE_UNDO;
 		bool probe = command->kind == CALL_PROBE_DO || command->kind == CALL_PROBE_UNDO;
-		struct exec *exec = decide__exec(
-			ctx, (struct target){command->step, command->item, undo ? SIDE_UNDO : SIDE_DO});
-		bool wanted =
-			!ended && (probe ? exec->probe_out : exec->out) && exec->attempt == command->attempt;
+		/* A step that begins anew has no action any more. */
+		struct exec *exec = decide__action_exists(ctx->state, command->step, command->item)
+								? decide__exec(ctx, (struct target){command->step, command->item,
+																	undo ? SIDE_UNDO : SIDE_DO})
+								: NULL;
+		bool wanted = !ended && exec && (probe ? exec->probe_out : exec->out) &&
+					  exec->attempt == command->attempt;
 
 		if (wanted && ctx->state->paused)
 			hold_back(exec, probe);
@@ -319,7 +334,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		break;
 	case INPUT_TIMER:
 		if (!state->paused)
-			timers(&ctx);
+			decide__timers(&ctx);
 		break;
 	case INPUT_EVENT:
 		decide__event_input(&ctx);

@@ -59,6 +59,7 @@ struct input {
 	const char *code;       /* error code; may be NULL */
 	const char *reply_type; /* its ce_type; may be NULL */
 	int64_t ask;            /* of a probe: the number in its correlation */
+	int run;                /* of the step, as the correlation says it; 0: the first */
 	/* TIMER: all that stood in the topics of replies and events at this time has been fed, or
 	 * recorded by whoever read it; 0: not known. Time-outs of what is answered through Kafka that
 	 * are due later wait. */

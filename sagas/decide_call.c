@@ -175,13 +175,20 @@ static bool attempt_is_recorded(int64_t attempt)
 	return at == attempt;
 }
 
+/* Since a person had it tried again, or since it began. */
+static int64_t attempts_made(const struct exec *exec)
+{
+	return exec->attempt - exec->attempts_before;
+}
+
 /* A saga that waits long for a reply may leave the memory, once the history says for what. */
 static void plan_rest(struct ctx *ctx, struct exec *exec)
 {
 	bool running = exec->status == EXEC_RUNNING;
 
 	/* The fold knows when a first reply of `ongoing` is late, but not what came after it. */
-	if (running ? exec->published || !attempt_is_recorded(exec->attempt) : !exec->due_is_volatile)
+	if (running ? exec->published || !attempt_is_recorded(attempts_made(exec))
+				: !exec->due_is_volatile)
 		return;
 	if (exec->due_at - ctx->now >= (running ? REST_WORTH_MS : REST_ONGOING_WORTH_MS))
 		exec->rest_at = ctx->now + REST_AFTER_MS;
@@ -269,6 +276,10 @@ void decide__probe(struct ctx *ctx, struct target target)
 	if (r == 0)
 		timeout_ms = decide__full_timeout(&act->probe->act, &env, ctx);
 	env_release(&env);
+	if (r < 0 && exec->parks_again) {
+		decide__rest_again(ctx, target, OUTCOME_UNKNOWN, "probe_failed", err.text);
+		return;
+	}
 	if (r < 0) {
 		/* A probe that reads a reply which never came cannot be asked: send the call again. */
 		decide__send(ctx, target);
@@ -438,6 +449,24 @@ void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, c
 	decide__emit(ctx, &event);
 }
 
+void decide__rest_again(struct ctx *ctx, struct target target, enum outcome outcome,
+						const char *code_said, const char *message_said)
+{
+	/* Copies, for what was said may be the action's last error, which the event replaces. */
+	CLEANUP(free_p) char *code = code_said ? xstrdup(code_said) : NULL;
+	CLEANUP(free_p) char *message = message_said ? xstrdup(message_said) : NULL;
+	struct event event;
+
+	if (target.side == SIDE_DO) {
+		decide__park(ctx, target, outcome, code, message);
+		return;
+	}
+	event = decide__event(EV_COMPENSATION_FAILED, target.step, target.item);
+	event.outcome = outcome;
+	decide__error(&event, code, message);
+	decide__emit(ctx, &event);
+}
+
 /* No further attempt. outcome: OUTCOME_UNKNOWN, or OUTCOME_FAILURE when nothing can have happened.
  */
 static void give_up(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
@@ -476,7 +505,7 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 	bool news = (ambiguous && !exec->ambiguous) || exec->status == EXEC_ONGOING;
 	struct event event;
 
-	if (!news && !attempt_is_recorded(exec->attempt)) {
+	if (!news && !attempt_is_recorded(attempts_made(exec))) {
 		exec->status = EXEC_BACKING_OFF;
 		exec->due_at = ctx->now + delay;
 		exec->due_is_volatile = true;
@@ -515,7 +544,7 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	/* The way back has begun, so a sibling is not tried again; the pivot and an undo are. */
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;
-	int64_t delay = retry_delay(ctx, &act->retry, exec->attempt);
+	int64_t delay = retry_delay(ctx, &act->retry, attempts_made(exec));
 	bool timed_out = ctx->in->type == INPUT_TIMER || ctx->in->result == CALL_TIMED_OUT;
 	bool exhausted;
 
@@ -528,9 +557,10 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	if ((sent && !answered && outcome == OUTCOME_UNKNOWN) || exec->status == EXEC_ONGOING)
 		settle_at = decide__later(settle_at, unanswered_settles(ctx, target, timed_out));
 	exec->settle_at = settle_at;
-	exhausted = stops || non_retryable(&act->retry, code) ||
-				(act->retry.maximum_attempts && exec->attempt >= act->retry.maximum_attempts) ||
-				(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
+	exhausted =
+		stops || non_retryable(&act->retry, code) ||
+		(act->retry.maximum_attempts && attempts_made(exec) >= act->retry.maximum_attempts) ||
+		(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
 	exec->probe_first = act->probe && ambiguous && outcome == OUTCOME_UNKNOWN;
 	if (exhausted)
 		give_up(ctx, target, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);

@@ -38,8 +38,7 @@ static void settle(struct ctx *ctx, int step, enum outcome outcome, json_t *outp
 	decide__emit(ctx, &event);
 }
 
-/* Another item or turn of the pivot has taken effect, or may yet. */
-static bool pivot_may_be_done(const struct saga_state *state, int item)
+bool decide__pivot_may_be_done(const struct saga_state *state, int item)
 {
 	const struct step_state *pivot = &state->steps[state->def->pivot];
 	int i;
@@ -68,7 +67,7 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 	tolerated = (after || !state->failing) && decide__tolerates(ctx, step, env);
 	if (!tolerated &&
 		(decide__forward_only(state, step) ||
-		 (step == state->def->pivot && (ambiguous || pivot_may_be_done(state, item))))) {
+		 (step == state->def->pivot && (ambiguous || decide__pivot_may_be_done(state, item))))) {
 		decide__park(ctx, (struct target){step, item, SIDE_DO},
 					 ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);
 		env->failure_code = env->failure_message = NULL;
@@ -330,6 +329,10 @@ static void continue_turns(struct ctx *ctx, int step)
 	if (action->tolerated) {
 		if (tolerated_is_over(ctx, step, turn))
 			settle(ctx, step, OUTCOME_FAILURE, NULL);
+		return;
+	}
+	if (action->run.status == EXEC_IDLE) {
+		begin_action(ctx, step, turn); /* a person had it begin anew */
 		return;
 	}
 	if (action->run.status != EXEC_DONE)

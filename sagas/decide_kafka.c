@@ -133,23 +133,32 @@ static bool def_subscribes(const struct saga_def *def)
 	return def->n_cancel_on > 0;
 }
 
+void decide__unsubscribe(struct ctx *ctx, int step, int item)
+{
+	const struct saga_state *state = ctx->state;
+	const struct action_def *act = &state->def->steps[step].act;
+	struct subscription gone = {.step = step, .item = item, .remove = true};
+	enum exec_status status;
+
+	if (act->kind != ACTION_AWAIT_KAFKA)
+		return;
+	gone.on = &act->await_kafka;
+	status = saga_state_action(state, step, item)->run.status;
+	if (status == EXEC_RUNNING || status == EXEC_PARKED)
+		subscription(ctx, &gone);
+}
+
 void decide__note_end(struct ctx *ctx, const struct event *event)
 {
 	const struct saga_state *state = ctx->state;
-	struct subscription gone = {.step = event->step, .item = event->item, .remove = true};
-	const struct action_state *action;
 
 	if (event->type == EV_SAGA_COMPLETED || event->type == EV_SAGA_COMPENSATED ||
 		event->type == EV_SAGA_TERMINATED)
 		ctx->decision->unsubscribe_all |= def_subscribes(state->def);
-	if ((event->type != EV_STEP_COMPLETED && event->type != EV_STEP_FAILED) ||
-		state->def->steps[event->step].act.kind != ACTION_AWAIT_KAFKA ||
-		!decide__action_exists(state, event->step, event->item))
-		return;
-	action = saga_state_action(state, event->step, event->item);
-	gone.on = &state->def->steps[event->step].act.await_kafka;
-	if (action->run.status == EXEC_RUNNING || action->run.status == EXEC_PARKED)
-		subscription(ctx, &gone);
+	if ((event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
+		 event->type == EV_STEP_SKIPPED) &&
+		decide__action_exists(state, event->step, event->item))
+		decide__unsubscribe(ctx, event->step, event->item);
 }
 
 /* Awaiting. */

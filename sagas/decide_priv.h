@@ -9,6 +9,8 @@
  *   decide_undo.c     the way back
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
  *   decide_act.c      what people do to the saga
+ *   decide_act_step.c … to a step or its compensation
+ *   decide_edit.c     requests that people edit
  */
 #ifndef SAGAS_DECIDE_PRIV_H
 #define SAGAS_DECIDE_PRIV_H
@@ -36,6 +38,7 @@ struct ctx {
 	uint64_t random; /* drawn from in->random; advances with each use */
 	wall_ms now;
 	struct decision *decision;
+	const char *by; /* who says how an action ended, instead of its participant; NULL: nobody */
 };
 
 /* One thing being done: the forward action or the undo of an item. */
@@ -65,6 +68,8 @@ void decide__cancel(struct ctx *ctx, const char *by, const char *reason, const c
 /* Sends, or asks after, a call that nobody has sent in this process: it was lost with an earlier
  * owner, or held back by a pause. */
 void decide__send_held_back(struct ctx *ctx, struct target target);
+/* What is due takes effect. */
+void decide__timers(struct ctx *ctx);
 /* The way back begins. */
 void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *message);
 
@@ -98,6 +103,9 @@ void decide__send(struct ctx *ctx, struct target target);
 /* The action waits for a person. outcome: OUTCOME_UNKNOWN or OUTCOME_FAILURE. */
 void decide__park(struct ctx *ctx, struct target target, enum outcome outcome, const char *code,
 				  const char *message);
+/* What waited for a person, and was only asked after, waits again. outcome: as of decide__park. */
+void decide__rest_again(struct ctx *ctx, struct target target, enum outcome outcome,
+						const char *code, const char *message);
 /* Sends again, after a restart, what may have been sent; keeps to its time-out if that is far. */
 void decide__send_again(struct ctx *ctx, struct target target);
 /* The producer has done with a command, or with a probe that is one. */
@@ -130,6 +138,8 @@ void decide__forward(struct ctx *ctx);
 bool decide__run_steps(struct ctx *ctx, int first, int last);
 /* The step's `tolerate`, for the failure in env. */
 bool decide__tolerates(struct ctx *ctx, int step, struct env *env);
+/* Another item or turn of the pivot has taken effect, or may yet. */
+bool decide__pivot_may_be_done(const struct saga_state *state, int item);
 /* The forward action of an item has ended in success. */
 void decide__completed(struct ctx *ctx, int step, int item, struct jval *output, struct env *env);
 /* … or for good without it. outcome: OUTCOME_FAILURE, or OUTCOME_UNKNOWN. */
@@ -140,6 +150,9 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 
 /* Stores how the item will be undone, if it can be. env may hold the reply. */
 void decide__arm(struct ctx *ctx, int step, int item, struct env *env);
+/* What decide__arm would store; *ret_request is NULL where that is nothing, or not yet. */
+int decide__undo_request(struct ctx *ctx, int step, struct env *env, struct request **ret_request,
+						 struct err *err) MUST_CHECK;
 void decide__start_undo(struct ctx *ctx, int step, int item);
 void decide__backward(struct ctx *ctx);
 
@@ -152,6 +165,8 @@ int decide__emit_record(struct ctx *ctx, int step, int item, struct env *env,
 void decide__add_emission(struct ctx *ctx, struct target target, struct request *request);
 int decide__begin_await(struct ctx *ctx, int step, int item, struct env *env,
 						struct err *err) MUST_CHECK;
+/* The await of a step that is forgotten is no longer subscribed. */
+void decide__unsubscribe(struct ctx *ctx, int step, int item);
 /* An await of Kafka has run out. */
 void decide__await_timed_out(struct ctx *ctx, struct target target);
 /* Before the event is folded: an await that it ends is no longer subscribed. */
@@ -165,5 +180,21 @@ void decide__event_input(struct ctx *ctx);
 int decide__act(struct ctx *ctx, struct err *err) MUST_CHECK;
 /* ActTaken, with who and why; step -1: of the saga. */
 struct event decide__act_event(const struct act *act, int step);
+/* A copy that shares nothing with what another thread holds; NULL for NULL. */
+struct jval *decide__copy_value(struct jval *value);
+
+/* decide_act_step.c */
+
+/* The act is allowed. ERR_INVALID, ERR_CONFLICT: what was given with it does not do. */
+int decide__step_act(struct ctx *ctx, const struct act *act, struct err *err) MUST_CHECK;
+/* Tries a target now that act_allowed__is_retried; edit: of the request, or NULL. */
+int decide__retry(struct ctx *ctx, struct target target, const struct act *act,
+				  struct err *err) MUST_CHECK;
+
+/* decide_edit.c */
+
+/* The request with what a person replaces in it, and a key of its own: the n-th one, from 2. */
+int decide__edit_request(const struct request *request, const json_t *edit, int n,
+						 struct request **ret_request, struct err *err) MUST_CHECK;
 
 #endif

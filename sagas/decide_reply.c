@@ -141,6 +141,10 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	env->failure_message = judgement->message;
 	if (decide__forward_only(ctx->state, target.step) &&
 		!decide__tolerates(ctx, target.step, env)) {
+		if (exec->parks_again) {
+			decide__rest_again(ctx, target, OUTCOME_FAILURE, judgement->code, judgement->message);
+			return;
+		}
 		decide__attempt_failed(ctx, target, OUTCOME_FAILURE, true, true, judgement->code,
 							   judgement->message);
 		return;
@@ -201,10 +205,30 @@ void decide__probe_unknown(struct ctx *ctx, struct target target)
 	struct exec *exec = decide__exec(ctx, target);
 
 	exec->probe_out = exec->asked = false;
+	if (exec->parks_again) {
+		decide__rest_again(ctx, target, OUTCOME_UNKNOWN, "probe_unknown",
+						   "the probe says nothing definite");
+		return;
+	}
 	if (exec->status == EXEC_RUNNING)
 		exec->status = EXEC_BACKING_OFF; /* recovered, and not yet known to be with anyone */
 	exec->due_at = ctx->now + decide__action_def(ctx, target)->probe->every_ms;
 	exec->due_is_volatile = true;
+}
+
+/* A person only asked, so nothing is sent again. */
+static void absent_after_all(struct ctx *ctx, struct target target, bool settled)
+{
+	struct event event = decide__event(EV_STEP_ABSENT, target.step, target.item);
+
+	if (target.side == SIDE_DO && settled) {
+		event.due_at = ctx->now;
+		decide__emit(ctx, &event);
+	}
+	decide__rest_again(ctx, target, settled ? OUTCOME_FAILURE : OUTCOME_UNKNOWN, "absent",
+					   settled ? "the probe says that it never took effect"
+							   : "the probe says that it never took effect, but an attempt may "
+								 "still be on its way");
 }
 
 /*
@@ -219,6 +243,10 @@ static void absent(struct ctx *ctx, struct target target)
 	struct event event;
 
 	exec->probe_out = exec->asked = false;
+	if (exec->parks_again) {
+		absent_after_all(ctx, target, settled);
+		return;
+	}
 	if (target.side == SIDE_DO && ctx->state->failing &&
 		!decide__forward_only(ctx->state, target.step)) {
 		struct env env;
@@ -387,6 +415,38 @@ static void judge(struct ctx *ctx, struct target target, bool over_kafka)
 	env_release(&env);
 }
 
+static bool is_of_earlier_run(const struct saga_state *state, const struct input *in)
+{
+	return in->result == CALL_ANSWERED && in->http_status == 0 && in->step >= 0 &&
+		   in->step < state->def->n_steps &&
+		   (in->run > 1 ? in->run : 1) < saga_state_run(state, in->step);
+}
+
+/* The step has begun anew since, so this is told and no more; but what had failed then, and took
+ * effect all the same, is undone by nobody. */
+static void reply_to_earlier_run(struct ctx *ctx, struct target target)
+{
+	struct saga_state *state = ctx->state;
+	const struct input *in = ctx->in;
+	struct event event = decide__event(EV_REPLY_IGNORED, target.step, -1);
+	bool success = in->said == OUTCOME_SUCCESS || in->said == OUTCOME_DEFAULT;
+
+	if (state->ignored >= IGNORED_MAX) {
+		ctx->decision->unrecorded_replies++;
+		return;
+	}
+	event.side = target.side;
+	event.outcome = in->said == OUTCOME_DEFAULT ? OUTCOME_SUCCESS : in->said;
+	decide__error(&event, "earlier_run", NULL);
+	decide__emit(ctx, &event);
+	if (!success || in->kind != CALL_DO || !state->steps[target.step].run_failed)
+		return;
+	event = decide__event(EV_SAGA_ATTENTION, target.step, -1);
+	event.reason = xasprintf("%s: a success arrived for an earlier run of it, which had failed",
+							 state->def->steps[target.step].id);
+	decide__emit(ctx, &event);
+}
+
 void decide__reply(struct ctx *ctx)
 {
 	const struct input *in = ctx->in;
@@ -398,6 +458,10 @@ void decide__reply(struct ctx *ctx)
 	bool ended = saga_status_is_terminal(ctx->state->status);
 	bool over_kafka;
 
+	if (is_of_earlier_run(ctx->state, in)) {
+		reply_to_earlier_run(ctx, target);
+		return;
+	}
 	/* Whoever can write to the topic of replies can name anything. */
 	if (!decide__action_exists(ctx->state, in->step, in->item)) {
 		ctx->decision->unrecorded_replies++;

@@ -203,6 +203,9 @@ static int make_key(const struct action_def *act, struct env *env, enum call_kin
 		r = buf_check(&text, "the key", err);
 	if (r == 0 && !present)
 		r = err_set(err, ERR_INVALID, "it gives nothing");
+	/* A key of one's own says nothing of the run, which a participant must tell from the first. */
+	if (r == 0 && saga_state_run(env->state, env->step) > 1)
+		buf_printf(&text, "~run%d", saga_state_run(env->state, env->step));
 	if (r == 0)
 		r = key_check(buf_str(&text), err);
 	if (r < 0) {
@@ -335,7 +338,8 @@ static int make_data(const struct tmpl *data, struct env *env, struct request *r
 static void make_correlation(const struct env *env, enum call_kind kind, int64_t ask,
 							 struct request *request)
 {
-	struct correlation correlation = {.item = env->item, .kind = kind, .ask = ask};
+	struct correlation correlation = {
+		.item = env->item, .run = saga_state_run(env->state, env->step), .kind = kind, .ask = ask};
 	struct buf text;
 
 	snprintf(correlation.ns, sizeof(correlation.ns), "%s", env->state->ns);

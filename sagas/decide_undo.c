@@ -21,24 +21,35 @@ static bool sends(enum action_kind kind)
 	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT;
 }
 
+int decide__undo_request(struct ctx *ctx, int step, struct env *env, struct request **ret_request,
+						 struct err *err)
+{
+	const struct step_def *def = &ctx->state->def->steps[step];
+	int r = 0;
+
+	env->saga_failure = true;
+	env->stub_saga_failure = def->undo.reads_failure && !ctx->state->failing;
+	json_decref(env->made[EXPR_SAGA]);
+	env->made[EXPR_SAGA] = NULL;
+	*ret_request = NULL;
+	if (def->undo_kind == UNDO_ACTION && sends(def->undo.kind))
+		r = decide__request(&def->undo, env, CALL_UNDO, 0, ret_request, err);
+	env->stub_saga_failure = false;
+	return r;
+}
+
 void decide__arm(struct ctx *ctx, int step, int item, struct env *env)
 {
 	const struct step_def *def = &ctx->state->def->steps[step];
 	CLEANUP(request_unref_p) struct request *request = NULL;
 	struct event event;
 	struct err err;
-	int r = 0;
+	int r;
 
 	if (def->undo_kind != UNDO_ACTION)
 		return;
 	/* `reply` as it was given; `steps.<this>` is settled in the state by now. */
-	env->saga_failure = true;
-	env->stub_saga_failure = def->undo.reads_failure && !ctx->state->failing;
-	json_decref(env->made[EXPR_SAGA]);
-	env->made[EXPR_SAGA] = NULL;
-	if (sends(def->undo.kind))
-		r = decide__request(&def->undo, env, CALL_UNDO, 0, &request, &err);
-	env->stub_saga_failure = false;
+	r = decide__undo_request(ctx, step, env, &request, &err);
 	if (r < 0) {
 		undo_cannot_be_evaluated(ctx, step, item, &err);
 		return;

@@ -9,12 +9,14 @@
 void step_key(const struct saga_state *state, int step, int item, const char *what,
 			  char key[STEP_KEY_SIZE])
 {
-	const char *id = state->def->steps[step].id;
+	char run[16] = "", index[16] = "";
 
-	if (item < 0)
-		snprintf(key, STEP_KEY_SIZE, "%s/%s/%s", state->id, id, what);
-	else
-		snprintf(key, STEP_KEY_SIZE, "%s/%s[%d]/%s", state->id, id, item, what);
+	if (saga_state_run(state, step) > 1)
+		snprintf(run, sizeof(run), "~%d", saga_state_run(state, step));
+	if (item >= 0)
+		snprintf(index, sizeof(index), "[%d]", item);
+	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s/%s", state->id, state->def->steps[step].id, run, index,
+			 what);
 }
 
 static json_t *text_or_null(const char *text)

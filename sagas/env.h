@@ -8,7 +8,7 @@
 #include "sagas/expr.h"
 #include "sagas/state.h"
 
-enum { STEP_KEY_SIZE = SAGA_ID_SIZE + 64 + 16 + 16 };
+enum { STEP_KEY_SIZE = SAGA_ID_SIZE + 64 + 16 + 16 + 16 };
 
 struct input;
 
@@ -33,7 +33,8 @@ struct env {
 void env_init(struct env *env, struct saga_state *state, int step, int item);
 void env_release(struct env *env);
 
-/* "<saga>/<step>[<item>]/<do|undo|probe>" */
+/* "<saga>/<step>[<item>]/<do|undo|probe>"; of a step that was begun anew, from its second run on,
+ * "<saga>/<step>~<run>[<item>]/<do|undo|probe>" */
 void step_key(const struct saga_state *state, int step, int item, const char *what,
 			  char key[STEP_KEY_SIZE]);
 

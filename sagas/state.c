@@ -27,21 +27,49 @@ static void exec_release(struct exec *exec)
 	free(exec->message);
 }
 
+void state__action_clear(struct action_state *action)
+{
+	exec_release(&action->run);
+	exec_release(&action->undo);
+	jval_unref(action->output);
+	jval_unref(action->undo_output);
+	free(action->event_id);
+	memset(action, 0, sizeof(*action));
+}
+
 static void step_release(struct step_state *step)
 {
 	int i;
 
-	for (i = 0; i < step->n_actions; i++) {
-		exec_release(&step->actions[i].run);
-		exec_release(&step->actions[i].undo);
-		jval_unref(step->actions[i].output);
-		jval_unref(step->actions[i].undo_output);
-		free(step->actions[i].event_id);
-	}
+	for (i = 0; i < step->n_actions; i++)
+		state__action_clear(&step->actions[i]);
 	free(step->actions);
 	json_decref(step->list);
 	json_decref(step->failures);
 	jval_unref(step->output);
+}
+
+void state__step_clear(struct saga_state *state, int index)
+{
+	struct step_state *step = &state->steps[index];
+	int run = step->run;
+	bool run_failed = step->run_failed;
+
+	step_release(step);
+	*step = (struct step_state){.run = run, .run_failed = run_failed};
+	json_decref(state->steps_json);
+	state->steps_json = NULL;
+}
+
+static void signals_free(struct saga_state *state)
+{
+	size_t i;
+
+	for (i = 0; i < state->n_signals; i++) {
+		free(state->signals[i].name);
+		jval_unref(state->signals[i].value);
+	}
+	free(state->signals);
 }
 
 void saga_state_free(struct saga_state *state)
@@ -62,6 +90,10 @@ void saga_state_free(struct saga_state *state)
 	free(state->failure_message);
 	free(state->attention_note);
 	free(state->refused_cancel);
+	free(state->owner);
+	signals_free(state);
+	for (i = 0; i < ACT_IDS_KEPT; i++)
+		free(state->act_ids[i]);
 	attention_release(&state->attention);
 	saga_def_unref(state->def);
 	free(state);
@@ -75,7 +107,7 @@ void state__set_string(char **to, const char *from)
 	*to = copy;
 }
 
-static void set_jval(struct jval **to, struct jval *from)
+void state__set_jval(struct jval **to, struct jval *from)
 {
 	struct jval *copy = jval_ref(from);
 
@@ -138,6 +170,7 @@ static void exec_begin(struct exec *exec, const struct event *event)
 	exec->due_at = event->due_at;
 	exec->deadline_at = event->deadline_at;
 	exec->published = false;
+	exec->attempts_before = 0;
 	if (event->request) {
 		request_unref(exec->request);
 		exec->request = request_ref(event->request);
@@ -174,17 +207,17 @@ static void exec_ongoing(struct exec *exec, const struct event *event)
 	if (event->attempt)
 		exec->attempt = event->attempt;
 	exec->due_at = event->due_at;
-	exec->due_is_volatile = false;
+	exec->due_is_volatile = exec->parks_again = false;
 	exec->ambiguous = true;
-	set_jval(&exec->ongoing_reply, event->value);
+	state__set_jval(&exec->ongoing_reply, event->value);
 }
 
-static void exec_end(struct exec *exec, enum exec_status status)
+void state__exec_end(struct exec *exec, enum exec_status status)
 {
 	exec->status = status;
 	exec->due_at = 0;
 	exec->out = exec->probe_out = exec->due_is_volatile = exec->probe_first = exec->denied = false;
-	exec->published = exec->taken = exec->asked = false;
+	exec->published = exec->taken = exec->asked = exec->parks_again = false;
 	exec->rest_at = exec->probe_due_at = 0;
 }
 
@@ -192,13 +225,13 @@ static void step_settle(struct step_state *step, enum step_status status, struct
 {
 	step->status = status;
 	step->settled = true;
-	set_jval(&step->output, output);
+	state__set_jval(&step->output, output);
 }
 
 /* What is final of an undo lets the request go: the history keeps it. */
 static void undo_end(struct action_state *action, enum exec_status status, enum comp_status comp)
 {
-	exec_end(&action->undo, status);
+	state__exec_end(&action->undo, status);
 	action->comp = comp;
 }
 
@@ -225,9 +258,9 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 
 	step->begun = true;
 	exec_attempts(&action->run, event);
-	exec_end(&action->run, EXEC_DONE);
+	state__exec_end(&action->run, EXEC_DONE);
 	action->run.settle_at = 0;
-	set_jval(&action->output, event->value);
+	state__set_jval(&action->output, event->value);
 	state__set_string(&action->event_id, event->id);
 	if (!def->for_each && !def->repeat_until)
 		step_settle(step, STEP_COMPLETED, event->value);
@@ -240,7 +273,7 @@ static void apply_step_failed(struct saga_state *state, const struct event *even
 	bool unknown = event->outcome == OUTCOME_UNKNOWN;
 
 	step->begun = true;
-	exec_end(&action->run, unknown ? EXEC_GAVE_UP : EXEC_FAILED);
+	state__exec_end(&action->run, unknown ? EXEC_GAVE_UP : EXEC_FAILED);
 	exec_error(&action->run, event);
 	exec_attempts(&action->run, event);
 	action->run.ambiguous = event->ambiguous;
@@ -291,12 +324,36 @@ static void apply_step_parked(struct saga_state *state, const struct event *even
 	struct exec *run = &event_action(state, event)->run;
 
 	step->begun = true;
-	exec_end(run, EXEC_PARKED);
+	state__exec_end(run, EXEC_PARKED);
 	exec_error(run, event);
 	exec_attempts(run, event);
 	run->parked_unknown = event->outcome == OUTCOME_UNKNOWN;
 	run->settle_at = event->settle_at;
 	step->status = run->parked_unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
+}
+
+/* Of a condition that is false, the step as a whole. Of what a person does, an action, which may
+ * have taken effect all the same; the last turn of a step ends it. */
+static void apply_step_skipped(struct saga_state *state, const struct event *event)
+{
+	const struct step_def *def = &state->def->steps[event->step];
+	struct step_state *step = &state->steps[event->step];
+	struct action_state *action;
+
+	step->begun = true;
+	if (step->n_actions == 0) {
+		step_settle(step, STEP_SKIPPED, NULL);
+		return;
+	}
+	action = event_action(state, event);
+	exec_attempts(&action->run, event);
+	state__exec_end(&action->run, EXEC_DONE);
+	action->run.ambiguous = event->ambiguous;
+	action->run.settle_at = event->settle_at;
+	action->skipped = true;
+	state__set_jval(&action->output, event->value);
+	if (!def->for_each || !step->list)
+		step_settle(step, STEP_SKIPPED, event->value);
 }
 
 static void apply_step_absent(struct saga_state *state, const struct event *event)
@@ -326,8 +383,9 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 		break;
 	case EV_COMPENSATION_COMPLETED:
 		exec_attempts(undo, event);
-		undo_end(action, EXEC_DONE, COMP_DONE);
-		set_jval(&action->undo_output, event->value);
+		/* A person says that it was undone by other means. */
+		undo_end(action, EXEC_DONE, event->by ? COMP_RESOLVED : COMP_DONE);
+		state__set_jval(&action->undo_output, event->value);
 		break;
 	case EV_COMPENSATION_ATTEMPT_FAILED:
 		exec_attempt_failed(undo, event);
@@ -340,9 +398,11 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 	case EV_COMPENSATION_FAILED:
 		exec_error(undo, event);
 		exec_attempts(undo, event);
+		undo->ambiguous |= event->outcome == OUTCOME_UNKNOWN;
 		undo_end(action, EXEC_FAILED, COMP_FAILED);
 		break;
 	case EV_COMPENSATION_SKIPPED:
+		exec_attempts(undo, event);
 		undo_end(action, EXEC_DONE, COMP_SKIPPED);
 		break;
 	default:
@@ -357,7 +417,7 @@ static void apply_saga_started(struct saga_state *state, const struct event *eve
 	state->deadline_at = event->deadline_at;
 	state__set_string(&state->ns, event->ns);
 	state__set_string(&state->key, event->key);
-	set_jval(&state->input, event->value);
+	state__set_jval(&state->input, event->value);
 }
 
 static void apply_published(struct saga_state *state, const struct event *event)
@@ -419,8 +479,7 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		exec_ongoing(&event_action(state, event)->run, event);
 		break;
 	case EV_STEP_SKIPPED:
-		state->steps[event->step].begun = true;
-		step_settle(&state->steps[event->step], STEP_SKIPPED, NULL);
+		apply_step_skipped(state, event);
 		break;
 	case EV_STEP_EXPANDED:
 		apply_step_expanded(state, event);
@@ -450,7 +509,7 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		state__set_string(&state->failure_message, event->message);
 		break;
 	case EV_SAGA_COMPLETED:
-		set_jval(&state->output, event->value);
+		state__set_jval(&state->output, event->value);
 		saga_end(state, event, SAGA_COMPLETED);
 		break;
 	case EV_SAGA_COMPENSATED:
@@ -467,7 +526,8 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		state__set_string(&state->attention_note, event->reason);
 		state->attention_step = event->step;
 		state->attention_item = event->item;
-		if (event->step >= 0 && state->steps[event->step].n_actions > event->item)
+		if (event->step >= 0 &&
+			state->steps[event->step].n_actions > (event->item < 0 ? 0 : event->item))
 			event_action(state, event)->late_success = true;
 		break;
 	case EV_REPLY_IGNORED:
@@ -522,58 +582,4 @@ json_t *saga_state_steps_json(struct saga_state *state)
 			step_json_set(state, i);
 	}
 	return state->steps_json;
-}
-
-/* A history may come from another version or from a broken disk: refuse what cannot be folded. */
-static int event_fits(const struct saga_state *state, const struct event *event, struct err *err)
-{
-	const char *type = event_type_text(event->type);
-	const struct step_state *step = event->step < 0 ? NULL : &state->steps[event->step];
-	bool of_step = (event->type >= EV_STEP_SCHEDULED && event->type <= EV_COMPENSATION_ONGOING) ||
-				   event->type == EV_STEP_ABSENT || event->type == EV_COMMAND_PUBLISHED;
-	bool late = event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION ||
-				event->type == EV_ACT_TAKEN;
-
-	if ((state->n_events == 0) != (event->type == EV_SAGA_STARTED))
-		return err_set(err, ERR_INVALID, "a history begins with SagaStarted, once; found %s", type);
-	if (saga_status_is_terminal(state->status) && !late)
-		return err_set(err, ERR_INVALID, "%s after the end of the saga", type);
-	if (of_step && !step)
-		return err_set(err, ERR_INVALID, "%s without a step", type);
-	if (step && event->item > step->n_actions)
-		return err_set(err, ERR_INVALID, "%s for item %d of %s, which has %d", type, event->item,
-					   state->def->steps[event->step].id, step->n_actions);
-	if (event->type == EV_STEP_EXPANDED && !json_is_array(jval_json(event->value)))
-		return err_set(err, ERR_INVALID, "StepExpanded without its list");
-	return 0;
-}
-
-int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *events, size_t len,
-						 struct err *err)
-{
-	CLEANUP(json_decref_p) json_t *list = NULL;
-	const json_t *json;
-	struct event event;
-	size_t i;
-	int r;
-
-	r = json_parse_stored(events, len, &list, err);
-	if (r < 0)
-		return r;
-	if (!json_is_array(list))
-		return err_set(err, ERR_INVALID, "a history row must be a list of events");
-	json_array_foreach (list, i, json) {
-		r = event_from_json(json, state->def, at, &event, err);
-		if (r < 0)
-			return r;
-		r = event_fits(state, &event, err);
-		if (r == 0)
-			saga_state_apply(state, &event);
-		event_release(&event);
-		if (r < 0)
-			return r;
-	}
-	state->history_bytes += (int64_t)len;
-	saga_state_derive(state);
-	return 0;
 }

@@ -51,6 +51,9 @@ struct exec {
 	char *code, *message;       /* of the last error */
 	bool parked_unknown;        /* PARKED with its outcome unknown */
 	bool published;             /* the history tells that the broker has this attempt's command */
+	int64_t attempts_before;    /* a person had it tried again after so many: limits count anew */
+	int edits;                  /* so often has a person replaced its request */
+	bool parks_again;           /* a person had its probe asked, and no more than that */
 
 	/* volatile */
 	bool out;       /* the call is with the HTTP client, the command with the producer */
@@ -72,6 +75,7 @@ struct action_state {
 	struct exec undo;
 	enum comp_status comp;
 	bool tolerated;    /* run ended badly, and the saga goes on */
+	bool skipped;      /* DONE, because a person said that it is not needed */
 	bool late_success; /* one came that nobody waited for any more, and a person was told */
 	char *event_id;    /* of the record that ended an await of Kafka */
 	struct jval *output;
@@ -87,7 +91,19 @@ struct step_state {
 	json_t *list;                 /* of for_each; NULL otherwise */
 	struct jval *output;
 	json_t *failures; /* of for_each: [{index, code, message}]; NULL: none */
+	/* A person had the step begin anew: from 2 on its keys and correlations name the run. */
+	int run;         /* 0: the first one */
+	bool run_failed; /* an action of an earlier run had ended badly */
 };
+
+/* What somebody told the saga before it asked. */
+struct saga_signal {
+	char *name;
+	struct jval *value; /* NULL: none */
+	wall_ms at;
+};
+
+enum { SIGNALS_MAX = 100, SIGNALS_MAX_BYTES = 4 * 1024 * 1024 };
 
 struct saga_state {
 	struct saga_def *def;
@@ -111,6 +127,8 @@ struct saga_state {
 	bool paused;          /* nothing begins and nothing is sent until it is resumed */
 	wall_ms paused_at;    /* 0: it is not */
 	char *owner;          /* who takes care of it; NULL: nobody */
+	struct saga_signal *signals; /* that nothing has read yet, in their order */
+	size_t n_signals;
 	char *act_ids[ACT_IDS_KEPT]; /* of the last acts that had one, the latest first; or NULL */
 	char *attention_note;        /* of SagaAttention, */
 	int attention_step, attention_item; /* and what it is about; step -1: the saga */
@@ -147,6 +165,13 @@ int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *event
 
 /* The action, which must exist (item -1: the step's only one). */
 struct action_state *saga_state_action(const struct saga_state *state, int step, int item);
+
+/* The run that a step is in, from 1. */
+int saga_state_run(const struct saga_state *state, int step);
+/* An attempt of it may have taken effect, and nobody knows. kind: of its definition. */
+bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind);
+/* It has begun and is not over: something can still come of it, or be said of it. */
+bool saga_exec_is_open(const struct exec *exec);
 
 /* The way back is closed: the pivot is scheduled and has not failed definitely. */
 bool saga_state_past_pivot(const struct saga_state *state);

@@ -8,6 +8,28 @@
 
 #include "sagas/json_text.h"
 
+int saga_state_run(const struct saga_state *state, int step)
+{
+	return state->steps[step].run > 1 ? state->steps[step].run : 1;
+}
+
+bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind)
+{
+	if (kind != ACTION_HTTP && kind != ACTION_COMMAND)
+		return false;
+	/* A command that waits for its reply may have been obeyed by now. */
+	if (exec->status == EXEC_RUNNING && (exec->sent_before || exec->taken || exec->published))
+		return true;
+	return exec->ambiguous || exec->status == EXEC_ONGOING || exec->status == EXEC_GAVE_UP ||
+		   (exec->status == EXEC_PARKED && exec->parked_unknown);
+}
+
+bool saga_exec_is_open(const struct exec *exec)
+{
+	return exec->status == EXEC_RUNNING || exec->status == EXEC_BACKING_OFF ||
+		   exec->status == EXEC_ONGOING || exec->status == EXEC_PARKED;
+}
+
 /* Nothing ran out while it was paused: what limits something moves by as much. What only waits
  * until a time (a timer, the next attempt) is due then all the same. */
 static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by)
@@ -53,6 +75,217 @@ void state__note_act_id(struct saga_state *state, const char *id)
 	state->act_ids[0] = xstrdup(id);
 }
 
+/* What follows from a step act by itself. Who reads a damaged history may find anything. */
+
+/* A person has it tried again: at once, and as often and as long as if it had just begun. */
+static void try_again(struct exec *exec, const struct event *event)
+{
+	if (event->request) {
+		request_unref(exec->request);
+		exec->request = request_ref(event->request);
+		exec->edits++;
+	}
+	if (exec->status != EXEC_BACKING_OFF) {
+		exec->attempts_before = exec->attempt;
+		exec->deadline_at = event->deadline_at;
+		exec->status = EXEC_BACKING_OFF;
+	}
+	exec->due_at = event->at;
+	exec->due_is_volatile = false;
+}
+
+static bool was_sent(const struct exec *exec)
+{
+	return exec->request && exec->attempt > 0 && exec->request->kind != REQUEST_EMIT;
+}
+
+/* It never got so far as to be sent: it begins as if for the first time. */
+static void begin_anew(struct saga_state *state, const struct event *event)
+{
+	const struct step_def *def = &state->def->steps[event->step];
+	struct step_state *step = &state->steps[event->step];
+
+	if ((def->for_each && step->list) || (def->repeat_until && event->item > 0)) {
+		state__action_clear(saga_state_action(state, event->step, event->item));
+		step->status = STEP_RUNNING;
+	} else {
+		state__step_clear(state, event->step);
+	}
+}
+
+static void retry_run(struct saga_state *state, const struct event *event)
+{
+	struct exec *run = &saga_state_action(state, event->step, event->item)->run;
+
+	if (run->status == EXEC_PARKED && !was_sent(run)) {
+		begin_anew(state, event);
+	} else if (run->status == EXEC_PARKED || run->status == EXEC_BACKING_OFF) {
+		run->ambiguous |= run->parked_unknown;
+		run->parked_unknown = false;
+		try_again(run, event);
+		state->steps[event->step].status = STEP_RUNNING;
+	}
+}
+
+static void retry_undo(struct action_state *action, const struct event *event)
+{
+	struct exec *undo = &action->undo;
+
+	if (action->comp == COMP_BACKING_OFF || (action->comp == COMP_FAILED && was_sent(undo))) {
+		try_again(undo, event);
+		action->comp = COMP_BACKING_OFF;
+	} else if (action->comp == COMP_FAILED) {
+		undo->edits += undo->request && event->request;
+		if (event->request) {
+			request_unref(undo->request);
+			undo->request = request_ref(event->request);
+		}
+		undo->status = EXEC_IDLE;
+		action->comp = COMP_ARMED;
+	}
+}
+
+/* It did not happen, whatever was sent. What the participant was said to work on is tried again. */
+static void clear_doubt(struct exec *exec)
+{
+	exec->ambiguous = exec->parked_unknown = exec->sent_before = false;
+	exec->denied = exec->probe_first = false;
+	exec->settle_at = 0;
+	if (exec->status == EXEC_ONGOING)
+		exec->status = EXEC_BACKING_OFF;
+}
+
+static void did_not_happen(struct saga_state *state, const struct event *event)
+{
+	struct step_state *step = &state->steps[event->step];
+	struct action_state *action = saga_state_action(state, event->step, event->item);
+
+	if (event->side == SIDE_UNDO) {
+		clear_doubt(&action->undo);
+		if (action->undo.status == EXEC_BACKING_OFF)
+			action->comp = COMP_BACKING_OFF;
+		return;
+	}
+	clear_doubt(&action->run);
+	if (action->run.status == EXEC_GAVE_UP)
+		action->run.status = EXEC_FAILED;
+	if (action->run.status == EXEC_FAILED || action->run.status == EXEC_DONE)
+		action->comp = action->comp == COMP_ARMED ? COMP_RESOLVED : action->comp;
+	if (step->status == STEP_OUTCOME_UNKNOWN)
+		step->status = STEP_FAILED;
+}
+
+/* The probe is asked now; and no more than that, where nothing else was going to happen. */
+static void ask(struct saga_state *state, const struct event *event)
+{
+	struct action_state *action = saga_state_action(state, event->step, event->item);
+	bool undo = event->side == SIDE_UNDO;
+	struct exec *exec = undo ? &action->undo : &action->run;
+	bool rests = undo ? action->comp == COMP_FAILED : exec->status == EXEC_PARKED;
+
+	if (rests && !was_sent(exec))
+		return;
+	if (rests) {
+		exec->status = EXEC_BACKING_OFF;
+		exec->deadline_at = event->deadline_at;
+		exec->parks_again = true;
+		exec->parked_unknown = false;
+		exec->ambiguous = true;
+	}
+	if (rests && undo)
+		action->comp = COMP_BACKING_OFF;
+	else if (rests)
+		state->steps[event->step].status = STEP_RUNNING;
+	if (exec->status == EXEC_BACKING_OFF || exec->status == EXEC_ONGOING) {
+		exec->due_at = event->at;
+		exec->due_is_volatile = false;
+		exec->probe_first = true;
+	}
+}
+
+static void resolve(struct saga_state *state, const struct event *event)
+{
+	const char *outcome = json_string_value(json_object_get(jval_json(event->value), "outcome"));
+	struct action_state *action = saga_state_action(state, event->step, event->item);
+
+	if (!outcome)
+		return;
+	if (strcmp(outcome, resolution_text(RESOLVE_DID_NOT_HAPPEN)) == 0)
+		did_not_happen(state, event);
+	else if (strcmp(outcome, resolution_text(RESOLVE_PROBE)) == 0)
+		ask(state, event);
+	else if (event->side == SIDE_DO && saga_state_run_is_over(action))
+		action->run.settle_at = 0; /* nothing is still to come of it */
+}
+
+static void apply_step_act(struct saga_state *state, const struct event *event, enum act_kind kind)
+{
+	int at = event->item < 0 ? 0 : event->item;
+
+	if (at >= state->steps[event->step].n_actions)
+		return;
+	if (kind == ACT_STEP_RESOLVE)
+		resolve(state, event);
+	else if (kind == ACT_STEP_RETRY && event->side == SIDE_UNDO)
+		retry_undo(saga_state_action(state, event->step, event->item), event);
+	else if (kind == ACT_STEP_RETRY)
+		retry_run(state, event);
+}
+
+/* Going back. */
+
+static void forget_step(struct saga_state *state, int index)
+{
+	struct step_state *step = &state->steps[index];
+	int i;
+
+	for (i = 0; i < step->n_actions; i++)
+		step->run_failed |= step->actions[i].run.status != EXEC_DONE;
+	step->run = saga_state_run(state, index) + 1;
+	if (index == state->def->pivot)
+		state->pivot_scheduled = false;
+	state__step_clear(state, index);
+}
+
+/* These steps begin anew, and the saga goes forward again. */
+static void forget(struct saga_state *state, const struct event *event)
+{
+	const json_t *ids = json_object_get(jval_json(event->value), "forget");
+	const char *id;
+	size_t i;
+	int step;
+
+	for (i = 0; i < json_array_size(ids); i++) {
+		id = json_string_value(json_array_get(ids, i));
+		step = id ? saga_def_step(state->def, id) : -1;
+		if (step >= 0)
+			forget_step(state, step);
+	}
+	if (json_array_size(ids) == 0)
+		return;
+	state->failing = state->deadline_noted = false;
+	state__set_string(&state->failure_code, NULL);
+	state__set_string(&state->failure_message, NULL);
+	state->failure_step = -1;
+	state->deadline_at = event->deadline_at;
+}
+
+static void keep_signal(struct saga_state *state, const struct event *event)
+{
+	const json_t *value = jval_json(event->value);
+	const char *name = json_string_value(json_object_get(value, "signal"));
+	json_t *told = json_object_get(value, "value");
+
+	if (!name || state->n_signals >= SIGNALS_MAX)
+		return;
+	state->signals = xrealloc_array(state->signals, state->n_signals + 1, sizeof(*state->signals));
+	state->signals[state->n_signals++] = (struct saga_signal){
+		.name = xstrdup(name),
+		.value = told ? jval_from_json(json_incref(told)) : NULL,
+		.at = event->at,
+	};
+}
+
 static void apply_saga_act(struct saga_state *state, const struct event *event, enum act_kind kind)
 {
 	switch (kind) {
@@ -67,12 +300,16 @@ static void apply_saga_act(struct saga_state *state, const struct event *event, 
 		state__set_string(&state->owner,
 						  json_string_value(json_object_get(jval_json(event->value), "owner")));
 		break;
+	case ACT_RETRY:
+	case ACT_RESET:
+		forget(state, event);
+		break;
+	case ACT_SIGNAL:
+		keep_signal(state, event);
+		break;
 	case ACT_CANCEL:
 	case ACT_TERMINATE:
 	case ACT_COMPENSATE:
-	case ACT_RETRY:
-	case ACT_RESET:
-	case ACT_SIGNAL:
 	case ACT_NOTE:
 	case ACT_STEP_RETRY:
 	case ACT_STEP_SKIP:
@@ -89,6 +326,8 @@ void state__apply_act(struct saga_state *state, const struct event *event)
 	int kind = event->name ? act_kind_parse(event->name, event->step >= 0) : -1;
 
 	state__note_act_id(state, event->id);
-	if (kind >= 0)
+	if (kind >= 0 && event->step >= 0)
+		apply_step_act(state, event, (enum act_kind)kind);
+	else if (kind >= 0)
 		apply_saga_act(state, event, (enum act_kind)kind);
 }

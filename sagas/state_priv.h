@@ -9,6 +9,14 @@
 /* Replaces the string by a copy of `from`, or by NULL. */
 void state__set_string(char **to, const char *from);
 
+void state__set_jval(struct jval **to, struct jval *from);
+/* It is over, in this way: nothing of it is out or due any more. */
+void state__exec_end(struct exec *exec, enum exec_status status);
+/* The step is as if it had never begun; its run stays what it was. */
+void state__step_clear(struct saga_state *state, int step);
+/* … and so is one of several actions of it. */
+void state__action_clear(struct action_state *action);
+
 /* state_act.c */
 
 void state__apply_act(struct saga_state *state, const struct event *event);

@@ -131,6 +131,7 @@ static struct delivery *make_delivery(struct kafka_reply *from, struct reply *re
 	delivery->item = from->correlation.item;
 	delivery->call = from->correlation.kind;
 	delivery->ask = from->correlation.ask;
+	delivery->run = from->correlation.run;
 	delivery->outcome = from->outcome;
 	delivery->code = TAKE(from->code);
 	delivery->message = TAKE(from->message);

@@ -308,6 +308,7 @@ static struct delivery *make_delivery(struct sim *sim, const struct sim_record *
 	delivery->item = reply.correlation.item;
 	delivery->call = reply.correlation.kind;
 	delivery->ask = reply.correlation.ask;
+	delivery->run = reply.correlation.run;
 	delivery->outcome = reply.outcome;
 	delivery->code = TAKE(reply.code);
 	delivery->message = TAKE(reply.message);

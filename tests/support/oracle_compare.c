@@ -192,6 +192,9 @@ static const char *exec_differs(const struct exec *a, const struct exec *b)
 		return "error";
 	if (b->ambiguous && !a->ambiguous)
 		return "ambiguity";
+	if (a->edits != b->edits || a->attempts_before != b->attempts_before ||
+		a->parks_again != b->parks_again || a->parked_unknown != b->parked_unknown)
+		return "what people did";
 	return NULL;
 }
 
@@ -206,8 +209,8 @@ static const char *action_differs(const struct action_state *a, const struct act
 	if (a->comp != b->comp && !(a->comp == COMP_RUNNING && b->comp == COMP_BACKING_OFF) &&
 		!(a->comp == COMP_BACKING_OFF && b->comp == COMP_RUNNING))
 		return "compensation";
-	if (a->tolerated != b->tolerated)
-		return "tolerated";
+	if (a->tolerated != b->tolerated || a->skipped != b->skipped)
+		return "tolerated or skipped";
 	if (!same_json(a->output, b->output) || !same_json(a->undo_output, b->undo_output))
 		return "output";
 	return NULL;
@@ -221,6 +224,9 @@ const char *oracle_state_differs(const struct saga_state *a, const struct saga_s
 	*ret_step = -1;
 	if (a->status != b->status)
 		return "status";
+	if (a->paused != b->paused || a->paused_at != b->paused_at || a->n_signals != b->n_signals ||
+		!same_text(a->owner, b->owner) || !same_text(a->act_ids[0], b->act_ids[0]))
+		return "what people did";
 	if (a->failing != b->failing || a->pivot_scheduled != b->pivot_scheduled ||
 		a->deadline_noted != b->deadline_noted || a->deadline_at != b->deadline_at)
 		return "flags";
@@ -240,7 +246,8 @@ const char *oracle_state_differs(const struct saga_state *a, const struct saga_s
 
 		*ret_step = i;
 		if (sa->status != sb->status || sa->begun != sb->begun || sa->settled != sb->settled ||
-			sa->n_actions != sb->n_actions || !same_json(sa->output, sb->output))
+			sa->n_actions != sb->n_actions || sa->run != sb->run ||
+			!same_json(sa->output, sb->output))
 			return "step";
 		for (j = 0; j < sa->n_actions; j++) {
 			what = action_differs(&sa->actions[j], &sb->actions[j]);

@@ -44,6 +44,14 @@ static int64_t ask_of(const char *correlation)
 	return dot ? strtoll(dot + 1, NULL, 10) : 0;
 }
 
+/* The number in "…/charge~2/do"; 0: the first run. */
+static int run_of(const char *correlation)
+{
+	const char *tilde = strchr(correlation, '~');
+
+	return tilde ? (int)strtol(tilde + 1, NULL, 10) : 0;
+}
+
 /* Whoever offered it would offer it again; here nothing stands in the way of the first time. */
 static void done(struct delivery *delivery)
 {
@@ -72,6 +80,7 @@ void scenario_reply(struct world *world, const struct world_call *to, const json
 	delivery->item = to->command.item;
 	delivery->call = to->command.kind;
 	delivery->ask = probe ? ask_of(to->command.request->correlation) : 0;
+	delivery->run = run_of(to->command.request->correlation);
 	delivery->outcome = scenario_outcome(json_is_string(reply) ? json_string_value(reply)
 															   : text_of(reply, "outcome"));
 	delivery->code = copy_or_null(text_of(reply, "code"));

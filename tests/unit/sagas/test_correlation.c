@@ -10,12 +10,15 @@ static const struct {
 	struct correlation correlation;
 	const char *text;
 } pairs[] = {
-	{{"default", ID, "charge", -1, CALL_DO, 0}, "default/" ID "/charge/do"},
-	{{"default", ID, "charge", -1, CALL_UNDO, 0}, "default/" ID "/charge/undo"},
-	{{"a-1", ID, "reserve", 0, CALL_DO, 0}, "a-1/" ID "/reserve[0]/do"},
-	{{"a-1", ID, "reserve", 999, CALL_UNDO, 0}, "a-1/" ID "/reserve[999]/undo"},
-	{{"x", ID, "s", -1, CALL_PROBE_DO, 1}, "x/" ID "/s/probe-do.1"},
-	{{"x", ID, "s", 7, CALL_PROBE_UNDO, INT64_MAX}, "x/" ID "/s[7]/probe-undo.9223372036854775807"},
+	{{"default", ID, "charge", -1, 1, CALL_DO, 0}, "default/" ID "/charge/do"},
+	{{"default", ID, "charge", -1, 1, CALL_UNDO, 0}, "default/" ID "/charge/undo"},
+	{{"a-1", ID, "reserve", 0, 1, CALL_DO, 0}, "a-1/" ID "/reserve[0]/do"},
+	{{"a-1", ID, "reserve", 999, 1, CALL_UNDO, 0}, "a-1/" ID "/reserve[999]/undo"},
+	{{"x", ID, "s", -1, 1, CALL_PROBE_DO, 1}, "x/" ID "/s/probe-do.1"},
+	{{"x", ID, "s", 7, 1, CALL_PROBE_UNDO, INT64_MAX},
+	 "x/" ID "/s[7]/probe-undo.9223372036854775807"},
+	{{"default", ID, "charge", -1, 2, CALL_DO, 0}, "default/" ID "/charge~2/do"},
+	{{"a-1", ID, "reserve", 12, 34, CALL_UNDO, 0}, "a-1/" ID "/reserve~34[12]/undo"},
 };
 
 START_TEST(test_correlation__is_read_as_it_was_written)
@@ -32,6 +35,7 @@ START_TEST(test_correlation__is_read_as_it_was_written)
 	ck_assert_str_eq(read.saga_id, wanted->saga_id);
 	ck_assert_str_eq(read.step, wanted->step);
 	ck_assert_int_eq(read.item, wanted->item);
+	ck_assert_int_eq(read.run, wanted->run);
 	ck_assert_int_eq(read.kind, wanted->kind);
 	ck_assert_int_eq(read.ask, wanted->ask);
 	buf_release(&out);
@@ -84,6 +88,15 @@ static const char *const garbage[] = {
 	"default/" ID "/charge[1][2]/do",
 	"default/" ID "/charge[1001]/do",
 	"default/" ID "/charge[99999999999999999999]/do",
+	"default/" ID "/charge~/do",
+	"default/" ID "/charge~0/do",
+	"default/" ID "/charge~1/do",
+	"default/" ID "/charge~02/do",
+	"default/" ID "/charge~2~3/do",
+	"default/" ID "/charge[1]~2/do",
+	"default/" ID "/charge~2[1/do",
+	"default/" ID "/charge~x/do",
+	"default/" ID "/~2/do",
 	"default/" ID "/charge/probe-do",
 	"default/" ID "/charge/probe-do.",
 	"default/" ID "/charge/probe-do.0",
