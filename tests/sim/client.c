@@ -50,6 +50,8 @@ static void start(struct sim *sim, struct client *client)
 		world_start_call(&sim->world, client->def, client->key[0] ? client->key : NULL,
 						 json_incref(client->input), rng_next(&sim->rng_client));
 
+	if (client->id[0])
+		memcpy(sim->tried[sim->n_tried++ % TRIED_KEPT], client->id, sizeof(client->id));
 	memcpy(client->id, call->id, sizeof(client->id));
 	memcpy(client->fingerprint, call->fingerprint, sizeof(client->fingerprint));
 	call->ctx = client;

@@ -34,6 +34,9 @@ void judge_growth(struct sim *sim)
 	for (i = 0; i < sim->n_clients; i++)
 		if (sim->clients[i].id[0])
 			oracle_saga(&sim->oracle, sim->clients[i].id);
+	for (i = 0; i < TRIED_KEPT; i++)
+		if (sim->tried[i][0])
+			oracle_saga(&sim->oracle, sim->tried[i]);
 	for (saga = sim->oracle.first; saga; saga = saga->next) {
 		before = saga->seq;
 		oracle_saga(&sim->oracle, saga->id);
@@ -113,7 +116,11 @@ void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *
 {
 	enum action_kind kind = event->step >= 0 ? saga->def->steps[event->step].act.kind : ACTION_SET;
 
-	if (event->type == EV_STEP_COMPLETED && kind == ACTION_AWAIT_KAFKA)
+	if (event->type == EV_ACT_TAKEN)
+		operator_act_stored(sim, saga, event);
+	else if (oracle_by_hand(saga, event))
+		return;
+	else if (event->type == EV_STEP_COMPLETED && kind == ACTION_AWAIT_KAFKA)
 		judge_awaited(sim, saga, event);
 	else if (event->type == EV_STEP_FAILED && kind == ACTION_AWAIT_KAFKA)
 		judge_await_failed(sim, saga, event);
@@ -158,8 +165,7 @@ static int inbox_rows(struct sim *sim)
 	return n;
 }
 
-/* A person has to do something, and nothing happens until then. */
-static bool waits_for_a_person(const struct oracle_saga *saga)
+bool judge_waits_for_a_person(const struct oracle_saga *saga)
 {
 	return saga_state_attention(saga->fold) && saga_state_next_due(saga->fold) == 0 &&
 		   saga_state_in_flight(saga->fold) == 0;
@@ -178,7 +184,14 @@ bool judge_is_settled(struct sim *sim)
 		if (sim->clients[i].at || sim->clients[i].out)
 			return false;
 	for (saga = sim->oracle.first; saga; saga = saga->next)
-		if (!saga->ended && !waits_for_a_person(saga))
+		if (!saga->ended && (!judge_waits_for_a_person(saga) || saga->fold->paused))
+			return false;
+	for (i = 0; i < sim->n_acts; i++)
+		if (sim->acts[i].out > 0)
+			return false;
+	for (saga = sim->oracle.first; saga && sim->operate_at && sim->n_acts < SIM_ACTS_MAX;
+		 saga = saga->next)
+		if (!saga->ended && saga->repairs < SIM_REPAIRS_MAX)
 			return false;
 	return kafka_is_settled(sim) && inbox_rows(sim) == 0;
 }
@@ -190,6 +203,12 @@ static void judge_ledger(struct sim *sim, const struct resource *resource)
 	const struct step_def *step = &saga->def->steps[resource->step];
 	const struct oracle_action *action = oracle_action(saga, resource->step, resource->item);
 
+	if (resource->by_hand)
+		return;
+	if (resource->old && resource->standing && !resource->excused)
+		sim_fail(sim, saga->id, "S12 a step began anew, and its effect stands");
+	if (resource->old)
+		return;
 	if (resource->effects > 1)
 		sim_fail(sim, saga->id, "S10 an effect happened twice");
 	if (!saga->ended || resource->step >= saga->def->n_forward)
@@ -211,11 +230,11 @@ static void judge_order(struct sim *sim, const struct resource *first)
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, first->saga_id);
 	const struct resource *later;
 
-	if (!saga->compensating || !first->undone_at ||
+	if (!saga->compensating || !first->undone_at || first->old ||
 		oracle_action(saga, first->step, first->item)->tolerated)
 		return;
 	for (later = sim->resources; later; later = later->next) {
-		if (strcmp(later->saga_id, first->saga_id) != 0 || !later->undone_at ||
+		if (strcmp(later->saga_id, first->saga_id) != 0 || !later->undone_at || later->old ||
 			!step_def_has_ancestor(&saga->def->steps[later->step], first->step))
 			continue;
 		sim->options.coverage->undos_checked++;
@@ -284,6 +303,7 @@ void judge_end(struct sim *sim)
 	int i;
 
 	judge_growth(sim);
+	operator_judge(sim);
 	oracle_check_memory(&sim->oracle);
 	for (saga = sim->oracle.first; saga; saga = saga->next) {
 		sim->options.coverage->sagas++;

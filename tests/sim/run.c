@@ -67,7 +67,10 @@ static void sent(void *ctx, struct world_call *call)
 
 static void answered(void *ctx, struct engine_call *call, bool lost)
 {
-	client_answered(ctx, call, lost);
+	if (operator_owns(ctx, call))
+		operator_answered(ctx, call, lost);
+	else
+		client_answered(ctx, call, lost);
 }
 
 static void loaded(void *ctx, const char *saga_id)
@@ -133,7 +136,17 @@ static void event_seen(void *ctx, struct oracle_saga *saga, const struct event *
 
 /* Happenings. */
 
-enum happening { H_TURN, H_WRITE, H_READ, H_FLIGHT, H_CLIENT, H_BOOT, H_KAFKA, H_KINDS };
+enum happening {
+	H_TURN,
+	H_WRITE,
+	H_READ,
+	H_FLIGHT,
+	H_CLIENT,
+	H_BOOT,
+	H_KAFKA,
+	H_OPERATOR,
+	H_KINDS
+};
 
 static void crash(struct sim *sim, const char *why)
 {
@@ -210,6 +223,8 @@ static wall_ms next_at(struct sim *sim)
 	due = sim->world.turn ? turn_next_at(sim->world.turn) : sim->up_at;
 	if (due && (!at || due < at))
 		at = due;
+	if (sim->operate_at && (!at || sim->operate_at < at))
+		at = sim->operate_at;
 	due = kafka_next_at(sim);
 	if (due && (!at || due < at))
 		at = due;
@@ -270,6 +285,8 @@ static int enabled(struct sim *sim, enum happening kinds[H_KINDS], struct flight
 		kinds[n++] = H_CLIENT;
 	if (!world->turn && sim->up_at <= world->now)
 		kinds[n++] = H_BOOT;
+	if (sim->operate_at && sim->operate_at <= world->now)
+		kinds[n++] = H_OPERATOR;
 	if (kafka_can(sim))
 		kinds[n++] = H_KAFKA;
 	return n;
@@ -314,6 +331,9 @@ static void happen(struct sim *sim)
 	case H_KAFKA:
 		kafka_step(sim);
 		break;
+	case H_OPERATOR:
+		operator_act(sim);
+		break;
 	case H_KINDS:
 		break;
 	}
@@ -336,6 +356,7 @@ static void begin(struct sim *sim)
 	rng_init(&sim->rng_store, seed, 5);
 	rng_init(&sim->rng_engine, seed, 6);
 	rng_init(&sim->rng_kafka, seed, 7);
+	rng_init(&sim->rng_operator, seed, 8);
 	sim->expected_last = &sim->expected;
 	sim->trace_hash = 0xcbf29ce484222325ULL;
 	sim->start = EPOCH;
@@ -362,6 +383,9 @@ static void begin(struct sim *sim)
 		world_deploy(&sim->world, doc);
 	}
 	client_init(sim);
+	/* In some runs nobody is on call. */
+	if (rng_percent(&sim->rng_operator, 80))
+		sim->operate_at = EPOCH + rng_below(&sim->rng_operator, 8000);
 	kafka_init(sim);
 	world_boot(&sim->world);
 }
@@ -385,6 +409,7 @@ static void release(struct sim *sim)
 	service_release(sim);
 	world_release(&sim->world);
 	client_release(sim);
+	operator_release(sim);
 	kafka_release(sim);
 	published_release(sim);
 	oracle_release(&sim->oracle);

@@ -115,7 +115,7 @@ static void apply(struct sim *sim, struct entry *entry)
 	resource->effects++;
 	resource->standing = true;
 	sim_trace(sim, "  effect of %s", entry->key);
-	if (resource->undone_at)
+	if (resource->undone_at && !resource->by_hand)
 		sim_fail(sim, resource->saga_id, "S14 it takes effect after its undo");
 }
 
@@ -126,6 +126,26 @@ void service_tick(struct sim *sim)
 	for (entry = sim->entries; entry; entry = entry->next)
 		if (entry->done_at <= sim->world.now)
 			apply(sim, entry);
+}
+
+bool service_is_under_way(struct sim *sim, const struct resource *resource)
+{
+	const struct flight *flight;
+	const struct entry *entry;
+	char id[40];
+
+	for (flight = sim->flights; flight; flight = flight->next) {
+		resource_id(thing_of(flight->copy.command.request), id);
+		if (flight->arrive_at && flight->copy.command.kind == CALL_DO &&
+			strcmp(id, resource->id) == 0)
+			return true;
+	}
+	for (entry = sim->entries; entry; entry = entry->next) {
+		resource_id(entry->thing, id);
+		if (!entry->is_undo && entry->done_at > sim->world.now && strcmp(id, resource->id) == 0)
+			return true;
+	}
+	return false;
 }
 
 static struct entry *entry_new(struct sim *sim, const struct flight *flight)

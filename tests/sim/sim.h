@@ -7,6 +7,7 @@
  *   kafka.c     the broker, and those who read its topics for the engine
  *   outbox.c    what is published, held against the history
  *   client.c    who starts, cancels and terminates
+ *   operator.c  who acts on sagas and steps in every other way
  *   run.c       the scheduler: which of all that could happen next does
  *   judge.c     what must hold at the end
  *   main.c      many seeds, the smallest failing variant, coverage
@@ -46,6 +47,8 @@
 	X(FAULT_CLOCK, "clock") /* wall time jumps while the process is down */                        \
 	X(FAULT_CANCEL, "cancel")                                                                      \
 	X(FAULT_TERMINATE, "terminate")                                                                \
+	X(FAULT_ACT, "act")                                                                            \
+	X(FAULT_ACT_TWICE, "act-twice")                                                                \
 	X(FAULT_DUPLICATE, "duplicate-start")                                                          \
 	X(FAULT_PUBLISH_UNKNOWN, "publish-unknown") /* the producer does not know */                   \
 	X(FAULT_REPLY_LATE, "reply-late")           /* a record that comes after minutes */            \
@@ -62,7 +65,15 @@ enum sim_fault {
 };
 extern const char *const sim_fault_names[];
 
-enum { SAGAS_MAX = 8, EVENT_NUMBERS = 32, EVENTS_KEPT_MS = 3600 * 1000 };
+enum {
+	SAGAS_MAX = 8,
+	EVENT_NUMBERS = 32,
+	EVENTS_KEPT_MS = 3600 * 1000,
+	TRIED_KEPT = 16,
+	SIM_ACTS_MAX = 200,
+	SIM_REPAIRS_MAX = 6,
+	SIM_ACTS_OF_SAGA = ACT_IDS_KEPT, /* so many can be told again without being forgotten */
+};
 
 /* Counted over all runs, in memory that all workers share. */
 struct coverage {
@@ -72,11 +83,12 @@ struct coverage {
 		comp_status[COMP_STATUS_COUNT];
 	uint64_t parked, undos_checked, effects_checked, crashes_in_recovery, happenings, sagas, slept,
 		inboxed, published, late_successes;
+	uint64_t acts[ACT_KIND_COUNT], acts_refused, begun_anew;
 };
 
 struct sim_options {
 	uint64_t seed;
-	uint32_t faults; /* 1 << fault: allowed */
+	uint64_t faults; /* 1 << fault: allowed */
 	uint32_t sagas;  /* 1 << n: those that are started */
 	bool trace;      /* to stdout */
 	struct coverage *coverage;
@@ -109,6 +121,9 @@ struct resource {
 	int step, item;
 	int effects; /* how often it was made */
 	bool standing;
+	bool old;          /* of a run that is over: its step was begun anew */
+	bool excused;      /* … and it may stand all the same */
+	bool by_hand;      /* what a person said of it is not so: nothing is demanded of it */
 	wall_ms undone_at; /* when an undo was first answered; 0: never */
 	uint64_t undo_order;
 };
@@ -210,10 +225,20 @@ struct client {
 	int tries;
 };
 
+/* What the operator did, once or again. */
+struct sim_act {
+	struct act act;
+	char saga_id[SAGA_ID_SIZE];
+	bool taken;
+	bool unknown; /* some time nobody answered */
+	int out;
+};
+
 struct sim {
 	struct sim_options options;
 	struct sim_result *result;
-	struct rng rng_gen, rng_client, rng_sched, rng_service, rng_store, rng_engine, rng_kafka;
+	struct rng rng_gen, rng_client, rng_sched, rng_service, rng_store, rng_engine, rng_kafka,
+		rng_operator;
 	struct world world;
 	struct oracle oracle;
 	struct entry *entries;
@@ -228,7 +253,14 @@ struct sim {
 	wall_ms read_until;        /* as the engine was told last */
 	wall_ms tick_at, tick_ms;  /* of the next look */
 	struct client clients[SAGAS_MAX];
+	/* Of earlier tries to start: a commit that lands late may bring them all the same. */
+	char tried[TRIED_KEPT][SAGA_ID_SIZE];
+	int n_tried;
 	int n_clients;
+	struct sim_act acts[SIM_ACTS_MAX];
+	int n_acts;
+	wall_ms operate_at; /* the operator's next look */
+	bool careful;       /* who says what became of something looks first */
 	int life;
 	bool faults_on, draining;
 	int commit_faults, crash_rate; /* how wild this run is, in percent or per mille */
@@ -260,6 +292,8 @@ void service_tick(struct sim *sim);
 void service_crashed(struct sim *sim);
 void service_release(struct sim *sim);
 struct resource *service_resource(struct sim *sim, const char *thing);
+/* A call may still have it made. */
+bool service_is_under_way(struct sim *sim, const struct resource *resource);
 
 /* kafka.c */
 void kafka_init(struct sim *sim); /* after the clients */
@@ -290,7 +324,18 @@ void client_act(struct sim *sim, struct client *client);
 void client_answered(struct sim *sim, struct engine_call *call, bool lost);
 void client_release(struct sim *sim);
 
+/* operator.c */
+void operator_act(struct sim *sim);
+bool operator_owns(const struct sim *sim, const struct engine_call *call);
+void operator_answered(struct sim *sim, struct engine_call *call, bool lost);
+/* Before the books of the oracle have it. */
+void operator_act_stored(struct sim *sim, struct oracle_saga *saga, const struct event *event);
+void operator_judge(struct sim *sim);
+void operator_release(struct sim *sim);
+
 /* judge.c */
+/* A person has to do something, and nothing happens until then. */
+bool judge_waits_for_a_person(const struct oracle_saga *saga);
 void judge_growth(struct sim *sim); /* after something may have been committed */
 void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *event);
 bool judge_is_settled(struct sim *sim);

@@ -13,19 +13,30 @@ void oracle_init(struct oracle *oracle, struct world *world)
 	oracle->last = &oracle->first;
 }
 
+void oracle_action_clear(struct oracle_saga *saga, struct oracle_action *action)
+{
+	if (action->key)
+		json_object_set_new(saga->old_keys, action->key, json_true());
+	if (action->undo_key)
+		json_object_set_new(saga->old_keys, action->undo_key, json_true());
+	free(action->key);
+	free(action->undo_key);
+	free(action->request);
+	free(action->undo_request);
+	*action = (struct oracle_action){0};
+}
+
 static void saga_free(struct oracle_saga *saga)
 {
 	int i, j;
 
 	for (i = 0; i < saga->def->n_steps; i++) {
-		for (j = 0; j < saga->steps[i].n; j++) {
-			free(saga->steps[i].actions[j].key);
-			free(saga->steps[i].actions[j].undo_key);
-			free(saga->steps[i].actions[j].request);
-			free(saga->steps[i].actions[j].undo_request);
-		}
+		for (j = 0; j < saga->steps[i].n; j++)
+			oracle_action_clear(saga, &saga->steps[i].actions[j]);
 		free(saga->steps[i].actions);
 	}
+	json_decref(saga->act_ids);
+	json_decref(saga->old_keys);
 	free(saga->steps);
 	free(saga->seen);
 	saga_state_free(saga->fold);
@@ -136,14 +147,15 @@ static bool is_one_action(const struct look *look)
 
 static bool action_is_over(const struct oracle_action *action)
 {
-	if (!action->scheduled && !action->completed && !action->failed)
+	if (!action->scheduled && !action->completed && !action->failed && !action->skipped)
 		return !action->parked;
-	return action->completed || action->failed;
+	return action->completed || action->failed || action->skipped;
 }
 
 static bool action_is_undone(const struct oracle_action *action)
 {
-	return action_is_over(action) && (!action->armed || action->undone || action->undo_skipped);
+	return action_is_over(action) &&
+		   (!action->armed || action->undone || action->undo_skipped || action->resolved);
 }
 
 static bool step_is_undone(const struct oracle_step *step)
@@ -163,7 +175,8 @@ static void look_undo_starts(struct look *look)
 	int i;
 
 	EXPECT(look, look->action->armed, "S12 undone without being armed");
-	EXPECT(look, !look->action->started && !look->action->undone, "S12 undone twice");
+	EXPECT(look, !look->action->started && !look->action->undone && !look->action->resolved,
+		   "S12 undone twice");
 	EXPECT(look, look->event->at >= look->action->settle_at, "S14 undone before it has settled");
 	EXPECT(look, look->saga->compensating || look->action->tolerated, "S12 undone on the way on");
 	if (!look->saga->compensating)
@@ -188,9 +201,11 @@ static void look_compensated(struct look *look)
 
 		for (j = 0; j < step->n && i < def->n_forward; j++) {
 			const struct oracle_action *action = &step->actions[j];
+			/* Of what a person skipped, what was armed: it may have taken effect. */
 			bool owed = def->steps[i].undo_kind == UNDO_ACTION &&
-						(action->completed || (action->failed && action->ambiguous));
-			bool is_done = action->undone || action->undo_skipped;
+						(action->completed || (action->failed && action->ambiguous) ||
+						 (action->skipped && action->armed));
+			bool is_done = action->undone || action->undo_skipped || action->resolved;
 
 			if (!action_is_over(action) || owed != is_done)
 				oracle_fail(look->oracle, look->saga->id, "S12 compensated while %s[%d] is %s",
@@ -240,12 +255,15 @@ static void look_awaited(struct look *look)
 
 static void look_step_completed(struct look *look)
 {
-	if (!look->action->scheduled)
+	bool by_hand = oracle_by_hand(look->saga, look->event);
+
+	if (!look->action->scheduled && !by_hand)
 		look_begins(look); /* set */
-	EXPECT(look, !look->action->completed && !look->action->failed, "S15 an action ends twice");
-	if (kind_of(look) == ACTION_AWAIT_AFTER)
+	EXPECT(look, !look->action->completed && !look->action->failed && !look->action->skipped,
+		   "S15 an action ends twice");
+	if (kind_of(look) == ACTION_AWAIT_AFTER && !by_hand)
 		EXPECT(look, look->event->at >= look->action->due_at, "S16 a timer is early");
-	if (kind_of(look) == ACTION_AWAIT_KAFKA)
+	if (kind_of(look) == ACTION_AWAIT_KAFKA && !by_hand)
 		look_awaited(look);
 	look->action->completed = true;
 	if (is_one_action(look))
@@ -272,7 +290,9 @@ static void look_ambiguity(struct look *look)
 /* What may still come once the saga has ended: word of a reply that nobody waited for. */
 static bool is_afterword(const struct event *event)
 {
-	return event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION;
+	return event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION ||
+		   (event->type == EV_ACT_TAKEN && event->name &&
+			(strcmp(event->name, "note") == 0 || strcmp(event->name, "owner") == 0));
 }
 
 static void look_step_failed(struct look *look)
@@ -280,9 +300,10 @@ static void look_step_failed(struct look *look)
 	struct oracle_action *action = look->action;
 	int i;
 
-	if (!action->scheduled)
+	if (!action->scheduled && !oracle_by_hand(look->saga, look->event))
 		look_begins(look);
-	EXPECT(look, !action->completed && !action->failed, "S15 an action ends twice");
+	EXPECT(look, !action->completed && !action->failed && !action->skipped,
+		   "S15 an action ends twice");
 	EXPECT(look, look->event->tolerated || !look->saga->def->recovery_forward,
 		   "S15 failed, only forward");
 	EXPECT(look, look->event->code != NULL, "S17 failed without a code");
@@ -290,7 +311,8 @@ static void look_step_failed(struct look *look)
 	action->ambiguous = look->event->ambiguous;
 	action->tolerated = look->event->tolerated;
 	action->settle_at = look->event->settle_at;
-	look_ambiguity(look);
+	if (!oracle_by_hand(look->saga, look->event))
+		look_ambiguity(look);
 	if (look->event->step == look->saga->def->pivot && !action->ambiguous && !action->tolerated) {
 		look->saga->pivot_closed = false;
 		for (i = 0; i < look->step->n; i++)
@@ -312,7 +334,8 @@ static void look_compensating(struct look *look)
 
 static void look_armed(struct look *look)
 {
-	EXPECT(look, look->action->completed || look->action->ambiguous, "S12 armed without an effect");
+	EXPECT(look, look->action->completed || look->action->ambiguous || look->action->skipped,
+		   "S12 armed without an effect");
 	EXPECT(look, !look->action->armed, "S12 armed twice");
 	look->action->armed = true;
 	if (look->event->request)
@@ -348,6 +371,33 @@ static void look_end(struct look *look, enum saga_status end)
 	look->saga->end = end;
 }
 
+/* Of the whole step, because of its `when`; or of an action, by a person. */
+static void look_skipped(struct look *look)
+{
+	if (!oracle_by_hand(look->saga, look->event)) {
+		look_begins(look);
+		look_settles(look);
+		look->step->skipped = true;
+		return;
+	}
+	EXPECT(look, !look->action->completed && !look->action->failed && !look->action->skipped,
+		   "S15 an action ends twice");
+	look->action->skipped = true;
+	look->action->settle_at = look->event->settle_at;
+	if (is_one_action(look))
+		look_settles(look);
+}
+
+/* It is over, and what it undid is gone; or it is said to be not needed. */
+static void look_undo_ends(struct look *look, bool *what)
+{
+	if (!look->action->started && !oracle_by_hand(look->saga, look->event))
+		look_undo_starts(look);
+	EXPECT(look, !look->action->undone && !look->action->undo_skipped && !look->action->resolved,
+		   "S12 undone twice");
+	*what = true;
+}
+
 static void look_event(struct look *look)
 {
 	EXPECT(look, !look->saga->ended || is_afterword(look->event), "S15 an event after the end");
@@ -362,9 +412,7 @@ static void look_event(struct look *look)
 		look_step_failed(look);
 		break;
 	case EV_STEP_SKIPPED:
-		look_begins(look);
-		look_settles(look);
-		look->step->skipped = true;
+		look_skipped(look);
 		break;
 	case EV_STEP_EXPANDED:
 		look_begins(look);
@@ -389,17 +437,13 @@ static void look_event(struct look *look)
 		look_undo_started(look);
 		break;
 	case EV_COMPENSATION_COMPLETED:
-		if (!look->action->started)
-			look_undo_starts(look);
-		EXPECT(look, !look->action->undone, "S12 undone twice");
-		look->action->undone = true;
+		look_undo_ends(look, &look->action->undone);
 		break;
 	case EV_COMPENSATION_FAILED:
 		look->action->undo_failed = look->action->armed = true;
 		break;
 	case EV_COMPENSATION_SKIPPED:
-		look_undo_starts(look);
-		look->action->undo_skipped = true;
+		look_undo_ends(look, &look->action->undo_skipped);
 		break;
 	case EV_COMPENSATION_ATTEMPT_FAILED:
 		look->action->undo_next_at = look->event->due_at;
@@ -416,7 +460,16 @@ static void look_event(struct look *look)
 		look_end(look, SAGA_COMPENSATED);
 		break;
 	case EV_SAGA_TERMINATED:
+		oracle_act_id(look->oracle, look->saga, look->event);
 		look_end(look, SAGA_TERMINATED);
+		break;
+	case EV_SAGA_CANCEL_REQUESTED:
+		/* An event that asks for it may come again. */
+		if (look->event->by && strcmp(look->event->by, "event") != 0)
+			oracle_act_id(look->oracle, look->saga, look->event);
+		break;
+	case EV_ACT_TAKEN:
+		oracle_act_taken(look->oracle, look->saga, look->event);
 		break;
 	case EV_REPLY_IGNORED:
 		look_ignored(look);
@@ -424,11 +477,9 @@ static void look_event(struct look *look)
 	case EV_SAGA_STARTED:
 	case EV_STEP_ONGOING:
 	case EV_COMPENSATION_ONGOING:
-	case EV_SAGA_CANCEL_REQUESTED:
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_ATTENTION:
-	case EV_ACT_TAKEN:
 		break;
 	}
 }
@@ -484,9 +535,12 @@ static int read_row(void *ctx, const struct history_row *row)
 			look.step = &saga->steps[event.step];
 			look.action = oracle_action(saga, event.step, event.item);
 		}
+		/* Who is told of an act wants to know what it found. */
+		if (reading->oracle->event && event.type == EV_ACT_TAKEN)
+			reading->oracle->event(reading->oracle->ctx, saga, &event);
 		look_event(&look);
 		note_trail(saga, &event);
-		if (reading->oracle->event)
+		if (reading->oracle->event && event.type != EV_ACT_TAKEN)
 			reading->oracle->event(reading->oracle->ctx, saga, &event);
 		event_release(&event);
 	}
@@ -533,6 +587,8 @@ static struct oracle_saga *saga_new(struct oracle *oracle, const char *id)
 	saga->times = json_array();
 	saga->trail = json_array();
 	saga->used = json_object();
+	saga->act_ids = json_object();
+	saga->old_keys = json_object();
 	*oracle->last = saga;
 	oracle->last = &saga->next;
 	map_put(&oracle->sagas, saga->id, saga);

@@ -15,9 +15,12 @@
 struct oracle_action {
 	bool scheduled, completed, failed, parked, ambiguous, tolerated;
 	bool armed, started, undone, undo_failed, undo_skipped;
-	bool maybe_sent;   /* some attempt ended unknown, or an owner died while it was out */
-	bool probed;       /* a probe has spoken about it */
-	bool late_success; /* one was ignored although its undo had begun */
+	bool skipped;          /* a person said that it is not needed */
+	bool resolved;         /* … or that it never happened, so that there is nothing to undo */
+	int edits, undo_edits; /* so often was the request replaced */
+	bool maybe_sent;       /* some attempt ended unknown, or an owner died while it was out */
+	bool probed;           /* a probe has spoken about it */
+	bool late_success;     /* one was ignored although its undo had begun */
 	wall_ms due_at, settle_at, next_at, undo_next_at, probed_at;
 	wall_ms published_at;         /* when a command was sent that may be published; 0: none was */
 	char *key, *undo_key;         /* of the requests */
@@ -27,6 +30,7 @@ struct oracle_action {
 
 struct oracle_step {
 	bool begun, settled, skipped;
+	int run; /* 0: the first; from 2 on it was begun anew */
 	int n;
 	struct oracle_action *actions;
 };
@@ -38,8 +42,16 @@ struct oracle_saga {
 	struct saga_state *fold; /* of the stored rows */
 	int64_t seq;
 	int64_t checked_seq; /* for who compares after each growth */
+	int acts, repairs;   /* for who acts on it: how often that was */
 	struct oracle_step *steps;
 	bool compensating, pivot_closed, ended;
+	bool paused;
+	wall_ms paused_at;
+	int runs;         /* so often did a person turn it round */
+	int64_t hand_row; /* of the latest act on a step, */
+	int hand_step, hand_item;
+	json_t *act_ids;  /* of acts that were taken */
+	json_t *old_keys; /* of runs that are over, and of requests that were replaced */
 	enum saga_status end;
 	json_t *rows;        /* of text, as first read */
 	json_t *times;       /* of the rows */
@@ -78,6 +90,15 @@ void oracle_check_memory(struct oracle *oracle);
 void oracle_check_stored(struct oracle *oracle, struct oracle_saga *saga);
 /* The whole history is what was read row by row: S6. */
 void oracle_check_history(struct oracle *oracle, struct oracle_saga *saga);
+
+/* A person has acted: S12, S15, S20. */
+void oracle_act_taken(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
+/* … which one that is, also of acts that have events of their own. */
+void oracle_act_id(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
+/* The event is the word of a person: of an act on this action, in the row that is being read. */
+bool oracle_by_hand(const struct oracle_saga *saga, const struct event *event);
+/* Its run is over: all is forgotten but the keys, which are never used again. */
+void oracle_action_clear(struct oracle_saga *saga, struct oracle_action *action);
 
 /* What differs between a state in memory and a fold of its history; NULL: nothing that may not. */
 const char *oracle_state_differs(const struct saga_state *memory, const struct saga_state *fold,

@@ -25,6 +25,8 @@ static void check_key(struct oracle *oracle, struct oracle_saga *saga,
 	const char *sent = call->command.request->key;
 	int i, j, found = 0;
 
+	if (json_object_get(saga->old_keys, sent))
+		oracle_fail(oracle, saga->id, "S10 the key %s was used for another request", sent);
 	if (!*key)
 		*key = xstrdup(sent);
 	if (strcmp(*key, sent) != 0)
@@ -85,7 +87,7 @@ static void sent_do(struct oracle *oracle, struct oracle_saga *saga, const struc
 {
 	check_request(oracle, saga, call, action->scheduled ? action->request : NULL);
 	check_key(oracle, saga, call, &action->key);
-	if (action->completed || action->failed)
+	if (action->completed || action->failed || action->skipped)
 		oracle_fail(oracle, saga->id, "S15 %s is sent after it has ended",
 					saga->def->steps[call->command.step].id);
 	if (call->sent_at < action->next_at && call->command.attempt > action->attempt &&
@@ -106,7 +108,7 @@ static void sent_undo(struct oracle *oracle, struct oracle_saga *saga,
 {
 	check_request(oracle, saga, call, action->started ? action->undo_request : NULL);
 	check_key(oracle, saga, call, &action->undo_key);
-	if (action->undone || action->undo_failed || action->undo_skipped)
+	if (action->undone || action->undo_failed || action->undo_skipped || action->resolved)
 		oracle_fail(oracle, saga->id, "S15 the undo of %s is sent after it has ended",
 					saga->def->steps[call->command.step].id);
 }
@@ -122,6 +124,8 @@ void oracle_sent(struct oracle *oracle, const struct world_call *call)
 	}
 	if (saga->ended)
 		oracle_fail(oracle, saga->id, "S15 a call after the end");
+	if (saga->paused)
+		oracle_fail(oracle, saga->id, "S20 a call of a saga that is paused");
 	action = oracle_action(saga, call->command.step, call->command.item);
 	switch (call->command.kind) {
 	case CALL_DO:
@@ -325,6 +329,8 @@ static void check_row(struct oracle *oracle, struct oracle_saga *saga, const str
 					row->attention.text ? row->attention.text : "none",
 					saga_state_attention(fold) ? saga_state_attention(fold) : "none");
 	check_attention(oracle, saga, row);
+	if (!same_text(row->owner, fold->owner))
+		oracle_fail(oracle, saga->id, "S7 the owner in the row");
 	if (row->ended_at != fold->ended_at || row->started_at != fold->started_at)
 		oracle_fail(oracle, saga->id, "S7 times of the row");
 	if (!row->due_at)
@@ -333,7 +339,7 @@ static void check_row(struct oracle *oracle, struct oracle_saga *saga, const str
 		oracle_fail(oracle, saga->id, "L2 due after the end");
 	if (!saga_state_may_sleep(fold))
 		oracle_fail(oracle, saga->id, "L2 asleep with a call out");
-	if (due ? row->due_at != due : !saga_state_attention(fold))
+	if (due ? row->due_at != due : !saga_state_attention(fold) && !fold->paused)
 		oracle_fail(oracle, saga->id, "L2 due at %lld in the row, %lld in the fold",
 					(long long)row->due_at, (long long)due);
 }
@@ -352,6 +358,13 @@ static int check_compensation(void *ctx, const struct compensation_row *row)
 	const struct action_state *action;
 	const struct oracle_action *books;
 
+	/* Its run is over, and nothing of the next is armed yet. */
+	if (row->status == COMP_NOT_ARMED) {
+		if (step < 0 || ((row->item < 0 ? 0 : row->item) < saga->fold->steps[step].n_actions &&
+						 saga_state_action(saga->fold, step, row->item)->comp != COMP_NOT_ARMED))
+			oracle_fail(ledger->oracle, saga->id, "S7 %s: its compensation is armed", row->step);
+		return 0;
+	}
 	ledger->n++;
 	if (step < 0 || (row->item < 0 ? 0 : row->item) >= saga->fold->steps[step].n_actions) {
 		oracle_fail(ledger->oracle, saga->id, "S7 a compensation of nothing: %s", row->step);
@@ -362,7 +375,8 @@ static int check_compensation(void *ctx, const struct compensation_row *row)
 	if (row->status != action->comp)
 		oracle_fail(ledger->oracle, saga->id, "S7 %s: its compensation is %s in the row, %s folded",
 					row->step, comp_status_text(row->status), comp_status_text(action->comp));
-	if (!same_text(row->request, books->undo_request))
+	if (!same_text(row->request && strcmp(row->request, "null") == 0 ? NULL : row->request,
+				   books->undo_request))
 		oracle_fail(ledger->oracle, saga->id, "S7 %s: the request of its compensation differs",
 					row->step);
 	return 0;
