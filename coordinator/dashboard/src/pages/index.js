@@ -8,9 +8,15 @@ import { Attention } from './attention.js';
 import { AttentionGroup } from './attention_group.js';
 import { Batch } from './batch.js';
 import { Batches } from './batches.js';
+import { DeadLetter, DeadLetters } from './dead_letters.js';
+import { Definition } from './definition.js';
+import { Definitions } from './definitions.js';
+import { Keys } from './keys.js';
+import { Nodes } from './nodes.js';
 import { Now } from './now.js';
 import { Saga } from './saga.js';
 import { Sagas } from './sagas.js';
+import { Trigger, Triggers } from './triggers.js';
 
 export const PAGES = [
 	{ path: '/', page: Now, title: 'Now', nav: true, icon: 'now', group: 'Operate', key: 'n' },
@@ -19,6 +25,16 @@ export const PAGES = [
 	{ path: '/sagas', page: Sagas, title: 'Sagas', nav: true, icon: 'sagas', group: 'Operate', key: 's' },
 	{ path: '/batches', page: Batches, title: 'Batches', nav: true, icon: 'batches', group: 'Operate', key: 'b' },
 	{ path: '/batches/:id', page: Batch, title: 'Batch' },
+	{ path: '/definitions', page: Definitions, title: 'Definitions', nav: true, icon: 'definitions', group: 'Look',
+		key: 'd' },
+	{ path: '/definitions/:name', page: Definition, title: 'Definition' },
+	{ path: '/triggers', page: Triggers, title: 'Triggers', nav: true, icon: 'triggers', group: 'Look', key: 't' },
+	{ path: '/triggers/:definition/:topic', page: Trigger, title: 'Trigger' },
+	{ path: '/dead-letters', page: DeadLetters, title: 'Dead letters', nav: true, icon: 'dead-letters', group: 'Look',
+		key: 'l' },
+	{ path: '/dead-letters/:id', page: DeadLetter, title: 'Dead letter' },
+	{ path: '/keys', page: Keys, title: 'Keys', nav: true, icon: 'keys', group: 'Look', key: 'k' },
+	{ path: '/nodes', page: Nodes, title: 'Cluster', nav: true, icon: 'nodes', group: 'Look', key: 'c' },
 	{ path: '/sagas/:id', page: Saga, title: 'Saga' },
 ];
 

@@ -51,7 +51,7 @@ function Node({ node, step, chosen, first, onChoose, onKey, register }) {
 		<rect class="g-box" width=${node.w} height=${node.h} rx="8" /><rect class="g-edge" width="4" height=${node.h - 16}
 			x="0" y="8" rx="2" />
 		<text class="g-name" x="16" y="23">${cut(def.id, 22)}</text>
-		<text class="g-under" x="16" y="41">${cut(lines.join(' · '), 30)}</text>
+		<text class="g-under" x="16" y="41">${cut(lines.join(' · '), def.when ? 24 : 28)}</text>
 		${side && html`<g transform=${`translate(${node.w - 26} 9)`} class="g-icon"><${Icon} name=${side.icon} /></g>`}
 		${def.when && html`<text class="g-flag" x=${node.w - 12} y="41" text-anchor="end">if</text>`}</g>`;
 }
