@@ -384,7 +384,8 @@ static void look_skipped(struct look *look)
 		   "S15 an action ends twice");
 	look->action->skipped = true;
 	look->action->settle_at = look->event->settle_at;
-	if (is_one_action(look))
+	/* A turn that is skipped is the last one. */
+	if (!look->step->expanded)
 		look_settles(look);
 }
 
@@ -416,6 +417,7 @@ static void look_event(struct look *look)
 		break;
 	case EV_STEP_EXPANDED:
 		look_begins(look);
+		look->step->expanded = true;
 		break;
 	case EV_STEP_SETTLED:
 		look_settles(look);

@@ -29,7 +29,7 @@ struct oracle_action {
 };
 
 struct oracle_step {
-	bool begun, settled, skipped;
+	bool begun, settled, skipped, expanded;
 	int run; /* 0: the first; from 2 on it was begun anew */
 	int n;
 	struct oracle_action *actions;
@@ -48,6 +48,7 @@ struct oracle_saga {
 	bool paused;
 	wall_ms paused_at;
 	int runs;         /* so often did a person turn it round */
+	int64_t act_row;  /* of the latest act on the saga */
 	int64_t hand_row; /* of the latest act on a step, */
 	int hand_step, hand_item;
 	json_t *act_ids;  /* of acts that were taken */

@@ -143,13 +143,15 @@ static void check_forgotten(struct oracle *oracle, struct oracle_saga *saga,
 							const struct event *event, int step)
 {
 	struct oracle_step *st = &saga->steps[step];
+	enum action_kind kind = saga->def->steps[step].act.kind;
+	bool waits = kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA;
 	int i;
 
 	for (i = 0; i < st->n; i++) {
 		const struct oracle_action *action = &st->actions[i];
 		bool is_done = action->undone || action->undo_skipped || action->resolved;
 
-		if (!is_over(action))
+		if (!is_over(action) && !waits)
 			oracle_fail(oracle, saga->id, "S12 %s[%d] begins anew while it is under way",
 						saga->def->steps[step].id, i);
 		if (has_undo(saga, step) && action->armed && !is_done)
@@ -262,8 +264,11 @@ void oracle_act_taken(struct oracle *oracle, struct oracle_saga *saga, const str
 		oracle_fail(oracle, saga->id, "S20 an act without a name");
 		return;
 	}
-	if (!event->by || !*event->by)
+	/* What follows in its row from an act on the saga is that person's. */
+	if ((!event->by || !*event->by) && (event->step < 0 || saga->act_row != saga->seq + 1))
 		fail(oracle, saga, event, "S20 nobody did it");
+	if (event->step < 0)
+		saga->act_row = saga->seq + 1;
 	if (event->step >= 0)
 		act_on_step(oracle, saga, event);
 	else
