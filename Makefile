@@ -32,6 +32,9 @@ DEBIAN_NODE_PACKAGES = $(if $(shell command -v node),,nodejs) $(if $(shell comma
 # What `make check` needs beside them; formatter and linter are pinned.
 DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql \
 	openjdk-17-jre-headless maven
+# The tests in a browser: any Chromium, and Node, wherever they come from.
+CHROMIUM_FOUND = $(or $(CHROMIUM),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))
+DEBIAN_BROWSER_PACKAGES = $(if $(CHROMIUM_FOUND),,chromium) $(DEBIAN_NODE_PACKAGES)
 
 SKALD_CFLAGS := -std=gnu11 -pthread -I. -D_GNU_SOURCE -DSKALD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wvla -Wswitch-enum -Wmissing-prototypes -Wformat=2 \
@@ -235,6 +238,10 @@ lint: $(BUILD)/libsagas.a ## layers, purity, format and the like (tests/lint)
 e2e: all $(TOOL_BIN) ## end to end, on the built binary (tests/e2e)
 	$(Q)BUILD="$(BUILD)" JOBS=2 tests/run $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 
+.PHONY: browser
+browser: all ## the dashboard in a real Chromium (tests/browser); screenshots go to $(BUILD)/screenshots
+	$(Q)BUILD="$(BUILD)" CHROMIUM="$(CHROMIUM_FOUND)" tests/browser/run
+
 .PHONY: check
 check: deps deps-check ## all tests, with what they need installed; ends with "N passed, N failed"
 	$(Q)MAKE="$(MAKE)" tests/check
@@ -251,7 +258,7 @@ demo-kafka: deps ## orders that come as records, on brokers that Skald brings wi
 
 .PHONY: deps-check
 deps-check:
-	$(Q)tests/install-deps $(DEBIAN_CHECK_PACKAGES)
+	$(Q)tests/install-deps $(DEBIAN_CHECK_PACKAGES) $(DEBIAN_BROWSER_PACKAGES)
 
 .PHONY: deps
 deps: ## installs what the build needs with the system's package manager

@@ -139,10 +139,9 @@ const flag = (name, value) => ` --${name} ${shellQuote(value)}`;
 function commandLine(target, act, body, rate) {
 	if (target.ids)
 		return `skald saga ${body.act} ${target.ids[0]}${target.ids.length > 1 ? ' …' : ''}${flag('reason', body.reason)}`;
-	return `skald batch ${body.act} -q ${shellQuote(target.q)}` +
-		(act.of === 'step' ? flag('step', body.step) + (body.compensation ? ' --compensation' : '') : '') +
-		(body.outcome ? flag('outcome', body.outcome) : '') +
-		['code', 'message', 'owner'].map((name) => (body[name] ? flag(name, body[name]) : '')).join('') +
+	return `skald batch start ${body.act}${act.of === 'step' ? ` ${shellQuote(body.step)}` : ''} -q ${shellQuote(target.q)}` +
+		(body.compensation ? ' --compensation' : '') +
+		['outcome', 'code', 'message', 'owner'].map((name) => (body[name] ? flag(name, body[name]) : '')).join('') +
 		(body.output !== undefined ? flag('output', JSON.stringify(body.output)) : '') +
 		(rate ? flag('rate', rate) : '') + flag('reason', body.reason);
 }

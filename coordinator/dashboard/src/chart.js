@@ -54,11 +54,12 @@ export function Chart({ label, times, series, height = 168 }) {
 	const data = [times.map((t) => t / 1000), ...series.map((each) => each.values)];
 
 	useEffect(() => {
-		const width = () => Math.max(120, Math.floor(frame.current.clientWidth));
-		const made = plot.current = new uPlot(options(series, width(), height, setHover), data, frame.current);
+		const box = frame.current;
+		const width = () => Math.max(120, Math.floor(box.clientWidth));
+		const made = plot.current = new uPlot(options(series, width(), height, setHover), data, box);
 		const observer = new ResizeObserver(() => width() !== made.width && made.setSize({ width: width(), height }));
-		observer.observe(frame.current);
-		const redraw = () => requestAnimationFrame(() => made.redraw(false));
+		observer.observe(box);
+		const redraw = () => requestAnimationFrame(() => plot.current === made && made.redraw(false));
 		const scheme = matchMedia('(prefers-color-scheme: dark)');
 		scheme.addEventListener('change', redraw);
 		const theme = new MutationObserver(redraw);
@@ -67,6 +68,7 @@ export function Chart({ label, times, series, height = 168 }) {
 			observer.disconnect();
 			theme.disconnect();
 			scheme.removeEventListener('change', redraw);
+			plot.current = null;
 			made.destroy();
 		};
 	}, [series.length, height]);

@@ -6,7 +6,7 @@ import htm from 'htm';
 import { h } from 'preact';
 
 export const html = htm.bind(h);
-export { Fragment, createContext, render } from 'preact';
+export { Fragment, cloneElement, createContext, render } from 'preact';
 export {
 	useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState,
 } from 'preact/hooks';

@@ -2,7 +2,7 @@
  * The small parts that pages are made of. They take data and show it as text; none of them asks the
  * server.
  */
-import { html, useEffect, useId, useLayoutEffect, useRef, useState } from './h.js';
+import { cloneElement, html, useEffect, useId, useLayoutEffect, useRef, useState } from './h.js';
 import { age, exact, since, useNow } from './format.js';
 import { Icon } from './icons.js';
 import { useKeys } from './keys.js';
@@ -108,11 +108,17 @@ export function Tabs({ tabs, current, href, label }) {
 		${n !== undefined && html`<span class="count num">${n}</span>`}</a>`)}</nav>`;
 }
 
+/* A control with its name above it; what is said below describes it, and is no part of its name. */
 export function Field({ label, hint, error, children }) {
-	return html`<label class=${`field${error ? ' wrong' : ''}`}><span class="field-label">${label}</span>
-		${children}
-		${error ? html`<span class="field-error" role="alert">${error}</span>`
-			: hint && html`<span class="field-hint">${hint}</span>`}</label>`;
+	const id = useId();
+	const said = error || hint;
+	const control = Array.isArray(children) ? children.find((child) => child?.type) : children;
+	return html`<div class=${`field${error ? ' wrong' : ''}`}><label class="field-label" for=${`${id}-in`}>${label}</label>
+		${cloneElement(control, {
+			id: `${id}-in`, 'aria-describedby': said ? id : undefined, 'aria-invalid': error ? 'true' : undefined,
+		})}
+		${said && html`<span id=${id} class=${error ? 'field-error' : 'field-hint'} role=${error ? 'alert' : undefined}
+			>${said}</span>`}</div>`;
 }
 
 /*

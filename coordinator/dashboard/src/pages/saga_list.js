@@ -7,6 +7,7 @@
 import { html, useEffect, useRef, useState } from '../h.js';
 import { get, namespace } from '../api.js';
 import { count } from '../format.js';
+import { useKeys } from '../keys.js';
 import { overview } from '../live.js';
 import { at, link } from '../router.js';
 import { More, Table } from '../table.js';
@@ -148,6 +149,8 @@ export function SagaList({
 		observer.observe(end.current);
 		return () => observer.disconnect();
 	}, [rows?.length, next]);
+	// Of the list and not of its rows: there may be none yet.
+	useKeys([['r', 'Show what is new, or read again', show]], { title: 'The list' });
 	const news = fresh + gone.size;
 	return html`<div>
 		<${Problem} error=${error} onRetry=${show} />
@@ -158,7 +161,7 @@ export function SagaList({
 			<${Table} label=${label} columns=${columns.map((id) => COLUMNS[id])} rows=${rows} selected=${selected}
 				onSelect=${onSelect} href=${(row) => link(at('sagas', row.id))}
 				mark=${(row) => (gone.has(row.id) ? 'gone' : changed.has(row.id) ? 'touched' : '')}
-				keys=${[['r', 'Show what is new, or read again', show], ...keys]} />
+				keys=${keys} />
 			<div ref=${end}><${More} next=${next} loading=${loading} onMore=${more} shown=${count(rows.length)} what="sagas" /></div>`}
 	</div>`;
 }

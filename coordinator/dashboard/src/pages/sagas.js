@@ -93,7 +93,7 @@ export function Sagas() {
 	const [find] = useQuery('find');
 	const list = useSagaList(q);
 	const selection = useSelection(q);
-	const [acting, setActing] = useState(false);
+	const [acting, setActing] = useState(null);
 	const invalid = list.error?.code === 'invalid_query' || list.error?.status === 400 ? list.error : null;
 	const target = selection.all ? { q, words: `Act on all sagas that match ${q}` }
 		: { ids: [...selection.ids], count: selection.ids.size, words: `Act on ${plural(selection.ids.size, 'selected saga')}` };
@@ -105,7 +105,7 @@ export function Sagas() {
 		<${SagaList} list=${invalid ? { ...list, error: null, rows: list.rows ?? [] } : list}
 			columns=${['saga', 'status', 'attention', 'owner', 'updated', 'started']}
 			selected=${selected} onSelect=${selection.set}
-			keys=${[['a', 'Act on what is selected', () => (selection.all || selection.ids.size) && setActing(true)],
+			keys=${[['a', 'Act on what is selected', () => (selection.all || selection.ids.size) && setActing(target)],
 				['*', 'Select all that match', () => q && selection.setAll()],
 				['Escape', 'Select nothing', selection.clear]]}>
 			${invalid ? html`<${Empty} icon="filter" title="The filter cannot be read." />`
@@ -113,7 +113,7 @@ export function Sagas() {
 				onClick=${() => setQ(null, { replace: false })}>Show all sagas</button></${Empty}>`
 				: html`<${Empty} icon="sagas" title="There are no sagas yet.">Start one:
 				<p><code>skald saga start NAME '{"…": "…"}'</code></p></${Empty}>`}</${SagaList}>
-		<${SelectionBar} selection=${selection} q=${q} onAct=${() => setActing(true)} />
-		${acting && html`<${Bulk} target=${target} onClose=${() => setActing(false)} onDone=${selection.clear} />`}
+		<${SelectionBar} selection=${selection} q=${q} onAct=${() => setActing(target)} />
+		${acting && html`<${Bulk} target=${acting} onClose=${() => setActing(null)} onDone=${selection.clear} />`}
 	</${Page}>`;
 }
