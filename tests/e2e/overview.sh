@@ -79,7 +79,7 @@ fits DefinitionList
 is '[.definitions[] | {(.name): .counts}] | add | .good.completed == 3 and .bad.compensated == 1 and (.stays | add) == 2 and (.good | add) == 3'
 get /v1/definitions
 is '.definitions | all(has("counts") | not)'
-sed 's|/ok|/ok?2|' "$dir/good.yaml" > "$dir/good2.yaml"
+sed 's|5s|6s|' "$dir/good.yaml" > "$dir/good2.yaml"
 "$skald" def deploy "$dir/good2.yaml" > /dev/null 2>&1 || fail "version 2 is not deployed"
 get /v1/definitions/good/counts
 fits DefinitionCounts
