@@ -40,13 +40,26 @@ static void write_metrics(struct exchange *ex)
 	exchange_answer(ex, 200);
 }
 
+static int add_group(void *ctx, const struct attention_group_row *row)
+{
+	struct store_counts *counts = ctx;
+	int kind = attention_kind_parse(row->kind);
+
+	counts->attention_groups++;
+	if (kind >= 0)
+		counts->attention[kind] += row->n;
+	return 0;
+}
+
 /* Thread: read pool. The server's own counters may only be read on its thread. */
 static void read_counts(struct exchange *ex, struct store_reader *reader)
 {
-	int64_t *counts = xcalloc(SAGA_STATUS_COUNT, sizeof(*counts));
+	const struct store_ops *ops = reader->store->ops;
+	struct store_counts *counts = xcalloc(1, sizeof(*counts));
 	struct err err;
 
-	if (reader->store->ops->counts(reader, NULL, counts, &err) == 0) {
+	if (ops->counts(reader, NULL, counts->sagas, &err) == 0 &&
+		ops->attention_list(reader, NULL, ATTENTION_LIST_MAX, add_group, counts, &err) == 0) {
 		ex->state = counts;
 		ex->free_state = free;
 	} else {

@@ -40,11 +40,9 @@ int definition_counts_read(struct store_reader *reader, const char *ns, const ch
 						   struct definition_counts *ret_counts, struct err *err)
 {
 	struct reading reading = {0};
-	const struct store_ops *ops = reader->store->ops;
-	int r = 0;
+	int r;
 
-	if (ops->definition_counts)
-		r = ops->definition_counts(reader, ns, definition, add_row, &reading, err);
+	r = reader->store->ops->definition_counts(reader, ns, definition, add_row, &reading, err);
 	if (r < 0) {
 		definition_counts_release(&reading.counts);
 		return r;

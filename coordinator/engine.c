@@ -364,6 +364,7 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 		.many_nodes = options->many_nodes,
 		.poll_every_ms = options->many_nodes ? MANY_POLL_MS : 0,
 		.lifecycle = {options->events_cluster, options->events_topic},
+		.tally = options->tally,
 	};
 	int r;
 

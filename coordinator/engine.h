@@ -78,6 +78,7 @@ struct http_client;
 struct lifecycle_topic;
 struct registry;
 struct store;
+struct tally;
 struct writer;
 
 struct engine_options {
@@ -113,6 +114,7 @@ struct engine_options {
 	void (*send_command)(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
 						 const struct command *command, const int64_t *not_after_ms,
 						 void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx);
+	struct tally *tally; /* of what is committed; NULL: nobody wants to know */
 	/* A row of the saga is durable. Thread: engine; not blocking. May be NULL. */
 	void (*committed)(void *ctx, const char *saga_id);
 	void *committed_ctx;

@@ -7,6 +7,7 @@
 #include "coordinator/metrics_text.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/streams.h"
+#include "coordinator/tally.h"
 #include "coordinator/writer.h"
 
 struct sources {
@@ -130,7 +131,23 @@ static void write_plain(const struct sources *s, struct buf *out)
 #undef X
 }
 
-static void write_sagas(const struct sources *s, const int64_t *counts, struct buf *out)
+static void write_counts(const struct store_counts *counts, struct buf *out)
+{
+	metrics_write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
+	for (int i = 0; i < SAGA_STATUS_COUNT; i++)
+		buf_printf(out, "skald_sagas{status=\"%s\"} %lld\n", saga_status_text(i),
+				   (long long)counts->sagas[i]);
+	metrics_write_head(out, "skald_attention_sagas", "gauge",
+					   "Sagas that concern a person, by why; of the 500 largest groups.");
+	for (int i = 0; i < ATTENTION_KIND_COUNT; i++)
+		buf_printf(out, "skald_attention_sagas{kind=\"%s\"} %lld\n", attention_kind_text(i),
+				   (long long)counts->attention[i]);
+	metrics_write_head(out, "skald_attention_groups", "gauge",
+					   "Groups of sagas that concern a person for the same reason, up to 500.");
+	buf_printf(out, "skald_attention_groups %lld\n", (long long)counts->attention_groups);
+}
+
+static void write_sagas(const struct sources *s, struct buf *out)
 {
 	const struct {
 		const char *status;
@@ -159,12 +176,6 @@ static void write_sagas(const struct sources *s, const int64_t *counts, struct b
 					   "The longest commit so far.");
 	buf_printf(out, "skald_writer_commit_seconds_max %.6f\n",
 			   (double)s->writer.commit_us_max / 1e6);
-	if (!counts)
-		return;
-	metrics_write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
-	for (int i = 0; i < SAGA_STATUS_COUNT; i++)
-		buf_printf(out, "skald_sagas{status=\"%s\"} %lld\n", saga_status_text(i),
-				   (long long)counts[i]);
 }
 
 static const char *route_name(size_t i)
@@ -265,7 +276,7 @@ static void write_pointers(const struct server *server, struct buf *out)
 	buf_printf(out, "%s_count %lld\n", took, (long long)sum);
 }
 
-void server_write_metrics(struct server *server, const int64_t *counts, struct buf *out)
+void server_write_metrics(struct server *server, const struct store_counts *counts, struct buf *out)
 {
 	struct node *node = server->node;
 	struct sources s = {.server = server, .node = node};
@@ -280,7 +291,11 @@ void server_write_metrics(struct server *server, const int64_t *counts, struct b
 	if (node->alerts)
 		alerts_stats(node->alerts, &s.alerts);
 	write_plain(&s, out);
-	write_sagas(&s, counts, out);
+	write_sagas(&s, out);
+	if (counts)
+		write_counts(counts, out);
+	tally_write(node->tally, out);
+	participants_write_metrics(node, out);
 	write_pointers(server, out);
 	hub_write_metrics(node->kafka, out);
 	batches_write_metrics(node->batches, out);

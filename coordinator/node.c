@@ -15,6 +15,7 @@
 #include "coordinator/log.h"
 #include "coordinator/server.h"
 #include "coordinator/streams.h"
+#include "coordinator/tally.h"
 #include "coordinator/writer.h"
 
 enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000, INTAKE_GRACE_MS = 3000 };
@@ -245,6 +246,7 @@ static int start_all(struct node *node, struct err *err)
 	engine.registry = node->registry;
 	engine.http = node->http;
 	engine.ready = &node->ready;
+	engine.tally = node->tally;
 	engine.committed = touched;
 	engine.committed_ctx = node;
 	make_member(node, &engine);
@@ -272,6 +274,7 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 	clock_start();
 	node->options = *options;
 	node->streams = streams_new();
+	node->tally = tally_new();
 	r = start_all(node, err);
 	if (r < 0) {
 		node_stop(node);
@@ -319,6 +322,7 @@ void node_stop(struct node *node)
 	member_free(node->member);
 	registry_free(node->registry);
 	streams_free(node->streams);
+	tally_free(node->tally);
 	if (node->store)
 		node->store->ops->close(node->store);
 	free(node);

@@ -51,6 +51,7 @@ struct node {
 	struct http_client *http;
 	struct waits *waits;
 	struct streams *streams;
+	struct tally *tally;
 	struct registry *registry;
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */

@@ -100,11 +100,10 @@ static int write_attention(struct store_reader *reader, const char *ns, struct b
 						   struct err *err)
 {
 	struct trouble trouble = {0};
-	const struct store_ops *ops = reader->store->ops;
-	int r = 0;
+	int r;
 
-	if (ops->attention_list)
-		r = ops->attention_list(reader, ns, ATTENTION_LIST_MAX, add_group, &trouble, err);
+	r = reader->store->ops->attention_list(reader, ns, ATTENTION_LIST_MAX, add_group, &trouble,
+										   err);
 	if (r < 0)
 		return r;
 	buf_printf(
@@ -184,12 +183,10 @@ int overview_rates(struct store_reader *reader, const char *ns, int minutes, wal
 {
 	wall_ms until = now - now % MINUTE_MS + MINUTE_MS;
 	struct minutes walk = {.out = out, .next = until - (wall_ms)minutes * MINUTE_MS};
-	const struct store_ops *ops = reader->store->ops;
-	int r = 0;
+	int r;
 
 	buf_add_char(out, '[');
-	if (ops->rates)
-		r = ops->rates(reader, ns, walk.next, until, add_rate, &walk, err);
+	r = reader->store->ops->rates(reader, ns, walk.next, until, add_rate, &walk, err);
 	if (r < 0)
 		return r;
 	add_zeros(&walk, until);
@@ -202,19 +199,28 @@ struct participants {
 	const char *node;
 };
 
-static void add_participant(void *ctx, const struct http_participant_stats *stats)
+static void open_participant(const struct participants *participants, const char *name,
+							 const char *transport)
+{
+	struct buf *out = participants->out;
+
+	if (out->data[out->len - 1] != '[')
+		buf_add_char(out, ',');
+	buf_add_lit(out, "{\"name\":");
+	json_write_string(name, strlen(name), out);
+	buf_add_lit(out, ",\"node\":");
+	json_write_string(participants->node, strlen(participants->node), out);
+	buf_printf(out, ",\"transport\":\"%s\"", transport);
+}
+
+static void add_http(void *ctx, const struct http_participant_stats *stats)
 {
 	struct participants *participants = ctx;
 	struct buf *out = participants->out;
 	int64_t errors = stats->results[HTTP_NOT_CONNECTED] + stats->results[HTTP_BROKEN] +
 					 stats->results[HTTP_TOO_LARGE];
 
-	if (out->data[out->len - 1] != '[')
-		buf_add_char(out, ',');
-	buf_add_lit(out, "{\"name\":");
-	json_write_string(stats->name, strlen(stats->name), out);
-	buf_add_lit(out, ",\"node\":");
-	json_write_string(participants->node, strlen(participants->node), out);
+	open_participant(participants, stats->name, "http");
 	buf_printf(out,
 			   ",\"in_flight\":%lld,\"queued\":%lld,\"requests\":%lld,\"answers\":{\"2xx\":%lld,"
 			   "\"3xx\":%lld,\"4xx\":%lld,\"5xx\":%lld},\"errors\":%lld,\"timeouts\":%lld,"
@@ -230,12 +236,27 @@ static void add_participant(void *ctx, const struct http_participant_stats *stat
 		buf_add_lit(out, "null}");
 }
 
+/* How participants reply is seen by the node that reads the reply, which need not be this one. */
+static void add_kafka(void *ctx, const struct kafka_participant_stats *stats)
+{
+	struct participants *participants = ctx;
+
+	open_participant(participants, stats->name, "kafka");
+	buf_printf(
+		participants->out,
+		",\"in_flight\":%lld,\"queued\":0,\"requests\":%lld,\"answers\":null,\"errors\":%lld,"
+		"\"timeouts\":0,\"latency_ms\":null}",
+		(long long)stats->in_flight, (long long)stats->published, (long long)stats->failed);
+}
+
 static void write_participants(const struct node *node, struct buf *out)
 {
 	struct participants participants = {.out = out, .node = node->address};
 
 	buf_add_lit(out, ",\"participants\":[");
-	http_client_participants(node->http, add_participant, &participants);
+	http_client_participants(node->http, add_http, &participants);
+	if (node->kafka)
+		hub_participants(node->kafka, add_kafka, &participants);
 	buf_add_char(out, ']');
 }
 

@@ -13,6 +13,7 @@
 #include "coordinator/read_pool.h"
 #include "coordinator/routes.h"
 #include "coordinator/server.h"
+#include "sagas/attention.h"
 
 /* Upper bounds in microseconds; the last bucket has none. X(microseconds, seconds as text) */
 #define LATENCY_BUCKETS(X)                                                                         \
@@ -75,7 +76,16 @@ struct stream *server_stream_open(struct exchange *ex,
 struct MHD_Response *server_stream_response(struct exchange *ex) MUST_CHECK;
 
 void server_count(struct server *server, const struct exchange *ex, bool answered);
-/* Appends the text form of all metrics. counts: sagas by status, or NULL when they are unknown. */
-void server_write_metrics(struct server *server, const int64_t *counts, struct buf *out);
+/* What the store counts, in all namespaces. */
+struct store_counts {
+	int64_t sagas[SAGA_STATUS_COUNT];
+	int64_t attention[ATTENTION_KIND_COUNT];
+	int64_t attention_groups;
+};
+/* Appends the text form of all metrics. counts: NULL when they are unknown. */
+void server_write_metrics(struct server *server, const struct store_counts *counts,
+						  struct buf *out);
+/* metrics_participants.c */
+void participants_write_metrics(const struct node *node, struct buf *out);
 
 #endif

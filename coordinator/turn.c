@@ -25,6 +25,7 @@ struct turn *turn_new(const struct turn_options *options)
 		turn->n_owned++;
 	}
 	turn->lifecycle = options->lifecycle;
+	turn->tally = options->tally;
 	turn->poll_every_ms = options->poll_every_ms ? options->poll_every_ms : POLL_EVERY_MS;
 	turn->memory_max = options->memory_sagas_max ? options->memory_sagas_max : MEMORY_SAGAS_DEFAULT;
 	turn->ready_tail = &turn->ready_head;

@@ -197,6 +197,7 @@ struct turn_options {
 	bool many_nodes;
 	int64_t poll_every_ms; /* for sagas that are due, and of the inbox; 0: 20 s */
 	struct lifecycle_topic lifecycle;
+	struct tally *tally; /* of what is committed; NULL: nobody wants to know */
 };
 
 struct turn;

@@ -42,10 +42,33 @@ void turn__finish_consumed(struct turn *turn, struct live_saga *saga, bool commi
 	}
 }
 
-void turn__count(struct turn *turn, const struct decision *decision)
+/* A reason that is new: the same one, said again, is not. */
+static bool begins_to_concern(const struct live_saga *saga)
 {
-	struct engine_stats *stats = &turn->stats;
+	const struct attention_ref *before = &saga->row_attention, *now = &saga->next_attention;
 
+	return now->text && (!before->text || !before->group || !now->group ||
+						 strcmp(before->group, now->group) != 0);
+}
+
+/* The transition is durable; what the row said before is still known. */
+static void count_transition(struct turn *turn, const struct live_saga *saga)
+{
+	const struct decision *decision = &saga->decision;
+	const struct saga_def *def = saga->state->def;
+	struct engine_stats *stats = &turn->stats;
+	enum saga_status status = saga->state->status;
+
+	tally_events(turn->tally, saga->ns, def, decision->events, decision->n_events);
+	if (begins_to_concern(saga))
+		tally_attention(turn->tally, saga->next_attention.kind);
+	if (saga_status_is_terminal(status) && !saga_status_is_terminal(saga->row_status)) {
+		tally_ended(turn->tally, saga->ns, def, status);
+		stats->sagas_completed += status == SAGA_COMPLETED;
+		stats->sagas_compensated += status == SAGA_COMPENSATED;
+		stats->sagas_failed += status == SAGA_FAILED;
+		stats->sagas_terminated += status == SAGA_TERMINATED;
+	}
 	for (size_t i = 0; i < decision->n_events; i++) {
 		const struct event *event = &decision->events[i];
 
@@ -60,9 +83,6 @@ void turn__count(struct turn *turn, const struct decision *decision)
 			(event->type == EV_STEP_FAILED || event->type == EV_STEP_PARKED) &&
 			event->outcome == OUTCOME_UNKNOWN;
 		stats->late_replies += event->type == EV_REPLY_IGNORED;
-		stats->sagas_completed += event->type == EV_SAGA_COMPLETED;
-		stats->sagas_compensated += event->type == EV_SAGA_COMPENSATED;
-		stats->sagas_terminated += event->type == EV_SAGA_TERMINATED;
 	}
 }
 
@@ -143,11 +163,11 @@ void turn__release(struct turn *turn, struct live_saga *saga, bool committed)
 	saga->phase = PHASE_IDLE;
 	saga->durable_seq = saga->seq;
 	if (committed) {
+		count_transition(turn, saga);
 		saga->row_status = saga->state->status;
 		saga->row_due_at = saga->next_due_at;
 		attention_ref_release(&saga->row_attention);
 		attention_ref_copy(&saga->next_attention, &saga->row_attention);
-		turn__count(turn, &saga->decision);
 		if (turn->ports->committed)
 			turn->ports->committed(turn->ctx, saga->id);
 	}

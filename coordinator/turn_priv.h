@@ -5,6 +5,7 @@
 
 #include "coordinator/delivery.h"
 #include "coordinator/transition.h"
+#include "coordinator/tally.h"
 #include "coordinator/turn.h"
 #include "sagas/base/heap.h"
 #include "sagas/base/map.h"
@@ -176,6 +177,7 @@ struct turn {
 	wall_ms refuse_until; /* after a failed commit: then a start may try the store again */
 	bool draining;
 	struct engine_stats stats;
+	struct tally *tally; /* NULL: nobody wants to know */
 };
 
 static inline void mail_list_push(struct mail_list *list, struct mail *mail)
@@ -255,8 +257,6 @@ void turn__stage(struct turn *turn, struct live_saga *saga, const struct lifecyc
 void turn__release(struct turn *turn, struct live_saga *saga, bool committed);
 /* The inputs that were consumed have taken effect: callers are answered, replies freed. */
 void turn__finish_consumed(struct turn *turn, struct live_saga *saga, bool committed);
-void turn__count(struct turn *turn, const struct decision *decision);
-
 void turn__forget_sent(struct live_saga *saga, const struct call_reply *reply);
 
 /* turn_deliver.c */

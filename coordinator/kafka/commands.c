@@ -5,9 +5,15 @@
 
 #include "coordinator/clock.h"
 
+/* All atomic. */
+struct counts {
+	int64_t in_flight, published, failed;
+};
+
 struct commands {
 	struct commands_options options;
 	int64_t published, failed; /* atomic */
+	struct counts *counts;     /* by participant */
 };
 
 /* One command on its way; one allocation holds the reply for the engine and what the producer
@@ -16,6 +22,7 @@ struct sending {
 	struct call_reply reply;
 	struct kafka_send send;
 	struct commands *commands;
+	struct counts *counts; /* of its participant; NULL: there is no such one */
 	void (*replied)(void *ctx, struct call_reply *reply);
 	void *reply_ctx;
 	char error[sizeof(((struct err *)NULL)->text) + 1];
@@ -26,11 +33,14 @@ struct commands *commands_new(const struct commands_options *options)
 	struct commands *commands = xcalloc(1, sizeof(*commands));
 
 	commands->options = *options;
+	commands->counts = xcalloc(options->settings->n_participants + 1, sizeof(*commands->counts));
 	return commands;
 }
 
 void commands_free(struct commands *commands)
 {
+	if (commands)
+		free(commands->counts);
 	free(commands);
 }
 
@@ -45,6 +55,13 @@ static void tell(struct sending *sending, enum call_result result, const char *e
 	int64_t *count = result == CALL_PUBLISHED ? &commands->published : &commands->failed;
 
 	__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+	if (sending->counts) {
+		struct counts *own = sending->counts;
+
+		__atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(result == CALL_PUBLISHED ? &own->published : &own->failed, 1,
+						   __ATOMIC_RELAXED);
+	}
 	sending->reply.result = result;
 	if (error) {
 		snprintf(sending->error, sizeof(sending->error), "%s", error);
@@ -145,6 +162,8 @@ void commands_send(struct commands *commands, const char *saga_id, const char *n
 	} else {
 		address.cluster = participant->cluster;
 		address.topic = participant->topic;
+		sending->counts = &commands->counts[participant - commands->options.settings->participants];
+		__atomic_add_fetch(&sending->counts->in_flight, 1, __ATOMIC_RELAXED);
 		r = publish(sending, participant, &address, command, &err);
 	}
 	if (r < 0)
@@ -155,4 +174,23 @@ void commands_stats(struct commands *commands, struct commands_stats *ret_stats)
 {
 	ret_stats->published = __atomic_load_n(&commands->published, __ATOMIC_RELAXED);
 	ret_stats->failed = __atomic_load_n(&commands->failed, __ATOMIC_RELAXED);
+}
+
+void commands_participants(const struct commands *commands,
+						   void (*each)(void *ctx, const struct kafka_participant_stats *stats),
+						   void *ctx)
+{
+	const struct kafka_settings *settings = commands->options.settings;
+
+	for (size_t i = 0; i < settings->n_participants; i++) {
+		const struct counts *counts = &commands->counts[i];
+		const struct kafka_participant_stats stats = {
+			.name = settings->participants[i].name,
+			.in_flight = __atomic_load_n(&counts->in_flight, __ATOMIC_RELAXED),
+			.published = __atomic_load_n(&counts->published, __ATOMIC_RELAXED),
+			.failed = __atomic_load_n(&counts->failed, __ATOMIC_RELAXED),
+		};
+
+		each(ctx, &stats);
+	}
 }

@@ -36,6 +36,15 @@ void commands_send(struct commands *commands, const char *saga_id, const char *n
 struct commands_stats {
 	int64_t published, failed;
 };
+/* Commands to one participant. in_flight: given to the producer, and no broker has said a word. */
+struct kafka_participant_stats {
+	const char *name; /* borrowed from the settings */
+	int64_t in_flight, published, failed;
+};
+/* Of every participant of the settings. Thread: any. */
+void commands_participants(const struct commands *commands,
+						   void (*each)(void *ctx, const struct kafka_participant_stats *stats),
+						   void *ctx);
 /* Thread: any. */
 void commands_stats(struct commands *commands, struct commands_stats *ret_stats);
 

@@ -15,6 +15,7 @@
 #ifndef COORDINATOR_KAFKA_HUB_H
 #define COORDINATOR_KAFKA_HUB_H
 
+#include "coordinator/kafka/commands.h"
 #include "coordinator/kafka/owners.h"
 #include "coordinator/kafka/settings.h"
 #include "coordinator/kafka/trigger.h"
@@ -53,5 +54,9 @@ void hub_deployed(struct hub *hub);
 struct triggers *hub_triggers(struct hub *hub);
 /* Appends the metrics, in the text form of Prometheus. Thread: any. */
 void hub_write_metrics(struct hub *hub, struct buf *out);
+/* Of every participant that takes commands; see commands.h. Thread: any. */
+void hub_participants(struct hub *hub,
+					  void (*each)(void *ctx, const struct kafka_participant_stats *stats),
+					  void *ctx);
 
 #endif

@@ -247,3 +247,10 @@ void hub_write_metrics(struct hub *hub, struct buf *out)
 	if (hub_triggers(hub))
 		triggers_write_metrics(hub_triggers(hub), out);
 }
+
+void hub_participants(struct hub *hub,
+					  void (*each)(void *ctx, const struct kafka_participant_stats *stats),
+					  void *ctx)
+{
+	commands_participants(hub->commands, each, ctx);
+}
