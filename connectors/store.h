@@ -81,7 +81,8 @@ struct store_item {
 	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention,
 									  attention_at and owner are written, ns (never NULL) names
 									  the row with saga_id; or NULL */
-	const struct compensation_row *compensations; /* inserted, or updated when the row exists */
+	/* Inserted, or updated when the row exists; each (step, item) at most once. */
+	const struct compensation_row *compensations;
 	size_t n_compensations;
 	/*
 	 * What follows may be empty, and is written or removed only if the item is accepted; a refused

@@ -168,11 +168,25 @@ static int unavailable(struct err *err)
 	return err_set(err, ERR_UNAVAILABLE, "injected: the store is away");
 }
 
+/* What a store may rely on, and another one than the one behind this does. */
+static void check_item(const struct store_item *item)
+{
+	for (size_t i = 0; i < item->n_compensations; i++) {
+		const struct compensation_row *row = &item->compensations[i];
+
+		for (size_t j = 0; j < i; j++)
+			CHECK(row->item != item->compensations[j].item ||
+				  strcmp(row->step, item->compensations[j].step) != 0);
+	}
+}
+
 static int commit(struct store *store, struct store_item *items, size_t n, struct err *err)
 {
 	struct store_fault_store *fault = from(store);
 	int r = land_late(fault, err);
 
+	for (size_t i = 0; i < n; i++)
+		check_item(&items[i]);
 	if (r < 0)
 		return r;
 	switch (fault->choose(fault->ctx)) {

@@ -116,7 +116,8 @@ DEFINE_CLEANUP(struct store_postgres *, store_postgres_close)
 	.early_events = pg__early_events, .outbox_list = pg__outbox_list,                              \
 	.dead_letter_get = pg__dead_letter_get, .dead_letter_list = pg__dead_letter_list,              \
 	.trigger_list = pg__trigger_list, .definition_counts = pg__definition_counts,                  \
-	.rates = pg__rates, .attention_list = pg__attention_list, .attention_get = pg__attention_get,  \
+	.rates = pg__rates, .attention_list = pg__attention_list,                                      \
+	.attention_told = pg__attention_told, .attention_get = pg__attention_get,                      \
 	.attention_put = pg__attention_put, .batch_put = pg__batch_put, .batch_get = pg__batch_get,    \
 	.batch_list = pg__batch_list, .batch_open = pg__batch_open, .batch_items = pg__batch_items
 

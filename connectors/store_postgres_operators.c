@@ -95,25 +95,40 @@ static struct attention_group_row read_group(const PGresult *result, int row)
 	return group;
 }
 
-int pg__attention_list(struct store_reader *reader, const char *ns, int limit,
-					   int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
-					   struct err *err)
+static int ask_groups(struct store_reader *reader, enum pg_statement which,
+					  const struct pg_args *args,
+					  int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+					  struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;
-	struct pg_args args = {0};
-	int r;
+	int r = pg__ask(pg__reader_conn(reader), which, args, &result, err);
 
-	if (limit < 1 || limit > ATTENTION_LIST_MAX)
-		return err_set(err, ERR_INVALID, "a list of groups has 1 to %d", ATTENTION_LIST_MAX);
-	pg__arg_text(&args, ns);
-	pg__arg_int(&args, limit);
-	r = pg__ask(pg__reader_conn(reader), PG_ATTENTION_LIST, &args, &result, err);
 	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
 		const struct attention_group_row group = read_group(result, i);
 
 		r = row(ctx, &group);
 	}
 	return r;
+}
+
+int pg__attention_told(struct store_reader *reader,
+					   int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+					   struct err *err)
+{
+	return ask_groups(reader, PG_ATTENTION_TOLD, &(struct pg_args){0}, row, ctx, err);
+}
+
+int pg__attention_list(struct store_reader *reader, const char *ns, int limit,
+					   int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+					   struct err *err)
+{
+	struct pg_args args = {0};
+
+	if (limit < 1 || limit > ATTENTION_LIST_MAX)
+		return err_set(err, ERR_INVALID, "a list of groups has 1 to %d", ATTENTION_LIST_MAX);
+	pg__arg_text(&args, ns);
+	pg__arg_int(&args, limit);
+	return ask_groups(reader, PG_ATTENTION_LIST, &args, row, ctx, err);
 }
 
 int pg__attention_get(struct store_reader *reader, const char *ns, const char *id,

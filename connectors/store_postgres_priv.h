@@ -141,6 +141,7 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_DEFINITION_COUNTS)                                                                        \
 	X(PG_RATES)                                                                                    \
 	X(PG_ATTENTION_LIST)                                                                           \
+	X(PG_ATTENTION_TOLD)                                                                           \
 	X(PG_ATTENTION_GET)                                                                            \
 	X(PG_ATTENTION_PUT)                                                                            \
 	X(PG_ATTENTION_UPDATE)                                                                         \
@@ -405,6 +406,9 @@ int pg__definition_counts(struct store_reader *reader, const char *ns, const cha
 int pg__rates(struct store_reader *reader, const char *ns, wall_ms from, wall_ms until,
 			  int (*row)(void *ctx, const struct rate_row *row), void *ctx, struct err *err);
 int pg__attention_list(struct store_reader *reader, const char *ns, int limit,
+					   int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
+					   struct err *err);
+int pg__attention_told(struct store_reader *reader,
 					   int (*row)(void *ctx, const struct attention_group_row *row), void *ctx,
 					   struct err *err);
 int pg__attention_get(struct store_reader *reader, const char *ns, const char *id,

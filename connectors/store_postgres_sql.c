@@ -131,7 +131,10 @@
 	" SELECT $46::int4, namespace, attention_group, max(definition), max(attention_kind),"         \
 	" max(attention_step), max(attention_side), max(attention_code),"                              \
 	" (array_agg(attention ORDER BY n DESC, id DESC))[1],"                                         \
-	" (array_agg(id ORDER BY n DESC, id DESC))[1], sum(n), min(at), max(at)"                       \
+	" (array_agg(id ORDER BY n DESC, id DESC))[1], sum(n),"                                        \
+	" CASE WHEN sum(n) > 0 AND coalesce((SELECT sum(o.n) FROM attention_groups o"                  \
+	" WHERE o.namespace = d.namespace AND o.id = d.attention_group), 0) <= 0 THEN min(at) END,"    \
+	" max(at)"                                                                                     \
 	" FROM (SELECT namespace, attention_group, definition, attention_kind, attention_step,"        \
 	" attention_side, attention_code, attention, id, 1 AS n, coalesce(attention_at, updated_at)"   \
 	" AS at FROM started WHERE attention_group IS NOT NULL"                                        \
@@ -147,7 +150,7 @@
 	" side = coalesce(excluded.side, g.side), code = coalesce(excluded.code, g.code),"             \
 	" message = coalesce(excluded.message, g.message),"                                            \
 	" sample = coalesce(excluded.sample, g.sample),"                                               \
-	" first_seen_at = least(g.first_seen_at, excluded.first_seen_at),"                             \
+	" first_seen_at = greatest(g.first_seen_at, excluded.first_seen_at),"                          \
 	" last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at)"
 
 #define COMMIT_ANSWER ") SELECT ARRAY(SELECT saga_id FROM accepted), ARRAY(SELECT slot FROM fence)"
@@ -194,7 +197,7 @@
 	" max(code) AS code, (array_agg(message ORDER BY last_seen_at DESC NULLS LAST))[1] AS "        \
 	"message,"                                                                                     \
 	" (array_agg(sample ORDER BY last_seen_at DESC NULLS LAST))[1] AS sample,"                     \
-	" coalesce(sum(n), 0)::int8 AS n, min(first_seen_at) AS first_seen_at,"                        \
+	" coalesce(sum(n), 0)::int8 AS n, max(first_seen_at) AS first_seen_at,"                        \
 	" max(last_seen_at) AS last_seen_at"
 #define GROUP_COLUMNS                                                                              \
 	"g.namespace, g.id, g.definition, g.kind, g.step, g.side, g.code,"                             \
@@ -425,6 +428,10 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" WHERE $1::text IS NULL OR namespace = $1 GROUP BY namespace, id HAVING sum(n) > 0"
 		" ORDER BY sum(n) DESC, id, namespace LIMIT $2::int8"
 		") SELECT " GROUP_COLUMNS GROUP_JOINS " ORDER BY g.n DESC, g.id, g.namespace",
+	[PG_ATTENTION_TOLD] =
+		"WITH g AS MATERIALIZED (SELECT namespace, id, " GROUP_SUMS " FROM attention_groups"
+		" GROUP BY namespace, id"
+		") SELECT " GROUP_COLUMNS GROUP_JOINS " WHERE g.n > 0 OR said.notified_at IS NOT NULL",
 	[PG_ATTENTION_GET] =
 		"WITH g AS MATERIALIZED (SELECT $1::text AS namespace, $2::text AS id, count(*) AS slots,"
 		" " GROUP_SUMS " FROM attention_groups WHERE namespace = $1 AND id = $2"

@@ -108,6 +108,11 @@ static bool is_forgotten(const struct saga_state *state, const struct armed_acti
 	return armed->index >= step->n_actions || step->actions[armed->index].comp == COMP_NOT_ARMED;
 }
 
+static int item_of(const struct step_def *step, int index)
+{
+	return step->for_each || step->repeat_until ? index : -1;
+}
+
 static void fill_forgotten(struct turn *turn, const struct saga_state *state,
 						   const struct armed_action *armed, wall_ms now,
 						   struct compensation_row *row)
@@ -116,7 +121,7 @@ static void fill_forgotten(struct turn *turn, const struct saga_state *state,
 
 	*row = (struct compensation_row){
 		.step = copy_text(turn->open, step->id),
-		.item = step->for_each || step->repeat_until ? armed->index : -1,
+		.item = item_of(step, armed->index),
 		.action = action_text(step->undo.kind),
 		.status = COMP_NOT_ARMED,
 		/* The request of the run that is over must not be taken for one of the next. */
@@ -153,11 +158,27 @@ static void fill_compensation(struct turn *turn, const struct saga_state *state,
 	row->request = batch_copy(batch, buf_str(&turn->scratch), turn->scratch.len);
 }
 
+/*
+ * A transition may arm an undo and begin it, too: one row, with the state after both, and with the
+ * request of the event that has one. NULL: there is none yet.
+ */
+static struct compensation_row *row_of(const struct step_def *step, int item,
+									   const struct store_item *to)
+{
+	struct compensation_row *rows = (struct compensation_row *)to->compensations;
+
+	for (size_t i = to->n_compensations; i-- > 0;)
+		if (rows[i].item == item && strcmp(rows[i].step, step->id) == 0)
+			return &rows[i];
+	return NULL;
+}
+
 static void fill_compensations(struct turn *turn, struct live_saga *saga, wall_ms now,
 							   struct store_item *item)
 {
 	const struct decision *decision = &saga->decision;
-	struct compensation_row *rows;
+	const struct step_def *steps = saga->state->def->steps;
+	struct compensation_row *rows, *row;
 	size_t n = 0;
 
 	for (size_t i = 0; i < decision->n_events; i++)
@@ -166,13 +187,24 @@ static void fill_compensations(struct turn *turn, struct live_saga *saga, wall_m
 		return;
 	rows = batch_alloc(turn->open, (n + saga->n_armed) * sizeof(*rows));
 	item->compensations = rows;
-	for (size_t i = 0; i < decision->n_events; i++)
-		if (is_compensation_event(saga->state, &decision->events[i]))
-			fill_compensation(turn, saga->state, &decision->events[i], now,
-							  &rows[item->n_compensations++]);
-	for (size_t i = 0; i < saga->n_armed; i++)
-		if (is_forgotten(saga->state, &saga->armed[i]))
-			fill_forgotten(turn, saga->state, &saga->armed[i], now, &rows[item->n_compensations++]);
+	for (size_t i = 0; i < decision->n_events; i++) {
+		const struct event *event = &decision->events[i];
+
+		if (!is_compensation_event(saga->state, event))
+			continue;
+		row = row_of(&steps[event->step], event->item, item);
+		if (!row || event->request)
+			fill_compensation(turn, saga->state, event, now,
+							  row ? row : &rows[item->n_compensations++]);
+	}
+	for (size_t i = 0; i < saga->n_armed; i++) {
+		const struct armed_action *armed = &saga->armed[i];
+
+		if (!is_forgotten(saga->state, armed))
+			continue;
+		row = row_of(&steps[armed->step], item_of(&steps[armed->step], armed->index), item);
+		fill_forgotten(turn, saga->state, armed, now, row ? row : &rows[item->n_compensations++]);
+	}
 }
 
 static bool begins_to_wait(const struct decision *decision)

@@ -71,7 +71,7 @@ CREATE TABLE attention_groups (
 	message       text,             -- of the saga `sample`
 	sample        uuid,             -- that came in last
 	n             bigint NOT NULL,
-	first_seen_at bigint,
+	first_seen_at bigint,           -- when it began anew: the latest of its rows is the group's
 	last_seen_at  bigint,
 	PRIMARY KEY (slot, namespace, id)
 ) WITH (fillfactor = 50);
@@ -209,12 +209,15 @@ BEGIN
 	IF NEW.attention_group IS NOT NULL AND was IS DISTINCT FROM NEW.attention_group THEN
 		INSERT INTO attention_groups AS g
 			VALUES (NEW.slot, NEW.namespace, NEW.attention_group, NEW.definition,
-				NEW.attention_kind, NULL, NULL, NULL, NEW.attention, NEW.id, 1, NEW.attention_at,
+				NEW.attention_kind, NULL, NULL, NULL, NEW.attention, NEW.id, 1,
+				CASE WHEN coalesce((SELECT sum(n) FROM attention_groups
+					WHERE namespace = NEW.namespace AND id = NEW.attention_group), 0) <= 0
+					THEN NEW.attention_at END,
 				NEW.attention_at)
 			ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n + 1,
 				definition = excluded.definition, kind = excluded.kind, message = excluded.message,
 				sample = excluded.sample,
-				first_seen_at = least(g.first_seen_at, excluded.first_seen_at),
+				first_seen_at = greatest(g.first_seen_at, excluded.first_seen_at),
 				last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at);
 		minute := NEW.updated_at - NEW.updated_at % 60000;
 		INSERT INTO rates AS r VALUES (NEW.slot, minute, NEW.namespace, 0, 0, 0, 0, 0, 1)

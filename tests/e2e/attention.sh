@@ -25,6 +25,7 @@ get() { curl -fs -H "Skald-Namespace: $namespace" "$SKALD_SERVER$1"; }
 say() { curl -s -H "Skald-Namespace: $namespace" -H 'Content-Type: application/json' -d "$2" "$SKALD_SERVER$1"; }
 groups() { [ "$(get /v1/attention | jq -c '[.groups[].count]')" = "$1" ]; }
 alerts() { [ "$(told "$namespace" | jq -c '[.[].data.reason]')" = "$1" ]; }
+counted() { curl -fs "$SKALD_SERVER/metrics" | grep -qx "skald_alerts_sent_total $1"; }
 
 try() { # a namespace
 	namespace=$1
@@ -74,7 +75,7 @@ try() { # a namespace
 	wait_for 10 alerts '["new","repaired","new"]' || fail "alerts: $(told "$namespace")"
 	get /v1/attention | jq -e '.groups[0] | .owner == "team-pay" and .acknowledged == null' > /dev/null ||
 		fail "what was said: $(get /v1/attention)"
-	curl -fs "$SKALD_SERVER/metrics" | grep -qx 'skald_alerts_sent_total 2' || fail "alerts are not counted"
+	wait_for 5 counted 2 || fail "alerts are not counted"
 	expect 2 "$skald" serve --alerts-to nobody --port 0
 	complains 'alerts.to names the participant'
 	stop_skald
