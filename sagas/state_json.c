@@ -123,7 +123,8 @@ static void write_action(const struct saga_state *state, int step, int index, st
 	buf_add_char(out, '{');
 	if (def->for_each || def->repeat_until)
 		add_int(out, "item", index);
-	add_text(out, "status", step_status_text(exec_step_status(&action->run)));
+	add_text(out, "status",
+			 step_status_text(action->skipped ? STEP_SKIPPED : exec_step_status(&action->run)));
 	add_bool(out, "parked", action->run.status == EXEC_PARKED);
 	add_bool(out, "tolerated", action->tolerated);
 	add_bool(out, "ambiguous", action->run.ambiguous);
@@ -177,6 +178,7 @@ static void write_step(const struct saga_state *state, int index, struct buf *ou
 	add_bool(out, "pivot", def->pivot);
 	add_bool(out, "on_compensated", index >= state->def->n_forward);
 	add_text(out, "compensation", undo_kind_text(def->undo_kind));
+	add_int(out, "run", saga_state_run(state, index));
 	add_jval(out, "output", step->output);
 	name(out, "actions");
 	buf_add_char(out, '[');
@@ -190,6 +192,7 @@ static void write_step(const struct saga_state *state, int index, struct buf *ou
 
 struct tally {
 	int undone, owed, failed;
+	int by_hand;                   /* of those that are undone */
 	const struct step_def *trying; /* an undo that fails and is tried again */
 	const struct exec *trying_exec;
 };
@@ -203,7 +206,9 @@ static void tally(const struct saga_state *state, struct tally *ret)
 		for (j = 0; j < state->steps[i].n_actions; j++) {
 			const struct action_state *action = &state->steps[i].actions[j];
 
-			ret->undone += action->comp == COMP_DONE || action->comp == COMP_SKIPPED;
+			ret->undone += action->comp == COMP_DONE || action->comp == COMP_SKIPPED ||
+						   action->comp == COMP_RESOLVED;
+			ret->by_hand += action->comp == COMP_RESOLVED;
 			ret->owed += action->comp == COMP_ARMED || action->comp == COMP_RUNNING ||
 						 action->comp == COMP_BACKING_OFF || action->comp == COMP_FAILED;
 			ret->failed += action->comp == COMP_FAILED;
@@ -215,45 +220,67 @@ static void tally(const struct saga_state *state, struct tally *ret)
 	}
 }
 
-/* Where the saga stands, in a sentence. */
+static void write_by_hand(const struct tally *sum, struct buf *out)
+{
+	if (sum->by_hand)
+		buf_printf(out, " (%d by hand)", sum->by_hand);
+}
+
+static void write_way_back(const struct saga_state *state, const struct tally *sum, wall_ms now,
+						   struct buf *out)
+{
+	buf_printf(out, "%s after %s: %d of %d undone",
+			   state->status == SAGA_COMPENSATION_FAILED ? "Compensation failed" : "Compensating",
+			   state->failure_code, sum->undone, sum->undone + sum->owed);
+	write_by_hand(sum, out);
+	if (sum->trying && sum->trying_exec->due_at > now)
+		buf_printf(out, "; the undo of %s fails (%s), attempt %lld, next try in %lld s",
+				   sum->trying->id, sum->trying_exec->code, (long long)sum->trying_exec->attempt,
+				   (long long)(sum->trying_exec->due_at - now + 999) / 1000);
+	if (sum->failed)
+		buf_printf(out, "; %d failed and wait for a person", sum->failed);
+	buf_add_char(out, '.');
+}
+
+/* Where the saga stands, in a sentence; if it is paused, after saying so. */
 static void write_summary(const struct saga_state *state, wall_ms now, struct buf *out)
 {
 	struct tally sum;
 	int i;
 
 	tally(state, &sum);
+	if (state->status == SAGA_PAUSED)
+		buf_printf(out, "Paused by a person. ");
 	switch (state->status) {
 	case SAGA_COMPLETED:
 		buf_printf(out, "Completed.");
 		return;
 	case SAGA_TERMINATED:
-		buf_printf(out, "Terminated by a person; %d undone, %d still owed.", sum.undone, sum.owed);
+		buf_printf(out, "Terminated by a person; %d undone", sum.undone);
+		write_by_hand(&sum, out);
+		buf_printf(out, ", %d still owed.", sum.owed);
 		return;
 	case SAGA_COMPENSATED:
-		buf_printf(out, "Undone after %s: %d undone, nothing owed.", state->failure_code,
-				   sum.undone);
+		buf_printf(out, "Undone after %s: %d undone", state->failure_code, sum.undone);
+		write_by_hand(&sum, out);
+		buf_printf(out, ", nothing owed.");
 		return;
 	case SAGA_FAILED:
 		buf_printf(out, "Failed: %s.", state->failure_code ? state->failure_code : "");
 		return;
 	case SAGA_COMPENSATING:
 	case SAGA_COMPENSATION_FAILED:
-		buf_printf(out, "%s after %s: %d of %d undone",
-				   state->status == SAGA_COMPENSATING ? "Compensating" : "Compensation failed",
-				   state->failure_code, sum.undone, sum.undone + sum.owed);
-		if (sum.trying && sum.trying_exec->due_at > now)
-			buf_printf(out, "; the undo of %s fails (%s), attempt %lld, next try in %lld s",
-					   sum.trying->id, sum.trying_exec->code, (long long)sum.trying_exec->attempt,
-					   (long long)(sum.trying_exec->due_at - now + 999) / 1000);
-		if (sum.failed)
-			buf_printf(out, "; %d failed and wait for a person", sum.failed);
-		buf_add_char(out, '.');
+		write_way_back(state, &sum, now, out);
 		return;
 	case SAGA_RUNNING:
 	case SAGA_WAITING:
 	case SAGA_PAUSED:
 	case SAGA_STATUS_COUNT:
 		break;
+	}
+	if (state->failing) {
+		write_way_back(state, &sum, now, out);
+		return;
 	}
 	buf_printf(out, "%s", state->status == SAGA_WAITING ? "Waiting" : "Running");
 	for (i = 0; i < state->def->n_steps; i++) {
@@ -317,6 +344,22 @@ void saga_state_write_brief(const struct saga_state *state, struct buf *out)
 	buf_add_char(out, '}');
 }
 
+static void add_signals(struct buf *out, const struct saga_state *state)
+{
+	size_t i;
+
+	name(out, "signals");
+	buf_add_char(out, '[');
+	for (i = 0; i < state->n_signals; i++) {
+		buf_add_str(out, i > 0 ? ",{" : "{");
+		add_text(out, "name", state->signals[i].name);
+		add_time(out, "at", state->signals[i].at);
+		add_jval(out, "value", state->signals[i].value);
+		buf_add_char(out, '}');
+	}
+	buf_add_char(out, ']');
+}
+
 void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *out)
 {
 	CLEANUP(buf_release) struct buf summary;
@@ -326,6 +369,9 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	write_summary(state, now, &summary);
 	write_head(state, out);
 	add_text(out, "summary", buf_str(&summary));
+	add_text(out, "owner", state->owner);
+	add_bool(out, "paused", state->paused);
+	add_signals(out, state);
 	add_time(out, "deadline_at", state->deadline_at);
 	add_time(out, "next_due_at", saga_state_next_due(state));
 	add_jval(out, "input", state->input);

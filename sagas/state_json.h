@@ -10,8 +10,9 @@
  * Appends
  * {id, saga, namespace, version, status, key, started_at, updated_at, ended_at, attention,
  *  attention_at, attention_detail: {kind, group, step, item, side, code},
- *  failure: {code, message, step}, summary (a sentence), deadline_at, next_due_at, input, output,
- *  steps: [{id, status, pivot, on_compensated, compensation, output, actions: [{item, status,
+ *  failure: {code, message, step}, summary (a sentence), owner, paused,
+ *  signals: [{name, at, value}], deadline_at, next_due_at, input, output,
+ *  steps: [{id, status, pivot, on_compensated, compensation, run, output, actions: [{item, status,
  *  parked, tolerated, ambiguous, attempts, next_at, error, request, output,
  *  compensation: {status, attempts, next_at, error, request}}]}]}
  * Times are RFC 3339.
