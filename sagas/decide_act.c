@@ -109,11 +109,16 @@ static void resume(struct ctx *ctx, const struct act *act)
 	decide__timers(ctx);
 }
 
-/* Who and why stand in the act of the saga. */
+/* Why stands in the act of the saga. */
 static void retry_target(struct ctx *ctx, struct target target)
 {
 	const struct step_def *def = &ctx->state->def->steps[target.step];
-	const struct act act = {.kind = ACT_STEP_RETRY, .item = target.item, .side = target.side};
+	const struct act act = {
+		.kind = ACT_STEP_RETRY,
+		.item = target.item,
+		.side = target.side,
+		.by = ctx->in->act->by,
+	};
 	struct act_place place = {target.step, target.item, target.side};
 	struct err err;
 

@@ -40,8 +40,9 @@ struct scenario {
 	char id[SAGA_ID_SIZE];
 	size_t n_calls;
 	struct coming *coming;
-	bool *acted; /* of acts */
-	char *answer;
+	bool *acted;       /* of acts */
+	char *answer;      /* to the last act */
+	json_t *answers;   /* to each of them, in their order */
 	bool kafka;        /* the world has queues */
 	bool queues_stuck; /* nothing is read from Kafka */
 	int n_events;      /* records that acts produced */
@@ -375,6 +376,7 @@ static void answered(void *ctx, struct engine_call *call, bool lost)
 	if (!lost && call->act != ENGINE_START) {
 		free(s->answer);
 		s->answer = xstrdup(call->result == 0 ? "ok" : call->err.text);
+		json_array_append_new(s->answers, json_string(s->answer));
 	}
 	if (!lost && call->act == ENGINE_START && call->result < 0)
 		fail(s, "the start is refused: %s", call->err.text);
@@ -394,6 +396,29 @@ static uint64_t no_random(void *ctx)
 
 /* Acts. */
 
+/* Any act, as the API takes it; `forget` of a reset is what its history would say. */
+static void person(struct scenario *s, const json_t *json)
+{
+	CLEANUP(json_decref_p) json_t *copy = json_copy((json_t *)json);
+	const json_t *forget = json_object_get(json, "forget");
+	struct act act;
+	struct err err;
+	size_t i;
+
+	json_object_del(copy, "forget");
+	if (act_from_json(copy, &act, &err) < 0) {
+		fail(s, "an act: %s: %s", err.place, err.text);
+		return;
+	}
+	if (forget)
+		act.forget = xcalloc(json_array_size(forget) + 1, sizeof(*act.forget));
+	for (i = 0; i < json_array_size(forget); i++)
+		act.forget[i] = xstrdup(json_string_value(json_array_get(forget, i)));
+	if (!act.by)
+		act.by = xstrdup("ann");
+	world_post(&s->world, POST_CALL, engine_call_for_act(WORLD_NS, s->id, &act));
+}
+
 static void perform(struct scenario *s, const json_t *act)
 {
 	const char *reason = text_of(act, "cancel");
@@ -406,6 +431,10 @@ static void perform(struct scenario *s, const json_t *act)
 	}
 	if (json_object_get(act, "event")) {
 		scenario_event(&s->world, s->world.defs[0], json_object_get(act, "event"), s->n_events++);
+		return;
+	}
+	if (json_object_get(act, "act")) {
+		person(s, json_object_get(act, "act"));
 		return;
 	}
 	if (restart) {
@@ -603,6 +632,23 @@ static void expect_emits(struct scenario *s, const json_t *expected)
 				fail(s, "record %zu has another %s: %s", i + 1, name, all);
 }
 
+/* What people were told, one pattern for each act. */
+static void expect_answers(struct scenario *s, const json_t *expected)
+{
+	const char *pattern, *said;
+	size_t i;
+
+	for (i = 0; expected && i < json_array_size(expected); i++) {
+		pattern = json_string_value(json_array_get(expected, i));
+		said = json_string_value(json_array_get(s->answers, i));
+		if (!said || fnmatch(pattern, said, FNM_NOESCAPE) != 0)
+			fail(s, "the answer to act %zu is `%s`, expected `%s`", i + 1, said ? said : "none",
+				 pattern);
+	}
+	if (expected && json_array_size(expected) != json_array_size(s->answers))
+		fail(s, "%zu acts are answered", json_array_size(s->answers));
+}
+
 static void expect_end(struct scenario *s)
 {
 	const json_t *end = json_object_get(s->doc, "end");
@@ -621,6 +667,7 @@ static void expect_end(struct scenario *s)
 	expect_text(s, "failure_message", saga->fold->failure_message, end);
 	expect_text(s, "attention", saga_state_attention(saga->fold), end);
 	expect_text(s, "answer", s->answer, end);
+	expect_answers(s, json_object_get(end, "answers"));
 	if (json_object_get(end, "at") &&
 		saga->fold->ended_at - STARTS_AT != duration(s, json_object_get(end, "at")))
 		fail(s, "it ends at %lld ms, expected %s", (long long)(saga->fold->ended_at - STARTS_AT),
@@ -721,6 +768,7 @@ static bool run(const char *file, bool verbose, const char *folder)
 		return false;
 	}
 	buf_init(&s.log, 0);
+	s.answers = json_array();
 	s.acted = xcalloc(json_array_size(json_object_get(s.doc, "acts")) + 1, sizeof(bool));
 	begin(&s, definition);
 	until =
@@ -748,6 +796,7 @@ static bool run(const char *file, bool verbose, const char *folder)
 	buf_release(&s.log);
 	free(s.acted);
 	free(s.answer);
+	json_decref(s.answers);
 	json_decref(definition);
 	json_decref(s.doc);
 	return s.failures == 0;
