@@ -230,6 +230,10 @@ bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka
 bench-sleepers: all $(TOOL_BIN) ## measures a store full of sleeping sagas: N=1000000 STORE="sqlite postgres"
 	$(Q)tests/bench/sleepers "$(BUILD)" "$(or $(N),1000000)" "$(or $(STORE),sqlite postgres)"
 
+.PHONY: bench-operators-sqlite
+bench-operators-sqlite: all $(TOOL_BIN) ## measures what operators ask of a SQLite store full of sagas: N=1000000
+	$(Q)tests/bench/operators_sqlite "$(BUILD)" "$(or $(N),1000000)"
+
 .PHONY: lint
 lint: $(BUILD)/libsagas.a ## layers, purity, format and the like (tests/lint)
 	$(Q)BUILD="$(BUILD)" tests/run $(sort $(wildcard tests/lint/*.sh))

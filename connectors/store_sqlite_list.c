@@ -6,9 +6,10 @@
  * rare each is. What is active is awake or asleep, of one status or another; these walks are
  * merged.
  *
- * What no index knows is not in the statement's conditions but a column of its own, `hit`, so that
- * every row that is looked at is seen here and counted: a walk that finds too little ends, and says
- * where, instead of holding up its thread.
+ * What no index knows is not in the statement's conditions but a column of its own, so that every
+ * row that is looked at is seen here and counted: a walk that finds too little ends, and says
+ * where, instead of holding up its thread. It gives ids only, so that an index that knows enough is
+ * all that is read of what does not match; rows are read when they do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,7 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/macros.h"
 
-enum {
-	MAX_LIST = 1000,
-	COL_ID = 1,
-	COL_HIT = 19, /* after STORE_SQLITE_SAGA_COLUMNS */
-};
+enum { MAX_LIST = 1000, COL_ID = 0, COL_HIT = 1 };
 
 /*
  * An id is made before its saga starts, by a node's clock: a little before as a rule, and long
@@ -66,6 +63,8 @@ enum walk {
 	WALK_LOOK_UP, /* few ids */
 	WALK_GROUP,
 	WALK_OWNER,
+	WALK_KIND,
+	WALK_STEP,
 	WALK_ATTENTION,
 	WALK_ACTIVE, /* awake and asleep, merged */
 	WALK_ENDED_OTHERWISE,
@@ -82,7 +81,11 @@ static enum walk choose_walk(const struct saga_filter *filter)
 		return WALK_GROUP;
 	if (filter->owner)
 		return WALK_OWNER;
-	if (filter->attention_only || filter->kind || filter->step)
+	if (filter->kind)
+		return WALK_KIND;
+	if (filter->step)
+		return WALK_STEP;
+	if (filter->attention_only)
 		return WALK_ATTENTION;
 	if (mask && !(mask & (MASK(SAGA_COMPLETED) | ended_otherwise)))
 		return WALK_ACTIVE;
@@ -119,7 +122,8 @@ static void add_hit(const struct saga_filter *filter, struct buf *sql)
 	if (filter->key)
 		buf_add_str(sql, has_exact_key(filter) ? " AND key IS ?4"
 											   : " AND key IS NOT NULL AND key GLOB ?4");
-	if (filter->attention_only)
+	/* Whatever has a group, a kind or a step concerns a person. */
+	if (filter->attention_only && !filter->group && !filter->kind && !filter->step)
 		buf_add_lit(sql, " AND attention IS NOT NULL");
 	if (filter->group)
 		buf_add_lit(sql, " AND attention_group IS ?10");
@@ -138,7 +142,7 @@ static void add_hit(const struct saga_filter *filter, struct buf *sql)
 static void add_walk(const struct saga_filter *filter, const char *index, const char *condition,
 					 struct buf *sql)
 {
-	buf_add_lit(sql, "SELECT " STORE_SQLITE_SAGA_COLUMNS ", ");
+	buf_add_lit(sql, "SELECT id, ");
 	add_hit(filter, sql);
 	buf_add_lit(sql, " FROM sagas ");
 	buf_add_str(sql, index);
@@ -187,6 +191,12 @@ static void build(const struct saga_filter *filter, struct buf *sql)
 		break;
 	case WALK_OWNER:
 		add_walk(filter, "INDEXED BY sagas_owner", " AND owner = ?13", sql);
+		break;
+	case WALK_KIND:
+		add_walk(filter, "INDEXED BY sagas_attention_kind", " AND attention_kind = ?11", sql);
+		break;
+	case WALK_STEP:
+		add_walk(filter, "INDEXED BY sagas_attention_step", " AND attention_step = ?12", sql);
 		break;
 	case WALK_ATTENTION:
 		add_walk(filter, "INDEXED BY sagas_attention", " AND attention IS NOT NULL", sql);
@@ -244,20 +254,35 @@ static void bind(sqlite3_stmt *stmt, const struct saga_filter *filter, const cha
 	store_sqlite__bind_text(stmt, 14, filter->id);
 }
 
+/* Within the statement of the walk, so that both see one state of the store. */
+static int give_row(struct store_sqlite_reader *reader, const char *ns, sqlite3_stmt *walk,
+					int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
+{
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
+	struct saga_row saga;
+	int r = store_sqlite__get(reader, R_LIST_ROW, &stmt, err);
+
+	if (r < 0)
+		return r;
+	store_sqlite__bind_text(stmt, 1, ns);
+	sqlite3_bind_value(stmt, 2, sqlite3_column_value(walk, COL_ID));
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		return store_sqlite__read_error(reader, sqlite3_errcode(reader->db), err);
+	r = store_sqlite__read_saga(stmt, &saga, err);
+	return r < 0 ? r : row(ctx, &saga);
+}
+
 /* Walks until the page is full, all was looked at, or enough. */
-static int walk(sqlite3 *db, sqlite3_stmt *stmt, struct saga_filter *filter,
+static int walk(struct store_sqlite_reader *reader, sqlite3_stmt *stmt, struct saga_filter *filter,
 				int (*row)(void *ctx, const struct saga_row *row), void *ctx, struct err *err)
 {
 	int looks = filter->looks > 0 ? filter->looks : STORE_LIST_LOOKS, rc = SQLITE_ROW, n = 0, r;
-	struct saga_row saga;
 
 	while (n < filter->limit && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		if (looks-- == 0) /* of this row nothing is known yet; looked_to is the last one */
 			return 0;
 		if (sqlite3_column_int(stmt, COL_HIT)) {
-			r = store_sqlite__read_saga(stmt, &saga, err);
-			if (r == 0)
-				r = row(ctx, &saga);
+			r = give_row(reader, filter->ns, stmt, row, ctx, err);
 			if (r != 0)
 				return r;
 			n++;
@@ -266,9 +291,7 @@ static int walk(sqlite3 *db, sqlite3_stmt *stmt, struct saga_filter *filter,
 			STORE_SQLITE_COPY(stmt, COL_ID, filter->looked_to);
 	}
 	filter->looked_to[0] = '\0';
-	return rc == SQLITE_DONE || rc == SQLITE_ROW
-			   ? 0
-			   : store_sqlite__error(db, rc, "cannot read the store", err);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : store_sqlite__read_error(reader, rc, err);
 }
 
 int store_sqlite__list(struct store_reader *store_reader, struct saga_filter *filter,
@@ -276,7 +299,7 @@ int store_sqlite__list(struct store_reader *store_reader, struct saga_filter *fi
 					   struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	sqlite3 *db = store_sqlite__reader(store_reader)->db;
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
 	CLEANUP(free_p) char *definition = NULL, *key = NULL;
 	CLEANUP(finalize_p) sqlite3_stmt *stmt = NULL;
 	CLEANUP(buf_release) struct buf sql;
@@ -287,11 +310,11 @@ int store_sqlite__list(struct store_reader *store_reader, struct saga_filter *fi
 	if (filter->limit < 1 || filter->limit > MAX_LIST)
 		return err_set(err, ERR_INVALID, "a page has 1 to %d sagas", MAX_LIST);
 	build(filter, &sql);
-	r = store_sqlite__prepare(db, buf_str(&sql), &stmt, err);
+	r = store_sqlite__prepare(reader->db, buf_str(&sql), &stmt, err);
 	if (r < 0)
 		return r;
 	definition = bound_text(filter->definition, false);
 	key = bound_text(filter->key, filter->key_exact);
 	bind(stmt, filter, definition, key);
-	return walk(db, stmt, filter, row, ctx, err);
+	return walk(reader, stmt, filter, row, ctx, err);
 }

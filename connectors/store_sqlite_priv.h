@@ -196,6 +196,8 @@ static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
 #define STORE_SQLITE_READS(X)                                                                      \
 	X(R_SAGA_GET,                                                                                  \
 	  "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas WHERE namespace = ?1 AND id = ?2")          \
+	X(R_LIST_ROW,                                                                                  \
+	  "SELECT " STORE_SQLITE_SAGA_COLUMNS " FROM sagas WHERE namespace = ?1 AND id = ?2")          \
 	X(R_HISTORY, "SELECT seq, at, events FROM history WHERE saga_id = ?1 AND seq > ?2"             \
 				 " ORDER BY seq LIMIT ?3")                                                         \
 	X(R_COMPENSATIONS, "SELECT step, item, action, status, request, attempts, last_error,"         \

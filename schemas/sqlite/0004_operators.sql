@@ -23,7 +23,14 @@ UPDATE sagas SET attention_group = g.id
 	WHERE attention IS NOT NULL AND g.namespace = sagas.namespace
 		AND g.definition = sagas.definition AND g.kind = sagas.attention_kind;
 
--- Both hold few rows, and none of a saga that runs through.
+-- These hold few rows, and none of a saga that runs through. Those by kind and step know enough to
+-- pass over what does not match without its row.
+CREATE INDEX sagas_attention_kind ON sagas
+	(namespace, attention_kind, id, attention_step, status, definition)
+	WHERE attention_kind IS NOT NULL;
+CREATE INDEX sagas_attention_step ON sagas
+	(namespace, attention_step, id, attention_kind, status, definition)
+	WHERE attention_step IS NOT NULL;
 CREATE INDEX sagas_attention_group ON sagas (namespace, attention_group, id)
 	WHERE attention_group IS NOT NULL;
 CREATE INDEX sagas_owner ON sagas (namespace, owner, id) WHERE owner IS NOT NULL;

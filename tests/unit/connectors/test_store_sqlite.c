@@ -449,7 +449,8 @@ static void ck_no_scan(sqlite3 *db, const char *sql)
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *step = (const char *)sqlite3_column_text(stmt, 3);
 		bool is_sorted = false,
-			 is_fine = strncmp(step, "SCAN ", 5) != 0 || strstr(step, "CONSTANT ROW");
+			 is_fine = strncmp(step, "SCAN ", 5) != 0 || strstr(step, "CONSTANT ROW") ||
+					   strcmp(step, "SCAN names") == 0; /* of definitions, one look-up each */
 
 		for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
 			is_fine |= strstr(sql, fine[i]) != NULL;
@@ -477,6 +478,76 @@ START_TEST(test_statements__walk_no_whole_table)
 }
 END_TEST
 
+static int keep_sql(unsigned type, void *ctx, void *stmt, void *text)
+{
+	char **sql = ctx;
+
+	(void)type;
+	(void)text;
+	if (!*sql)
+		*sql = xstrdup(sqlite3_sql(stmt));
+	return 0;
+}
+
+static int pass_over(void *ctx, const struct saga_row *row)
+{
+	(void)ctx;
+	(void)row;
+	return 0;
+}
+
+/* A list is one walk down an index, or several that are merged; nothing is sorted. */
+START_TEST(test_lists__follow_an_index_in_its_order)
+{
+	static const struct saga_filter filters[] = {
+		{.limit = 1},
+		{.definition = "order"},
+		{.version = 2, .key = "a*"},
+		{.status_mask = 1U << SAGA_COMPLETED},
+		{.status_mask = 1U << SAGA_FAILED},
+		{.status_mask = 1U << SAGA_WAITING},
+		{.status_mask = 1U << SAGA_WAITING | 1U << SAGA_RUNNING, .definition = "order"},
+		{.attention_only = true},
+		{.attention_only = true, .kind = "stuck"},
+		{.kind = "stuck", .step = "charge"},
+		{.step = "charge"},
+		{.group = "0000000000000001", .status_mask = 1U << SAGA_WAITING},
+		{.owner = "ann", .attention_only = true},
+		{.key = "a", .attention_only = true},
+		{.key = "a*", .key_exact = true, .definition = "order"},
+		{.id = "0198c0de-7a31-7abc-bf11-223344556677", .owner = "ann"},
+	};
+	struct store *store = must_open(":memory:");
+	struct store_reader *reader;
+	struct err err;
+	sqlite3 *db;
+
+	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
+	db = store_sqlite__reader(reader)->db;
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(filters); i++) {
+		struct saga_filter filter = filters[i / 4];
+		CLEANUP(free_p) char *sql = NULL;
+
+		filter.ns = "default";
+		filter.limit = 10;
+		filter.oldest_first = i & 1;
+		if (i & 2) {
+			snprintf(filter.after_id, sizeof(filter.after_id), "%s", rows_id(1));
+			filter.started_from = rows_time(0);
+			filter.started_before = rows_time(9);
+		}
+		sqlite3_trace_v2(db, SQLITE_TRACE_STMT, keep_sql, &sql);
+		ck_assert_int_eq(store->ops->list(reader, &filter, pass_over, NULL, &err), 0);
+		sqlite3_trace_v2(db, 0, NULL, NULL);
+		ck_assert_ptr_nonnull(sql);
+		ck_assert_ptr_nonnull(strstr(sql, "FROM sagas"));
+		ck_no_scan(db, sql);
+	}
+	store->ops->reader_close(reader);
+	store->ops->close(store);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_sqlite");
@@ -487,6 +558,7 @@ int main(void)
 	dir = temp_dir_make();
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, test_statements__walk_no_whole_table);
+	tcase_add_test(tcase, test_lists__follow_an_index_in_its_order);
 	tcase_add_test(tcase, test_open__a_second_owner_is_told_which_file_and_who);
 	tcase_add_test(tcase, test_open__keeps_the_slots_it_was_made_with);
 	tcase_add_test(tcase, test_open__only_its_owner_may_read_the_file);
