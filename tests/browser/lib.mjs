@@ -58,7 +58,7 @@ export const ORDER = `
 saga: order
 key: \${input.id}
 participants:
-  shop: {timeout: 2s, retry: {initial_interval: 20ms, maximum_interval: 50ms, maximum_attempts: 2}}
+  shop: {timeout: 30s, retry: {initial_interval: 20ms, maximum_interval: 50ms, maximum_attempts: 2}}
 steps:
   - id: reserve
     http: {to: shop, method: PUT, path: "/reservations/\${step.uuid}", body: {order: "\${input.id}"}}

@@ -70,6 +70,7 @@ test('what comes from outside is text, on every list', async () => {
 	// The dialog shows the calls with what the sagas hold.
 	await shown(page, `/ui/attention/${group.id}`);
 	await page.getByRole('button', { name: 'Retry …' }).click();
+	await page.getByRole('dialog').locator('details.call').first().click();
 	await page.getByRole('dialog').getByLabel('Reason').fill(TRAP.slice(0, 900));
 	assert.equal(await page.evaluate(() => window.hit), undefined);
 	await page.keyboard.press('Escape');

@@ -83,7 +83,7 @@ export function Chart({ label, times, series, height = 168 }) {
 			${each.label} <b class="num">${count(shown === null ? sum(each.values) : each.values[shown])}</b></span>`)}
 			<span class="legend-when faint num">${shown === null ? 'last hour' : timeOfDay(times[shown]).slice(0, 5)}</span></div>
 		<div ref=${frame} class="plot" style=${{ height: `${height}px` }} aria-hidden="true"></div>
-		<details class="as-table"><summary>As a table</summary><div class="as-table-frame" tabindex="0" role="region"
+		<details class="chart-table"><summary>As a table</summary><div class="chart-table-frame" tabindex="0" role="region"
 			aria-label=${`${label}, as a table`}><table><caption class="hidden-visually">${label}</caption>
 			<thead><tr><th scope="col">Minute</th>${series.map((each) => html`<th key=${each.label}
 				scope="col">${each.label}</th>`)}</tr></thead>

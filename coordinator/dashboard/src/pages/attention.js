@@ -13,34 +13,9 @@ import { at, link, useQuery } from '../router.js';
 import { Table } from '../table.js';
 import { Button, Empty, Key, Page, Problem, Skeleton, Tabs, useThrottled } from '../ui.js';
 import { ATTENTION } from '../words.js';
-import { GROUP_COLUMNS, groupTarget } from './attention_parts.js';
+import { GROUP_COLUMNS, groupTarget, useSteadyGroups } from './attention_parts.js';
 
 const order = Object.keys(ATTENTION);
-const worst = (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || b.count - a.count;
-
-/*
- * The groups in the order in which they were first shown: those that are known keep their places and
- * get new numbers; one that is gone stays, dimmed, until the list is shown anew.
- */
-function useSteadyGroups(data) {
-	const [shown, setShown] = useState(null);
-	const all = data?.groups ?? [];
-	const show = () => data && setShown(all.toSorted(worst).map((group) => group.id));
-	useEffect(() => {
-		if (data && !shown)
-			show();
-	}, [data]);
-	const [old, setOld] = useState({});
-	useEffect(() => {
-		if (data)
-			setOld((before) => ({ ...before, ...Object.fromEntries(all.map((group) => [group.id, group])) }));
-	}, [data]);
-	const byId = new Map(all.map((group) => [group.id, group]));
-	const rows = (shown ?? []).map((id) => byId.get(id) ?? (old[id] && { ...old[id], count: 0 })).filter(Boolean);
-	const fresh = shown ? all.filter((group) => !shown.includes(group.id)).length : 0;
-	const gone = rows.filter((group) => !byId.has(group.id)).length;
-	return { rows, fresh, gone, show };
-}
 
 export function Attention() {
 	const [kind] = useQuery('kind');

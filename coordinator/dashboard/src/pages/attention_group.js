@@ -13,7 +13,7 @@ import { useResource } from '../resource.js';
 import { at, link } from '../router.js';
 import { Ago, At, Button, Dialog, Empty, Field, Kind, Page, Problem, Skeleton, toast, useThrottled, who } from '../ui.js';
 import { ATTENTION } from '../words.js';
-import { Where, groupTarget } from './attention_parts.js';
+import { Where, groupTarget, why } from './attention_parts.js';
 import { SagaList, useSagaList } from './saga_list.js';
 
 /* Asks what is said about a group: a note with the acknowledgement, or an owner. */
@@ -51,7 +51,7 @@ function Say({ group, what, onClose, onSaid }) {
 function Facts({ group, onTake }) {
 	return html`<dl class="facts">
 		<dt>Means</dt><dd>${ATTENTION[group.kind]?.[3] ?? group.kind}</dd>
-		<dt>Error</dt><dd>${group.code && html`<code class="code-mark">${group.code}</code>${' '}`}${group.message}</dd>
+		<dt>Error</dt><dd>${group.code && html`<code class="code-mark">${group.code}</code>${' '}`}${why(group)}</dd>
 		<dt>First seen</dt><dd><${At} at=${group.first_seen_at} /> <span class="faint">(<${Ago}
 			at=${group.first_seen_at} />)</span></dd>
 		<dt>Last seen</dt><dd><${At} at=${group.last_seen_at} /> <span class="faint">(<${Ago}

@@ -7,13 +7,14 @@ import { html, useEffect } from '../h.js';
 import { Chart } from '../chart.js';
 import { count, duration, plural, short } from '../format.js';
 import { Icon } from '../icons.js';
+import { useKeys } from '../keys.js';
 import { line, overview } from '../live.js';
 import { useResource } from '../resource.js';
 import { at, go, link } from '../router.js';
 import { Table } from '../table.js';
-import { Ago, Badge, Button, Empty, Page, Panel, Skeleton, useThrottled } from '../ui.js';
+import { Ago, Badge, Button, Empty, Key, Page, Panel, Skeleton, useThrottled } from '../ui.js';
 import { ATTENTION, SAGA } from '../words.js';
-import { GROUP_COLUMNS } from './attention_parts.js';
+import { GROUP_COLUMNS, useSteadyGroups } from './attention_parts.js';
 
 const LINES = [
 	{ label: 'started', tone: 'wait', dash: [4, 3] },
@@ -44,14 +45,22 @@ function Needs({ attention }) {
 	const soon = useThrottled(groups.reload, 2000);
 	const told = JSON.stringify(attention);
 	useEffect(soon, [told]);
-	const list = groups.data?.groups ?? [];
+	const { rows: list, fresh, gone, show } = useSteadyGroups(groups.data);
+	const news = fresh + gone;
+	useEffect(() => {
+		// Whoever is about to point at something here is not to find another thing under the pointer.
+		if (news && !document.querySelector('main:hover'))
+			show();
+	}, [news]);
+	useKeys([['r', 'Show what is new', show]], { title: 'Now' });
 	return html`<section class="needs" aria-label="What needs a person">
-		<${Headline} attention=${attention} />
+		<div class="headline-row"><${Headline} attention=${attention} />${news > 0 && html`<${Button} kind="small"
+			onClick=${show}>${plural(news, 'reason')} changed – show <${Key}>r</${Key}></${Button}>`}</div>
 		<div class="tiles kinds">${Object.entries(ATTENTION).map(([kind, [tone, icon, words, meaning]]) => html`
 			<${Tile} key=${kind} tone=${tone} icon=${icon} words=${words} title=${meaning}
 				n=${attention.kinds?.[kind] ?? 0} href=${link('/attention', { kind })} />`)}</div>
 		${list.length > 0 && html`<${Table} label="Reasons" columns=${GROUP_COLUMNS} rows=${list.slice(0, 5)}
-			href=${(group) => link(at('attention', group.id))} />`}
+			mark=${(group) => (group.count === 0 ? 'gone' : '')} href=${(group) => link(at('attention', group.id))} />`}
 		${list.length > 5 && html`<p class="after-table"><a href=${link('/attention')}
 			>All ${count(attention.groups)} reasons</a></p>`}</section>`;
 }
@@ -59,7 +68,7 @@ function Needs({ attention }) {
 const OLDEST = [
 	{ id: 'saga', title: 'Saga', cell: (row) => html`<a href=${link(at('sagas', row.id))}>${row.saga}</a>
 		<span class="faint"> ${row.key}</span>` },
-	{ id: 'status', title: 'Status', class: 'w-14', cell: (row) => html`<${Badge} status=${row.status} />` },
+	{ id: 'status', title: 'Status', class: 'w-status', cell: (row) => html`<${Badge} status=${row.status} />` },
 	{ id: 'age', title: 'Started', class: 'w-8 num', cell: (row) => html`<${Ago} at=${row.started_at} />` },
 ];
 
