@@ -272,6 +272,22 @@ done
 [ "${#seen[@]}" = 7 ] && [ "$(printf '%s\n' "${seen[@]}" | sort -u | wc -l)" = 7 ] && [ "$i" = 2 ] ||
 	fail "the pages hold ${seen[*]}"
 [ "${seen[0]}" = '"key":"page-6"' ] || fail "the newest does not come first: ${seen[*]}"
+request GET "/v1/sagas?q=saga:pair%20key:page-*&limit=1&order=oldest"
+is 200 && fits SagaList && has '"key":"page-0"'
+request GET "/v1/sagas?q=page-3"
+is 200 && fits SagaList && has '"key":"page-3"' && has '"next":null'
+id=$(first_id)
+request GET "/v1/sagas?q=%22$id%22%20version:1"
+is 200 && has '"key":"page-3"'
+request GET "/v1/sagas?q=$id&version=2"
+is 200 && has '{"sagas":[],"next":null}'
+request GET "/v1/sagas?q=key:%22page-*%22"
+is 200 && has '{"sagas":[],"next":null}'
+request GET "/v1/sagas?q=status:running%20%20kind:stuk"
+problem 400 invalid_query
+has 'character 17' && has 'did you mean stuck?'
+request GET "/v1/sagas?order=sideways"
+problem 400 invalid_query
 
 # ---- acts ----
 

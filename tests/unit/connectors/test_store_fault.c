@@ -199,8 +199,8 @@ START_TEST(test_fault__messages_land_late_with_their_commit)
 }
 END_TEST
 
-/* Each function that writes messages; those that need rows use those of saga 1. */
-enum { WRITERS = 9 };
+/* Each function that writes beside commit; those that need rows use those of saga 1. */
+enum { WRITERS = 11 };
 
 static int write_messages(struct store *store, int which)
 {
@@ -209,6 +209,9 @@ static int write_messages(struct store *store, int which)
 	struct outbox_row out = {.slot = 1, .seq = 2, .place = 0};
 	const struct dead_letter_row letter = messages_dead_letter(1);
 	struct trigger_row trigger = {.ns = "default", .name = "t"};
+	struct attention_group_row group = {.ns = "default", .id = "00000000000000aa", .note = "n"};
+	struct batch_row batch = {.ns = "default", .act = "{}", .query = "", .by = "ann"};
+	const struct batch_item_row items[] = {{.updated_at = 1}};
 	bool touched[ROWS_SLOTS] = {false};
 	const struct store_ops *ops = store->ops;
 	struct err err;
@@ -233,9 +236,18 @@ static int write_messages(struct store *store, int which)
 	case 7:
 		return ops->dead_letter_update(store, "default", letter.id, DEAD_LETTER_DISCARDED, NULL, 1,
 									   &err);
-	default:
+	case 8:
 		r = ops->trigger_put(store, &trigger, &err);
 		ck_assert_int_eq(trigger.revision, r == 0);
+		return r;
+	case 9:
+		r = ops->attention_put(store, &group, &err);
+		ck_assert_int_eq(group.revision, r == 0);
+		return r;
+	default:
+		r = ops->batch_put(store, &batch, items, 1, &err);
+		ck_assert_int_eq(batch.revision, r == 0);
+		ck_assert_int_eq(batch.n[BATCH_ITEM_PENDING], r == 0);
 		return r;
 	}
 }
@@ -246,21 +258,40 @@ static int see_trigger(void *ctx, const struct trigger_row *row)
 	return 0;
 }
 
-/* All that the store holds of messages. */
+/* What persons have said, as a number: of the group, and of the batch with its items. */
+static int said(struct store_reader *reader)
+{
+	struct attention_group_row group = {0};
+	struct batch_row batch = {0};
+	struct err err;
+	int n = 0;
+
+	if (reader->store->ops->attention_get(reader, "default", "00000000000000aa", &group, &err) == 0)
+		n += 100 * (int)group.revision;
+	if (reader->store->ops->batch_get(reader, "default", "", &batch, &err) == 0)
+		n += 10 * (int)batch.revision + (int)batch.n[BATCH_ITEM_PENDING];
+	attention_group_row_release(&group);
+	batch_row_release(&batch);
+	return n;
+}
+
+/* All that the store holds of messages, and of what was said. */
 static const char *all_messages(struct store *store)
 {
 	static char text[4096];
 	struct store_reader *reader;
 	struct trigger_row trigger = {.ns = NULL};
 	struct err err;
+	int words;
 
 	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
 	ck_assert_int_eq(store->ops->trigger_list(reader, NULL, see_trigger, &trigger, &err), 0);
+	words = said(reader);
 	store->ops->reader_close(reader);
-	snprintf(text, sizeof(text), "%s%s%s%s%d", messages_in_inbox(store), messages_in_outbox(store),
-			 messages_early(store, 1, 9),
+	snprintf(text, sizeof(text), "%s%s%s%s%d,%d", messages_in_inbox(store),
+			 messages_in_outbox(store), messages_early(store, 1, 9),
 			 messages_dead_letters(store, (struct dead_letter_filter){.status = -1}),
-			 (int)trigger.revision);
+			 (int)trigger.revision, words);
 	return text;
 }
 
