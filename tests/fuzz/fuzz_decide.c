@@ -168,6 +168,27 @@ static void recover(struct run *run)
 	compare(run);
 }
 
+/* What a person does: to the saga, or to one of its actions or compensations. */
+static void act_of(const struct run *run, const uint8_t *data, struct act *act)
+{
+	static struct jval *output;
+	const struct step_def *step = &def->steps[data[2] % (unsigned)def->n_steps];
+	int n = run->state->steps[data[2] % (unsigned)def->n_steps].n_actions;
+
+	if (!output)
+		output = jval_from_text(xstrdup("{\"id\":7}"), 8);
+	act->kind = (enum act_kind)(data[1] % ACT_KIND_COUNT);
+	act->name = (char *)"name";
+	act->resolution = (enum resolution)(data[0] / 16 % RESOLUTION_COUNT);
+	act->side = data[0] >= 128 ? SIDE_UNDO : SIDE_DO;
+	if (act_is_of_step(act->kind) || (act->kind == ACT_RETRY && data[1] >= 128))
+		act->step = step->id;
+	if (act_is_of_step(act->kind) && (step->for_each || step->repeat_until))
+		act->item = n > 0 ? data[2] / 16 % n : 0;
+	if (act_is_of_step(act->kind) && act->kind != ACT_STEP_RETRY && data[1] >= 128)
+		act->output = output;
+}
+
 static void one(struct run *run, const uint8_t *data)
 {
 	struct act act = {.kind = ACT_CANCEL, .item = -1, .by = "fuzz", .reason = "because"};
@@ -176,6 +197,7 @@ static void one(struct run *run, const uint8_t *data)
 
 	switch (data[0] % 16) {
 	case 0:
+		act_of(run, data, &act);
 		in.type = INPUT_ACT;
 		decide(run, &in);
 		return;

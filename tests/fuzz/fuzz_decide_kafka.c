@@ -5,6 +5,8 @@
  */
 #include <stdint.h>
 
+#include "sagas/act_allowed.h"
+#include "sagas/json_text.h"
 #include "tests/support/definition.h"
 #include "tests/support/kitchen_sink.h"
 #include "tests/support/play.h"
@@ -122,6 +124,26 @@ static void act(struct play *play, enum act_kind kind)
 	(void)!play_give(play, &in);
 }
 
+/* Something that takes an act, and the act: chosen by two bytes among those that are shown. */
+static void step_act(struct play *play, unsigned which, unsigned how)
+{
+	CLEANUP(json_decref_p) json_t *shown = saga_acts_allowed(play->state, play->now);
+	const json_t *places = json_object_get(shown, "actions");
+	const json_t *place = json_array_get(places, which % (json_array_size(places) + 1));
+	struct act act = {.by = (char *)"fuzz"};
+	struct input in = {.type = INPUT_ACT, .act = &act};
+	const json_t *item = json_object_get(place, "item");
+
+	if (!place)
+		return;
+	act.kind = (enum act_kind)(ACT_STEP_RETRY + how % (ACT_KIND_COUNT - ACT_STEP_RETRY));
+	act.step = (char *)json_string_value(json_object_get(place, "step"));
+	act.item = item ? (int)json_integer_value(item) : -1;
+	act.side = json_is_true(json_object_get(place, "compensation")) ? SIDE_UNDO : SIDE_DO;
+	act.resolution = (enum resolution)(how / 64 % RESOLUTION_COUNT);
+	(void)!play_give(play, &in);
+}
+
 static void one(struct play *play, const uint8_t *data)
 {
 	wall_ms due;
@@ -130,8 +152,12 @@ static void one(struct play *play, const uint8_t *data)
 	case 0:
 		if (data[1] < 20)
 			act(play, data[1] == 7 ? ACT_TERMINATE : ACT_CANCEL);
+		else if (data[1] < 60)
+			act(play, data[1] % 2 ? ACT_PAUSE : ACT_RESUME);
+		else if (data[1] < 70)
+			act(play, ACT_RETRY);
 		else
-			play_wait(play, 0);
+			step_act(play, data[1], data[2]);
 		break;
 	case 1:
 	case 2:
