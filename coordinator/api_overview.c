@@ -31,3 +31,14 @@ void api_overview(struct exchange *ex)
 	else
 		exchange_read(ex, read_overview);
 }
+
+/* GET /v1/participants: of this node alone; what other nodes ask for their overview. */
+void api_participants(struct exchange *ex)
+{
+	if (!exchange_args_done(ex, NULL, 0))
+		return;
+	buf_add_lit(&ex->out, "{\"participants\":");
+	overview_participants(ex->node, &ex->out);
+	buf_add_char(&ex->out, '}');
+	exchange_answer(ex, 200);
+}

@@ -13,6 +13,7 @@
 #include "coordinator/clock.h"
 #include "coordinator/forward.h"
 #include "coordinator/log.h"
+#include "coordinator/peers.h"
 #include "coordinator/server.h"
 #include "coordinator/streams.h"
 #include "coordinator/tally.h"
@@ -235,6 +236,7 @@ static int start_all(struct node *node, struct err *err)
 	r = http_client_start(options->participants, options->n_participants, &node->http, err);
 	if (r < 0)
 		return r;
+	node->peers = peers_new(node->http);
 	r = hub_new(&node->options.kafka, &node->kafka, err);
 	if (r < 0)
 		return r;
@@ -322,6 +324,7 @@ void node_stop(struct node *node)
 	member_free(node->member);
 	registry_free(node->registry);
 	streams_free(node->streams);
+	peers_free(node->peers);
 	tally_free(node->tally);
 	if (node->store)
 		node->store->ops->close(node->store);

@@ -52,6 +52,7 @@ struct node {
 	struct waits *waits;
 	struct streams *streams;
 	struct tally *tally;
+	struct peers *peers;
 	struct registry *registry;
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */

@@ -14,6 +14,7 @@
 #include "coordinator/clock.h"
 #include "coordinator/json_row.h"
 #include "coordinator/node.h"
+#include "coordinator/peers.h"
 #include "sagas/attention.h"
 #include "sagas/json_text.h"
 
@@ -249,15 +250,38 @@ static void add_kafka(void *ctx, const struct kafka_participant_stats *stats)
 		(long long)stats->in_flight, (long long)stats->published, (long long)stats->failed);
 }
 
-static void write_participants(const struct node *node, struct buf *out)
+void overview_participants(const struct node *node, struct buf *out)
 {
 	struct participants participants = {.out = out, .node = node->address};
 
-	buf_add_lit(out, ",\"participants\":[");
+	buf_add_char(out, '[');
 	http_client_participants(node->http, add_http, &participants);
 	if (node->kafka)
 		hub_participants(node->kafka, add_kafka, &participants);
 	buf_add_char(out, ']');
+}
+
+/* This node's, and what the others said last. */
+static int write_participants(const struct node *node, struct store_reader *reader, struct buf *out,
+							  struct err *err)
+{
+	const struct store_ops *ops = reader->store->ops;
+	struct membership membership = {0};
+	int asked = 0, answered = 0, r;
+
+	buf_add_lit(out, ",\"participants\":");
+	overview_participants(node, out);
+	if (ops->nodes && node->peers) {
+		r = ops->nodes(reader, &membership, err);
+		if (r < 0)
+			return r;
+		buf_truncate(out, out->len - 1);
+		peers_participants(node->peers, &membership, node->address, out, &asked, &answered);
+		buf_add_char(out, ']');
+		membership_release(&membership);
+	}
+	buf_printf(out, ",\"nodes_asked\":%d,\"nodes_answered\":%d", asked, answered);
+	return 0;
 }
 
 static int count_definition(void *ctx, const struct definition_row *row)
@@ -299,7 +323,9 @@ static int write_pieces(const struct node *node, struct store_reader *reader, co
 	r = overview_rates(reader, ns, minutes, now, out, err);
 	if (r < 0)
 		return r;
-	write_participants(node, out);
+	r = write_participants(node, reader, out, err);
+	if (r < 0)
+		return r;
 	return write_counts_of_things(node, reader, ns, out, err);
 }
 

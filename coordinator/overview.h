@@ -27,8 +27,7 @@ void overview_free(struct overview *overview); /* takes NULL */
 
 /*
  * Appends what was read within the last second, if somebody did. ret_tag, which may be NULL, gets
- * a hash of what it says but for the time: the same while nothing changes, and at every node that
- * sees the same. Thread: any.
+ * a hash of what it says but for the time: the same while nothing changes. Thread: any.
  */
 bool overview_known(struct overview *overview, const char *ns, int minutes, struct buf *out,
 					char ret_tag[OVERVIEW_TAG_SIZE]) MUST_CHECK;
@@ -37,6 +36,8 @@ int overview_get(struct overview *overview, struct store_reader *reader, const c
 				 int minutes, struct buf *out, char ret_tag[OVERVIEW_TAG_SIZE],
 				 struct err *err) MUST_CHECK;
 
+/* Appends an array of the calls of this node to each participant. */
+void overview_participants(const struct node *node, struct buf *out);
 /* Appends rates of `minutes` minutes up to that of `now`, with zeros where nothing happened. */
 int overview_rates(struct store_reader *reader, const char *ns, int minutes, wall_ms now,
 				   struct buf *out, struct err *err) MUST_CHECK;

@@ -97,6 +97,7 @@ enum route_flag {
 	X(stop_batch, "POST", "/v1/batches/{id}/stop", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)        \
 	X(resume_batch, "POST", "/v1/batches/{id}/resume", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)    \
 	X(retry_batch, "POST", "/v1/batches/{id}/retry", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)      \
+	X(participants, "GET", "/v1/participants", 0)                                                  \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
 	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \
 	X(livez, "GET", "/livez", 0)                                                                   \

@@ -201,6 +201,13 @@ both_own() { [ "$(metric "${at[0]}" skald_slots_owned)" = 128 ] && [ "$(metric "
 wait_for 20 both_own || fail "the slots are not shared"
 expect 0 "$skald" --server "${at[0]}" def deploy "$dir/long.yaml"
 follow_all "${at[@]}"
+# Each node's overview has what the other one knows of the participants.
+sees_both() {
+	curl -fs "${at[0]}/v1/overview" > "$dir/body"
+	jq -e '.nodes_asked == 1 and .nodes_answered == 1 and (.participants | map(.node) | unique | length == 2)' "$dir/body"
+}
+wait_for 20 sees_both || fail "one node does not hear the other: $(jq -c '{participants, nodes_asked, nodes_answered}' "$dir/body")"
+"$tools/fits_openapi" Overview < "$dir/body" || fail "the overview of two nodes is none"
 # At one node alone, whichever owns the saga.
 for n in 0 1; do
 	start_long 30 "${at[0]}"
