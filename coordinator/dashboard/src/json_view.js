@@ -34,7 +34,7 @@ function search(value, text) {
 		for (const [name, child] of Object.entries(node)) {
 			const path = `${at}/${name}`;
 			if (!Array.isArray(node) && name.toLowerCase().includes(wanted)) {
-				hits.add(path);
+				hits.add(`${path}#`);
 				[...parents, at].forEach((parent) => open.add(parent));
 			}
 			walk(path, child, [...parents, at]);
@@ -64,7 +64,7 @@ function Pieces({ entries, ...rest }) {
 
 function Node({ name, value, path, depth, list, found, open }) {
 	const [turned, setTurned] = useState(null);
-	const label = name === null ? null : html`<span class=${`j-name${found.hits.has(path) ? ' j-hit' : ''}`}>
+	const label = name === null ? null : html`<span class=${`j-name${found.hits.has(`${path}#`) ? ' j-hit' : ''}`}>
 		${list ? name : JSON.stringify(name)}</span>: `;
 	if (!isTree(value))
 		return html`<div class="j-line">${label}<${Scalar} value=${value} hit=${found.hits.has(path)} /></div>`;

@@ -7,7 +7,7 @@ import { exact, useNow } from '../format.js';
 import { Icon } from '../icons.js';
 import { useKeys } from '../keys.js';
 import { at as path, link, setQuery } from '../router.js';
-import { Ago, Badge, Button, Copy, Page, Problem, Skeleton, Tabs } from '../ui.js';
+import { Ago, Badge, Button, Copy, Kind, Page, Problem, Skeleton, Tabs } from '../ui.js';
 import { ActDialog } from '../acts/dialog.js';
 import { SagaMenu } from '../saga/acts_menu.js';
 import { audit, failingSince } from '../saga/history.js';
@@ -34,10 +34,11 @@ function Deadline({ saga }) {
 	const now = useNow();
 	const at = ms(saga.deadline_at);
 	if (!at)
-		return null;
-	const over = isEnded(saga) ? '' : at > now ? ` · in ${countdown(at - now)}` : ` · passed ${duration(now - at)} ago`;
-	return html`<div class="fact"><dt>Deadline</dt><dd class=${at <= now && !isEnded(saga) ? 'hot' : ''}>
-		<time class="num" datetime=${saga.deadline_at}>${exact(at)}</time>${over}</dd></div>`;
+		return html`<${Fact} name="Deadline">${NONE}</${Fact}>`;
+	const passed = at <= now && !isEnded(saga);
+	const over = isEnded(saga) ? '' : passed ? ` · passed ${duration(now - at)} ago` : ` · in ${countdown(at - now)}`;
+	return html`<${Fact} name="Deadline" hot=${passed}><time class="num" datetime=${saga.deadline_at}>${exact(at)}</time>
+		<span class=${passed ? '' : 'muted'}>${over}</span></${Fact}>`;
 }
 
 function Sentence({ saga, since, past, book }) {
@@ -46,28 +47,26 @@ function Sentence({ saga, since, past, book }) {
 		past ? null : since, book)}</p>`;
 }
 
-function Facts({ saga }) {
-	return html`<dl class="head-facts">
-		<div class="fact"><dt>Id</dt><dd><${Copy} text=${saga.id} label="Copy the id" /></dd></div>
-		<div class="fact"><dt>Definition</dt><dd><a href=${link(path('definitions', saga.saga), { version: saga.version })}>
-			${saga.saga} · version ${saga.version}</a></dd></div>
-		<div class="fact"><dt>Started</dt><dd><time class="num" datetime=${saga.started_at}>${exact(saga.started_at)}
-			</time> · <${Ago} at=${saga.started_at} /></dd></div>
-		${saga.ended_at && html`<div class="fact"><dt>Ended</dt><dd><time class="num" datetime=${saga.ended_at}>
-			${exact(saga.ended_at)}</time> · after ${duration(ms(saga.ended_at) - ms(saga.started_at))}</dd></div>`}
-		<${Deadline} saga=${saga} />
-		<div class="fact"><dt>Owner</dt><dd>${saga.owner ? saga.owner : html`<span class="faint">nobody</span>`}</dd></div>
-	</dl>`;
+/* Each in a place of its own, whether there is something to say or not: nothing moves when there is. */
+function Fact({ name, children, hot = false }) {
+	return html`<div class="fact"><dt>${name}</dt><dd class=${hot ? 'hot' : ''}>${children}</dd></div>`;
 }
 
-function Attention({ saga }) {
-	const detail = saga.attention_detail;
-	if (!saga.attention)
-		return null;
-	return html`<div class=${`notice attention-line tone-${['unknown'].includes(detail?.kind) ? 'doubt' :
-		['failing', 'deadline', 'notice'].includes(detail?.kind) ? 'undo' : 'bad'}`}>
-		<${Icon} name="attention" /><span>${saga.attention}</span>
-		${detail?.group && html`<a class="push" href=${link(path('attention', detail.group))}>Its group</a>`}</div>`;
+const NONE = html`<span class="faint">–</span>`;
+
+function Facts({ saga }) {
+	return html`<dl class="head-facts">
+		<${Fact} name="Id"><${Copy} text=${saga.id} label="Copy the id" /></${Fact}>
+		<${Fact} name="Started"><time class="num" datetime=${saga.started_at}>${exact(saga.started_at)}</time>
+			<span class="muted"> · <${Ago} at=${saga.started_at} /></span></${Fact}>
+		<${Deadline} saga=${saga} />
+		<${Fact} name="Definition"><a href=${link(path('definitions', saga.saga), { version: saga.version })}>
+			${saga.saga} · version ${saga.version}</a></${Fact}>
+		<${Fact} name="Ended">${saga.ended_at ? html`<time class="num" datetime=${saga.ended_at}>${exact(saga.ended_at)}
+			</time>
+			<span class="muted"> · after ${duration(ms(saga.ended_at) - ms(saga.started_at))}</span>` : NONE}</${Fact}>
+		<${Fact} name="Owner">${saga.owner ?? html`<span class="faint">nobody</span>`}</${Fact}>
+	</dl>`;
 }
 
 function Banner({ data, at }) {
@@ -86,7 +85,7 @@ function Body({ tab, data, book, open, at }) {
 	switch (tab) {
 	case 'timeline': return html`<${Timeline} data=${data} at=${at} />`;
 	case 'graph': return html`<${Graph} data=${data} book=${book} open=${open} past=${Boolean(at)} />`;
-	case 'history': return html`<${History} data=${data} at=${at} />`;
+	case 'history': return html`<${History} data=${data} at=${at} open=${open} />`;
 	case 'messages': return html`<${Messages} data=${data} at=${at} />`;
 	case 'data': return html`<${Data} saga=${data.saga} />`;
 	case 'relations': return html`<${Relations} data=${data} />`;
@@ -126,11 +125,14 @@ export function Saga({ id, query }) {
 	return html`<div class="page wide saga-page">
 		<header class="saga-head"><div class="saga-title"><h1 tabindex="-1">${saga.key ?? saga.id}</h1>
 			<${Badge} status=${saga.status} />
+			${!at && saga.attention_detail &&
+				html`<a class="kind-link" href=${link(path('attention', saga.attention_detail.group))}
+				title=${`${saga.attention} — all sagas with this trouble`}><${Kind} kind=${saga.attention_detail.kind} /></a>`}
 			<span class="muted cut">${saga.saga}</span>
 			<div class="page-actions">${!at && html`<${SagaMenu} acts=${data.acts} open=${setAct} />`}</div></div>
 			<${Sentence} saga=${saga} since=${since} past=${Boolean(at)} book=${book} />
 			<${Facts} saga=${saga} /></header>
-		${at ? html`<${Banner} data=${data} at=${at} />` : html`<${Attention} saga=${saga} />`}
+		${at && html`<${Banner} data=${data} at=${at} />`}
 		<${Problem} error=${data.error ?? data.history.error} onRetry=${data.error ? data.reload : data.history.retry} />
 		${at && tab !== 'history' && html`<details class="changed-fold"><summary>What event ${at} changed</summary>
 			<${Changed} data=${data} at=${at} /></details>`}

@@ -22,6 +22,15 @@ function item(entry, act, open) {
 	};
 }
 
+/* Where nothing is allowed, the reasons alone, each once. */
+function items(entries, of, open) {
+	if (entries.some((entry) => entry.allowed))
+		return entries.map((entry) => item(entry, { act: entry.act, ...of }, open));
+	const whys = [...new Set(entries.map((entry) => entry.why))];
+	return entries.length ? [{ id: 'none', text: 'No act helps now', icon: 'dash', disabled: true,
+		why: whys.join('; ') }] : [];
+}
+
 const placed = (row, compensation) => ({ step: row.step, item: row.item, compensation });
 
 export function RowMenu({ row, open }) {
@@ -29,9 +38,8 @@ export function RowMenu({ row, open }) {
 	if (row.acts.length + row.undoActs.length === 0)
 		return null;
 	return html`<${Menu} label=${`Acts on ${name}`} groups=${[
-		{ title: `Undo of ${name}`, items: row.undoActs.map((entry) => item(entry, { act: entry.act, ...placed(row, true) },
-			open)) },
-		{ title: name, items: row.acts.map((entry) => item(entry, { act: entry.act, ...placed(row, false) }, open)) },
+		{ title: `Undo of ${name}`, items: items(row.undoActs, placed(row, true), open) },
+		{ title: name, items: items(row.acts, placed(row, false), open) },
 	]} />`;
 }
 

@@ -28,7 +28,7 @@ export function isWayBack(saga) {
 /* [tone, icon, word] of a status, where it is not the plain one. */
 function runShown(action) {
 	if (action.parked)
-		return action.status === 'outcome_unknown' ? ['doubt', 'question', 'parked, outcome unknown']
+		return action.status === 'outcome_unknown' ? ['doubt', 'question', 'parked, unknown']
 			: ['bad', 'pause', 'parked, failed'];
 	if (action.status === 'failed' && action.tolerated)
 		return ['off', 'cross', 'failed, tolerated'];

@@ -7,7 +7,7 @@ import { html, useEffect, useMemo, useRef } from '../h.js';
 import { Icon } from '../icons.js';
 import { JsonView } from '../json_view.js';
 import { setQuery, useQuery } from '../router.js';
-import { Empty, Skeleton } from '../ui.js';
+import { Button, Empty, Skeleton } from '../ui.js';
 import { actionLine, kindWord, stepsOf } from './definition.js';
 import { curve, layout, neighbour } from './graph.js';
 import { RowMenu, Suggested } from './acts_menu.js';
@@ -40,7 +40,7 @@ function Node({ node, step, chosen, first, onChoose, onKey, register }) {
 		row?.undo;
 	const words = [def.id, actionLine(def.action), ...lines, def.pivot ? 'point of no return' : '', def.undoNone ?
 		'cannot be undone' : ''].filter(Boolean).join(', ');
-	return html`<g class=${`g-node tone-${tone}${chosen ? ' chosen' : ''}${step && !row.begun ? ' idle' :
+	return html`<g class=${`g-node tone-${tone}${chosen ? ' chosen' : ''}${!step || !row.begun ? ' idle' :
 		''}${def.pivot ? ' pivot' : ''}`}
 		transform=${`translate(${node.x} ${node.y})`} role="button" tabindex=${chosen || first ? '0' : '-1'}
 			aria-pressed=${chosen ? 'true' : 'false'} aria-label=${words} data-step=${def.id}
@@ -56,7 +56,7 @@ function Node({ node, step, chosen, first, onChoose, onKey, register }) {
 		${def.when && html`<text class="g-flag" x=${node.w - 12} y="41" text-anchor="end">if</text>`}</g>`;
 }
 
-function Chosen({ def, step, open, past }) {
+function Chosen({ def, step, open, anew, past }) {
 	if (!def)
 		return html`<aside class="chosen g-chosen">
 			<p class="faint pad">Choose a step to see what it does and where it stands.</p></aside>`;
@@ -69,6 +69,8 @@ function Chosen({ def, step, open, past }) {
 			<dt>Waits for</dt><dd>${def.needs.join(', ') || 'nothing'}</dd>
 			${def.when && html`<dt>Only when</dt><dd><code>${def.when}</code></dd>`}
 			${def.tolerate && html`<dt>Failure</dt><dd>is tolerated</dd>`}</dl>
+		${anew && html`<p class="buttons"><${Button} kind="small" icon="retry"
+			onClick=${() => open({ act: 'retry', from: def.id })}>Begin anew from here</${Button}></p>`}
 		${step && (step.rows.length <= 20 ? step.rows : [worstOf(step)[1]]).map((row) =>
 			html`<div key=${row.item} class="g-row">
 			<p class="row wrap">${row.item !== null && html`<b class="num">[${row.item}]</b>`}<${Mark} ...${row.run}>
@@ -142,10 +144,13 @@ export function Graph({ data, book, open, past }) {
 		return html`<${Skeleton} rows=${8} />`;
 	if (steps.length === 0)
 		return html`<${Empty} icon="definitions" title="The definition has no steps." />`;
+	const def = steps.find((each) => each.id === chosen);
+	/* A saga on its way back can be turned round. */
+	const anew = !past && def && !def.onCompensated && ['compensating', 'compensation_failed'].includes(data.saga.status);
 	return html`<div class="with-chosen"><section class="panel graph-panel" aria-label="Graph">
 		<${GraphDrawing} steps=${steps} book=${book} chosen=${chosen} label="Steps and what they wait for"
 		onChoose=${(id) => setQuery({ step: id })} />
 		<${GraphTable} steps=${steps} book=${book} /></section>
-		<${Chosen} def=${steps.find((def) => def.id === chosen)} step=${book.steps.find((step) => step.id === chosen)}
+		<${Chosen} def=${def} anew=${anew} step=${book.steps.find((step) => step.id === chosen)}
 			open=${open} past=${past} /></div>`;
 }

@@ -12,6 +12,7 @@ import { Button, Copy, Problem, Skeleton } from '../ui.js';
 import { Virtual } from '../virtual.js';
 import { pathText, stateDiff } from './diff.js';
 import { fieldText, fields, filter, mark, say } from './history.js';
+import { isEnded } from './ledger.js';
 import { clock, day, duration } from './time.js';
 
 const LINE = 28, FIELD = 18, PAD = 10, JSON_LINES = 24;
@@ -43,12 +44,15 @@ export function Changed({ data, at }) {
 			<td class="was">${short(each.before)}</td><td class="is">${short(each.after)}</td></tr>`)}</tbody></table></div>`;
 }
 
-function Chosen({ data, at }) {
+function Chosen({ data, at, open }) {
 	const row = data.history.rows[at - 1];
+	const resettable = data.present && !isEnded(data.present) && at < data.head;
 	return html`<aside class="chosen" aria-label=${`Event ${at}`}>
 		<header class="panel-head"><h2>Event ${at}</h2>${row && html`<time class="num muted" datetime=${row.at}>
 			${day(Date.parse(row.at))} ${clock(Date.parse(row.at))}</time>`}</header>
-		<div class="chosen-main"><h3>What it changed</h3><${Changed} key=${at} data=${data} at=${at} />
+		<div class="chosen-main">${resettable && html`<p class="buttons"><${Button} kind="small" icon="left"
+			onClick=${() => open({ act: 'reset', to: at })}>Reset the saga to here</${Button}></p>`}
+		<h3>What it changed</h3><${Changed} key=${at} data=${data} at=${at} />
 		${row && html`<h3>As it is stored <${Copy} text=${JSON.stringify(row, null, 2)} label="Copy the row"><span></span>
 			</${Copy}></h3><${JsonView} key=${`json${at}`} value=${row} open=${3} label=${`Row ${at}`} />`}</div></aside>`;
 }
@@ -95,7 +99,7 @@ function useLines(history, query, mode) {
 	}, [history.version, query, mode]);
 }
 
-export function History({ data, at }) {
+export function History({ data, at, open }) {
 	const { history } = data;
 	const [query, setFilter] = useQuery('f');
 	const [mode, setMode] = useQuery('view', 'compact');
@@ -151,5 +155,5 @@ export function History({ data, at }) {
 		${fresh > 0 && !end && html`<div class="h-fresh"><button type="button" class="button small primary"
 			onClick=${() => handle.current?.toEnd()}>${fresh} new <${Icon} name="down" /></button></div>`}
 		</section>
-		${at && html`<${Chosen} data=${data} at=${at} />`}</div>`;
+		${at && html`<${Chosen} data=${data} at=${at} open=${open} />`}</div>`;
 }

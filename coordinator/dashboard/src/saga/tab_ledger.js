@@ -3,12 +3,12 @@
  * never change their order, and each has room for two lines on either side, so that what changes does
  * so in its place. Items of for_each are folded into their counts; what needs a person is unfolded.
  */
-import { Fragment, html, useMemo, useState } from '../h.js';
-import { countdown, duration, ms } from './time.js';
+import { Fragment, html, useState } from '../h.js';
+import { countdown, ms } from './time.js';
 import { useNow } from '../format.js';
 import { Icon } from '../icons.js';
-import { link, useQuery } from '../router.js';
-import { actionLine } from './definition.js';
+import { at as path, link } from '../router.js';
+import { Kind } from '../ui.js';
 import { RowMenu, Suggested } from './acts_menu.js';
 
 const PIECE = 50;
@@ -60,7 +60,7 @@ function Side({ row, which, action, open, past }) {
 			<${When} side=${side} past=${past} />${side.ambiguous && side.status !== 'outcome_unknown' &&
 				html`<span class="badge tone-doubt" title="an attempt may have taken effect without having been confirmed">
 					<${Icon} name="question" />in doubt</span>`}
-			<${Suggested} row=${row} side=${which} open=${open} /></div>
+			<${Suggested} row=${row} side=${which} open=${open} most=${side.word.length > 10 ? 1 : 3} /></div>
 		${quiet ? null : html`<${Line} side=${side} action=${action} />`}</div>`;
 }
 
@@ -168,6 +168,11 @@ export function Owed({ book, saga, open, past }) {
 					</span> failed</${Mark}>`}
 				<span class="num owed-n">${each.n}</span></li>`)}</ul>`}
 		<p class="owed-sum faint num">${book.undone} undone of ${book.undone + total}</p></section>
+	${!past && saga.attention && html`<section class="panel next" aria-labelledby="why-title"><header class="panel-head">
+		<h2 id="why-title">Concerns a person</h2>${saga.attention_detail &&
+			html`<${Kind} kind=${saga.attention_detail.kind} />`}</header>
+		<p class="concern">${saga.attention}</p>${saga.attention_detail && html`<p class="owed-sum">
+		<a href=${link(path('attention', saga.attention_detail.group))}>All sagas with this trouble</a></p>`}</section>`}
 	${book.next.length > 0 && html`<section class="panel next" aria-labelledby="next-title"><header class="panel-head">
 		<h2 id="next-title">Waits for a person</h2>
 		<span class="count num hot">${book.next.length}</span></header>
