@@ -511,8 +511,12 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	" count(*) FILTER (WHERE b.status = 'done') AS done,"
 	" count(*) FILTER (WHERE b.status = 'refused') AS refused,"
 	" count(*) FILTER (WHERE b.status = 'failed') AS failed"
-	" FROM items i JOIN batch_items b ON b.namespace = $1 AND b.batch_id = $2::uuid"
-	" AND b.saga_id = i.saga_id"
+	/* The first one from there on, so that it is one step of the primary key, whatever the planner
+	 * knows of the table: of an empty one, it would read the whole batch for each item. */
+	" FROM items i CROSS JOIN LATERAL (SELECT o.* FROM batch_items o"
+	" WHERE (o.namespace, o.batch_id, o.saga_id) >= ($1, $2::uuid, i.saga_id)"
+	" ORDER BY o.namespace, o.batch_id, o.saga_id LIMIT 1) b"
+	" WHERE b.namespace = $1 AND b.batch_id = $2::uuid AND b.saga_id = i.saga_id"
 	"), mine AS (UPDATE batches b SET act = $3, query = $4, by = $5, rate = $6::float8,"
 	" status = $7, created_at = $8::int8, updated_at = $9::int8, ended_at = $10::int8,"
 	" cursor = $11, runner = $12, runner_seen_at = $13::int8, revision = revision + 1,"
