@@ -222,11 +222,12 @@ int stream_read(struct stream *stream, char *data, size_t max)
 bool stream_park(struct stream *stream)
 {
 	struct streams *streams = stream->streams;
+	bool parked;
 
 	pthread_mutex_lock(&streams->lock);
-	stream->parked = unsent(stream) == 0 && !is_over(stream);
+	parked = stream->parked = unsent(stream) == 0 && !is_over(stream);
 	pthread_mutex_unlock(&streams->lock);
-	return stream->parked;
+	return parked; /* and not what it is by now */
 }
 
 /* The thread's side. */
