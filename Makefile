@@ -246,6 +246,11 @@ e2e: all $(TOOL_BIN) ## end to end, on the built binary (tests/e2e)
 browser: all ## the dashboard in a real Chromium (tests/browser); screenshots go to $(BUILD)/screenshots
 	$(Q)BUILD="$(BUILD)" CHROMIUM="$(CHROMIUM_FOUND)" tests/browser/run
 
+.PHONY: pictures
+pictures: all ## makes the pictures of README and docs from the running program
+	$(Q)coordinator/dashboard/install.sh tests/browser build/browser-packages
+	$(Q)BUILD="$(BUILD)" CHROMIUM="$(CHROMIUM_FOUND)" node docs/generate-pictures.mjs
+
 .PHONY: check
 check: deps deps-check ## all tests, with what they need installed; ends with "N passed, N failed"
 	$(Q)MAKE="$(MAKE)" tests/check

@@ -90,7 +90,8 @@ async function startShop() {
 			return;
 		}
 		response.writeHead(rule?.status ?? 200, { 'Content-Type': 'application/json' });
-		response.end(JSON.stringify(rule ? rule.body ?? { code: 'refused', message: 'the shop says no' } : { ok: true }));
+		response.end(JSON.stringify(rule ? rule.body ?? { code: 'refused', message: 'the shop says no' }
+			: { ok: true, id: `x-${calls.length}`, tracking: `T-${calls.length}` }));
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server, 'listening');
@@ -230,11 +231,15 @@ async function openPage(browser, base, { width = 1440, height, scheme = 'light',
 	return page;
 }
 
-/* Everything together: definitions (texts), and arguments of the server. */
-export async function start({ definitions = [ORDER], args = [] } = {}) {
+/*
+ * Everything together: definitions (texts), names of participants (all of them are the shop, each
+ * below its name when there are several), and arguments of the server.
+ */
+export async function start({ definitions = [ORDER], participants = ['shop'], args = [] } = {}) {
 	const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'skald-browser.'));
 	const shop = await startShop();
-	const skald = await startSkald(folder, ['--participant', `shop=${shop.url}`, ...args]);
+	const skald = await startSkald(folder, [...participants.flatMap((name) =>
+		['--participant', `${name}=${shop.url}${participants.length > 1 ? `/${name}` : ''}`]), ...args]);
 	const browser = await chromium.launch({
 		executablePath: browserPath(),
 		args: process.getuid() === 0 ? ['--no-sandbox'] : [],

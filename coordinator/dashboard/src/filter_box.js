@@ -10,10 +10,11 @@ import { ATTENTION, SAGA } from './words.js';
 
 const NAMES = [
 	['status:', 'running, compensating, …; several with a comma'],
-	['saga:', 'a definition; * stands for anything at its end'],
-	['key:', 'the business key, exactly'],
+	['saga:', 'a definition; * and ? are wild'],
+	['key:', 'the business key; * and ? are wild'],
 	['attention:', 'true: needs a person'],
 	['kind:', 'why it needs a person'],
+	['group:', 'of one reason under Attention'],
 	['step:', 'the step that is in trouble'],
 	['owner:', 'who takes care of it'],
 	['version:', 'of the definition'],

@@ -50,10 +50,10 @@ export const groupTarget = (group) => ({
 /* What went wrong, without the names that stand beside it already. */
 export function why(group) {
 	let text = group.message ?? '';
-	for (const known of [group.step, 'the compensation failed', group.code])
+	for (const known of [group.step, 'the compensation failed', 'parked', group.code])
 		if (known && text.startsWith(`${known}: `))
 			text = text.slice(known.length + 2);
-	return text;
+	return text.replace(/^answered with status (\d+): /, '$1: ');
 }
 
 export const Owed = ({ group }) => (group.acknowledged

@@ -15,8 +15,8 @@ import { Ago, Badge, Button, Empty, Key, Kind, Problem, Skeleton, useThrottled }
 
 const PAGE = 100;
 const REFRESH_MOST = 500;
-const SHORT_PAGES_MOST = 8;
-const REFRESH_MS = 1500;
+const SHORT_PAGES_MOST = 4;
+const REFRESH_MS = 2000;
 
 const COLUMNS = {
 	saga: { id: 'saga', title: 'Saga', cell: (row) => html`<a href=${link(at('sagas', row.id))}>${row.saga}</a>
@@ -37,11 +37,11 @@ const COLUMNS = {
 	started: { id: 'started', title: 'Started', class: 'w-8 num', cell: (row) => html`<${Ago} at=${row.started_at} bare />` },
 };
 
-/* Pages from `cursor` on until there are rows enough, or the end. */
-async function read(q, cursor, limit, signal) {
+/* Pages from `cursor` on until there are rows enough, or the end, or so many were short. */
+async function read(q, cursor, limit, signal, most = SHORT_PAGES_MOST) {
 	const rows = [];
 	let next = cursor;
-	for (let i = 0; i < SHORT_PAGES_MOST; i++) {
+	for (let i = 0; i < most; i++) {
 		const answer = await get('/sagas', { q, limit: Math.max(1, limit - rows.length), cursor: next }, { signal });
 		rows.push(...answer.sagas);
 		next = answer.next;
@@ -51,7 +51,10 @@ async function read(q, cursor, limit, signal) {
 	return { rows, next };
 }
 
-const EMPTY = { rows: null, next: null, error: null, loading: true, fresh: 0, gone: new Set(), changed: new Set() };
+/* dry: the server has looked far and found nothing; it goes on when it is asked to, and not by itself. */
+const EMPTY = {
+	rows: null, next: null, error: null, loading: true, dry: false, fresh: 0, gone: new Set(), changed: new Set(),
+};
 
 export function useSagaList(q) {
 	const [state, setState] = useState(EMPTY);
@@ -65,7 +68,7 @@ export function useSagaList(q) {
 		setState((before) => ({ ...before, loading: true, error: null }));
 		try {
 			const { rows, next } = await read(q, undefined, PAGE, mine.signal);
-			setState({ ...EMPTY, rows, next, loading: false });
+			setState({ ...EMPTY, rows, next, loading: false, dry: rows.length === 0 });
 		} catch (error) {
 			if (error.name !== 'AbortError')
 				setState((before) => ({ ...before, error, loading: false }));
@@ -82,7 +85,7 @@ export function useSagaList(q) {
 			setState((before) => {
 				const known = new Set(before.rows.map((row) => row.id));
 				return { ...before, rows: [...before.rows, ...page.rows.filter((row) => !known.has(row.id))],
-					next: page.next, loading: false };
+					next: page.next, loading: false, dry: page.rows.length === 0 };
 			});
 		} catch (error) {
 			if (error.name !== 'AbortError')
@@ -97,7 +100,7 @@ export function useSagaList(q) {
 			return;
 		try {
 			const limit = Math.min(REFRESH_MOST, Math.max(PAGE, shown.length));
-			const { rows, next } = await read(q, undefined, limit, mine.signal);
+			const { rows, next } = await read(q, undefined, limit, mine.signal, 1);
 			setState((before) => (before.rows === shown ? merge(before, rows, !next) : before));
 		} catch {
 			// The next change asks again; what is shown stays.
@@ -137,18 +140,18 @@ function merge(before, rows, whole) {
 export function SagaList({
 	list, label = 'Sagas', columns, selected, onSelect, keys = [], empty = 'No saga matches.', children,
 }) {
-	const { rows, next, error, loading, fresh, gone, changed, show, more } = list;
+	const { rows, next, error, loading, dry, fresh, gone, changed, show, more } = list;
 	const end = useRef(null);
 	const now = useRef(more);
 	now.current = more;
 	useEffect(() => {
-		if (!end.current)
+		if (!end.current || dry)
 			return undefined;
 		const observer = new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && now.current(),
 			{ rootMargin: '600px' });
 		observer.observe(end.current);
 		return () => observer.disconnect();
-	}, [rows?.length, next]);
+	}, [rows?.length, next, dry]);
 	// Of the list and not of its rows: there may be none yet.
 	useKeys([['r', 'Show what is new, or read again', show]], { title: 'The list' });
 	const news = fresh + gone.size;
@@ -162,6 +165,8 @@ export function SagaList({
 				onSelect=${onSelect} href=${(row) => link(at('sagas', row.id))}
 				mark=${(row) => (gone.has(row.id) ? 'gone' : changed.has(row.id) ? 'touched' : '')}
 				keys=${keys} />
+			${dry && next && html`<p class="list-end faint">${rows.length ? 'No more' : 'None'} so far; the server has
+				${' '}looked at many sagas, and can look further back.</p>`}
 			<div ref=${end}><${More} next=${next} loading=${loading} onMore=${more} shown=${count(rows.length)} what="sagas" /></div>`}
 	</div>`;
 }
