@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, startProxy, until } from './lib.mjs';
+import { ORDER, start, startProxy, until } from './lib.mjs';
 
 let world, proxy;
 before(async () => {
@@ -75,5 +75,29 @@ test('numbers on Now follow what happens', async () => {
 	await page.getByText('1 saga needs a person').waitFor();
 	assert.match(await page.title(), /^\(1\)/);
 	world.shop.recover();
+	await page.end();
+});
+
+test('a namespace is in the address, and stays there', async () => {
+	const answer = await fetch(`${world.url}/v1/definitions`, {
+		method: 'POST', headers: { 'Content-Type': 'application/yaml', 'Skald-Namespace': 'other' }, body: ORDER,
+	});
+	assert.ok(answer.ok, await answer.text());
+	const start = (id) => fetch(`${world.url}/v1/sagas`, {
+		method: 'POST', headers: { 'Content-Type': 'application/json', 'Skald-Namespace': 'other' },
+		body: JSON.stringify({ saga: 'order', input: { id } }),
+	});
+	await start('theirs');
+	const page = await world.page();
+	await page.goto('/ui/?namespace=other');
+	await until(async () => (await page.locator('.side .live').innerText()) === 'Live', 'the line to be live');
+	await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Sagas' }).click();
+	await page.getByText('theirs', { exact: true }).waitFor();
+	assert.equal(await page.locator('tbody tr[data-row]').count(), 1, 'sagas of another namespace are shown');
+	await start('theirs too');
+	await page.getByRole('button', { name: /1 new or changed/ }).waitFor();
+	await page.keyboard.press('r');
+	await page.getByText('theirs too', { exact: true }).waitFor();
+	assert.equal(new URL(page.url()).searchParams.get('namespace'), 'other');
 	await page.end();
 });

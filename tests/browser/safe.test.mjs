@@ -81,7 +81,7 @@ test('an address is no way in', async () => {
 	const page = await world.page({ allow: [/status of 40[04]/] });
 	for (const address of [`/ui/sagas?q=${encodeURIComponent(TRAP)}`, `/ui/attention?kind=${encodeURIComponent(ATTACKS[1])}`,
 		`/ui/sagas?sel=${encodeURIComponent(ATTACKS[0])}`, `/ui/attention/${encodeURIComponent(ATTACKS[0])}`,
-		`/ui/batches/${encodeURIComponent(ATTACKS[1])}`, `/ui/sagas?q=status:completed&ns=${encodeURIComponent(ATTACKS[0])}`]) {
+		`/ui/batches/${encodeURIComponent(ATTACKS[1])}`, `/ui/sagas?q=status:completed&namespace=${encodeURIComponent(ATTACKS[0])}`]) {
 		await shown(page, address);
 		assert.equal(await page.evaluate(() => window.hit), undefined, address);
 	}

@@ -16,7 +16,7 @@ export class ApiError extends Error {
 	}
 }
 
-export const namespace = () => route().query.get('ns') || 'default';
+export const namespace = () => route().query.get('namespace') || 'default';
 
 /* The address of a path with its arguments; those that are empty are left out. */
 export function address(path, args = {}) {

@@ -114,7 +114,7 @@ export function App() {
 					aria-label="Keyboard" title="Keyboard (?)" onClick=${() => setHelp(true)}
 					><${Icon} name="keyboard" /></button></div></div></div>
 		<main id="main" class="main" ref=${main} tabindex="-1">
-			${found ? html`<${found.page} key=${path} ...${found.args} parts=${parts} query=${query} />`
+			${found ? html`<${found.page} key=${`${namespace()} ${path}`} ...${found.args} parts=${parts} query=${query} />`
 				: html`<${Page} title="No such page"><${Empty} icon="question" title="There is nothing at this address.">
 					<a href=${link('/')}>Go to the beginning</a></${Empty}></${Page}>`}</main>
 		<${Toasts} />

@@ -10,7 +10,6 @@
  * asked for every few seconds instead.
  */
 import { address, get, namespace } from './api.js';
-import { route } from './router.js';
 import { store } from './store.js';
 
 const RETRY_FIRST_MS = 1000;
@@ -102,7 +101,7 @@ export function startLive(watchRoute) {
 	const follow = () => (document.hidden ? disconnect() : connect());
 	document.addEventListener('visibilitychange', follow);
 	watchRoute(() => {
-		if (!document.hidden && (route().query.get('ns') || 'default') !== openFor)
+		if (!document.hidden && namespace() !== openFor)
 			connect();
 	});
 	follow();

@@ -37,9 +37,9 @@ export const watchRoute = (watcher) => place.watch(watcher);
 
 /* The namespace stays with every address. */
 function withNamespace(url) {
-	const ns = place.get().query.get('ns');
-	if (ns && !url.searchParams.has('ns'))
-		url.searchParams.set('ns', ns);
+	const ns = place.get().query.get('namespace');
+	if (ns && !url.searchParams.has('namespace'))
+		url.searchParams.set('namespace', ns);
 	return url.pathname + url.search;
 }
 
