@@ -159,6 +159,10 @@ static int step_of(const struct saga_state *state, const struct delivery *delive
 			continue;
 		if (has_items != (delivery->item >= 0))
 			return -2;
+		/* To a run that is over: it is recorded, whatever there is of the next one. */
+		if (delivery->kind == DELIVERY_REPLY &&
+			(delivery->run > 1 ? delivery->run : 1) < saga_state_run(state, i))
+			return i;
 		return delivery->item < state->steps[i].n_actions && state->steps[i].n_actions > 0 ? i : -2;
 	}
 	return -2;

@@ -230,11 +230,12 @@ static void judge_order(struct sim *sim, const struct resource *first)
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, first->saga_id);
 	const struct resource *later;
 
-	if (!saga->compensating || !first->undone_at || first->old ||
+	if (!saga->compensating || !first->undone_at || first->old || first->undo_by_hand ||
 		oracle_action(saga, first->step, first->item)->tolerated)
 		return;
 	for (later = sim->resources; later; later = later->next) {
 		if (strcmp(later->saga_id, first->saga_id) != 0 || !later->undone_at || later->old ||
+			later->undo_by_hand ||
 			!step_def_has_ancestor(&saga->def->steps[later->step], first->step))
 			continue;
 		sim->options.coverage->undos_checked++;

@@ -69,6 +69,8 @@ static void take_word(struct sim *sim, struct oracle_saga *saga, const struct ev
 		resource->by_hand = true;
 	if (done)
 		resource->standing = event->side == SIDE_DO;
+	/* When the participant is told of its undo then no longer matters. */
+	resource->undo_by_hand |= event->side == SIDE_UNDO && kind != ACT_STEP_RETRY;
 	sim_trace(sim, "  by hand: %s%s", event->name, resource->by_hand ? ", and that is not so" : "");
 }
 
@@ -316,8 +318,11 @@ static struct oracle_saga *some_saga(struct sim *sim)
 	struct oracle_saga *saga, *found = NULL;
 	int64_t n = 0;
 
+	bool ended = rng_percent(&sim->rng_operator, 5);
+
 	for (saga = sim->oracle.first; saga; saga = saga->next)
-		if (saga->acts < SIM_ACTS_OF_SAGA && rng_below(&sim->rng_operator, ++n) == 0)
+		if (saga->acts < SIM_ACTS_OF_SAGA && (ended || !saga->ended) &&
+			rng_below(&sim->rng_operator, ++n) == 0)
 			found = saga;
 	return found;
 }
@@ -352,8 +357,14 @@ static void act(struct sim *sim, struct oracle_saga *saga, bool allowed_only)
 	} else {
 		choice = anything(sim, saga);
 	}
-	/* Ends are rare, or there would be nothing left to act on. */
+	/* It may turn round. */
+	if (saga->fold->failing && rng_percent(rng, 30))
+		choice = (struct choice){rng_percent(rng, 60) ? ACT_RETRY : ACT_RESET, -1, -1, SIDE_DO};
+	/* Ends are rare, or there would be nothing left to act on; and words change nothing. */
 	if (choice.kind == ACT_TERMINATE && !rng_percent(rng, 10))
+		return;
+	if ((choice.kind == ACT_NOTE || choice.kind == ACT_OWNER || choice.kind == ACT_SIGNAL) &&
+		!rng_percent(rng, 15))
 		return;
 	told = act_new(sim, saga, choice);
 	if (!told)

@@ -123,6 +123,7 @@ struct resource {
 	bool standing;
 	bool old;          /* of a run that is over: its step was begun anew */
 	bool excused;      /* … and it may stand all the same */
+	bool undo_by_hand; /* a person had a say about its undo */
 	bool by_hand;      /* what a person said of it is not so: nothing is demanded of it */
 	wall_ms undone_at; /* when an undo was first answered; 0: never */
 	uint64_t undo_order;

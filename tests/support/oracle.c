@@ -250,7 +250,7 @@ static void look_awaited(struct look *look)
 
 	EXPECT(look, id != NULL, "S17 an await ends without an event");
 	EXPECT(look, !json_object_get(look->saga->used, id ? id : ""), "S17 an event ends two awaits");
-	json_object_set_new(look->saga->used, id ? id : "", json_true());
+	json_object_set_new(look->saga->used, id ? id : "", json_integer(look->event->step));
 }
 
 static void look_step_completed(struct look *look)
@@ -311,7 +311,9 @@ static void look_step_failed(struct look *look)
 	action->ambiguous = look->event->ambiguous;
 	action->tolerated = look->event->tolerated;
 	action->settle_at = look->event->settle_at;
-	if (!oracle_by_hand(look->saga, look->event))
+	if (oracle_by_hand(look->saga, look->event))
+		action->maybe_sent = false; /* without effect, as a person says */
+	else
 		look_ambiguity(look);
 	if (look->event->step == look->saga->def->pivot && !action->ambiguous && !action->tolerated) {
 		look->saga->pivot_closed = false;

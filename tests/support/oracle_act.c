@@ -40,7 +40,9 @@ static void edit(struct oracle *oracle, struct oracle_saga *saga, const struct e
 	char **request = undo ? &action->undo_request : &action->request;
 	struct buf text;
 
-	if (!undo && action->maybe_sent && !action->probed)
+	/* Of commands these books are more careful than they must be: see note_earlier. */
+	if (!undo && action->maybe_sent && !action->probed &&
+		saga->def->steps[event->step].act.kind == ACTION_HTTP)
 		fail(oracle, saga, event, "S10 edited while an attempt may have taken effect");
 	if (*key)
 		json_object_set_new(saga->old_keys, *key, json_true());
@@ -164,6 +166,20 @@ static void check_forgotten(struct oracle *oracle, struct oracle_saga *saga,
 	(void)event;
 }
 
+/* An await that begins anew may end with the event that it ended with. */
+static void forget_used(struct oracle_saga *saga, int step)
+{
+	const char *id;
+	json_t *by;
+	void *next;
+
+	json_object_foreach_safe(saga->used, next, id, by)
+	{
+		if (json_integer_value(by) == step)
+			json_object_del(saga->used, id);
+	}
+}
+
 static void forget_step(struct oracle *oracle, struct oracle_saga *saga, const struct event *event,
 						int step)
 {
@@ -171,6 +187,7 @@ static void forget_step(struct oracle *oracle, struct oracle_saga *saga, const s
 	int i;
 
 	check_forgotten(oracle, saga, event, step);
+	forget_used(saga, step);
 	for (i = 0; i < st->n; i++)
 		oracle_action_clear(saga, &st->actions[i]);
 	free(st->actions);
