@@ -270,6 +270,8 @@ static void feed_row(struct turn *turn, struct delivery *delivery)
 	int result = 0;
 
 	if (map_get(&turn->inbox.known, delivery->inbox_id) || turn->draining) {
+		/* Who stops feeds nothing more, so nothing is proved either. */
+		turn->inbox.incomplete |= turn->draining;
 		delivery_free(delivery);
 		return;
 	}

@@ -201,7 +201,8 @@ static void note_undone(struct sim *sim, const struct flight *flight)
 {
 	struct resource *resource = service_resource(sim, thing_of(flight->copy.command.request));
 
-	if (!is_undo(flight) || resource->undone_at)
+	/* Also when its probe says so: a repeated call may arrive much later. */
+	if ((!is_undo(flight) && flight->copy.command.kind != CALL_PROBE_UNDO) || resource->undone_at)
 		return;
 	resource->undone_at = sim->world.now;
 	resource->undo_order = ++sim->undo_order;

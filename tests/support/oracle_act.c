@@ -70,7 +70,7 @@ static void retry_step(struct oracle *oracle, struct oracle_saga *saga, const st
 		return;
 	}
 	/* What was parked before it was ever sent is scheduled once more. */
-	if (action->parked && !action->key && !event->request) {
+	if (action->parked && !action->request) {
 		oracle_action_clear(saga, action);
 		saga->steps[event->step].begun = false;
 		return;
