@@ -179,7 +179,6 @@ static int missing(const char *what, const char *name, uint64_t n)
 /* Nothing of this version makes a saga `failed`. */
 static int check_coverage(const struct coverage *coverage)
 {
-	static const enum act_kind told[] = {ACT_PAUSE, ACT_RESUME, ACT_NOTE, ACT_OWNER};
 	int i, bad = 0;
 
 	for (i = 0; i < SIM_FAULT_COUNT; i++)
@@ -193,12 +192,14 @@ static int check_coverage(const struct coverage *coverage)
 	for (i = 0; i < STEP_STATUS_COUNT; i++)
 		bad += missing("step", step_status_text(i), coverage->step_status[i]);
 	for (i = 0; i < COMP_STATUS_COUNT; i++)
-		if (i != COMP_RESOLVED)
-			bad += missing("compensation", comp_status_text(i), coverage->comp_status[i]);
+		bad += missing("compensation", comp_status_text(i), coverage->comp_status[i]);
 	/* A cancel and an end have events of their own. */
-	for (i = 0; i < (int)ARRAY_SIZE(told); i++)
-		bad += missing("act", act_kind_text(told[i]), coverage->acts[told[i]]);
+	for (i = 0; i < ACT_KIND_COUNT; i++)
+		if (i != ACT_CANCEL && i != ACT_TERMINATE)
+			bad += missing(act_is_of_step(i) ? "act on a step" : "act", act_kind_text(i),
+						   coverage->acts[i]);
 	bad += missing("act", "that is refused", coverage->acts_refused);
+	bad += missing("step", "that begins anew", coverage->begun_anew);
 	bad += missing("transition", "parked", coverage->parked);
 	bad += missing("crash", "during recovery", coverage->crashes_in_recovery);
 	bad += missing("check", "order of undos", coverage->undos_checked);
