@@ -93,7 +93,7 @@ void batch_call_failed(enum batch_act_end end, const char *error, struct batch_a
 {
 	act->end = end;
 	free(act->error);
-	act->error = xstrndup(error, ERROR_MAX_BYTES);
+	act->error = xstrndup(error, strnlen(error, ERROR_MAX_BYTES));
 }
 
 static void done(struct batch_act *act, const char *effect, int64_t seq)
