@@ -91,9 +91,11 @@ int batch_call_request(const struct batch_task *task, const char *saga_id, struc
 
 void batch_call_failed(enum batch_act_end end, const char *error, struct batch_act *act)
 {
+	size_t len = strlen(error);
+
 	act->end = end;
 	free(act->error);
-	act->error = xstrndup(error, strnlen(error, ERROR_MAX_BYTES));
+	act->error = xstrndup(error, len < ERROR_MAX_BYTES ? len : ERROR_MAX_BYTES);
 }
 
 static void done(struct batch_act *act, const char *effect, int64_t seq)
