@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sagas/decide_priv.h"
+
 bool saga_act_is_known(const struct saga_state *state, const char *id)
 {
 	int i;
@@ -93,9 +95,32 @@ static int signal_allowed(const struct saga_state *state, const struct act *act,
 	return 0;
 }
 
+/* The last fifth of a history is for its way to an end, which remarks must not use up. */
+static int room_allowed(const struct saga_state *state, const struct act *act, struct err *err)
+{
+	bool near_full = state->n_events >= HISTORY_MAX_EVENTS / 5 * 4 ||
+					 state->history_bytes >= HISTORY_MAX_BYTES / 5 * 4;
+	bool full = state->n_events >= HISTORY_MAX_EVENTS || state->history_bytes >= HISTORY_MAX_BYTES;
+	bool anew = act->kind == ACT_RESET || (act->kind == ACT_RETRY && act->step);
+	bool remark = act->kind == ACT_NOTE || act->kind == ACT_OWNER || act->kind == ACT_SIGNAL ||
+				  act->kind == ACT_PAUSE;
+
+	if (near_full && anew)
+		return err_set(err, ERR_CONFLICT,
+					   "the history has reached 80 %% of its limit, so nothing can begin anew");
+	if (full && remark)
+		return err_set(err, ERR_LIMIT, "the history is full: %lld events",
+					   (long long)state->n_events);
+	return 0;
+}
+
 int saga_act_allowed(const struct saga_state *state, const struct act *act, wall_ms now,
 					 struct err *err)
 {
+	int r = room_allowed(state, act, err);
+
+	if (r < 0)
+		return r;
 	if (act->kind != ACT_NOTE && act->kind != ACT_OWNER && saga_status_is_terminal(state->status))
 		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
 					   saga_status_text(state->status));

@@ -124,22 +124,6 @@ static int check_undo(struct ctx *ctx, struct target target, struct told *told,
 					  why);
 }
 
-static int complete(struct ctx *ctx, struct target target, const struct act *act, struct err *err)
-{
-	CLEANUP(told_release) struct told told;
-	int r = told_init(&told, ctx, target, act, err);
-
-	if (r == 0)
-		r = check_undo(ctx, target, &told, act, err);
-	if (r < 0)
-		return r;
-	taken(ctx, act, target);
-	ctx->by = who(act);
-	decide__completed(ctx, target.step, target.item, told.output, &told.env);
-	ctx->by = NULL;
-	return 0;
-}
-
 /* Until when it may still take effect, although nobody waits for it any more. */
 static wall_ms settles(struct ctx *ctx, struct target target)
 {
@@ -151,6 +135,32 @@ static wall_ms settles(struct ctx *ctx, struct target target)
 	if (decide__action_def(ctx, target)->kind == ACTION_COMMAND)
 		return decide__later(at, decide__command_settles(ctx, target));
 	return at;
+}
+
+static int complete(struct ctx *ctx, struct target target, const struct act *act, struct err *err)
+{
+	bool ambiguous =
+		saga_exec_is_ambiguous(decide__exec(ctx, target), decide__action_def(ctx, target)->kind);
+	CLEANUP(told_release) struct told told;
+	struct event event;
+	int r = told_init(&told, ctx, target, act, err);
+
+	if (r == 0)
+		r = check_undo(ctx, target, &told, act, err);
+	if (r < 0)
+		return r;
+	event = decide__event(EV_STEP_COMPLETED, target.step, target.item);
+	event.value = jval_ref(told.output);
+	/* By other means; what was sent may still take effect beside them, and is undone after that. */
+	event.ambiguous = ambiguous && act->kind == ACT_STEP_COMPLETE;
+	event.settle_at = event.ambiguous ? settles(ctx, target) : 0;
+	taken(ctx, act, target);
+	ctx->by = who(act);
+	decide__emit(ctx, &event);
+	ctx->by = NULL;
+	told.env.output = told.output;
+	decide__arm(ctx, target.step, target.item, &told.env);
+	return 0;
 }
 
 static int skip(struct ctx *ctx, struct target target, const struct act *act, struct err *err)

@@ -27,14 +27,23 @@ static void note_late_success(struct ctx *ctx, struct target target)
 	bool undone = action->comp >= COMP_RUNNING;
 	bool kept = action->run.status == EXEC_FAILED && action->comp == COMP_NOT_ARMED &&
 				state->def->steps[target.step].undo_kind != UNDO_NONE;
+	const char *when = NULL;
 	struct event event;
 
-	if (action->late_success || action->run.status == EXEC_DONE || (!undone && !kept))
+	/* What has just completed is answered twice; but a person may have settled it meanwhile. */
+	if (action->run.status == EXEC_DONE)
+		when = action->skipped  ? "a person had skipped it"
+			   : action->beside ? "a person had completed it by other means"
+								: NULL;
+	else if (undone)
+		when = "its compensation had begun";
+	else if (kept)
+		when = "it had failed, and it is not undone";
+	if (action->late_success || !when)
 		return;
 	event = decide__event(EV_SAGA_ATTENTION, target.step, target.item);
 	event.reason =
-		xasprintf("%s: a success arrived after %s", state->def->steps[target.step].id,
-				  undone ? "its compensation had begun" : "it had failed, and it is not undone");
+		xasprintf("%s: a success arrived after %s", state->def->steps[target.step].id, when);
 	decide__emit(ctx, &event);
 }
 

@@ -26,7 +26,8 @@ enum { EVENT_VERSION = 1 };
 	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */        \
 	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await      \
 												value={cluster, topic, expect} */                  \
-	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited */          \
+	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited;            \
+												by a person: ambiguous settle_at */                \
 	X(EV_STEP_FAILED, 4, "StepFailed") /* code message outcome ambiguous tolerated settle_at */    \
 	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                   \
 	  "StepAttemptFailed")               /* outcome code message due_at of the next */             \

@@ -259,7 +259,8 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 	step->begun = true;
 	exec_attempts(&action->run, event);
 	state__exec_end(&action->run, EXEC_DONE);
-	action->run.settle_at = 0;
+	action->run.settle_at = event->settle_at;
+	action->beside = event->ambiguous;
 	state__set_jval(&action->output, event->value);
 	state__set_string(&action->event_id, event->id);
 	if (!def->for_each && !def->repeat_until)

@@ -76,6 +76,7 @@ struct action_state {
 	enum comp_status comp;
 	bool tolerated;    /* run ended badly, and the saga goes on */
 	bool skipped;      /* DONE, because a person said that it is not needed */
+	bool beside;       /* DONE by other means, while an attempt may still have taken effect */
 	bool late_success; /* one came that nobody waited for any more, and a person was told */
 	char *event_id;    /* of the record that ended an await of Kafka */
 	struct jval *output;

@@ -144,6 +144,89 @@ START_TEST(test_decide_act__notes_and_owners_are_taken_after_the_end)
 }
 END_TEST
 
+static const char doubt[] =
+	"saga: doubt\n"
+	"steps:\n"
+	"  - {id: a, command: {to: svc, type: A}, timeout: 1m, compensate: {command: {to: svc, type: "
+	"UnA}}}\n"
+	"  - {id: b, await: {after: 1h}}\n";
+
+/* What a person did by other means stands, and what was sent may stand beside it. */
+START_TEST(test_decide_act__what_may_come_beside_is_undone_after_it)
+{
+	struct play play;
+
+	play_begin(&play, doubt, "{}", false);
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"complete\",\"step\":\"a\"}"), 0);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"cancel\"}"), 0);
+	ck_assert_uint_eq(play.decision.n_commands, 0);
+	ck_assert_int_eq(saga_state_next_due(play.state), PLAY_STARTS_AT + 120000);
+	play_wait(&play, 119999);
+	ck_assert_uint_eq(play.decision.n_commands, 0);
+	play_wait(&play, 1);
+	ck_assert_uint_eq(play.decision.n_commands, 1);
+	ck_assert_int_eq(play.decision.commands[0].kind, CALL_UNDO);
+	play_reply(&play, 0, -1, CALL_DO, 0, OUTCOME_SUCCESS, NULL, NULL, NULL);
+	ck_assert_ptr_nonnull(strstr(saga_state_attention(play.state), "completed it by other means"));
+	play_end(&play);
+}
+END_TEST
+
+/* That it happened is not by other means: its reply is no news, and nothing waits for it. */
+START_TEST(test_decide_act__what_happened_is_undone_at_once)
+{
+	struct play play;
+
+	play_begin(&play, doubt, "{}", false);
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	play_reply(&play, 0, -1, CALL_DO, 0, OUTCOME_ONGOING, NULL, NULL, NULL);
+	ck_assert_int_eq(
+		play_act(&play, "{\"act\":\"resolve\",\"step\":\"a\",\"outcome\":\"happened\"}"), 0);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"cancel\"}"), 0);
+	ck_assert_uint_eq(play.decision.n_commands, 1);
+	play_reply(&play, 0, -1, CALL_DO, 0, OUTCOME_SUCCESS, NULL, NULL, NULL);
+	ck_assert_ptr_null(saga_state_attention(play.state));
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_decide_act__a_success_of_what_was_skipped_calls_a_person)
+{
+	struct play play;
+
+	play_begin(&play, doubt, "{}", false);
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"skip\",\"step\":\"a\"}"), 0);
+	play_reply(&play, 0, -1, CALL_DO, 0, OUTCOME_SUCCESS, NULL, NULL, NULL);
+	ck_assert_ptr_nonnull(strstr(saga_state_attention(play.state), "a person had skipped it"));
+	play_end(&play);
+}
+END_TEST
+
+/* Whatever people remark, the saga can still come to its end. */
+START_TEST(test_decide_act__remarks_leave_room_for_the_end)
+{
+	struct play play;
+
+	play_begin(&play, two, "{}", false);
+	play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+	play_answer(&play, 1, -1, CALL_DO, 422, NULL);
+	play.state->n_events = play.fold->n_events = 40000;
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"retry\",\"from\":\"b\"}"), ERR_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(play.err.text, "80 % of its limit"));
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"note\",\"reason\":\"x\"}"), 0);
+	play.state->n_events = play.fold->n_events = 50000;
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"note\",\"reason\":\"x\"}"), ERR_LIMIT);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"pause\"}"), ERR_LIMIT);
+	play_answer(&play, 0, -1, CALL_UNDO, 403, NULL);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"complete\",\"step\":\"a\",\"compensation\":true}"),
+					 0);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("decide_act");
@@ -157,6 +240,10 @@ int main(void)
 	tcase_add_test(tc, test_decide_act__a_paused_saga_is_undone_when_it_is_resumed);
 	tcase_add_test(tc, test_decide_act__an_act_told_again_changes_nothing);
 	tcase_add_test(tc, test_decide_act__notes_and_owners_are_taken_after_the_end);
+	tcase_add_test(tc, test_decide_act__what_may_come_beside_is_undone_after_it);
+	tcase_add_test(tc, test_decide_act__what_happened_is_undone_at_once);
+	tcase_add_test(tc, test_decide_act__a_success_of_what_was_skipped_calls_a_person);
+	tcase_add_test(tc, test_decide_act__remarks_leave_room_for_the_end);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
