@@ -22,9 +22,9 @@
 	" runner, runner_seen_at, revision, pending, done, refused, failed"
 
 #define STORE_SQLITE_OPERATOR_WRITES(X)                                                            \
-	X(W_COUNT_ADD, "INSERT INTO saga_counts (namespace, definition, version, status, n)"           \
+	X(W_COUNT_ADD, "INSERT INTO definition_counts (namespace, definition, version, status, n)"     \
 				   " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET n = n + excluded.n")    \
-	X(W_COUNTS_EMPTY, "DELETE FROM saga_counts WHERE n = 0")                                       \
+	X(W_COUNTS_EMPTY, "DELETE FROM definition_counts WHERE n = 0")                                 \
 	X(W_RATE_ADD,                                                                                  \
 	  "INSERT INTO rates (at, namespace, started, completed, compensated, failed, terminated,"     \
 	  " attention) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET"              \
@@ -87,12 +87,12 @@
 	X(W_BATCH_DELETE, "DELETE FROM batches WHERE namespace = ?1 AND id = ?2")
 
 #define STORE_SQLITE_OPERATOR_READS(X)                                                             \
-	X(R_COUNTS, "SELECT status, sum(n) FROM saga_counts"                                           \
+	X(R_COUNTS, "SELECT status, sum(n) FROM definition_counts"                                     \
 				" WHERE namespace = ?1 GROUP BY status")                                           \
-	X(R_COUNTS_ALL, "SELECT status, sum(n) FROM saga_counts GROUP BY status")                      \
-	X(R_DEFINITION_COUNTS, "SELECT definition, version, status, n FROM saga_counts"                \
+	X(R_COUNTS_ALL, "SELECT status, sum(n) FROM definition_counts GROUP BY status")                \
+	X(R_DEFINITION_COUNTS, "SELECT definition, version, status, n FROM definition_counts"          \
 						   " WHERE namespace = ?1 AND n <> 0")                                     \
-	X(R_DEFINITION_COUNTS_OF, "SELECT definition, version, status, n FROM saga_counts"             \
+	X(R_DEFINITION_COUNTS_OF, "SELECT definition, version, status, n FROM definition_counts"       \
 							  " WHERE namespace = ?1 AND definition = ?2 AND n <> 0")              \
 	X(R_GROUPS, "SELECT " STORE_SQLITE_GROUP_COLUMNS " FROM attention_groups"                      \
 				" INDEXED BY attention_groups_of WHERE namespace = ?1 AND n > 0"                   \
@@ -127,7 +127,8 @@
 	  " WHERE namespace = ?1 AND batch_id = ?2 AND status = ?4 AND saga_id > ?3"                   \
 	  " ORDER BY saga_id LIMIT ?5")
 
-/* What a transaction adds to saga_counts, for one version; entries are kept for the next one. */
+/* What a transaction adds to definition_counts, for one version; entries are kept for the next one.
+ */
 struct store_sqlite_count {
 	char ns[NAMESPACE_MAX_BYTES + 1];
 	char *definition;

@@ -86,7 +86,7 @@ enum {
 					" (namespace, name, version, hash, deployed_at, doc, source)"                  \
 					" SELECT ?1, ?2, coalesce(max(version), 0) + 1, ?3, ?4, ?5, ?6"                \
 					" FROM definitions WHERE namespace = ?1 AND name = ?2 RETURNING version")      \
-	X(W_RETAIN_NAMESPACE, "SELECT min(namespace) FROM saga_counts WHERE namespace > ?1")           \
+	X(W_RETAIN_NAMESPACE, "SELECT min(namespace) FROM definition_counts WHERE namespace > ?1")     \
 	X(W_RETAIN_FIND, "SELECT id, definition, key, status, ended_at < ?4, version,"                 \
 					 " attention_group FROM sagas"                                                 \
 					 " WHERE namespace = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?5")         \

@@ -35,9 +35,10 @@ CREATE INDEX sagas_attention_group ON sagas (namespace, attention_group, id)
 	WHERE attention_group IS NOT NULL;
 CREATE INDEX sagas_owner ON sagas (namespace, owner, id) WHERE owner IS NOT NULL;
 
--- How many sagas of each version have each status; takes the place of the counts by status alone.
+-- How many sagas of each version have each status; takes the place of the counts by
+-- status alone.
 DROP TABLE saga_counts;
-CREATE TABLE saga_counts (
+CREATE TABLE definition_counts (
 	namespace  TEXT NOT NULL,
 	definition TEXT NOT NULL,
 	version    INTEGER NOT NULL,
@@ -45,7 +46,7 @@ CREATE TABLE saga_counts (
 	n          INTEGER NOT NULL,
 	PRIMARY KEY (namespace, definition, version, status)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO saga_counts
+INSERT INTO definition_counts
 	SELECT namespace, definition, version, status, count(*) FROM sagas GROUP BY 1, 2, 3, 4;
 
 -- The sagas that concern a person for one reason, and what persons said about them.
