@@ -262,9 +262,9 @@ int cmd_batch_start(struct cli *cli)
 	struct client client;
 	int r;
 
+	buf_init(&body, 0);
 	if (!cli_option(cli, "query"))
 		return cli_fail(CLI_USAGE, "--query says which sagas; see `skald saga list --help`");
-	buf_init(&body, 0);
 	r = start_body(cli, &body);
 	if (!r)
 		r = client_open(cli, &client);

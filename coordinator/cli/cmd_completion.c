@@ -177,7 +177,8 @@ static void print_words(const char *group)
 static void bash_words(const char *words, int len)
 {
 	if (*words == '@')
-		printf("words=$(skald completion values %.*s \"$saga\" 2> /dev/null)", len - 1, words + 1);
+		printf("words=$(skald completion values -- %.*s \"$saga\" 2> /dev/null)", len - 1,
+			   words + 1);
 	else
 		printf("words=\"%.*s\"", len, words);
 }
@@ -281,7 +282,7 @@ static void zsh(void)
 static void fish_words(const char *words, int len)
 {
 	if (*words == '@')
-		printf("(skald completion values %.*s (__skald_saga) 2> /dev/null)", len - 1, words + 1);
+		printf("(skald completion values -- %.*s (__skald_saga) 2> /dev/null)", len - 1, words + 1);
 	else
 		printf("%.*s", len, words);
 }
