@@ -5,6 +5,7 @@
 
 #include "coordinator/problem.h"
 #include "sagas/act.h"
+#include "sagas/base/text.h"
 #include "sagas/json_text.h"
 
 enum {
@@ -96,6 +97,8 @@ void batch_call_failed(enum batch_act_end end, const char *error, struct batch_a
 	act->end = end;
 	free(act->error);
 	act->error = xstrndup(error, len < ERROR_MAX_BYTES ? len : ERROR_MAX_BYTES);
+	/* Cut within a character, here or before, it is nothing that every store takes. */
+	text_clean_utf8(act->error);
 }
 
 static void done(struct batch_act *act, const char *effect, int64_t seq)

@@ -7,6 +7,7 @@
 
 #include "coordinator/batch_call.h"
 #include "sagas/act.h"
+#include "sagas/base/text.h"
 #include "sagas/json_text.h"
 
 #define SAGA "0198c0de-7a31-7abc-bf11-223344556677"
@@ -185,6 +186,24 @@ START_TEST(test_batch_call__reads_what_the_engine_answers)
 }
 END_TEST
 
+/* Texts of errors have a fixed size, and a store refuses what is no UTF-8. */
+START_TEST(test_batch_call__cuts_no_character)
+{
+	struct batch_act act = {0};
+	char error[1201];
+
+	for (size_t i = 0; i < 1200; i += 3)
+		memcpy(error + i, "\xe2\x82\xac", 3);
+	error[1200] = '\0';
+	for (int i = 0; i < 3; i++) {
+		batch_call_failed(BATCH_ACT_REFUSED, error + i, &act);
+		ck_assert(text_is_utf8(act.error, strlen(act.error)));
+		ck_assert_uint_gt(strlen(act.error), 500);
+	}
+	release(&act);
+}
+END_TEST
+
 /* The history of a saga that took the act before. */
 
 static const char *const rows[] = {
@@ -249,6 +268,7 @@ int main(void)
 	tcase_add_test(tc, test_batch_call__knows_an_act_that_cannot_be_read);
 	tcase_add_test(tc, test_batch_call__reads_what_another_node_answers);
 	tcase_add_test(tc, test_batch_call__reads_what_the_engine_answers);
+	tcase_add_test(tc, test_batch_call__cuts_no_character);
 	tcase_add_test(tc, test_batch_call__finds_the_effect_of_what_was_done_before);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
