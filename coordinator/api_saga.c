@@ -18,7 +18,8 @@ void exchange_post(struct exchange *ex, struct engine_call *call, exchange_step 
 	struct err err;
 
 	CHECK(!ex->call);
-	call->ns = xstrdup(ex->ns);
+	if (!call->ns)
+		call->ns = xstrdup(ex->ns);
 	call->answer = call_answered;
 	call->ctx = ex;
 	ex->call = call;
