@@ -77,6 +77,17 @@ expect 3 "$skald" saga pause 0198c000-0000-7000-8000-000000000000
 expect 2 "$skald" saga paus "$id"; complains 'did you mean `saga pause`?'
 expect 6 "$skald" saga pause "$id" --server http://127.0.0.1:1
 
+# What is told by the server's stream comes without looking again.
+start '{}'
+rests
+"$skald" saga watch "$id" --interval 1h --timeout 60s > "$dir/watched" 2> "$dir/watched.err" &
+watcher=$!
+pids+=("$watcher")
+wait_for 20 grep -q 'StepScheduled.*nap' "$dir/watched" || fail "nothing is told: $(cat "$dir/watched")"
+expect 0 "$skald" saga cancel "$id"
+await_end "$watcher" 30
+[ "$ended_with" = 20 ] && grep -q SagaCompensated "$dir/watched" || fail "watched to $ended_with: $(cat "$dir/watched")"
+
 # ---- steps ----
 parks '{"way": "status/500"}'
 expect 5 "$skald" step retry "$id" charge --request '{"body": {"n": 2}}'; complains 'resolve'
