@@ -74,6 +74,7 @@ static const char *action_text(enum action_kind kind)
 		return "emit";
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
+	case ACTION_AWAIT_SIGNAL:
 		return "await";
 	}
 	return "";

@@ -32,6 +32,7 @@ static bool has_no_effect(const struct step_def *def)
 	case ACTION_FAIL:
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
+	case ACTION_AWAIT_SIGNAL:
 		return true;
 	case ACTION_HTTP:
 		return strcmp(def->act.http.method, "GET") == 0;
@@ -67,7 +68,8 @@ static int check_forgotten(struct forget *forget, int step, const struct action_
 	const struct step_def *def = &forget->state->def->steps[step];
 	const struct exec *run = &action->run;
 	bool harmless = has_no_effect(def);
-	bool timer = def->act.kind == ACTION_AWAIT_AFTER || def->act.kind == ACTION_AWAIT_KAFKA;
+	bool timer = def->act.kind == ACTION_AWAIT_AFTER || def->act.kind == ACTION_AWAIT_KAFKA ||
+				 def->act.kind == ACTION_AWAIT_SIGNAL;
 
 	switch (run->status) {
 	case EXEC_IDLE:

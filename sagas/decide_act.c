@@ -105,6 +105,8 @@ static void each_target(struct ctx *ctx, void (*each)(struct ctx *ctx, struct ta
 static void resume(struct ctx *ctx, const struct act *act)
 {
 	take(ctx, act);
+	/* What arrived wins over what ran out. */
+	each_target(ctx, decide__read_signal);
 	each_target(ctx, decide__send_held_back);
 	decide__timers(ctx);
 }
@@ -196,8 +198,12 @@ int decide__act(struct ctx *ctx, struct err *err)
 	case ACT_PAUSE:
 	case ACT_NOTE:
 	case ACT_OWNER:
+		take(ctx, act);
+		break;
 	case ACT_SIGNAL:
 		take(ctx, act);
+		if (!ctx->state->paused)
+			each_target(ctx, decide__read_signal);
 		break;
 	case ACT_RESUME:
 		resume(ctx, act);

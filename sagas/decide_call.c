@@ -326,9 +326,12 @@ static void running_is_due(struct ctx *ctx, struct target target)
 	case ACTION_AWAIT_AFTER:
 		timer_ended(ctx, target);
 		break;
+	case ACTION_AWAIT_SIGNAL:
+		decide__await_timed_out(ctx, target, "the signal did not come in time");
+		break;
 	case ACTION_AWAIT_KAFKA:
 		if (decide__queues_are_read(ctx, exec->due_at))
-			decide__await_timed_out(ctx, target);
+			decide__await_timed_out(ctx, target, "the event did not come in time");
 		break;
 	case ACTION_COMMAND:
 		if (decide__queues_are_read(ctx, exec->due_at))

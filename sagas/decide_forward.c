@@ -189,6 +189,9 @@ static void begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_AWAIT_AFTER:
 		r = begin_timer(ctx, step, item, &env, &err);
 		break;
+	case ACTION_AWAIT_SIGNAL:
+		r = decide__begin_signal(ctx, step, item, &env, &err);
+		break;
 	case ACTION_AWAIT_KAFKA:
 		r = decide__begin_await(ctx, step, item, &env, &err);
 		break;

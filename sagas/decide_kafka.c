@@ -163,9 +163,8 @@ void decide__note_end(struct ctx *ctx, const struct event *event)
 
 /* Awaiting. */
 
-/* Until when it waits: the nearer one of what the step says, and a day if it says nothing. */
-static int await_limit(struct ctx *ctx, const struct action_def *act, struct env *env,
-					   int64_t *ret_ms, struct err *err)
+int decide__await_limit(struct ctx *ctx, const struct action_def *act, struct env *env,
+						int64_t *ret_ms, struct err *err)
 {
 	int64_t timeout_ms, deadline_ms;
 	int r;
@@ -189,7 +188,7 @@ int decide__begin_await(struct ctx *ctx, int step, int item, struct env *env, st
 	int64_t ms;
 	int r;
 
-	r = await_limit(ctx, act, env, &ms, err);
+	r = decide__await_limit(ctx, act, env, &ms, err);
 	if (r == 0)
 		r = expected_value(&act->await_kafka, env, &wanted.value, err);
 	if (r < 0)
@@ -204,13 +203,12 @@ int decide__begin_await(struct ctx *ctx, int step, int item, struct env *env, st
 	return 0;
 }
 
-void decide__await_timed_out(struct ctx *ctx, struct target target)
+void decide__await_timed_out(struct ctx *ctx, struct target target, const char *why)
 {
 	struct env env;
 
 	env_init(&env, ctx->state, target.step, target.item);
-	decide__failed(ctx, target.step, target.item, OUTCOME_FAILURE, false, 0, "timeout",
-				   "the event did not come in time", &env);
+	decide__failed(ctx, target.step, target.item, OUTCOME_FAILURE, false, 0, "timeout", why, &env);
 	env_release(&env);
 }
 
@@ -230,8 +228,7 @@ static bool is_used_up(const struct saga_state *state, const char *id)
 	return false;
 }
 
-/* A condition that cannot be evaluated does not hold. */
-static bool matches(const struct correlate_def *on, struct env *env)
+bool decide__event_matches(const struct correlate_def *on, struct env *env)
 {
 	CLEANUP(json_decref_p) json_t *value = NULL;
 	struct err err;
@@ -257,24 +254,24 @@ static int event_output(const struct action_def *act, struct env *env, struct jv
 	return r;
 }
 
-static void complete_await(struct ctx *ctx, const struct action_def *act, struct env *env)
+void decide__complete_await(struct ctx *ctx, struct target target, const struct action_def *act,
+							const char *id, struct env *env)
 {
-	const struct input *in = ctx->in;
 	CLEANUP(jval_unref_p) struct jval *output = NULL;
 	struct event event;
 	struct err err;
 
 	if (event_output(act, env, &output, &err) < 0) {
-		decide__failed(ctx, in->step, in->item, OUTCOME_FAILURE, false, 0, "output_error", err.text,
-					   env);
+		decide__failed(ctx, target.step, target.item, OUTCOME_FAILURE, false, 0, "output_error",
+					   err.text, env);
 		return;
 	}
-	event = decide__event(EV_STEP_COMPLETED, in->step, in->item);
+	event = decide__event(EV_STEP_COMPLETED, target.step, target.item);
 	event.value = jval_ref(output);
-	event.id = xstrdup(in->event_id);
+	event.id = xstrdup(id);
 	decide__emit(ctx, &event);
 	env->output = output;
-	decide__arm(ctx, in->step, in->item, env);
+	decide__arm(ctx, target.step, target.item, env);
 }
 
 static void awaited_event(struct ctx *ctx)
@@ -295,8 +292,9 @@ static void awaited_event(struct ctx *ctx)
 		return;
 	env_init(&env, state, in->step, in->item);
 	env.event = in->event;
-	if (matches(&act->await_kafka, &env))
-		complete_await(ctx, act, &env);
+	if (decide__event_matches(&act->await_kafka, &env))
+		decide__complete_await(ctx, (struct target){in->step, in->item, SIDE_DO}, act, in->event_id,
+							   &env);
 	env_release(&env);
 }
 
@@ -334,7 +332,7 @@ static void cancelling_event(struct ctx *ctx)
 		return;
 	env_init(&env, state, -1, -1);
 	env.event = in->event;
-	wanted = matches(&state->def->cancel_on[in->place], &env);
+	wanted = decide__event_matches(&state->def->cancel_on[in->place], &env);
 	env_release(&env);
 	if (!wanted)
 		return;

@@ -8,6 +8,7 @@
  *   decide_forward.c  the way forward: what can begin, what has settled
  *   decide_undo.c     the way back
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
+ *   decide_signal.c   signals, and what waits for them
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
@@ -167,13 +168,29 @@ int decide__begin_await(struct ctx *ctx, int step, int item, struct env *env,
 						struct err *err) MUST_CHECK;
 /* The await of a step that is forgotten is no longer subscribed. */
 void decide__unsubscribe(struct ctx *ctx, int step, int item);
-/* An await of Kafka has run out. */
-void decide__await_timed_out(struct ctx *ctx, struct target target);
+/* Until when an await waits: the nearer one of what the step says; a day if it says nothing. */
+int decide__await_limit(struct ctx *ctx, const struct action_def *act, struct env *env,
+						int64_t *ret_ms, struct err *err) MUST_CHECK;
+/* Whether the event in env is what is waited for. A condition that cannot be evaluated does not
+ * hold. */
+bool decide__event_matches(const struct correlate_def *on, struct env *env);
+/* An await ends with the event in env, which has this id. */
+void decide__complete_await(struct ctx *ctx, struct target target, const struct action_def *act,
+							const char *id, struct env *env);
+/* An await has run out. */
+void decide__await_timed_out(struct ctx *ctx, struct target target, const char *why);
 /* Before the event is folded: an await that it ends is no longer subscribed. */
 void decide__note_end(struct ctx *ctx, const struct event *event);
 /* At the start of the saga: what may cancel it. */
 int decide__subscribe_cancel(struct ctx *ctx, struct err *err) MUST_CHECK;
 void decide__event_input(struct ctx *ctx);
+
+/* decide_signal.c */
+
+int decide__begin_signal(struct ctx *ctx, int step, int item, struct env *env,
+						 struct err *err) MUST_CHECK;
+/* A signal that is there ends the await that a target may be. */
+void decide__read_signal(struct ctx *ctx, struct target target);
 
 /* decide_act.c */
 

@@ -151,6 +151,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	case ACTION_FAIL:
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
+	case ACTION_AWAIT_SIGNAL:
 		break;
 	}
 	return err_set(err, ERR_INVALID, "this action cannot undo anything");
@@ -187,7 +188,8 @@ static void abandon(struct ctx *ctx, int step, int item)
 	const struct action_state *action = saga_state_action(ctx->state, step, item);
 	const struct exec *run = &action->run;
 	enum action_kind kind = ctx->state->def->steps[step].act.kind;
-	bool is_timer = kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA;
+	bool is_timer =
+		kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL;
 	bool ambiguous = !is_timer && run->ambiguous;
 	struct env env;
 

@@ -112,6 +112,7 @@ void action_def__release(struct action_def *act)
 	command_action_release(&act->command);
 	emit_action_release(&act->emit);
 	correlate_def_release(&act->await_kafka);
+	free(act->await_signal);
 	retry_policy_release(&act->retry);
 	outcome_rules__release(&act->outcome);
 	tmpl_free(act->output);

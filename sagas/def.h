@@ -86,6 +86,7 @@ enum action_kind {
 	ACTION_COMMAND,
 	ACTION_EMIT,
 	ACTION_AWAIT_KAFKA,
+	ACTION_AWAIT_SIGNAL,
 };
 
 /* The cluster of Kafka that is meant where none is said. */
@@ -150,7 +151,8 @@ struct action_def {
 	struct limit after;                    /* ACTION_AWAIT_AFTER */
 	struct command_action command;         /* ACTION_COMMAND */
 	struct emit_action emit;               /* ACTION_EMIT */
-	struct correlate_def await_kafka;      /* ACTION_AWAIT_KAFKA */
+	struct correlate_def await_kafka;      /* ACTION_AWAIT_KAFKA; of a signal, only its `when` */
+	char *await_signal;                    /* ACTION_AWAIT_SIGNAL: its name */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
 	struct retry_policy retry;

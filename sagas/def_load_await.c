@@ -1,6 +1,6 @@
 /*
  * What a saga waits for: `await` in all its forms, and `cancel_on`, which is the same for the saga
- * as a whole. Signals, webhooks and lists are checked like what runs, and said to be not built.
+ * as a whole. Webhooks and lists are checked like what runs, and said to be not built.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +10,10 @@
 
 enum { MAX_CANCEL_ON = 16 };
 
-/* Signals and webhooks are read into the same place as records of Kafka; only those are kept. */
+/* Webhooks are read into the same place as records of Kafka, and are not kept. */
 struct wait_read {
 	struct limit *after; /* NULL: of cancel_on */
+	char **signal;       /* NULL, too */
 	struct correlate_def *correlate;
 };
 
@@ -63,10 +64,9 @@ static void read_kafka_cluster(const struct node *at, void *to)
 	((struct wait_read *)to)->correlate->cluster = read_cluster(at);
 }
 
-static void check_signal(const struct node *at, void *to)
+static void read_signal(const struct node *at, void *to)
 {
-	(void)to;
-	free(read_constant(at));
+	*((struct wait_read *)to)->signal = read_constant(at);
 }
 
 static void check_webhook(const struct node *at, void *to)
@@ -93,7 +93,7 @@ static void finish_kafka(const struct node *at, struct correlate_def *correlate)
 }
 
 static const struct key_rule await_keys[] = {
-	{"signal", check_signal},      {"kafka", read_kafka},           {"webhook", check_webhook},
+	{"signal", read_signal},       {"kafka", read_kafka},           {"webhook", check_webhook},
 	{"after", read_after},         {"cluster", read_kafka_cluster}, {"when", read_event_when},
 	{"correlate", read_correlate},
 };
@@ -110,7 +110,7 @@ static void refuse_beside(const struct node *at, const char *key, const char *ki
 /* One thing that is waited for; its kind, or NULL when that cannot be told. */
 static const char *read_await_one(const struct node *at, struct action_def *act)
 {
-	struct wait_read read = {&act->after, &act->await_kafka};
+	struct wait_read read = {&act->after, &act->await_signal, &act->await_kafka};
 	const char *kind = NULL;
 	int said = 0;
 
@@ -133,10 +133,10 @@ static const char *read_await_one(const struct node *at, struct action_def *act)
 		return kind;
 	}
 	refuse_beside(at, "cluster", kind);
-	if (strcmp(kind, "after") == 0) {
+	if (strcmp(kind, "after") == 0)
 		refuse_beside(at, "when", kind);
+	if (strcmp(kind, "webhook") != 0)
 		refuse_beside(at, "correlate", kind);
-	}
 	return kind;
 }
 
@@ -177,6 +177,8 @@ void read_await(const struct node *at, struct action_def *act)
 		act->kind = ACTION_AWAIT_AFTER;
 	} else if (strcmp(kind, "kafka") == 0) {
 		act->kind = ACTION_AWAIT_KAFKA;
+	} else if (strcmp(kind, "signal") == 0) {
+		act->kind = ACTION_AWAIT_SIGNAL;
 	} else {
 		snprintf(what, sizeof(what), "`await: {%s}`", kind);
 		not_built(&child, what);

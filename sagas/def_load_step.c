@@ -482,7 +482,8 @@ static void read_compensate(const struct node *at, void *to)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
 	if (undo.action == ACT_AWAIT &&
-		(step->def.undo.kind == ACTION_AWAIT_AFTER || step->def.undo.kind == ACTION_AWAIT_KAFKA))
+		(step->def.undo.kind == ACTION_AWAIT_AFTER || step->def.undo.kind == ACTION_AWAIT_KAFKA ||
+		 step->def.undo.kind == ACTION_AWAIT_SIGNAL))
 		not_built(at, "`await` in an undo");
 	if (undo.action == ACT_HTTP) {
 		add_undo_default(&step->def.undo.outcome, 404);

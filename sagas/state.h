@@ -102,7 +102,12 @@ struct saga_signal {
 	char *name;
 	struct jval *value; /* NULL: none */
 	wall_ms at;
+	int64_t number; /* of all that it was ever told, from 1 */
 };
+
+/* What StepCompleted of an await says it has read. */
+enum { SIGNAL_ID_SIZE = 32 };
+void signal_id(const struct saga_signal *signal, char id[SIGNAL_ID_SIZE]);
 
 enum { SIGNALS_MAX = 100, SIGNALS_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -130,6 +135,7 @@ struct saga_state {
 	char *owner;          /* who takes care of it; NULL: nobody */
 	struct saga_signal *signals; /* that nothing has read yet, in their order */
 	size_t n_signals;
+	int64_t signals_told;
 	char *act_ids[ACT_IDS_KEPT]; /* of the last acts that had one, the latest first; or NULL */
 	char *attention_note;        /* of SagaAttention, */
 	int attention_step, attention_item; /* and what it is about; step -1: the saga */

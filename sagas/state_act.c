@@ -4,6 +4,7 @@
  */
 #include "sagas/state_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sagas/json_text.h"
@@ -34,8 +35,9 @@ bool saga_exec_is_open(const struct exec *exec)
  * until a time (a timer, the next attempt) is due then all the same. */
 static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by)
 {
-	bool limit = exec->status == EXEC_RUNNING && exec->due_at &&
-				 (kind == ACTION_COMMAND || kind == ACTION_AWAIT_KAFKA);
+	bool limit =
+		exec->status == EXEC_RUNNING && exec->due_at &&
+		(kind == ACTION_COMMAND || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL);
 
 	if (exec->deadline_at)
 		exec->deadline_at += by;
@@ -283,7 +285,31 @@ static void keep_signal(struct saga_state *state, const struct event *event)
 		.name = xstrdup(name),
 		.value = told ? jval_from_json(json_incref(told)) : NULL,
 		.at = event->at,
+		.number = ++state->signals_told,
 	};
+}
+
+void signal_id(const struct saga_signal *signal, char id[SIGNAL_ID_SIZE])
+{
+	snprintf(id, SIGNAL_ID_SIZE, "signal/%lld", (long long)signal->number);
+}
+
+void state__signal_read(struct saga_state *state, const char *id)
+{
+	char known[SIGNAL_ID_SIZE];
+	size_t i;
+
+	for (i = 0; id && i < state->n_signals; i++) {
+		signal_id(&state->signals[i], known);
+		if (strcmp(known, id) != 0)
+			continue;
+		free(state->signals[i].name);
+		jval_unref(state->signals[i].value);
+		state->n_signals--;
+		memmove(state->signals + i, state->signals + i + 1,
+				(state->n_signals - i) * sizeof(*state->signals));
+		return;
+	}
 }
 
 static void apply_saga_act(struct saga_state *state, const struct event *event, enum act_kind kind)

@@ -20,6 +20,8 @@ void state__action_clear(struct action_state *action);
 /* state_act.c */
 
 void state__apply_act(struct saga_state *state, const struct event *event);
+/* An await has read the signal of this id (may be NULL). */
+void state__signal_read(struct saga_state *state, const char *id);
 /* An act of this id (may be NULL) was taken. */
 void state__note_act_id(struct saga_state *state, const char *id);
 

@@ -243,6 +243,8 @@ static const struct refused refused_structure[] = {
 	 "/steps/1/await/correlate/from: ", "must be text or a number"},
 	{HEAD "  - {id: b, await: {kafka: \"t/u\", correlate: {from: \"${event.id}\", expect: x}}}\n",
 	 "/steps/1/await/kafka: ", "letters, digits"},
+	{HEAD "  - {id: b, await: {signal: s, correlate: {from: \"${event.a}\", expect: \"1\"}}}\n",
+	 "/steps/1/await/correlate: ", "no meaning beside `signal`"},
 	{HEAD "  - {id: b, await: {signal: s, cluster: eu}}\n",
 	 "/steps/1/await/cluster: ", "no meaning beside `signal`"},
 	{HEAD "  - {id: b, await: {after: 1s, cluster: eu}}\n",

@@ -146,7 +146,8 @@ static void check_forgotten(struct oracle *oracle, struct oracle_saga *saga,
 {
 	struct oracle_step *st = &saga->steps[step];
 	enum action_kind kind = saga->def->steps[step].act.kind;
-	bool waits = kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA;
+	bool waits =
+		kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL;
 	int i;
 
 	for (i = 0; i < st->n; i++) {
@@ -250,7 +251,8 @@ static void resume(struct oracle_saga *saga, const struct event *event)
 
 		for (j = 0; j < saga->steps[i].n; j++)
 			if (saga->steps[i].actions[j].due_at &&
-				(kind == ACTION_COMMAND || kind == ACTION_AWAIT_KAFKA))
+				(kind == ACTION_COMMAND || kind == ACTION_AWAIT_KAFKA ||
+				 kind == ACTION_AWAIT_SIGNAL))
 				saga->steps[i].actions[j].due_at += by;
 	}
 	saga->paused = false;

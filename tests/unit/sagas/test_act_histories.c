@@ -38,6 +38,7 @@ static const char plain[] =
 	"svc, type: Look}, every: 5s, outcome: {absent: [NotFound]}}, compensate: {command: {to: svc, "
 	"type: UnB}, probe: {command: {to: svc, type: LookUn}, every: 5s}}}\n"
 	"  - {id: c, http: {to: svc, method: PUT, path: /c}, compensate: none}\n"
+	"  - {id: w, await: {signal: go, when: '${event.data != 7}'}, timeout: 30m}\n"
 	"  - {id: d, pivot: true, http: {to: svc, method: POST, path: /d}, idempotency_key: "
 	"'own-${input.turns}'}\n"
 	"  - {id: e, command: {to: svc, type: E}}\n";

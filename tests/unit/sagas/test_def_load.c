@@ -480,7 +480,6 @@ START_TEST(test_def_load__says_what_is_not_built)
 		"/steps/6/approval: `approval`",
 		"/steps/7/steps: `steps`",
 		"/steps/7/steps/0/saga: `saga`",
-		"/steps/7/steps/1/await/signal: `await: {signal}`",
 		"/steps/8/http/headers/Authorization: `secret`",
 		"/steps/8/http/body: `step.callback_url`",
 	};

@@ -1,0 +1,76 @@
+/*
+ * Signals: what somebody tells a saga by name, and the awaits that read it.
+ *
+ * A signal is kept in the state until an await of its name reads it, so it may come before. Each is
+ * read once, the first one first; one for which the `when` of an await does not hold stays for
+ * another. While the saga is paused nothing is read.
+ */
+#include "sagas/decide_priv.h"
+
+#include <string.h>
+
+#include "sagas/json_text.h"
+
+int decide__begin_signal(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
+{
+	const struct action_def *act = &ctx->state->def->steps[step].act;
+	struct event event;
+	int64_t ms;
+	int r;
+
+	r = decide__await_limit(ctx, act, env, &ms, err);
+	if (r < 0)
+		return r;
+	event = decide__event(EV_STEP_SCHEDULED, step, item);
+	event.due_at = ctx->now + (ms > 0 ? ms : 1);
+	event.value = jval_from_json(json_pack("{s:s}", "signal", act->await_signal));
+	decide__emit(ctx, &event);
+	decide__read_signal(ctx, (struct target){step, item, SIDE_DO});
+	return 0;
+}
+
+/* {signal, data, time}, as `event` shows it. */
+static struct jval *as_event(const struct saga_signal *signal)
+{
+	json_t *json = json_object();
+	char at[TIME_TEXT_SIZE];
+
+	time_format(signal->at, at);
+	json_object_set_new_nocheck(json, "signal", json_string(signal->name));
+	json_object_set_new_nocheck(
+		json, "data", signal->value ? json_incref(jval_json(signal->value)) : json_null());
+	json_object_set_new_nocheck(json, "time", json_string(at));
+	return jval_from_json(json);
+}
+
+void decide__read_signal(struct ctx *ctx, struct target target)
+{
+	const struct saga_state *state = ctx->state;
+	const struct action_def *act = &state->def->steps[target.step].act;
+	const struct exec *run = &saga_state_action(state, target.step, target.item)->run;
+	size_t i;
+
+	if (target.side != SIDE_DO || act->kind != ACTION_AWAIT_SIGNAL ||
+		(run->status != EXEC_RUNNING && run->status != EXEC_PARKED))
+		return;
+	for (i = 0; i < state->n_signals; i++) {
+		CLEANUP(jval_unref_p) struct jval *told = NULL;
+		char id[SIGNAL_ID_SIZE];
+		struct env env;
+		bool read = false;
+
+		if (strcmp(state->signals[i].name, act->await_signal) != 0)
+			continue;
+		told = as_event(&state->signals[i]);
+		signal_id(&state->signals[i], id);
+		env_init(&env, ctx->state, target.step, target.item);
+		env.event = told;
+		if (decide__event_matches(&act->await_kafka, &env)) {
+			decide__complete_await(ctx, target, act, id, &env);
+			read = true;
+		}
+		env_release(&env);
+		if (read)
+			return;
+	}
+}
