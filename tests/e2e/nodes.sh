@@ -101,6 +101,15 @@ for node in 0 1 2; do
 	for other in 0 1 2; do
 		code=$(curl -s -o "$dir/answer" -w '%{http_code}' -X POST "$(at $other)/v1/sagas/$id/cancel")
 		[ "$code" = 409 ] || fail "cancel at node $other: $code $(cat "$dir/answer")"
+		# Words are taken all the same; paths go on as they came.
+		code=$(curl -s -o "$dir/answer" -w '%{http_code}' -H 'Content-Type: application/json' \
+			-d "{\"reason\":\"asked at $other\",\"id\":\"note-$other\"}" "$(at $other)/v1/sagas/$id/note")
+		[ "$code" = 200 ] && grep -q '"effect":{"events":\["ActTaken"\]' "$dir/answer" ||
+			fail "a note at node $other: $code $(cat "$dir/answer")"
+		for act in steps/reserve/retry steps/reserve/compensation/skip 'signals/a%2Fb%20c'; do
+			code=$(curl -s -o "$dir/answer" -w '%{http_code}' -X POST "$(at $other)/v1/sagas/$id/$act")
+			[ "$code" = 409 ] && grep -q act_refused "$dir/answer" || fail "$act at node $other: $code $(cat "$dir/answer")"
+		done
 	done
 done
 wait_for 30 all_ended || fail "$(completed) of $orders ended"

@@ -252,6 +252,42 @@ START_TEST(test_dry_run__refuses_what_would_be_refused)
 }
 END_TEST
 
+/* As its owner would say it: b is with its participant, though the history does not tell. */
+START_TEST(test_dry_run__knows_which_calls_are_out)
+{
+	struct saga_state *state = after(1);
+	struct act act;
+
+	act_init(&act, ACT_STEP_COMPLETE);
+	act.step = (char *)"b";
+	ck_assert_int_eq(dry_run(state, &act, NOW, &out, &err), ERR_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(err.text, "is out"));
+	saga_state_free(state);
+}
+END_TEST
+
+START_TEST(test_dry_run__shows_an_act_on_a_step)
+{
+	struct saga_state *state;
+	struct act act;
+	json_t *json;
+
+	use(nap_yaml);
+	state = after(2);
+	act_init(&act, ACT_STEP_COMPLETE);
+	act.step = (char *)"nap";
+	ck_assert_msg(dry_run(state, &act, NOW, &out, &err) == 0, "%s", err.text);
+	json = json_loads(buf_str(&out), 0, NULL);
+	ck_assert_int_eq(openapi_violations("DryRun", json), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "act")), "complete");
+	ck_assert_str_eq(json_string_value(json_object_get(json, "step")), "nap");
+	ck_assert(json_is_false(json_object_get(json, "compensation")));
+	ck_assert_str_eq(json_string_value(json_object_get(json, "status")), "completed");
+	json_decref(json);
+	saga_state_free(state);
+}
+END_TEST
+
 static json_t *ledger(struct saga_state *state)
 {
 	json_t *json;
@@ -318,6 +354,8 @@ int main(void)
 	tcase_add_test(tc, test_dry_run__shows_what_goes_through_kafka);
 	tcase_add_test(tc, test_dry_run__terminate_undoes_nothing);
 	tcase_add_test(tc, test_dry_run__refuses_what_would_be_refused);
+	tcase_add_test(tc, test_dry_run__knows_which_calls_are_out);
+	tcase_add_test(tc, test_dry_run__shows_an_act_on_a_step);
 	tcase_add_test(tc, test_ledger__owes_nothing_while_all_goes_well);
 	tcase_add_test(tc, test_ledger__owes_what_a_terminated_saga_left_undone);
 	suite_add_tcase(suite, tc);
