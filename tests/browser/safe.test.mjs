@@ -101,7 +101,7 @@ for (const scheme of ['light', 'dark'])
 			}
 			await shown(page, `/ui/attention/${group.id}`);
 			await page.getByRole('button', { name: 'Retry …' }).click();
-			await page.getByRole('dialog').getByText('sagas:').waitFor();
+			await page.getByRole('dialog').locator('details.call').first().waitFor();
 			await page.accessible('the dialog of a batch');
 			await page.picture('page-bulk');
 			await page.keyboard.press('Escape');

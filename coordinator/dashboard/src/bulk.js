@@ -208,8 +208,8 @@ export function Bulk({ target, initial, onClose, onDone = () => {} }) {
 	const what = `${act.words} ${n === undefined ? '' : plural(n, 'saga')}`;
 	return html`<${Dialog} wide title=${target.words} onClose=${onClose} footer=${results ? html`<${Button}
 		kind="primary" onClick=${onClose}>Close</${Button}>` : html`
-		<span class="foot-hint faint">${!run.fresh || run.loading ? '' : !reason.trim() ? 'A reason is missing.'
-			: !by.trim() ? 'Your name is missing.' : ''}</span>
+		<span class="foot-hint faint">${!run.fresh || run.loading ? 'Asking what it would do …'
+			: !reason.trim() ? 'A reason is missing.' : !by.trim() ? 'Your name is missing.' : ''}</span>
 		<${Button} onClick=${onClose}>Not now</${Button}>
 		<${Button} kind=${act.tone ?? 'primary'} type="submit" form="bulk-form" busy=${sending}
 			disabled=${!ready || many}>${what}</${Button}>`}>

@@ -24,7 +24,7 @@ function Say({ group, what, onClose, onSaid }) {
 	const send = async (event) => {
 		event.preventDefault();
 		try {
-			const body = what === 'owner' ? { owner: text.trim() || null, by } : { reason: text.trim(), by };
+			const body = what === 'owner' ? { owner: text.trim() || undefined, by } : { reason: text.trim(), by };
 			await post(`${at('attention', group.id)}/${what}`, body);
 			toast(what === 'owner' ? (text.trim() ? `${text.trim()} takes care of it.` : 'Nobody takes care of it now.')
 				: 'Acknowledged.');
@@ -69,6 +69,7 @@ export function AttentionGroup({ id }) {
 	const list = useSagaList(`group:${id}`);
 	const [acting, setActing] = useState(null);
 	const [saying, setSaying] = useState(null);
+	const [failed, setFailed] = useState(null);
 	const soon = useThrottled(reload, 1500);
 	const told = JSON.stringify(overview.use()?.attention);
 	useEffect(soon, [told]);
@@ -84,11 +85,16 @@ export function AttentionGroup({ id }) {
 	const acknowledge = async () => {
 		if (!group.acknowledged)
 			return setSaying('acknowledge');
-		await post(`${at('attention', id)}/unacknowledge`, { by: who.get() || undefined });
+		try {
+			await post(`${at('attention', id)}/unacknowledge`, { by: who.get() || undefined });
+			setFailed(null);
+		} catch (problem) {
+			setFailed(problem);
+		}
 		return reload();
 	};
 	return html`<${Page} title=${html`<${Where} group=${group} />`} actions=${back}>
-		<${Problem} error=${error} onRetry=${reload} />
+		<${Problem} error=${error ?? failed} onRetry=${reload} />
 		<section class="panel group-head" aria-label="The reason">
 			<div class="group-top"><${Kind} kind=${group.kind} /><b class="group-n num">${count(group.count)}</b>
 				<span class="muted">${group.count === 1 ? 'saga' : 'sagas'}</span>

@@ -89,6 +89,34 @@ const PARTICIPANTS = [
 ];
 const latency = (ms) => (Number.isFinite(ms) ? duration(ms) : html`<span class="faint">–</span>`);
 
+/* Each participant once: what its calls from all nodes add up to, and the slowest node's latencies. */
+function overNodes(rows) {
+	const names = new Map();
+	for (const row of rows) {
+		const sum = names.get(row.name);
+		if (!sum) {
+			names.set(row.name, { ...row, latency_ms: { ...row.latency_ms }, nodes: 1 });
+			continue;
+		}
+		sum.nodes++;
+		for (const each of ['in_flight', 'queued', 'requests', 'answers', 'errors', 'timeouts'])
+			sum[each] += row[each];
+		for (const each of ['p50', 'p95', 'p99'])
+			sum.latency_ms[each] = Math.max(sum.latency_ms[each] ?? 0, row.latency_ms?.[each] ?? 0);
+	}
+	return [...names.values()];
+}
+
+/* Whose numbers they are: a node that did not answer is missing among them. */
+function NodesAsked({ data }) {
+	const { nodes_asked: asked = 0, nodes_answered: answered = 0 } = data;
+	if (answered < asked)
+		return html`<span class="warn"><${Icon} name="attention" /> ${asked - answered} of ${plural(asked + 1, 'node')}
+			${' '}did not answer</span>`;
+	return html`<span class="faint">${asked ? `on ${plural(asked + 1, 'node')}; the slowest one’s latency`
+		: 'since the node began'}</span>`;
+}
+
 export function Now() {
 	const data = overview.use();
 	const { state } = line.use();
@@ -113,9 +141,9 @@ export function Now() {
 				onClick=${() => go(link('/sagas', { q: `status:${ACTIVE.join(',')}` }))}>All active</${Button}>`}>
 				${oldest.length ? html`<${Table} label="Oldest sagas" columns=${OLDEST} rows=${oldest} keyboard=${false}
 					href=${(row) => link(at('sagas', row.id))} />` : html`<${Empty} title="Nothing is running." />`}</${Panel}>
-			<${Panel} title="Participants" more=${html`<span class="faint">since the node began</span>`}>
-				${participants.length ? html`<${Table} label="Participants" columns=${PARTICIPANTS} rows=${participants}
-					rowKey=${(row) => `${row.node} ${row.name}`} keyboard=${false} />`
+			<${Panel} title="Participants" more=${html`<${NodesAsked} data=${data} />`}>
+				${participants.length ? html`<${Table} label="Participants" columns=${PARTICIPANTS} rows=${overNodes(participants)}
+					rowKey=${(row) => row.name} keyboard=${false} />`
 					: html`<${Empty} icon="info" title="No participant has been called yet." />`}</${Panel}>
 		</div></${Page}>`;
 }
