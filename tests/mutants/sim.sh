@@ -24,7 +24,7 @@ mutant unknown-commit-not-settled tests/support/world.c \
 mutant keys-do-not-collide connectors/store_sqlite_write.c 's/item->verdict = STORE_DUPLICATE/item->verdict = STORE_ACCEPTED/'
 # Keys and requests.
 mutant undo-has-the-key-of-do sagas/decide_request.c 's/step_key\(env->state, env->step, env->item, what_text\(kind\), key\)/step_key(env->state, env->step, env->item, "do", key)/'
-mutant items-share-a-key sagas/env.c 's/if \(item < 0\)/if (item < 9999)/'
+mutant items-share-a-key sagas/env.c 's/if \(item >= 0\)/if (item >= 9999)/'
 mutant undo-computed-again sagas/decide_undo.c 's/if \(!action->undo\.request\)/if (action)/'
 # What is undone, when, and in which order.
 mutant undo-in-any-order sagas/decide_undo.c 's/if \(saga_state_dependants_undone\(state, i\)\)/if (i >= 0)/'
@@ -52,7 +52,7 @@ mutant begins-anew-what-stands sagas/act_allowed_forget.c 's/(static int check_d
 mutant runs-share-a-key sagas/env.c 's/if \(saga_state_run\(state, step\) > 1\)/if (saga_state_run(state, step) > 99)/'
 mutant rows-of-what-begins-anew-stay coordinator/turn_stage.c 's/if \(!is_forgotten\(saga->state, armed\)\)/if (armed || !is_forgotten(saga->state, armed))/'
 # Recovery, sleep, and rows.
-mutant recovery-sends-nothing sagas/decide.c 's/if \(def->probe\)(\s+)decide__probe\(ctx, target\);(\s+)else(\s+)decide__send_again\(ctx, target\);/(void)settles;/'
+mutant recovery-sends-nothing sagas/decide.c 's/if \(!ctx->state->paused\)(\s+)decide__send_held_back\(ctx, target\);/(void)settles;/'
 mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = exec->ambiguous = true;/(void)settles;/'
 mutant due-at-not-cleared coordinator/turn_stage.c 's/row->due_at = saga->next_due_at;/row->due_at = saga->next_due_at ? saga->next_due_at : saga->row_due_at;/'
 mutant sleepers-forgotten coordinator/turn_load.c 's/turn->poll_at = turn->now \+ turn->poll_every_ms;/turn->poll_at = 0;/'
@@ -69,7 +69,7 @@ mutant published-time-out-is-no-effect sagas/decide_call.c 's/decide__attempt_fa
 # Events.
 mutant event-ends-two-awaits sagas/decide_kafka.c 's/if \(used && strcmp\(used, id\) == 0\)/if (used \&\& !id)/'
 mutant early-events-not-looked-for coordinator/turn_inbox.c 's/(void turn__look\([^{]*\{)/\1\n\tif (saga)\n\t\tturn__look_no_more(saga);/'
-mutant when-of-an-await-not-looked-at sagas/decide_kafka.c 's/if \(matches\(&act->await_kafka, &env\)\)/if (matches(\&act->await_kafka, \&env) || env.event)/'
+mutant when-of-an-await-not-looked-at sagas/decide_kafka.c 's/if \(decide__event_matches\(&act->await_kafka, &env\)\)/if (decide__event_matches(\&act->await_kafka, \&env) || env.event)/'
 mutant read-until-believed-before-the-inbox-is-read coordinator/turn_inbox.c 's/(turn->inbox\.told_until = until;)/\1\n\tbelieve(turn, until);/' 's/(void turn_queues_read\()/static void believe(struct turn *turn, wall_ms until);\n\1/'
 # The outbox.
 mutant emission-not-in-the-outbox coordinator/transition.c 's/item->n_outbox = outbox->n_events;/item->n_outbox = outbox->n_events - 1;/'
