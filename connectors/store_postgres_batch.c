@@ -56,6 +56,11 @@ static void add_element(struct buf *out, const char *text)
 	buf_add_char(out, '"');
 }
 
+static bool has_concern(const struct saga_row *row)
+{
+	return row && (row->attention.group || row->owner);
+}
+
 /* What most sagas have none of, in one text: NULL. */
 static void add_concern(struct pg_array *array, const struct saga_row *row)
 {
@@ -64,7 +69,7 @@ static void add_concern(struct pg_array *array, const struct saga_row *row)
 	char at[24];
 
 	buf_init(&text, 0);
-	if (!ref->group && !row->owner) {
+	if (!has_concern(row)) {
 		pg__add_str(array, NULL);
 		return;
 	}
@@ -102,7 +107,7 @@ static int compare_beginnings(const void *a, const void *b)
 	return r ? r : (x->place > y->place) - (x->place < y->place);
 }
 
-static void add_saga(struct pg_array *arrays, const struct beginning *beginning)
+static void add_saga(struct pg_array *arrays, const struct beginning *beginning, bool more)
 {
 	const struct store_item *item = beginning->item;
 	const struct saga_row *row = item->create;
@@ -124,11 +129,13 @@ static void add_saga(struct pg_array *arrays, const struct beginning *beginning)
 	pg__add_int4(&arrays[PG_BATCH_SAGA_KEY_SLOT], beginning->key_slot);
 	pg__add_str(&arrays[PG_BATCH_SAGA_FINGERPRINT], item->fingerprint ? item->fingerprint : "");
 	pg__add_bool(&arrays[PG_BATCH_SAGA_FENCED], pg__is_fenced(item));
-	pg__add_int8(&arrays[PG_BATCH_SAGA_AT], item->at);
-	add_concern(&arrays[PG_BATCH_SAGA_CONCERN], row);
+	if (more) {
+		pg__add_int8(&arrays[PG_BATCH_SAGA_AT], item->at);
+		add_concern(&arrays[PG_BATCH_SAGA_CONCERN], row);
+	}
 }
 
-static void add_sagas(struct store_postgres *s, const struct pg_part *part)
+static void add_sagas(struct store_postgres *s, const struct pg_part *part, bool more)
 {
 	CLEANUP(free_p) struct beginning *beginnings = xcalloc(part->n, sizeof(*beginnings));
 	size_t n = 0;
@@ -142,11 +149,11 @@ static void add_sagas(struct store_postgres *s, const struct pg_part *part)
 			};
 	qsort(beginnings, n, sizeof(*beginnings), compare_beginnings);
 	for (size_t i = 0; i < n; i++)
-		add_saga(s->arrays, &beginnings[i]);
+		add_saga(s->arrays, &beginnings[i], more);
 }
 
 static void add_change(struct pg_array *arrays, const struct store_item *item,
-					   const struct pg_uuid *id)
+					   const struct pg_uuid *id, bool more)
 {
 	const struct saga_row *row = item->update;
 
@@ -157,8 +164,10 @@ static void add_change(struct pg_array *arrays, const struct store_item *item,
 	pg__add_time(&arrays[PG_BATCH_CHANGE_ENDED_AT], row->ended_at);
 	pg__add_time(&arrays[PG_BATCH_CHANGE_DUE_AT], row->ended_at ? 0 : row->due_at);
 	pg__add_str(&arrays[PG_BATCH_CHANGE_ATTENTION], row->attention.text);
-	pg__add_int8(&arrays[PG_BATCH_CHANGE_AT], item->at);
-	add_concern(&arrays[PG_BATCH_CHANGE_CONCERN], row);
+	if (more) {
+		pg__add_int8(&arrays[PG_BATCH_CHANGE_AT], item->at);
+		add_concern(&arrays[PG_BATCH_CHANGE_CONCERN], row);
+	}
 }
 
 static void add_compensation(struct pg_array *arrays, const struct store_item *item,
@@ -180,7 +189,7 @@ static void add_compensation(struct pg_array *arrays, const struct store_item *i
 	pg__add_text(&arrays[PG_BATCH_COMP_REQUEST], comp->request, comp->request_len);
 }
 
-static void add_item(struct pg_array *arrays, const struct store_item *item)
+static void add_item(struct pg_array *arrays, const struct store_item *item, bool more)
 {
 	struct pg_uuid id;
 
@@ -195,7 +204,7 @@ static void add_item(struct pg_array *arrays, const struct store_item *item)
 	for (size_t i = 0; i < item->n_compensations; i++)
 		add_compensation(arrays, item, &id, i);
 	if (item->update)
-		add_change(arrays, item, &id);
+		add_change(arrays, item, &id, more);
 }
 
 void pg__add_fences(struct store_postgres *s, const bool needed[SLOTS_MAX], struct pg_array *slots,
@@ -251,9 +260,20 @@ int pg__first_slot(struct store_postgres *s)
 	return slot < s->slot_count ? slot : -1;
 }
 
-bool pg__has_queues(const struct store_item *item)
+/* Whether the times in the row are not of the minute that the transition was in. */
+static bool has_other_minute(const struct store_item *item)
 {
-	return item->n_subscriptions || item->unsubscribe_all || item->n_outbox || item->n_inbox;
+	enum { MINUTE_MS = 60000 };
+	const struct saga_row *row = item->create ? item->create : item->update;
+
+	return (item->create && row->started_at / MINUTE_MS != item->at / MINUTE_MS) ||
+		   (row && row->ended_at && row->ended_at / MINUTE_MS != item->at / MINUTE_MS);
+}
+
+bool pg__has_more(const struct store_item *item)
+{
+	return item->n_subscriptions || item->unsubscribe_all || item->n_outbox || item->n_inbox ||
+		   has_concern(item->create) || has_concern(item->update) || has_other_minute(item);
 }
 
 static void add_arrays(struct store_postgres *s, int from, int to, struct pg_args *args)
@@ -269,27 +289,27 @@ enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part 
 {
 	static const enum pg_type types[] = {
 #define X(name, type) type,
-		PG_BATCH_ARRAYS(X) PG_BATCH_QUEUE_ARRAYS(X)
+		PG_BATCH_ARRAYS(X) PG_BATCH_MORE_ARRAYS(X)
 #undef X
 	};
-	bool queues = false;
+	bool more = false;
 
 	for (size_t i = 0; i < part->n; i++)
-		queues |= pg__has_queues(part->items[i]);
-	for (int i = 0; i < (queues ? PG_BATCH_ARRAY_COUNT : PG_BATCH_SUB_SLOT); i++)
+		more |= pg__has_more(part->items[i]);
+	for (int i = 0; i < (more ? PG_BATCH_ARRAY_COUNT : PG_BATCH_SUB_SLOT); i++)
 		pg__array_reset(&s->arrays[i], types[i]);
 	add_fences(s, part);
-	add_sagas(s, part);
+	add_sagas(s, part, more);
 	for (size_t i = 0; i < part->n; i++)
-		add_item(s->arrays, part->items[i]);
-	for (size_t i = 0; queues && i < part->n; i++)
+		add_item(s->arrays, part->items[i], more);
+	for (size_t i = 0; more && i < part->n; i++)
 		pg__batch_add_queues(s, part->items[i]);
 	*args = (struct pg_args){0};
 	add_arrays(s, 0, PG_BATCH_SUB_SLOT, args);
 	pg__arg_int(args, counting_slot(s, part));
-	if (queues)
+	if (more)
 		add_arrays(s, PG_BATCH_SUB_SLOT, PG_BATCH_ARRAY_COUNT, args);
-	return queues ? PG_COMMIT_QUEUES : PG_COMMIT;
+	return more ? PG_COMMIT_ALL : PG_COMMIT;
 }
 
 /* An array in a result, in binary: elements of one size and no NULLs. */

@@ -50,14 +50,10 @@
 	X(CHANGE_UPDATED_AT, PG_INT8)                                                                  \
 	X(CHANGE_ENDED_AT, PG_INT8)                                                                    \
 	X(CHANGE_DUE_AT, PG_INT8)                                                                      \
-	X(CHANGE_ATTENTION, PG_TEXT)                                                                   \
-	X(SAGA_AT, PG_INT8)                                                                            \
-	X(SAGA_CONCERN, PG_TEXT)                                                                       \
-	X(CHANGE_AT, PG_INT8)                                                                          \
-	X(CHANGE_CONCERN, PG_TEXT)
+	X(CHANGE_ATTENTION, PG_TEXT)
 
-/* The parameters $47 and on of PG_COMMIT_QUEUES. */
-#define PG_BATCH_QUEUE_ARRAYS(X)                                                                   \
+/* The parameters $43 and on of PG_COMMIT_ALL. */
+#define PG_BATCH_MORE_ARRAYS(X)                                                                    \
 	X(SUB_SLOT, PG_INT4)                                                                           \
 	X(SUB_NAMESPACE, PG_TEXT)                                                                      \
 	X(SUB_CHANNEL, PG_TEXT)                                                                        \
@@ -86,11 +82,15 @@
 	X(OUT_CREATED_AT, PG_INT8)                                                                     \
 	X(IN_SLOT, PG_INT4)                                                                            \
 	X(IN_ID, PG_UUID)                                                                              \
-	X(IN_SAGA_ID, PG_UUID)
+	X(IN_SAGA_ID, PG_UUID)                                                                         \
+	X(SAGA_AT, PG_INT8)                                                                            \
+	X(SAGA_CONCERN, PG_TEXT)                                                                       \
+	X(CHANGE_AT, PG_INT8)                                                                          \
+	X(CHANGE_CONCERN, PG_TEXT)
 
 enum pg_batch_array {
 #define X(name, type) PG_BATCH_##name,
-	PG_BATCH_ARRAYS(X) PG_BATCH_QUEUE_ARRAYS(X)
+	PG_BATCH_ARRAYS(X) PG_BATCH_MORE_ARRAYS(X)
 #undef X
 		PG_BATCH_ARRAY_COUNT
 };
@@ -109,8 +109,8 @@ bool pg__is_fenced(const struct store_item *item);
 /* The slot of a saga's key. */
 int pg__key_slot(const struct store_postgres *s, const struct saga_row *row);
 
-/* Whether the item has rows that only PG_COMMIT_QUEUES writes. */
-bool pg__has_queues(const struct store_item *item);
+/* Whether the item has what only PG_COMMIT_ALL writes. */
+bool pg__has_more(const struct store_item *item);
 /* Fills the store's arrays and args with a part. Returns the statement that it needs. */
 enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part *part,
 								 struct pg_args *args);

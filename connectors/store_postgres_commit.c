@@ -375,12 +375,28 @@ static int name_duplicates(struct store_postgres *s, struct store_item *items, s
 	return r;
 }
 
+/* Tells the triggers that count to which slot's rows it is done; a round trip when that changes. */
+static int say_slot(struct store_postgres *s, struct err *err)
+{
+	int slot = s->single_slot_batches ? -1 : pg__first_slot(s);
+	struct pg_failure failure;
+	char sql[48];
+
+	if (s->writer.counting_slot == slot)
+		return 0;
+	snprintf(sql, sizeof(sql), slot < 0 ? "SET skald.slot = ''" : "SET skald.slot = '%d'", slot);
+	if (pg__run_sql(&s->writer, sql, NULL, NULL, &failure) < 0)
+		return err_set(err, ERR_UNAVAILABLE, "Postgres: %s", failure.text);
+	s->writer.counting_slot = slot;
+	return 0;
+}
+
 static int connect_writer(struct store_postgres *s, const struct store_item *items, size_t n,
 						  struct err *err)
 {
 	struct pg_conn *conn = &s->writer;
 	struct pg_failure failure;
-	bool queues = false;
+	bool more = false;
 	int r;
 
 	pg__notice_hangup(conn); /* a connection that died while it was idle loses nothing */
@@ -389,11 +405,11 @@ static int connect_writer(struct store_postgres *s, const struct store_item *ite
 		return r;
 	/* Beforehand, so that what fails here cannot have begun a transaction. */
 	for (size_t i = 0; i < n; i++)
-		queues |= pg__has_queues(&items[i]);
+		more |= pg__has_more(&items[i]);
 	if (pg__prepare_now(conn, PG_COMMIT, &failure) < 0 ||
-		(queues && pg__prepare_now(conn, PG_COMMIT_QUEUES, &failure) < 0))
+		(more && pg__prepare_now(conn, PG_COMMIT_ALL, &failure) < 0))
 		return err_set(err, ERR_UNAVAILABLE, "Postgres: %s", failure.text);
-	return 0;
+	return say_slot(s, err);
 }
 
 /* After some ranges were committed the caller must read what became of the rest. */

@@ -56,7 +56,7 @@ static void pause_ms(int64_t ms)
 
 void pg__conn_init(struct pg_conn *conn, struct store_postgres *s, enum pg_kind kind)
 {
-	*conn = (struct pg_conn){.store = s, .kind = kind};
+	*conn = (struct pg_conn){.store = s, .kind = kind, .counting_slot = -1};
 }
 
 void pg__disconnect(struct pg_conn *conn)
@@ -64,6 +64,7 @@ void pg__disconnect(struct pg_conn *conn)
 	PQfinish(conn->pg);
 	conn->pg = NULL;
 	conn->prepared[0] = conn->prepared[1] = 0;
+	conn->counting_slot = -1;
 }
 
 /*

@@ -2,7 +2,9 @@
  * What operators read: counters, which the statement of a batch keeps, and what persons said about
  * groups of sagas that concern them. (Batches of acts are in store_postgres_batches.c.)
  */
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "connectors/store_postgres_priv.h"
 #include "sagas/base/macros.h"
@@ -36,28 +38,41 @@ int pg__definition_counts(struct store_reader *reader, const char *ns, const cha
 	return r;
 }
 
+static void add_rate(struct rate_row *rate, const char *what, int64_t n)
+{
+	static const struct {
+		const char *what;
+		size_t offset;
+	} columns[] = {
+		{"started", offsetof(struct rate_row, started)},
+		{"completed", offsetof(struct rate_row, completed)},
+		{"compensated", offsetof(struct rate_row, compensated)},
+		{"failed", offsetof(struct rate_row, failed)},
+		{"terminated", offsetof(struct rate_row, terminated)},
+		{"attention", offsetof(struct rate_row, attention)},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+		if (strcmp(columns[i].what, what) == 0)
+			memcpy((char *)rate + columns[i].offset, &n, sizeof(n));
+}
+
 int pg__rates(struct store_reader *reader, const char *ns, wall_ms from, wall_ms until,
 			  int (*row)(void *ctx, const struct rate_row *row), void *ctx, struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;
 	struct pg_args args = {0};
-	int r;
+	struct rate_row rate;
+	int r, i = 0;
 
 	pg__arg_text(&args, ns);
 	pg__arg_int(&args, from);
 	pg__arg_int(&args, until);
 	r = pg__ask(pg__reader_conn(reader), PG_RATES, &args, &result, err);
-	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
-		const struct rate_row rate = {
-			.at = pg__int(result, i, 0),
-			.started = pg__int(result, i, 1),
-			.completed = pg__int(result, i, 2),
-			.compensated = pg__int(result, i, 3),
-			.failed = pg__int(result, i, 4),
-			.terminated = pg__int(result, i, 5),
-			.attention = pg__int(result, i, 6),
-		};
-
+	while (r == 0 && i < PQntuples(result)) { /* a row for each thing that happened in a minute */
+		rate = (struct rate_row){.at = pg__int(result, i, 0)};
+		for (; i < PQntuples(result) && pg__int(result, i, 0) == rate.at; i++)
+			add_rate(&rate, PQgetvalue(result, i, 1), pg__int(result, i, 2));
 		r = row(ctx, &rate);
 	}
 	return r;

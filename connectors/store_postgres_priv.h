@@ -41,6 +41,7 @@ struct pg_conn {
 	char name[PG_NAME_SIZE]; /* of the present one: nobody else's, ever */
 	unsigned identity;       /* of the store, when it was made */
 	uint64_t prepared[2];    /* bits by statement */
+	int counting_slot;       /* that the server knows of; -1: none */
 	bool warned;             /* the server said WARNING since this was cleared */
 	bool ended;              /* the server said goodbye */
 };
@@ -101,7 +102,7 @@ static inline struct store_postgres *pg__from(const struct store *store)
 /* Statements that are prepared on the connection that first needs them. */
 #define PG_STATEMENTS(X)                                                                           \
 	X(PG_COMMIT)                                                                                   \
-	X(PG_COMMIT_QUEUES)                                                                            \
+	X(PG_COMMIT_ALL)                                                                               \
 	X(PG_KEYS_FIND)                                                                                \
 	X(PG_SETTLE)                                                                                   \
 	X(PG_DEF_PUT)                                                                                  \

@@ -1,195 +1,8 @@
 /*
- * The statements, in one place.
- *
- * The batch. Its parameters are arrays, one a column, in four groups: the slots that are touched,
- * with our tokens; sagas that begin; history rows; rows of compensations; changes of sagas. What
- * comes first decides on what follows:
- *
- *   fence     the slots that are ours, locked until the commit, in their order. A take-over that is
- *             under way is waited for, and its token is then seen.
- *   begun     beginnings that may go on: those that claim to be awake need their slot, the others
- *             anyone may write; an id that is there already is a conflict
- *   keyed     their keys, in an order that is the same for every writer; a key that is there,
- *             committed or not yet, stays as it is
- *   started   the sagas whose keys were free
- *   accepted  history rows of those, and of sagas of ours whose predecessor is there
- *
- * All else joins `accepted`, or counts what `started` and `changed` (with what was there before)
- * come to: sagas by version and status, what began and ended in a minute, and groups of attention.
- * Most batches have nothing for the last, whose rows are found by scanning the others' in memory.
- * Every sub-statement sees the state as it was when the statement began.
- * That is enough: who holds the fence alone writes what the others read, and had committed before.
- * (A scalar sub-select and `IN (…) IS TRUE` are kept as they are by the planner: an index look-up
- * for each row, and a hash table.)
- *
- * Most batches have nothing to do with Kafka, and each sub-statement costs something though its
- * arrays are empty. So there are two statements: PG_COMMIT, and PG_COMMIT_QUEUES, which is the same
- * with more groups behind it: subscriptions that begin and end, rows for the outbox, rows of the
- * inbox that were taken in. Being one statement too, it needs no other way to know what was
- * accepted, and is fenced, bisected and settled alike.
+ * The statements, in one place; that of a batch comes from store_postgres_commit_sql.h.
  */
+#include "connectors/store_postgres_commit_sql.h"
 #include "connectors/store_postgres_priv.h"
-
-/* Why a saga concerns a person, and who has taken it. Most have none of it, and one NULL in their
- * rows of a batch, instead of seven that would each be read and written. */
-#define CONCERN_COLUMNS                                                                            \
-	"attention_group, attention_kind, attention_step, attention_side, attention_code,"             \
-	" attention_at, owner"
-#define CONCERN_VALUES                                                                             \
-	"(concern::text[])[1], (concern::text[])[2], (concern::text[])[3], (concern::text[])[4],"      \
-	" (concern::text[])[5], (concern::text[])[6]::int8, (concern::text[])[7]"
-
-#define COMMIT_ROWS                                                                                \
-	"WITH fence AS MATERIALIZED ("                                                                 \
-	" SELECT s.slot FROM slots s, unnest($1::int4[], $2::uuid[]) AS f (slot, token)"               \
-	" WHERE s.slot = f.slot AND s.token = f.token ORDER BY s.slot FOR SHARE OF s"                  \
-	"), begun AS MATERIALIZED ("                                                                   \
-	" SELECT * FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::text[], $7::int8[],"            \
-	" $8::text[], $9::text[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::text[],"    \
-	" $15::int4[], $16::text[], $17::bool[], $42::int8[], $43::text[]) AS b (slot, id, namespace," \
-	" definition, version, status, key, started_at, updated_at, ended_at, due_at, attention,"      \
-	" key_slot, fingerprint, fenced, at, concern)"                                                 \
-	" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */       \
-	" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"                          \
-	" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"                \
-	"), keyed AS ("                                                                                \
-	" INSERT INTO idempotency (slot, namespace, definition, key, saga_id, fingerprint)"            \
-	" SELECT key_slot, namespace, definition, key, id, fingerprint FROM begun"                     \
-	" WHERE key IS NOT NULL ON CONFLICT DO NOTHING RETURNING saga_id"                              \
-	"), started AS ("                                                                              \
-	" INSERT INTO sagas (slot, id, namespace, definition, version, status, key, started_at,"       \
-	" updated_at, ended_at, due_at, attention, " CONCERN_COLUMNS                                   \
-	") SELECT slot, id, namespace, definition, version, status, key, started_at, updated_at,"      \
-	" ended_at, due_at, attention, " CONCERN_VALUES " FROM begun"                                  \
-	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed)) IS TRUE"                            \
-	" RETURNING id, namespace, definition, version, status, updated_at, attention,"                \
-	" attention_group, attention_kind, attention_step, attention_side, attention_code,"            \
-	" attention_at"                                                                                \
-	"), accepted AS ("                                                                             \
-	" INSERT INTO history (slot, saga_id, seq, at, events)"                                        \
-	" SELECT h.slot, h.id, h.seq, h.at, h.events"                                                  \
-	" FROM unnest($18::int4[], $19::uuid[], $20::int4[], $21::int8[], $22::text[])"                \
-	" AS h (slot, id, seq, at, events)"                                                            \
-	" WHERE CASE WHEN h.seq = 1 THEN (h.id IN (SELECT id FROM started)) IS TRUE"                   \
-	" ELSE (h.slot IN (SELECT slot FROM fence)) IS TRUE AND (SELECT true FROM history p"           \
-	" WHERE p.slot = h.slot AND p.saga_id = h.id AND p.seq = h.seq - 1) END"                       \
-	" ON CONFLICT DO NOTHING RETURNING saga_id"                                                    \
-	"), armed AS ("                                                                                \
-	" INSERT INTO compensations AS c (slot, saga_id, step, item, seq, place, action, status,"      \
-	" attempts, updated_at, last_error, request)"                                                  \
-	" SELECT * FROM unnest($23::int4[], $24::uuid[], $25::text[], $26::int4[], $27::int4[],"       \
-	" $28::int4[], $29::text[], $30::text[], $31::int8[], $32::int8[], $33::text[],"               \
-	" $34::text[]) AS k (slot, id) WHERE (k.id IN (SELECT saga_id FROM accepted)) IS TRUE"         \
-	" ON CONFLICT (slot, saga_id, step, item) DO UPDATE SET action = excluded.action,"             \
-	" status = excluded.status, attempts = excluded.attempts,"                                     \
-	" updated_at = excluded.updated_at, last_error = excluded.last_error,"                         \
-	" request = coalesce(excluded.request, c.request)"                                             \
-	"), changed AS ("                                                                              \
-	" UPDATE sagas s SET status = u.status, updated_at = u.updated_at, ended_at = u.ended_at,"     \
-	" due_at = u.due_at, attention = u.attention, (" CONCERN_COLUMNS ") = ROW (" CONCERN_VALUES    \
-	") FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[],"                            \
-	" $39::int8[], $40::int8[], $41::text[], $44::int8[], $45::text[]) AS u (slot, id, status,"    \
-	" updated_at, ended_at, due_at, attention, at, concern), sagas o"                              \
-	" WHERE (u.id IN (SELECT saga_id FROM accepted)) IS TRUE"                                      \
-	" AND o.slot = u.slot AND o.id = u.id AND s.slot = u.slot AND s.id = u.id"                     \
-	" RETURNING s.id, s.namespace, s.definition, s.version, o.status AS old, s.status, u.at,"      \
-	" o.ended_at IS NULL AND s.ended_at IS NOT NULL AS ended, o.attention_group AS old_group,"     \
-	" s.attention, s.attention_group, s.attention_kind, s.attention_step, s.attention_side,"       \
-	" s.attention_code, s.attention_at"                                                            \
-	"), counted AS ("                                                                              \
-	" INSERT INTO definition_counts AS c (slot, namespace, definition, version, status, n)"        \
-	" SELECT $46::int4, namespace, definition, version, status, sum(n)"                            \
-	" FROM (SELECT namespace, definition, version, status, 1 AS n FROM started"                    \
-	" UNION ALL SELECT namespace, definition, version, status, 1 FROM changed WHERE old <> status" \
-	" UNION ALL SELECT namespace, definition, version, old, -1 FROM changed WHERE old <> status)"  \
-	" AS d GROUP BY namespace, definition, version, status HAVING sum(n) <> 0"                     \
-	" ORDER BY namespace, definition, version, status"                                             \
-	" ON CONFLICT (slot, namespace, definition, version, status)"                                  \
-	" DO UPDATE SET n = c.n + excluded.n"                                                          \
-	"), rated AS ("                                                                                \
-	" INSERT INTO rates AS r (slot, at, namespace, started, completed, compensated, failed,"       \
-	" terminated, attention)"                                                                      \
-	" SELECT $46::int4, at - at % 60000, namespace, sum(started),"                                 \
-	" count(*) FILTER (WHERE ended = 'completed'), count(*) FILTER (WHERE ended = 'compensated')," \
-	" count(*) FILTER (WHERE ended = 'failed'), count(*) FILTER (WHERE ended = 'terminated'),"     \
-	" coalesce(sum(concerns), 0) FROM (SELECT namespace, at, 1 AS started,"                        \
-	" CASE WHEN ended_at IS NOT NULL THEN status END AS ended,"                                    \
-	" (concern LIKE '{\"%')::int4 AS concerns FROM begun"                                          \
-	" WHERE (id IN (SELECT id FROM started)) IS TRUE"                                              \
-	" UNION ALL SELECT namespace, at, 0, CASE WHEN ended THEN status END,"                         \
-	" (attention_group <> coalesce(old_group, ''))::int4 FROM changed"                             \
-	" WHERE ended OR attention_group <> coalesce(old_group, '')) AS d"                             \
-	" GROUP BY at - at % 60000, namespace ORDER BY at - at % 60000, namespace"                     \
-	" ON CONFLICT (slot, at, namespace) DO UPDATE SET started = r.started + excluded.started,"     \
-	" completed = r.completed + excluded.completed,"                                               \
-	" compensated = r.compensated + excluded.compensated, failed = r.failed + excluded.failed,"    \
-	" terminated = r.terminated + excluded.terminated,"                                            \
-	" attention = r.attention + excluded.attention"                                                \
-	"), grouped AS ("                                                                              \
-	" INSERT INTO attention_groups AS g (slot, namespace, id, definition, kind, step, side, code," \
-	" message, sample, n, first_seen_at, last_seen_at)"                                            \
-	" SELECT $46::int4, namespace, attention_group, max(definition), max(attention_kind),"         \
-	" max(attention_step), max(attention_side), max(attention_code),"                              \
-	" (array_agg(attention ORDER BY n DESC, id DESC))[1],"                                         \
-	" (array_agg(id ORDER BY n DESC, id DESC))[1], sum(n),"                                        \
-	" CASE WHEN sum(n) > 0 AND coalesce((SELECT sum(o.n) FROM attention_groups o"                  \
-	" WHERE o.namespace = d.namespace AND o.id = d.attention_group), 0) <= 0 THEN min(at) END,"    \
-	" max(at)"                                                                                     \
-	" FROM (SELECT namespace, attention_group, definition, attention_kind, attention_step,"        \
-	" attention_side, attention_code, attention, id, 1 AS n, coalesce(attention_at, updated_at)"   \
-	" AS at FROM started WHERE attention_group IS NOT NULL"                                        \
-	" UNION ALL SELECT namespace, attention_group, definition, attention_kind, attention_step,"    \
-	" attention_side, attention_code, attention, id, 1, coalesce(attention_at, at) FROM changed"   \
-	" WHERE attention_group <> coalesce(old_group, '')"                                            \
-	" UNION ALL SELECT namespace, old_group, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, NULL"   \
-	" FROM changed WHERE old_group <> coalesce(attention_group, '')) AS d"                         \
-	" GROUP BY namespace, attention_group ORDER BY namespace, attention_group"                     \
-	" ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n + excluded.n,"                       \
-	" definition = coalesce(excluded.definition, g.definition),"                                   \
-	" kind = coalesce(excluded.kind, g.kind), step = coalesce(excluded.step, g.step),"             \
-	" side = coalesce(excluded.side, g.side), code = coalesce(excluded.code, g.code),"             \
-	" message = coalesce(excluded.message, g.message),"                                            \
-	" sample = coalesce(excluded.sample, g.sample),"                                               \
-	" first_seen_at = greatest(g.first_seen_at, excluded.first_seen_at),"                          \
-	" last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at)"
-
-#define COMMIT_ANSWER ") SELECT ARRAY(SELECT saga_id FROM accepted), ARRAY(SELECT slot FROM fence)"
-
-/* Of subscriptions those named (saga, step, item, place) are dropped, or, with step NULL, all of
- * the saga; but not what is to be there again just as it is. */
-#define COMMIT_QUEUES                                                                              \
-	"), added AS MATERIALIZED ("                                                                   \
-	" SELECT * FROM unnest($47::int4[], $48::text[], $49::text[], $50::text[], $51::int4[],"       \
-	" $52::uuid[], $53::text[], $54::int4[], $55::int4[]) AS a (slot, namespace, channel, value,"  \
-	" saga_slot, saga_id, step, item, place)"                                                      \
-	" WHERE (a.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
-	"), subscribed AS ("                                                                           \
-	" INSERT INTO subscriptions (slot, namespace, channel, value, saga_slot, saga_id, step,"       \
-	" item, place) SELECT * FROM added ON CONFLICT DO NOTHING"                                     \
-	"), unsubscribed AS ("                                                                         \
-	" DELETE FROM subscriptions t USING unnest($56::int4[], $57::uuid[], $58::text[],"             \
-	" $59::int4[], $60::int4[]) AS d (saga_slot, saga_id, step, item, place)"                      \
-	" WHERE (d.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
-	" AND t.saga_slot = d.saga_slot AND t.saga_id = d.saga_id"                                     \
-	" AND (d.step IS NULL OR (t.step = d.step AND t.item = d.item AND t.place = d.place))"         \
-	" AND NOT EXISTS (SELECT FROM added a WHERE a.slot = t.slot AND a.namespace = t.namespace"     \
-	" AND a.channel = t.channel AND a.value = t.value AND a.saga_id = t.saga_id"                   \
-	" AND a.step = t.step AND a.item = t.item AND a.place = t.place)"                              \
-	"), published AS ("                                                                            \
-	" INSERT INTO outbox (slot, saga_id, seq, place, id, cluster, aggregatetype, aggregateid,"     \
-	" type, headers, source, traceparent, payload, created_at)"                                    \
-	" SELECT o.slot, o.saga_id, o.seq, o.place, o.id, o.cluster, o.topic, o.key, o.type,"          \
-	" o.headers, o.headers::json ->> 'ce_source', o.headers::json ->> 'traceparent',"              \
-	" o.payload, o.created_at FROM unnest($61::int4[], $62::uuid[], $63::int4[], $64::int4[],"     \
-	" $65::uuid[], $66::text[], $67::text[], $68::text[], $69::text[], $70::text[],"               \
-	" $71::text[], $72::int8[]) AS o (slot, saga_id, seq, place, id, cluster, topic, key,"         \
-	" type, headers, payload, created_at)"                                                         \
-	" WHERE (o.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
-	"), consumed AS ("                                                                             \
-	" DELETE FROM inbox t USING unnest($73::int4[], $74::uuid[], $75::uuid[])"                     \
-	" AS i (slot, id, saga_id)"                                                                    \
-	" WHERE (i.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
-	" AND t.slot = i.slot AND t.id = i.id"
 
 /* A group's rows of all slots, added up. */
 #define GROUP_SUMS                                                                                 \
@@ -197,7 +10,7 @@
 	" max(code) AS code, (array_agg(message ORDER BY last_seen_at DESC NULLS LAST))[1] AS "        \
 	"message,"                                                                                     \
 	" (array_agg(sample ORDER BY last_seen_at DESC NULLS LAST))[1] AS sample,"                     \
-	" coalesce(sum(n), 0)::int8 AS n, max(first_seen_at) AS first_seen_at,"                        \
+	" coalesce(sum(n), 0)::int8 AS n, min(first_seen_at) AS first_seen_at,"                        \
 	" max(last_seen_at) AS last_seen_at"
 #define GROUP_COLUMNS                                                                              \
 	"g.namespace, g.id, g.definition, g.kind, g.step, g.side, g.code,"                             \
@@ -225,8 +38,11 @@
 	") SELECT * FROM mine"
 
 const char *const pg__sql[PG_STATEMENT_COUNT] = {
-	[PG_COMMIT] = COMMIT_ROWS COMMIT_ANSWER,
-	[PG_COMMIT_QUEUES] = COMMIT_ROWS COMMIT_QUEUES COMMIT_ANSWER,
+	[PG_COMMIT] = COMMIT_FENCE COMMIT_BEGUN COMMIT_KEYED COMMIT_STARTED COMMIT_ACCEPTED
+		COMMIT_CHANGED COMMIT_COUNTED COMMIT_MINUTES COMMIT_COUNTED_END COMMIT_ANSWER,
+	[PG_COMMIT_ALL] = COMMIT_FENCE COMMIT_BEGUN_CONCERN COMMIT_KEYED COMMIT_STARTED_CONCERN
+		COMMIT_ACCEPTED COMMIT_CHANGED_CONCERN COMMIT_COUNTED COMMIT_MINUTES_CONCERN
+			COMMIT_COUNTED_END COMMIT_QUEUES COMMIT_ANSWER,
 
 	[PG_KEYS_FIND] =
 		"SELECT a.i, k.saga_id, k.fingerprint"
@@ -273,18 +89,13 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		"), d6 AS (DELETE FROM inbox t USING doomed d"
 		" WHERE t.slot = d.slot AND t.saga_id = d.id"
 		"), d4 AS (DELETE FROM sagas t USING doomed d WHERE t.slot = d.slot AND t.id = d.id"
-		" RETURNING t.definition, t.version, t.status, t.attention_group"
+		" RETURNING t.definition, t.version, t.status"
 		"), counted AS ("
-		" INSERT INTO definition_counts AS c (slot, namespace, definition, version, status, n)"
+		" INSERT INTO counters AS c (slot, namespace, definition, number, what, n)"
 		" SELECT $7::int4, $6, definition, version, status, -count(*) FROM d4"
 		" GROUP BY definition, version, status ORDER BY definition, version, status"
-		" ON CONFLICT (slot, namespace, definition, version, status)"
+		" ON CONFLICT (slot, namespace, definition, number, what)"
 		" DO UPDATE SET n = c.n + excluded.n"
-		"), grouped AS ("
-		" INSERT INTO attention_groups AS g (slot, namespace, id, n)"
-		" SELECT $7::int4, $6, attention_group, -count(*) FROM d4 WHERE attention_group IS NOT NULL"
-		" GROUP BY attention_group ORDER BY attention_group"
-		" ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n + excluded.n"
 		") SELECT",
 	[PG_SIZE] = "SELECT sum(pg_total_relation_size(c.oid))::int8 FROM pg_class c"
 				" WHERE c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class"
@@ -409,20 +220,17 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	[PG_DEF_NEWEST] = "SELECT DISTINCT ON (namespace, name) namespace, name, version, hash,"
 					  " deployed_at FROM definitions WHERE $1::text IS NULL OR namespace = $1"
 					  " ORDER BY namespace, name, version DESC",
-	[PG_COUNTS] = "SELECT status, sum(n)::int8 FROM definition_counts"
-				  " WHERE $1::text IS NULL OR namespace = $1 GROUP BY status",
-
-	[PG_COUNTED_DEFINITIONS] = "SELECT DISTINCT definition FROM definition_counts"
-							   " WHERE namespace = $1",
+	[PG_COUNTS] = "SELECT what, sum(n)::int8 FROM counters WHERE definition > ''"
+				  " AND ($1::text IS NULL OR namespace = $1) GROUP BY what",
+	[PG_COUNTED_DEFINITIONS] = "SELECT DISTINCT definition FROM counters"
+							   " WHERE definition > '' AND namespace = $1",
 	[PG_DEFINITION_COUNTS] =
-		"SELECT definition, version, status, sum(n)::int8 FROM definition_counts"
-		" WHERE namespace = $1 AND ($2::text IS NULL OR definition = $2)"
-		" GROUP BY definition, version, status HAVING sum(n) <> 0"
-		" ORDER BY definition, version, status",
-	[PG_RATES] = "SELECT at, sum(started)::int8, sum(completed)::int8, sum(compensated)::int8,"
-				 " sum(failed)::int8, sum(terminated)::int8, sum(attention)::int8 FROM rates"
-				 " WHERE at >= $2::int8 AND at < $3::int8"
-				 " AND ($1::text IS NULL OR namespace = $1) GROUP BY at ORDER BY at",
+		"SELECT definition, number, what, sum(n)::int8 FROM counters WHERE definition > ''"
+		" AND namespace = $1 AND ($2::text IS NULL OR definition = $2)"
+		" GROUP BY definition, number, what HAVING sum(n) <> 0 ORDER BY definition, number, what",
+	[PG_RATES] = "SELECT number, what, sum(n)::int8 FROM counters WHERE definition = ''"
+				 " AND number >= $2::int8 AND number < $3::int8"
+				 " AND ($1::text IS NULL OR namespace = $1) GROUP BY number, what ORDER BY number",
 	[PG_ATTENTION_LIST] =
 		"WITH g AS MATERIALIZED (SELECT namespace, id, " GROUP_SUMS " FROM attention_groups"
 		" WHERE $1::text IS NULL OR namespace = $1 GROUP BY namespace, id HAVING sum(n) > 0"
@@ -453,7 +261,9 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	/* Counters that add up to nothing, of which rows may be locked and looked at again: who adds to
 	 * them waits, and then finds no row. What is added to a new row meanwhile stays. */
 	[PG_ATTENTION_RETAIN] =
-		"WITH empty AS MATERIALIZED (SELECT namespace, id FROM attention_groups"
+		"WITH empty AS MATERIALIZED (SELECT namespace, id FROM attention_groups g"
+		" WHERE NOT EXISTS (SELECT FROM attention_said s WHERE s.namespace = g.namespace"
+		" AND s.id = g.id AND s.notified_at IS NOT NULL)" /* somebody is still to be told */
 		" GROUP BY namespace, id HAVING sum(n) = 0 AND coalesce(max(last_seen_at), 0) < $1::int8"
 		" LIMIT $2::int8"
 		"), locked AS MATERIALIZED (SELECT g.slot, g.namespace, g.id, g.n, g.last_seen_at"
@@ -468,29 +278,30 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	/* Of groups that never were, or are gone. */
 	[PG_SAID_RETAIN] =
 		"WITH old AS MATERIALIZED (SELECT namespace, id FROM attention_said s"
-		" WHERE coalesce(greatest(acknowledged_at, notified_at), 0) < $1::int8 AND NOT EXISTS"
+		" WHERE notified_at IS NULL AND coalesce(acknowledged_at, 0) < $1::int8 AND NOT EXISTS"
 		" (SELECT FROM attention_groups g WHERE g.namespace = s.namespace AND g.id = s.id)"
 		" LIMIT $2::int8 FOR UPDATE"
 		") DELETE FROM attention_said s USING old"
 		" WHERE s.namespace = old.namespace AND s.id = old.id",
 	[PG_COUNTS_RETAIN] =
-		"WITH empty AS MATERIALIZED (SELECT namespace, definition, version FROM definition_counts"
-		" GROUP BY namespace, definition, version HAVING sum(n) = 0 LIMIT 100"
-		"), locked AS MATERIALIZED (SELECT c.* FROM empty e JOIN definition_counts c"
-		" ON c.namespace = e.namespace AND c.definition = e.definition AND c.version = e.version"
-		" ORDER BY c.slot, c.namespace, c.definition, c.version, c.status FOR UPDATE OF c"
-		"), gone AS (SELECT namespace, definition, version, status FROM locked"
-		" GROUP BY namespace, definition, version, status HAVING sum(n) = 0"
-		") DELETE FROM definition_counts c USING gone g, locked l"
+		"WITH empty AS MATERIALIZED (SELECT namespace, definition, number FROM counters"
+		" WHERE definition > '' GROUP BY namespace, definition, number HAVING sum(n) = 0 LIMIT 100"
+		"), locked AS MATERIALIZED (SELECT c.* FROM empty e JOIN counters c"
+		" ON c.namespace = e.namespace AND c.definition = e.definition AND c.number = e.number"
+		" ORDER BY c.slot, c.namespace, c.definition, c.number, c.what FOR UPDATE OF c"
+		"), gone AS (SELECT namespace, definition, number, what FROM locked"
+		" GROUP BY namespace, definition, number, what HAVING sum(n) = 0"
+		") DELETE FROM counters c USING gone g, locked l"
 		" WHERE c.namespace = g.namespace AND c.definition = g.definition"
-		" AND c.version = g.version AND c.status = g.status AND l.slot = c.slot"
-		" AND l.namespace = c.namespace AND l.definition = c.definition AND l.version = c.version"
-		" AND l.status = c.status",
-	[PG_RATES_RETAIN] = "WITH old AS MATERIALIZED (SELECT slot, at, namespace FROM rates"
-						" WHERE at < (SELECT max(at) FROM rates) - $1::int8 ORDER BY at"
-						" LIMIT $2::int8 FOR UPDATE SKIP LOCKED"
-						") DELETE FROM rates r USING old o WHERE r.slot = o.slot AND r.at = o.at"
-						" AND r.namespace = o.namespace",
+		" AND c.number = g.number AND c.what = g.what AND l.slot = c.slot"
+		" AND l.namespace = c.namespace AND l.definition = c.definition AND l.number = c.number"
+		" AND l.what = c.what",
+	[PG_RATES_RETAIN] =
+		"WITH old AS MATERIALIZED (SELECT slot, namespace, number, what FROM counters"
+		" WHERE definition = '' AND number < (SELECT max(number) FROM counters"
+		" WHERE definition = '') - $1::int8 ORDER BY number LIMIT $2::int8 FOR UPDATE SKIP LOCKED"
+		") DELETE FROM counters c USING old o WHERE c.slot = o.slot AND c.namespace = o.namespace"
+		" AND c.definition = '' AND c.number = o.number AND c.what = o.what",
 
 	[PG_BATCH_PUT] = BATCH_ITEMS
 	"), mine AS (INSERT INTO batches (namespace, id, act, query, by, rate, status, created_at,"

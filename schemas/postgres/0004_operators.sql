@@ -46,16 +46,19 @@ CREATE INDEX sagas_owner ON sagas (namespace, owner, id) WHERE owner IS NOT NULL
 -- Counters. Each commit adds all of its own to the rows of one slot, of its node's where it can, so a
 -- writer does not meet another's; only the sum over all slots means something.
 
--- How many sagas of each version have each status.
-CREATE TABLE definition_counts (
+-- How many sagas of each version have each status, and what happened in each minute: one table,
+-- because what a commit adds to then costs it one sub-statement and not two.
+CREATE TABLE counters (
 	slot       integer NOT NULL,
 	namespace  text COLLATE "C" NOT NULL,
-	definition text COLLATE "C" NOT NULL,
-	version    bigint NOT NULL,
-	status     text COLLATE "C" NOT NULL,
+	definition text COLLATE "C" NOT NULL, -- '': all, in one minute
+	number     bigint NOT NULL,           -- the version; or the minute's beginning
+	what       text COLLATE "C" NOT NULL, -- a status: that sagas have, or with which they ended in
+	                                      -- that minute; 'started', 'attention'
 	n          bigint NOT NULL,
-	PRIMARY KEY (slot, namespace, definition, version, status)
-) WITH (fillfactor = 20);
+	PRIMARY KEY (slot, namespace, definition, number, what)
+) WITH (fillfactor = 30);
+CREATE INDEX counters_of ON counters (definition, number);
 
 -- How many sagas concern a person for one reason. A row that has only seen sagas leave says nothing
 -- of why they were in it.
@@ -71,26 +74,11 @@ CREATE TABLE attention_groups (
 	message       text,             -- of the saga `sample`
 	sample        uuid,             -- that came in last
 	n             bigint NOT NULL,
-	first_seen_at bigint,           -- when it began anew: the latest of its rows is the group's
+	first_seen_at bigint,           -- since it had none last
 	last_seen_at  bigint,
 	PRIMARY KEY (slot, namespace, id)
 ) WITH (fillfactor = 50);
 CREATE INDEX attention_groups_id ON attention_groups (namespace, id);
-
--- What happened in each minute. The rows of the present one are written by each commit.
-CREATE TABLE rates (
-	slot        integer NOT NULL,
-	at          bigint NOT NULL,    -- the minute's beginning
-	namespace   text COLLATE "C" NOT NULL,
-	started     bigint NOT NULL,
-	completed   bigint NOT NULL,
-	compensated bigint NOT NULL,
-	failed      bigint NOT NULL,
-	terminated  bigint NOT NULL,
-	attention   bigint NOT NULL,
-	PRIMARY KEY (slot, at, namespace)
-) WITH (fillfactor = 50);
-CREATE INDEX rates_at ON rates (at, namespace);
 
 -- What persons said about a group, and who was told of it: one row, written by revision.
 CREATE TABLE attention_said (
@@ -146,103 +134,111 @@ CREATE TABLE batch_items (
 -- The next ones to do, and the few that failed, of a hundred thousand.
 CREATE INDEX batch_items_status ON batch_items (namespace, batch_id, status, saga_id);
 
--- What is there is counted. Of rates, what their keeping allows, by the times that sagas carry.
-INSERT INTO definition_counts
+-- What is there is counted. Of minutes, those that are kept, by the times that sagas carry.
+INSERT INTO counters
 	SELECT 0, namespace, definition, version, status, count(*) FROM sagas
 	GROUP BY namespace, definition, version, status;
+INSERT INTO counters
+	SELECT 0, namespace, '', at - at % 60000, what, count(*)
+	FROM (SELECT namespace, started_at AS at, 'started' AS what FROM sagas
+		UNION ALL SELECT namespace, ended_at, status FROM sagas WHERE ended_at IS NOT NULL) AS t
+	WHERE at > (SELECT max(updated_at) FROM sagas) - 691200000
+	GROUP BY at - at % 60000, namespace, what;
 INSERT INTO attention_groups
 	SELECT 0, namespace, attention_group, min(definition), min(attention_kind), NULL, NULL, NULL,
 		(array_agg(attention ORDER BY id DESC))[1], (array_agg(id ORDER BY id DESC))[1], count(*),
 		min(attention_at), max(attention_at)
 	FROM sagas WHERE attention_group IS NOT NULL GROUP BY namespace, attention_group;
-INSERT INTO rates
-	SELECT 0, at - at % 60000, namespace, count(*) FILTER (WHERE what = 'started'),
-		count(*) FILTER (WHERE what = 'completed'), count(*) FILTER (WHERE what = 'compensated'),
-		count(*) FILTER (WHERE what = 'failed'), count(*) FILTER (WHERE what = 'terminated'), 0
-	FROM (SELECT namespace, started_at AS at, 'started' AS what FROM sagas
-		UNION ALL SELECT namespace, ended_at, status FROM sagas WHERE ended_at IS NOT NULL) AS t
-	WHERE at > (SELECT max(updated_at) FROM sagas) - 691200000
-	GROUP BY at - at % 60000, namespace;
 
--- Counts what a program of a schema before does to a saga, and says what its row lacks.
-CREATE FUNCTION count_for_older() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Groups are counted by triggers: few commits bring a saga into one or out of it, and to all others a
+-- trigger is nearer to nothing than a sub-statement. The writer says to which slot's rows it counts.
+CREATE FUNCTION count_attention() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-	was text := CASE WHEN TG_OP <> 'INSERT' THEN OLD.attention_group END;
-	minute bigint;
+	counting integer := nullif(current_setting('skald.slot', true), '')::integer;
+	had bigint;
 BEGIN
-	IF TG_OP <> 'INSERT' THEN
-		INSERT INTO definition_counts AS c
-			VALUES (OLD.slot, OLD.namespace, OLD.definition, OLD.version, OLD.status, -1)
-			ON CONFLICT (slot, namespace, definition, version, status) DO UPDATE SET n = c.n - 1;
-	END IF;
-	IF TG_OP = 'DELETE' THEN
-		IF was IS NOT NULL THEN
-			INSERT INTO attention_groups AS g (slot, namespace, id, n)
-				VALUES (OLD.slot, OLD.namespace, was, -1)
-				ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n - 1;
-		END IF;
-		RETURN OLD;
-	END IF;
-	INSERT INTO definition_counts AS c
-		VALUES (NEW.slot, NEW.namespace, NEW.definition, NEW.version, NEW.status, 1)
-		ON CONFLICT (slot, namespace, definition, version, status) DO UPDATE SET n = c.n + 1;
-	IF NEW.attention IS NULL THEN
-		NEW.attention_group := NULL;
-		NEW.attention_kind := NULL;
-		NEW.attention_step := NULL;
-		NEW.attention_side := NULL;
-		NEW.attention_code := NULL;
-		NEW.attention_at := NULL;
-	ELSIF TG_OP = 'INSERT' OR NEW.attention IS DISTINCT FROM OLD.attention THEN
-		NEW.attention_kind := older_attention_kind(NEW.status);
-		NEW.attention_group := older_attention_group(NEW.definition, NEW.attention_kind);
-		NEW.attention_step := NULL;
-		NEW.attention_side := NULL;
-		NEW.attention_code := NULL;
-		NEW.attention_at := NEW.updated_at;
-	END IF;
-	IF was IS NOT NULL AND was IS DISTINCT FROM NEW.attention_group THEN
+	IF TG_OP <> 'INSERT' AND OLD.attention_group IS NOT NULL THEN
 		INSERT INTO attention_groups AS g (slot, namespace, id, n)
-			VALUES (NEW.slot, NEW.namespace, was, -1)
+			VALUES (coalesce(counting, OLD.slot), OLD.namespace, OLD.attention_group, -1)
 			ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n - 1;
 	END IF;
-	IF NEW.attention_group IS NOT NULL AND was IS DISTINCT FROM NEW.attention_group THEN
+	IF TG_OP <> 'DELETE' AND NEW.attention_group IS NOT NULL THEN
+		SELECT sum(n) INTO had FROM attention_groups
+			WHERE namespace = NEW.namespace AND id = NEW.attention_group;
+		IF had <= 0 THEN -- it begins anew
+			UPDATE attention_groups SET first_seen_at = NULL
+				WHERE namespace = NEW.namespace AND id = NEW.attention_group;
+		END IF;
 		INSERT INTO attention_groups AS g
-			VALUES (NEW.slot, NEW.namespace, NEW.attention_group, NEW.definition,
-				NEW.attention_kind, NULL, NULL, NULL, NEW.attention, NEW.id, 1,
-				CASE WHEN coalesce((SELECT sum(n) FROM attention_groups
-					WHERE namespace = NEW.namespace AND id = NEW.attention_group), 0) <= 0
-					THEN NEW.attention_at END,
-				NEW.attention_at)
+			VALUES (coalesce(counting, NEW.slot), NEW.namespace, NEW.attention_group, NEW.definition,
+				NEW.attention_kind, NEW.attention_step, NEW.attention_side, NEW.attention_code,
+				NEW.attention, NEW.id, 1, NEW.attention_at, NEW.attention_at)
 			ON CONFLICT (slot, namespace, id) DO UPDATE SET n = g.n + 1,
-				definition = excluded.definition, kind = excluded.kind, message = excluded.message,
+				definition = excluded.definition, kind = excluded.kind, step = excluded.step,
+				side = excluded.side, code = excluded.code, message = excluded.message,
 				sample = excluded.sample,
-				first_seen_at = greatest(g.first_seen_at, excluded.first_seen_at),
+				first_seen_at = least(g.first_seen_at, excluded.first_seen_at),
 				last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at);
-		minute := NEW.updated_at - NEW.updated_at % 60000;
-		INSERT INTO rates AS r VALUES (NEW.slot, minute, NEW.namespace, 0, 0, 0, 0, 0, 1)
-			ON CONFLICT (slot, at, namespace) DO UPDATE SET attention = r.attention + 1;
 	END IF;
-	IF TG_OP = 'INSERT' THEN
-		minute := NEW.started_at - NEW.started_at % 60000;
-		INSERT INTO rates AS r VALUES (NEW.slot, minute, NEW.namespace, 1, 0, 0, 0, 0, 0)
-			ON CONFLICT (slot, at, namespace) DO UPDATE SET started = r.started + 1;
-	END IF;
-	IF NEW.ended_at IS NOT NULL AND (TG_OP = 'INSERT' OR OLD.ended_at IS NULL) THEN
-		minute := NEW.ended_at - NEW.ended_at % 60000;
-		INSERT INTO rates AS r
-			VALUES (NEW.slot, minute, NEW.namespace, 0, (NEW.status = 'completed')::int,
-				(NEW.status = 'compensated')::int, (NEW.status = 'failed')::int,
-				(NEW.status = 'terminated')::int, 0)
-			ON CONFLICT (slot, at, namespace) DO UPDATE SET
-				completed = r.completed + excluded.completed,
-				compensated = r.compensated + excluded.compensated,
-				failed = r.failed + excluded.failed,
-				terminated = r.terminated + excluded.terminated;
-	END IF;
-	RETURN NEW;
+	RETURN NULL;
 END
 $$;
-CREATE TRIGGER sagas_count_for_older BEFORE INSERT OR UPDATE OR DELETE ON sagas FOR EACH ROW
+CREATE TRIGGER sagas_attention_begins AFTER INSERT ON sagas FOR EACH ROW
+	WHEN (NEW.attention_group IS NOT NULL) EXECUTE FUNCTION count_attention();
+CREATE TRIGGER sagas_attention_changes AFTER UPDATE ON sagas FOR EACH ROW
+	WHEN (OLD.attention_group IS DISTINCT FROM NEW.attention_group)
+	EXECUTE FUNCTION count_attention();
+CREATE TRIGGER sagas_attention_ends AFTER DELETE ON sagas FOR EACH ROW
+	WHEN (OLD.attention_group IS NOT NULL) EXECUTE FUNCTION count_attention();
+
+-- What a program of a schema before does to a saga is counted, and what its row lacks is said. (Not
+-- by a trigger before the row is written: that would lock each row once more, for all programs.)
+CREATE FUNCTION count_one(slot integer, namespace text, definition text, number bigint, what text,
+	n integer) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO counters AS c VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (slot, namespace, definition, number, what) DO UPDATE SET n = c.n + excluded.n
+$$;
+CREATE FUNCTION count_for_older() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'UPDATE' AND OLD.status = NEW.status THEN
+		NULL;
+	ELSE
+		IF TG_OP <> 'INSERT' THEN
+			PERFORM count_one(OLD.slot, OLD.namespace, OLD.definition, OLD.version, OLD.status, -1);
+		END IF;
+		IF TG_OP <> 'DELETE' THEN
+			PERFORM count_one(NEW.slot, NEW.namespace, NEW.definition, NEW.version, NEW.status, 1);
+		END IF;
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		RETURN NULL;
+	END IF;
+	IF TG_OP = 'INSERT' THEN
+		PERFORM count_one(NEW.slot, NEW.namespace, '', NEW.started_at - NEW.started_at % 60000,
+			'started', 1);
+	END IF;
+	IF NEW.ended_at IS NOT NULL AND (TG_OP = 'INSERT' OR OLD.ended_at IS NULL) THEN
+		PERFORM count_one(NEW.slot, NEW.namespace, '', NEW.ended_at - NEW.ended_at % 60000,
+			NEW.status, 1);
+	END IF;
+	-- The same again, with what its row lacks; then it has all, and this is not done any more.
+	IF NEW.attention IS NULL AND NEW.attention_group IS NOT NULL THEN
+		UPDATE sagas SET attention_group = NULL, attention_kind = NULL, attention_step = NULL,
+			attention_side = NULL, attention_code = NULL, attention_at = NULL
+			WHERE slot = NEW.slot AND id = NEW.id;
+	ELSIF NEW.attention IS NOT NULL AND (NEW.attention_group IS NULL OR TG_OP = 'UPDATE'
+			AND NEW.attention <> OLD.attention AND NEW.attention_group = OLD.attention_group) THEN
+		PERFORM count_one(NEW.slot, NEW.namespace, '', NEW.updated_at - NEW.updated_at % 60000,
+			'attention', 1);
+		UPDATE sagas SET attention_kind = older_attention_kind(status),
+			attention_group = older_attention_group(definition, older_attention_kind(status)),
+			attention_step = NULL, attention_side = NULL, attention_code = NULL,
+			attention_at = updated_at
+			WHERE slot = NEW.slot AND id = NEW.id;
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER sagas_count_for_older AFTER INSERT OR UPDATE OR DELETE ON sagas FOR EACH ROW
 	WHEN (coalesce(current_setting('skald.schema', true), '') = '')
 	EXECUTE FUNCTION count_for_older();

@@ -61,7 +61,7 @@ done
 all_completed() { [ "$(query "SELECT count(*) FROM sagas WHERE status = 'completed'")" = $orders ]; }
 wait_for 60 all_completed || fail "not all are completed: $(query "SELECT status, count(*) FROM sagas GROUP BY status")"
 [ "$(query 'SELECT count(DISTINCT key) FROM sagas')" = $orders ] || fail "an order was started twice"
-[ "$(query "SELECT sum(n) FROM definition_counts WHERE status = 'completed'")" = $orders ] || fail "the counts are wrong"
+[ "$(query "SELECT sum(n) FROM counters WHERE definition > '' AND what = 'completed'")" = $orders ] || fail "the counts are wrong"
 twice=$(curl -fs "$url_order_services/ledger" | jq -r '.calls[] | select(.count > 1) | .key')
 [ -z "$twice" ] || fail "took effect more than once: $twice"
 [ "$(query 'SELECT count(*) FROM (SELECT seq, row_number() OVER (PARTITION BY saga_id ORDER BY seq) AS n FROM history) AS h WHERE seq <> n')" = 0 ] ||
