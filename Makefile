@@ -218,13 +218,19 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/batches.sh
 
 .PHONY: bench
-bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3)
-bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka3" STORE=sqlite CONCURRENCY="1 64" SECONDS=5 RECORDS=40000
-	$(Q)$(if $(filter-out kafka%,$(SCENARIOS)),tests/bench/run "$(BUILD)" \
-		"$(filter-out kafka%,$(SCENARIOS))" "$(or $(STORE),sqlite)" \
+bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3 operators)
+bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka3 operators" STORE=sqlite CONCURRENCY="1 64" SECONDS=5 RECORDS=40000 N=100000
+	$(Q)$(if $(filter-out kafka% operators,$(SCENARIOS)),tests/bench/run "$(BUILD)" \
+		"$(filter-out kafka% operators,$(SCENARIOS))" "$(or $(STORE),sqlite)" \
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)",:)
 	$(Q)$(if $(filter kafka%,$(SCENARIOS)),tests/bench/kafka "$(BUILD)" \
 		"$(filter kafka%,$(SCENARIOS))" "$(or $(STORE),sqlite)" "$(or $(RECORDS),40000)",:)
+	$(Q)$(if $(filter operators,$(SCENARIOS)),tests/bench/operators "$(BUILD)" \
+		"$(or $(N),100000)" "$(or $(REQUESTS),50)",:)
+
+.PHONY: bench-operators
+bench-operators: all $(TOOL_BIN) ## measures the API behind the dashboard on a Postgres full of sagas: N=1000000 REQUESTS=50
+	$(Q)tests/bench/operators "$(BUILD)" "$(or $(N),1000000)" "$(or $(REQUESTS),50)"
 
 .PHONY: bench-sleepers
 bench-sleepers: all $(TOOL_BIN) ## measures a store full of sleeping sagas: N=1000000 STORE="sqlite postgres"
