@@ -54,6 +54,11 @@ const char *act_kind_text(enum act_kind kind)
 	return act_texts[kind];
 }
 
+bool act_outlives_saga(enum act_kind kind)
+{
+	return kind == ACT_ACKNOWLEDGE || kind == ACT_NOTE || kind == ACT_OWNER;
+}
+
 bool act_is_of_step(enum act_kind kind)
 {
 	return kind >= ACT_STEP_RETRY;

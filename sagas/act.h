@@ -18,6 +18,7 @@
  *   reset        the same to a place in the history: what was not done there begins anew. Refused
  *                where an effect would be lost (not undone, or unknown)
  *   signal       something that it waits for, or will
+ *   acknowledge  what a person was to know (a notice, or that the deadline has passed) is known
  *   note         a remark
  *   owner        who takes care of it; without a name: nobody
  *
@@ -56,6 +57,7 @@
 	X(ACT_RETRY, "retry")                                                                          \
 	X(ACT_RESET, "reset")                                                                          \
 	X(ACT_SIGNAL, "signal")                                                                        \
+	X(ACT_ACKNOWLEDGE, "acknowledge")                                                              \
 	X(ACT_NOTE, "note")                                                                            \
 	X(ACT_OWNER, "owner")
 #define STEP_ACTS(X)                                                                               \
@@ -112,6 +114,8 @@ void act_release(struct act *act);
 
 const char *act_kind_text(enum act_kind kind);
 bool act_is_of_step(enum act_kind kind);
+/* A saga takes it after its end, too. */
+bool act_outlives_saga(enum act_kind kind);
 /* -1 for an unknown text. */
 int act_kind_parse(const char *text, bool of_step);
 const char *resolution_text(enum resolution resolution);

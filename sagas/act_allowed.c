@@ -114,6 +114,18 @@ static int room_allowed(const struct saga_state *state, const struct act *act, s
 	return 0;
 }
 
+static int acknowledge_allowed(const struct saga_state *state, struct err *err)
+{
+	if (state->attention_note || saga_state_deadline_concerns(state))
+		return 0;
+	return err_set(
+		err, ERR_CONFLICT, "%s",
+		saga_state_attention(state)
+			? "there is no notice to acknowledge: what waits for a person is put right by "
+			  "an act on its step"
+			: "there is nothing to acknowledge: the saga concerns nobody");
+}
+
 int saga_act_allowed(const struct saga_state *state, const struct act *act, wall_ms now,
 					 struct err *err)
 {
@@ -121,7 +133,7 @@ int saga_act_allowed(const struct saga_state *state, const struct act *act, wall
 
 	if (r < 0)
 		return r;
-	if (act->kind != ACT_NOTE && act->kind != ACT_OWNER && saga_status_is_terminal(state->status))
+	if (!act_outlives_saga(act->kind) && saga_status_is_terminal(state->status))
 		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
 					   saga_status_text(state->status));
 	switch (act->kind) {
@@ -139,6 +151,8 @@ int saga_act_allowed(const struct saga_state *state, const struct act *act, wall
 		return act_allowed__forget(state, act, now, err);
 	case ACT_SIGNAL:
 		return signal_allowed(state, act, err);
+	case ACT_ACKNOWLEDGE:
+		return acknowledge_allowed(state, err);
 	case ACT_STEP_RETRY:
 	case ACT_STEP_SKIP:
 	case ACT_STEP_COMPLETE:

@@ -196,6 +196,7 @@ int decide__act(struct ctx *ctx, struct err *err)
 		terminate(ctx, act);
 		break;
 	case ACT_PAUSE:
+	case ACT_ACKNOWLEDGE:
 	case ACT_NOTE:
 	case ACT_OWNER:
 		take(ctx, act);

@@ -315,6 +315,7 @@ static int step_act(struct ctx *ctx, struct target target, const struct act *act
 	case ACT_RETRY:
 	case ACT_RESET:
 	case ACT_SIGNAL:
+	case ACT_ACKNOWLEDGE:
 	case ACT_NOTE:
 	case ACT_OWNER:
 	case ACT_KIND_COUNT:

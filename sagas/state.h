@@ -125,7 +125,7 @@ struct saga_state {
 	int64_t history_bytes; /* kept by who reads and writes rows */
 	bool failing;          /* SagaCompensating was written */
 	bool pivot_scheduled;
-	bool deadline_noted;
+	bool deadline_noted, deadline_seen; /* seen: a person has acknowledged it */
 	char *failure_code, *failure_message;
 	int failure_step;
 	int64_t ignored; /* replies and events that the history tells of, and that changed nothing */
@@ -196,6 +196,8 @@ int saga_state_in_flight(const struct saga_state *state);
 /* It is answered through Kafka, and something may still come for it. */
 bool saga_state_awaits_queue(const struct saga_state *state, int step,
 							 const struct action_state *action);
+/* Its deadline has passed beyond the pivot, and no person has acknowledged it. */
+bool saga_state_deadline_concerns(const struct saga_state *state);
 /* When something must happen without further input (it may be in the past); 0: never. */
 wall_ms saga_state_next_due(const struct saga_state *state);
 /* The same in two, as of now: what takes effect by itself, and the time-outs of what is answered

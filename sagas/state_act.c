@@ -326,6 +326,10 @@ static void apply_saga_act(struct saga_state *state, const struct event *event, 
 		state__set_string(&state->owner,
 						  json_string_value(json_object_get(jval_json(event->value), "owner")));
 		break;
+	case ACT_ACKNOWLEDGE:
+		state__set_string(&state->attention_note, NULL);
+		state->deadline_seen = state->deadline_noted;
+		break;
 	case ACT_RETRY:
 	case ACT_RESET:
 		forget(state, event);

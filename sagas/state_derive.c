@@ -401,6 +401,12 @@ static void note_attention(const struct saga_state *state, enum attention_kind k
 	attention_group(state->def->name, kind, id, SIDE_DO, NULL, text, attention->group);
 }
 
+bool saga_state_deadline_concerns(const struct saga_state *state)
+{
+	return state->deadline_noted && !state->deadline_seen &&
+		   !saga_status_is_terminal(state->status);
+}
+
 static void find_attention(const struct saga_state *state, struct attention *attention)
 {
 	int i, j;
@@ -414,7 +420,7 @@ static void find_attention(const struct saga_state *state, struct attention *att
 	*attention = (struct attention){0};
 	if (state->attention_note)
 		note_attention(state, ATTENTION_NOTICE, state->attention_note, attention);
-	else if (state->deadline_noted && !saga_status_is_terminal(state->status))
+	else if (saga_state_deadline_concerns(state))
 		note_attention(state, ATTENTION_DEADLINE, "the deadline of the saga has passed", attention);
 }
 

@@ -222,6 +222,15 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga signal 019a2b3c-... approved '{\"by\": \"ana\"}'\n",
 	 act_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga acknowledge", "ID", 1, 1, "says that what a person was to know is known",
+	 "Takes away a notice, such as that of a success that came too late and was put right, or that "
+	 "the\n"
+	 "deadline has passed; also of a saga that has ended. What is stuck or parked stays: see\n"
+	 "`skald step`.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga acknowledge 019a2b3c-... --reason 'refunded at the bank, ticket 4711'\n",
+	 act_options, true, true, false, cmd_saga_act, "@sagas"},
 	{"saga note", "ID TEXT", 2, 2, "leaves a remark in the history",
 	 "Also of a saga that has ended.\n"
 	 "\n"

@@ -235,9 +235,11 @@ static void describe(const json_t *event, struct buf *out)
 	int64_t status = int_of(event, "status", 0), attempt = int_of(event, "attempt", 0);
 	CLEANUP(free_p) char *error = error_text(event);
 
-	if (text_of(event, "name"))
+	if (json_object_get(event, "version"))
 		buf_printf(out, "%s version %lld", text_of(event, "name"),
 				   (long long)int_of(event, "version", 0));
+	else
+		add_part(text_of(event, "name"), out); /* of an act */
 	if (text_of(event, "key"))
 		buf_printf(out, "%skey %s", out->len ? ", " : "", text_of(event, "key"));
 	if (request)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sagas/act.h"
 #include "sagas/json_text.h"
 
 void oracle_init(struct oracle *oracle, struct world *world)
@@ -291,8 +292,8 @@ static void look_ambiguity(struct look *look)
 static bool is_afterword(const struct event *event)
 {
 	return event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION ||
-		   (event->type == EV_ACT_TAKEN && event->name &&
-			(strcmp(event->name, "note") == 0 || strcmp(event->name, "owner") == 0));
+		   (event->type == EV_ACT_TAKEN && event->name && act_kind_parse(event->name, false) >= 0 &&
+			act_outlives_saga((enum act_kind)act_kind_parse(event->name, false)));
 }
 
 static void look_step_failed(struct look *look)

@@ -31,6 +31,7 @@ const SAGA_ACTS = [
 	{ id: 'terminate', act: 'terminate', words: 'Terminate', does: 'ends where it stands and undoes nothing', tone: 'danger' },
 	{ id: 'owner', act: 'owner', words: 'Give an owner', does: 'says who takes care of it',
 		fields: [['owner', 'Owner', 'Leave empty for nobody.']] },
+	{ id: 'acknowledge', act: 'acknowledge', words: 'Acknowledge', does: 'says that the notice is known and dealt with' },
 	{ id: 'note', act: 'note', words: 'Note', does: 'writes the reason into the history and changes nothing' },
 ].map((each) => ({ ...each, of: 'saga' }));
 
@@ -40,8 +41,8 @@ const LIKELY = {
 	unknown: ['step:resolve:probe', 'step:resolve:happened', 'step:resolve:did_not_happen', 'step:retry'],
 	parked: ['step:retry', 'step:skip', 'step:complete', 'step:fail'],
 	failing: ['step:retry', 'step:skip', 'step:complete', 'step:fail'],
-	deadline: ['cancel', 'retry', 'note'],
-	notice: ['note', 'owner'],
+	deadline: ['acknowledge', 'retry', 'note'],
+	notice: ['acknowledge', 'note', 'owner'],
 };
 
 /* Acts for a group of sagas in the same trouble; without a group, those of the saga as a whole. */

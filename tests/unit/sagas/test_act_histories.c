@@ -359,7 +359,7 @@ static void do_act(struct history *h, const struct act *act)
 		trouble(h, "refused, although it is allowed");
 	if (r < 0 && (h->play.decision.n_commands > 0 || h->play.state->n_events != before.n_events))
 		trouble(h, "refused, and something has changed");
-	if (before.ended && r == 0 && act->kind != ACT_NOTE && act->kind != ACT_OWNER)
+	if (before.ended && r == 0 && !act_outlives_saga(act->kind))
 		trouble(h, "taken after the end");
 	if (r == 0)
 		h->taken[act->kind]++;

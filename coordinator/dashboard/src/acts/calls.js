@@ -116,6 +116,7 @@ export const SAGA_ACTS = {
 		'Goes back to a place in the history: what was not done there begins anew. Refused where an effect would be lost.',
 		'danger'],
 	signal: ['Send a signal', 'Something that the saga waits for, or will.', ''],
+	acknowledge: ['Acknowledge', 'What a person was to know is known and dealt with.', ''],
 	note: ['Add a note', 'A remark in the history.', ''],
 	owner: ['Set the owner', 'Who takes care of it.', ''],
 };

@@ -77,10 +77,11 @@ const PARTICIPANTS = [
 	{ id: 'flight', title: 'In flight', class: 'w-8 num', cell: (row) => html`${count(row.in_flight)}${row.queued
 		? html`<span class="warn" title="waiting for a free connection"> +${short(row.queued)}</span>` : ''}` },
 	{ id: 'errors', title: 'Errors', class: 'w-8 num', cell: (row) => {
-		const bad = row.errors + row.timeouts;
+		const failed = row.answers?.['5xx'] || 0;
+		const bad = row.errors + row.timeouts + failed;
 		const share = row.requests ? (100 * bad) / row.requests : 0;
 		return bad ? html`<span class=${share >= 1 ? 'wrong-text' : ''} title=${`${plural(row.errors, 'error')}, ` +
-			`${plural(row.timeouts, 'time-out')} of ${plural(row.requests, 'request')}`}>${share >= 1
+			`${plural(row.timeouts, 'time-out')}, ${plural(failed, 'answer')} 5xx of ${plural(row.requests, 'request')}`}>${share >= 1
 			? '▲ ' : ''}${share < 0.1 ? '<0.1' : share.toFixed(1)}%</span>` : html`<span class="faint">0</span>`;
 	} },
 	{ id: 'p50', title: 'p50', class: 'w-8 num', narrow: false, cell: (row) => latency(row.latency_ms?.p50) },
