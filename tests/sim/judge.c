@@ -99,7 +99,8 @@ static void judge_timed_out(struct sim *sim, struct oracle_saga *saga, const str
 
 		if (record->at < action->due_at && record->kind == CALL_DO &&
 			record->flight_status == 200 && record->step == event->step &&
-			record->item == event->item && strcmp(record->saga_id, saga->id) == 0)
+			record->item == event->item && strcmp(record->saga_id, saga->id) == 0 &&
+			kafka_reply_is_current(saga, record))
 			sim_fail(sim, saga->id, "S17 a command timed out although its reply had come");
 	}
 }

@@ -124,6 +124,8 @@ void kafka_reply(struct sim *sim, const struct flight *flight)
 	const struct command *command = &flight->copy.command;
 	struct sim_record *record = append(sim, TOPIC_REPLIES);
 	const json_t *code = flight->body ? json_object_get(flight->body, "code") : NULL;
+	const char *correlation = command->request->correlation;
+	struct correlation parts;
 	int status = flight->status;
 
 	record->value = json_text(flight->body ? json_incref(flight->body) : json_null());
@@ -131,8 +133,10 @@ void kafka_reply(struct sim *sim, const struct flight *flight)
 	record->kind = command->kind;
 	record->step = command->step;
 	record->item = command->item;
+	CHECK(correlation_read(correlation, strlen(correlation), &parts));
+	record->run = parts.run > 1 ? parts.run : 1;
 	memcpy(record->saga_id, flight->copy.saga_id, sizeof(record->saga_id));
-	add_header(record, "correlation-id", command->request->correlation);
+	add_header(record, "correlation-id", correlation);
 	add_header(record, "content-type", "application/json");
 	if (status == 202)
 		add_header(record, "outcome", "ongoing");
@@ -144,8 +148,7 @@ void kafka_reply(struct sim *sim, const struct flight *flight)
 		add_header(record, "outcome", "success"); /* it is what is meant when nothing is said */
 	if (status != 200)
 		add_header(record, "error-code", code ? json_string_value(code) : "busy");
-	sim_trace(sim, "reply %lld to %s: %d", (long long)record->offset, command->request->correlation,
-			  status);
+	sim_trace(sim, "reply %lld to %s: %d", (long long)record->offset, correlation, status);
 }
 
 /* Events come from somewhere else, some of them before a saga waits, some when it is over. */
@@ -250,6 +253,13 @@ void kafka_crashed(struct sim *sim)
 
 /* Replies. */
 
+bool kafka_reply_is_current(const struct oracle_saga *saga, const struct sim_record *record)
+{
+	int run = saga->steps[record->step].run;
+
+	return record->run == (run > 1 ? run : 1);
+}
+
 /*
  * S17: what was acknowledged is in the history, or recorded as late or duplicate. A success is late
  * only when its action is over, whichever attempt it answers.
@@ -267,8 +277,7 @@ static void check_recorded(struct sim *sim, const struct sim_record *record)
 		return;
 	if (!saga->seen[EV_REPLY_IGNORED])
 		sim_fail(sim, saga->id, "S17 an acknowledged reply is lost");
-	/* It may be to a run that is over. */
-	if (!saga->ended && saga->runs == 0)
+	if (!saga->ended && kafka_reply_is_current(saga, record))
 		sim_fail(sim, saga->id, "S17 a reply is ignored although its action is not over");
 }
 
@@ -326,6 +335,8 @@ static void note_probe(struct sim *sim, const struct sim_record *record)
 	struct oracle_action *action = oracle_action(saga, record->step, record->item);
 	int status = record->flight_status;
 
+	if (!kafka_reply_is_current(saga, record))
+		return;
 	if (record->kind != CALL_PROBE_DO || (status != 200 && status != 404 && status != 422))
 		return;
 	action->probed = true;

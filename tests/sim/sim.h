@@ -169,6 +169,7 @@ struct sim_record {
 	/* A reply. */
 	char saga_id[SAGA_ID_SIZE];
 	int step, item, flight_status;
+	int run; /* of the step; 1: the first */
 	enum call_kind kind;
 	/* An event. */
 	char order[32];
@@ -308,6 +309,8 @@ void kafka_crashed(struct sim *sim);
 bool kafka_is_settled(struct sim *sim);
 void kafka_release(struct sim *sim);
 /* The record of an event id; NULL: there is none. */
+/* It is a reply to the run of its step that goes on now, not to one that a person ended. */
+bool kafka_reply_is_current(const struct oracle_saga *saga, const struct sim_record *record);
 const struct sim_record *kafka_event(const struct sim *sim, const char *event_id);
 
 /* outbox.c */
