@@ -65,7 +65,7 @@ static char *members_of(const char *reply)
 		return NULL;
 	}
 	buf_init(&out, 0);
-	buf_add_lit(&out, "");
+	buf_add_lit(&out, ""); /* an empty text, and not none */
 	json_array_foreach (list, i, member) {
 		char *text = json_dumps(member, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
@@ -76,7 +76,7 @@ static char *members_of(const char *reply)
 		free(text);
 	}
 	json_decref(json);
-	return out.len > 0 ? buf_take(&out, &len) : xstrdup("");
+	return buf_take(&out, &len);
 }
 
 /* Thread: HTTP client. */

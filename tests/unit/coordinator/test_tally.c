@@ -165,6 +165,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_tally__steps_and_compensations);
 	tcase_add_test(tc, test_tally__attention_and_acts);
