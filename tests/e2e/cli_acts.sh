@@ -40,6 +40,17 @@ steps:
     await: {after: 1h}
 YAML
 expect 0 "$skald" def deploy "$dir/acts.yaml"
+cat > "$dir/late.yaml" << 'YAML'
+saga: late
+deadline: 100ms
+steps:
+  - id: charge
+    pivot: true
+    http: {to: svc, method: POST, path: /ok}
+  - id: nap
+    await: {after: 1h}
+YAML
+expect 0 "$skald" def deploy "$dir/late.yaml"
 
 # ---- the saga ----
 start '{}'
@@ -53,6 +64,7 @@ expect 5 "$skald" saga resume "$id" --if-match 1
 expect 0 "$skald" saga resume "$id" --dry-run; says 'WHEN'; complains 'Nothing was done'
 expect 0 "$skald" saga resume "$id" --dry-run -o yaml; says 'dry_run: true'
 expect 0 "$skald" saga resume "$id" -o json --reason moved; jq_says '.effect.status_before == "paused"'
+expect 5 "$skald" saga acknowledge "$id"; complains 'nothing to acknowledge'
 expect 0 "$skald" saga note "$id" 'asked the bank'
 expect 2 "$skald" saga note "$id" 'asked the bank' --reason twice; complains 'leave --reason out'
 expect 0 "$skald" saga history "$id" -o jsonl
@@ -87,6 +99,12 @@ wait_for 20 grep -q 'StepScheduled.*nap' "$dir/watched" || fail "nothing is told
 expect 0 "$skald" saga cancel "$id"
 await_end "$watcher" 30
 [ "$ended_with" = 20 ] && grep -q SagaCompensated "$dir/watched" || fail "watched to $ended_with: $(cat "$dir/watched")"
+
+expect 0 "$skald" saga start late '{}' -o json; id=$(jq -r .id <<< "$out")
+wait_for 20 concerns || fail "nobody is told that the deadline has passed"
+expect 0 "$skald" saga acknowledge "$id" --reason 'the customer knows'; says 'ActTaken'
+concerns && fail "the deadline still concerns a person"
+expect 5 "$skald" saga acknowledge "$id"; complains 'nothing to acknowledge'
 
 # ---- steps ----
 parks '{"way": "status/500"}'
