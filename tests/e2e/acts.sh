@@ -88,6 +88,7 @@ look && holds '.paused == true'
 act 'resume?dry_run=true' '{}' && is 200 && fits DryRun && holds '.act == "resume" and .calls == []'
 act resume '{"reason":"moved","by":"ann"}' && took ActTaken && holds '.effect.status_before == "paused"'
 act resume '{}' && problem 409 act_refused
+act acknowledge '{"reason":"I know"}' && problem 409 act_refused && holds '.detail | test("nothing to acknowledge")'
 act note '{}' && problem 422 invalid_body && holds '.errors[0].pointer == "/reason"'
 act note '{"reason":"asked the bank","by":"ann"}' && took ActTaken
 act owner '{"owner":"bea","by":"ann"}' && took ActTaken
@@ -200,6 +201,23 @@ act resume '{}' && took ActTaken
 await_step nap '.status == "running" or .status == "waiting"'
 look && holds '.steps[] | select(.id == "charge") | .run == 2 and .status == "completed"'
 act terminate '{}' && is 200
+
+# A deadline that passes behind the pivot concerns a person until one says that it is known.
+request POST /v1/definitions -H 'Content-Type: application/yaml' --data-binary 'saga: late
+deadline: 100ms
+steps:
+  - {id: charge, pivot: true, http: {to: svc, method: POST, path: /ok}}
+  - {id: nap, await: {after: 1h}}
+'
+is 201
+post /v1/sagas '{"saga":"late"}' && is 202
+id=$(jq -r .id < "$dir/body")
+is_late() { look && jq -e '.attention_detail.kind == "deadline"' < "$dir/body" > /dev/null; }
+wait_for 15 is_late || fail "nobody is told: $body"
+act acknowledge '{"reason":"the customer knows","by":"ann"}' && took ActTaken
+look && holds '.attention == null and .attention_detail == null'
+who '.name == "acknowledge" and .by == "ann"'
+
 post /v1/sagas/0198c0de-7a31-7abc-bf11-223344556677/pause '{}'
 problem 404 saga_not_found
 stop_skald
