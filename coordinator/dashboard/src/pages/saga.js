@@ -41,10 +41,10 @@ function Deadline({ saga }) {
 		<span class=${passed ? '' : 'muted'}>${over}</span></${Fact}>`;
 }
 
-function Sentence({ saga, since, past, book }) {
+function Sentence({ saga, since, then, book }) {
 	const now = useNow();
-	return html`<p class=${`sentence status-${saga.status}`}>${sentence(saga, past ? ms(saga.updated_at) ?? now : now,
-		past ? null : since, book)}</p>`;
+	return html`<p class=${`sentence status-${saga.status}`}>${sentence(saga, then ?? now, then ? null : since,
+		book)}</p>`;
 }
 
 /* Each in a place of its own, whether there is something to say or not: nothing moves when there is. */
@@ -69,11 +69,14 @@ function Facts({ saga }) {
 	</dl>`;
 }
 
+/* When that row was written; without the history, when the saga's state last changed. */
+const moment = (data, at) => data.history.rows[at - 1]?.at ?? data.saga.updated_at;
+
 function Banner({ data, at }) {
 	const end = data.head;
 	return html`<div class="notice tone-hold at-banner" role="status"><${Icon} name="clock" />
 		<span>You see the saga as it was after event <b class="num">${at}</b> of <span class="num">${end || '…'}</span>
-			${data.saga && html`, at <time class="num">${exact(data.saga.updated_at)}</time>`}.</span>
+			${data.stale ? ' …' : html`, at <time class="num">${exact(moment(data, at))}</time>.`}</span>
 		<span class="push buttons"><${Button} kind="small" icon="left" disabled=${at <= 1} label="Earlier event"
 			onClick=${() => setQuery({ at: at - 1 })} />
 			<${Button} kind="small" icon="right" disabled=${at >= end} label="Later event"
@@ -130,7 +133,7 @@ export function Saga({ id, query }) {
 				title=${`${saga.attention} — all sagas with this trouble`}><${Kind} kind=${saga.attention_detail.kind} /></a>`}
 			<span class="muted cut">${saga.saga}</span>
 			<div class="page-actions">${!at && html`<${SagaMenu} acts=${data.acts} open=${setAct} />`}</div></div>
-			<${Sentence} saga=${saga} since=${since} past=${Boolean(at)} book=${book} />
+			<${Sentence} saga=${saga} since=${since} then=${at ? ms(moment(data, at)) : null} book=${book} />
 			<${Facts} saga=${saga} /></header>
 		${at && html`<${Banner} data=${data} at=${at} />`}
 		<${Problem} error=${data.error ?? data.history.error} onRetry=${data.error ? data.reload : data.history.retry} />

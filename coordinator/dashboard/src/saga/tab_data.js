@@ -5,12 +5,15 @@ import { JsonView, countHits } from '../json_view.js';
 import { useQuery } from '../router.js';
 import { Copy, Empty } from '../ui.js';
 
-function Part({ title, value, find, open }) {
+/* What is large is folded at first. */
+const LARGE = 4096;
+
+function Part({ title, value, find }) {
 	const text = useMemo(() => JSON.stringify(value, null, 2), [value]);
 	return html`<section class="panel data-part" aria-label=${title}><header class="panel-head"><h2>${title}</h2>
 		<span class="faint num">${text.length > 1024 ? `${(text.length / 1024).toFixed(1)} KiB` : `${text.length} bytes`}
 		<${Copy} text=${text} label=${`Copy ${title}`}><span></span></${Copy}></span></header><div class="panel-body">
-			<${JsonView} value=${value} find=${find} open=${open} label=${title} /></div></section>`;
+			<${JsonView} value=${value} find=${find} open=${text.length > LARGE ? 1 : 2} label=${title} /></div></section>`;
 }
 
 export function Data({ saga }) {
@@ -34,5 +37,5 @@ export function Data({ saga }) {
 			${find ? `${hits.reduce((a, b) => a + b, 0)} found` : ''}</span></div></div>
 		${shown.length === 0 ? html`<${Empty} icon="search" title="Nothing fits." />` : html`<div class="data-parts">
 			${shown.map(([title, value]) => html`<${Part} key=${title} title=${title} value=${value} find=${find}
-			open=${2} />`)}</div>`}</div>`;
+			/>`)}</div>`}</div>`;
 }

@@ -43,7 +43,7 @@ function Node({ node, step, chosen, first, onChoose, onKey, register }) {
 	return html`<g class=${`g-node tone-${tone}${chosen ? ' chosen' : ''}${!step || !row.begun ? ' idle' :
 		''}${def.pivot ? ' pivot' : ''}`}
 		transform=${`translate(${node.x} ${node.y})`} role="button" tabindex=${chosen || first ? '0' : '-1'}
-			aria-pressed=${chosen ? 'true' : 'false'} aria-label=${words} data-step=${def.id}
+			aria-pressed=${chosen ? 'true' : 'false'} data-step=${def.id}
 		ref=${(element) => register(def.id, element)} onClick=${() => onChoose(def.id)} onKeyDown=${(event) =>
 			onKey(event, def.id)}>
 		<title>${words}</title>

@@ -70,7 +70,12 @@ export function useSaga(id, at, wantsHistory) {
 	const present = useResource(path('sagas', id));
 	const acts = useResource(path('sagas', id, 'acts'));
 	const past = useResource(at ? path('sagas', id) : null, { at });
-	const saga = at ? past.data : present.data;
+	/* What was shown stays until what is asked for is there: stepping through time does not flicker. */
+	const shown = useRef(null);
+	const fresh = (at ? past.data : present.data) ?? null;
+	if (fresh)
+		shown.current = fresh;
+	const saga = fresh ?? (shown.current?.id === id ? shown.current : null);
 	const name = present.data?.saga, version = present.data?.version;
 	const definition = useResource(name ? path('definitions', name, 'versions', String(version)) : null);
 	const [told, setTold] = useState(0);
@@ -107,12 +112,12 @@ export function useSaga(id, at, wantsHistory) {
 
 	const doc = definition.data?.definition ?? null;
 	return useMemo(() => ({
-		id, at, saga, present: present.data, seq: seqOf(present.etag), head, live, history, doc, past,
+		id, at, saga, stale: !fresh, present: present.data, seq: seqOf(present.etag), head, live, history, doc, past,
 		definition: definition.data, acts: at ? null : acts.data, actsError: acts.error,
 		error: at ? past.error ?? present.error : present.error, reload: () => {
 			present.reload();
 			acts.reload();
 		},
-	}), [id, at, saga, present.data, present.etag, acts.data, acts.error, head, live, history.version, history.loading,
+	}), [id, at, saga, fresh, present.data, present.etag, acts.data, acts.error, head, live, history.version, history.loading,
 		history.error, doc, past.data, past.error, present.error]);
 }
