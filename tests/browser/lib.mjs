@@ -31,7 +31,8 @@ const axeSource = fs.readFileSync(modules.resolve('axe-core/axe.min.js'), 'utf8'
 const skaldBinary = path.join(build, 'skald');
 const screenshots = path.join(build, 'screenshots');
 
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/usr/bin/google-chrome-stable'];
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
+	'/usr/bin/google-chrome-stable'];
 const TIMEOUT_MS = 20000;
 
 export function browserPath() {
@@ -119,14 +120,14 @@ async function startShop() {
 
 /* ---- the server ---- */
 
-async function startSkald(folder, args) {
+async function startSkald(folder, command) {
 	const log = fs.openSync(path.join(folder, 'skald.log'), 'a');
-	const child = spawn(skaldBinary, ['serve', '--listen', '127.0.0.1', '--port', '0', '--store',
-		path.join(folder, 'skald.db'), ...args], { stdio: ['ignore', log, log], cwd: folder });
+	const child = spawn(skaldBinary, [...command, '--listen', '127.0.0.1', '--port', '0'],
+		{ stdio: ['ignore', log, log], cwd: folder });
 	const read = () => fs.readFileSync(path.join(folder, 'skald.log'), 'utf8');
 	const port = await until(() => {
 		assert.equal(child.exitCode, null, `skald ended: ${read()}`);
-		return read().match(/127\.0\.0\.1:(\d+)/)?.[1];
+		return read().match(/listens on http:\/\/127\.0\.0\.1:(\d+)/)?.[1] ?? read().match(/^[^k].*127\.0\.0\.1:(\d+)/m)?.[1];
 	}, `skald to listen: ${read()}`);
 	const url = `http://127.0.0.1:${port}`;
 	await until(async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok, 'skald to be ready');
@@ -217,7 +218,8 @@ async function openPage(browser, base, { width = 1440, height, scheme = 'light',
 			const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
 			const bad = found.violations.filter((each) => ['serious', 'critical'].includes(each.impact));
 			assert.deepEqual(bad.map((each) => `${each.id}: ${each.nodes.map((node) =>
-				`${node.target.join(' ')} (${node.any[0]?.message ?? ''})`).slice(0, 4).join('; ')}`), [], `axe on ${words}, ${scheme}`);
+				`${node.target.join(' ')} (${node.any[0]?.message ?? ''})`).slice(0, 4).join('; ')}`), [],
+					`axe on ${words}, ${scheme}`);
 		},
 		async settled() {
 			wrong.push(...await page.evaluate(() => window.violations.splice(0)));
@@ -233,13 +235,24 @@ async function openPage(browser, base, { width = 1440, height, scheme = 'light',
 
 /*
  * Everything together: definitions (texts), names of participants (all of them are the shop, each
- * below its name when there are several), and arguments of the server.
+ * below its name when there are several), and arguments of the server. kafka: with the brokers of
+ * `skald dev` beside it; world.record() then puts a record into a topic.
  */
-export async function start({ definitions = [ORDER], participants = ['shop'], args = [] } = {}) {
+export async function start({ definitions = [ORDER], participants = ['shop'], args = [], kafka = false } = {}) {
 	const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'skald-browser.'));
 	const shop = await startShop();
-	const skald = await startSkald(folder, [...participants.flatMap((name) =>
-		['--participant', `${name}=${shop.url}${participants.length > 1 ? `/${name}` : ''}`]), ...args]);
+	const files = definitions.map((text, i) => {
+		fs.writeFileSync(path.join(folder, `${i}.yaml`), text);
+		return `${i}.yaml`;
+	});
+	const command = kafka ? ['dev', ...files, '--kafka', '--no-participants', '--data', folder]
+		: ['serve', '--store', path.join(folder, 'skald.db')];
+	const skald = await startSkald(folder, [...command, ...participants.flatMap((name) =>
+		['--participant', `${name}=${shop.url}${participants.length > 1 ? `/${name}` : ''}`]), ...args])
+		.catch((error) => {
+			shop.stop();
+			throw error;
+		});
 	const browser = await chromium.launch({
 		executablePath: browserPath(),
 		args: process.getuid() === 0 ? ['--no-sandbox'] : [],
@@ -272,6 +285,14 @@ export async function start({ definitions = [ORDER], participants = ['shop'], ar
 			assert.ok(answer.ok, `${method} ${where}: ${answer.status} ${JSON.stringify(json)}`);
 			return json;
 		},
+		/* headers: { name: value } */
+		record(topic, key, value, headers = {}) {
+			const brokers = skald.read().match(/^kafka: (.*)$/m)[1];
+			const sent = run(path.join(build, 'examples/order-events/participants/kafka_record'),
+				['--brokers', brokers, 'send', topic, key, ...Object.entries(headers).map(([name, text]) => `${name}=${text}`)]);
+			sent.child.stdin.end(value);
+			return sent;
+		},
 		/* A saga; its row. */
 		start: (saga, input) => world.api('POST', '/sagas', { saga, input }),
 		/* Waits until so many sagas match the filter. */
@@ -280,7 +301,7 @@ export async function start({ definitions = [ORDER], participants = ['shop'], ar
 			return sagas.length === n && sagas;
 		}, `${n} sagas that match ${q}`),
 	};
-	for (const text of definitions) {
+	for (const text of kafka ? [] : definitions) {
 		const answer = await fetch(`${skald.url}/v1/definitions`, {
 			method: 'POST', headers: { 'Content-Type': 'application/yaml' }, body: text,
 		});
