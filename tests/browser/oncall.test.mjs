@@ -102,6 +102,7 @@ test('by keyboard alone: the same', async () => {
 	await page.getByRole('dialog', { name: 'Keyboard' }).getByText('Act on all of them').waitFor();
 	await page.picture('keyboard-help');
 	await page.keyboard.press('Escape');
+	await page.getByRole('dialog').waitFor({ state: 'detached' });
 	await page.keyboard.press('a');
 	const dialog = page.getByRole('dialog');
 	await dialog.locator('details.call').first().waitFor();

@@ -10,7 +10,7 @@
 import { useEffect, useRef } from './h.js';
 
 const layers = [];
-const SEQUENCE_MS = 900;
+const SEQUENCE_MS = 1500;
 let first = '', firstAt = 0;
 
 function isField(element) {
