@@ -96,12 +96,14 @@ function overNodes(rows) {
 	for (const row of rows) {
 		const sum = names.get(row.name);
 		if (!sum) {
-			names.set(row.name, { ...row, latency_ms: { ...row.latency_ms }, nodes: 1 });
+			names.set(row.name, { ...row, answers: { ...row.answers }, latency_ms: { ...row.latency_ms }, nodes: 1 });
 			continue;
 		}
 		sum.nodes++;
-		for (const each of ['in_flight', 'queued', 'requests', 'answers', 'errors', 'timeouts'])
+		for (const each of ['in_flight', 'queued', 'requests', 'errors', 'timeouts'])
 			sum[each] += row[each];
+		for (const [kind, n] of Object.entries(row.answers ?? {}))
+			sum.answers[kind] = (sum.answers[kind] ?? 0) + n;
 		for (const each of ['p50', 'p95', 'p99'])
 			sum.latency_ms[each] = Math.max(sum.latency_ms[each] ?? 0, row.latency_ms?.[each] ?? 0);
 	}
