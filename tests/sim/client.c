@@ -192,6 +192,9 @@ static void check_refused(struct sim *sim, const struct client *client,
 		if (&sim->clients[i] != client && sim->clients[i].maybe_terminated &&
 			strcmp(sim->clients[i].acked, call->id) == 0)
 			return;
+	for (i = 0; i < sim->n_acts; i++)
+		if (sim->acts[i].act.kind == ACT_TERMINATE && strcmp(sim->acts[i].saga_id, call->id) == 0)
+			return;
 	sim_fail(sim, call->id, "S1 a terminate is refused that took effect");
 }
 
