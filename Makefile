@@ -213,6 +213,7 @@ campaign: all $(TOOL_BIN) ## breaks Postgres, Redis, Kafka and nodes under load:
 mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/sim.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/postgres.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/sqlite.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/redis.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/kafka.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/batches.sh
