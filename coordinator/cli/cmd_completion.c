@@ -233,10 +233,14 @@ static void bash(void)
 		 "_skald() {\n"
 		 "\tlocal cur prev words= value= saga= command line at=$COMP_CWORD\n"
 		 "\tlocal IFS=$' \\t\\n'\n"
-		 "\t# As words of the command line, whatever bash breaks words at.\n"
-		 "\tread -ra line <<< \"${COMP_LINE:0:COMP_POINT}\"\n"
-		 "\t[[ ${COMP_LINE:COMP_POINT-1:1} == ' ' ]] && line+=('')\n"
-		 "\tat=$((${#line[@]} - 1)) cur=${line[at]} prev=${line[at - 1]} command=${line[1]}\n"
+		 "\tif [[ -n ${ZSH_VERSION-} ]]; then\n"
+		 "\t\tline=(\"${COMP_WORDS[@]}\")\n"
+		 "\telse # words of the command line, whatever else bash breaks words at\n"
+		 "\t\tread -ra line <<< \"${COMP_LINE:0:COMP_POINT}\"\n"
+		 "\t\t[[ ${COMP_LINE:COMP_POINT-1:1} == ' ' ]] && line+=('')\n"
+		 "\t\tat=$((${#line[@]} - 1))\n"
+		 "\tfi\n"
+		 "\tcur=${line[at]} prev=${line[at - 1]} command=${line[1]}\n"
 		 "\tcase $command in");
 	for (size_t i = 0; i < cli_n_groups; i++)
 		printf("\t%s) command=\"$command ${line[2]}\" saga=${line[3]} ;;\n", cli_groups[i].name);
@@ -263,6 +267,7 @@ static void bash(void)
 		bash_arguments(&cli_commands[i]);
 	puts("\tesac ;;\n\tesac ;;\n\tesac\n"
 		 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+		 "\t[[ -n ${ZSH_VERSION-} ]] && return\n"
 		 "\t# bash replaces only what stands behind the last colon or sign.\n"
 		 "\tlocal keep=${cur%\"${cur##*[:<>=]}\"}\n"
 		 "\tCOMPREPLY=(\"${COMPREPLY[@]#\"$keep\"}\")\n"
