@@ -110,7 +110,7 @@ static void resolve(struct oracle *oracle, struct oracle_saga *saga, const struc
 	if (strcmp(outcome, "did_not_happen") != 0)
 		return;
 	clear_doubt(action);
-	if (action->failed && action->armed)
+	if ((action->failed || action->skipped) && action->armed)
 		action->resolved = true;
 }
 
