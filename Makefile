@@ -216,6 +216,7 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/sqlite.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/redis.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/kafka.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/reads.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/batches.sh
 
 .PHONY: bench
