@@ -79,8 +79,7 @@ void alert_write(const struct attention_group_row *row, enum alert_reason reason
 	json_attention(row, out);
 	if (dashboard) {
 		CLEANUP(free_p)
-		char *link =
-			xasprintf("%s/ui/sagas?namespace=%s&q=group%%3A%s", dashboard, row->ns, row->id);
+		char *link = xasprintf("%s/ui/attention/%s?namespace=%s", dashboard, row->id, row->ns);
 
 		json_member_text(out, "link", link);
 	}

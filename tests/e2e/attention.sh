@@ -49,7 +49,7 @@ try() { # a namespace
 	# One alert for three sagas, with a link to them.
 	wait_for 10 alerts '["new"]' || fail "alerts: $(told "$namespace")"
 	told "$namespace" | jq -e '.[0] | .type == "skald.attention.alert" and (.text | test("needs? a person")) and
-		(.data.link | endswith("q=group%3A'"$group"'"))' > /dev/null || fail "the alert: $(told "$namespace")"
+		(.data.link | contains("/ui/attention/'"$group"'?namespace="))' > /dev/null || fail "the alert: $(told "$namespace")"
 
 	# A person says something of it, which stays.
 	say "/v1/attention/$group/acknowledge" '{"by": "ana", "reason": "on it"}' |

@@ -143,7 +143,7 @@ START_TEST(test_alerts__a_message_is_a_cloudevent_that_fits_its_schema)
 		ck_assert_str_eq(text_of(data, "reason"), alert_reason_text((enum alert_reason)reason));
 		if (reason)
 			ck_assert_str_eq(text_of(data, "link"),
-							 "https://skald/ui/sagas?namespace=default&q=group%3A0123456789abcdef");
+							 "https://skald/ui/attention/0123456789abcdef?namespace=default");
 		else
 			ck_assert_ptr_null(json_object_get(data, "link"));
 		json_decref(json);
