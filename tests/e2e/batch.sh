@@ -15,7 +15,8 @@ steps:
   - id: charge
     http: {to: payments, method: PUT, path: "/charges/${step.uuid}", body: {card: "4242", order: "${input.id}"}}
     timeout: 5s
-    # Enough for a participant that is still busy with what the killed node had sent.
+    # A participant that is still busy with what a killed node had sent says so.
+    outcome: {ongoing: [409]}
     retry: {initial_interval: 50ms, maximum_interval: 250ms, maximum_attempts: 10, on_exhausted: park}
     compensate:
       http: {to: payments, method: POST, path: "/charges/${step.uuid}/refund"}
