@@ -26,6 +26,7 @@ struct list {
 	char *definition, *key;       /* as they are asked for */
 	char from_id[SAGA_ID_SIZE], before_id[SAGA_ID_SIZE];
 	bool by_key;
+	int looks;
 	/* Numbers of the parameters. */
 	int ns, id, definition_n, key_n, group, kind, step, owner, after, from, before, slots_n,
 		names_n;
@@ -182,21 +183,30 @@ static void add_walk(const struct list *list, int status, const char *columns, s
 		buf_printf(sql, " AND id < $%d::uuid", list->before);
 }
 
-/* The walks together, in the order of ids; what follows bounds them. */
+/*
+ * The walks together, in the order of ids; what follows bounds them. Each walk has an order and a
+ * bound of its own, or the planner would not know that it comes in the order of ids, and would read
+ * all of them to sort them.
+ */
 static void add_walks(const struct list *list, const char *columns, struct buf *sql)
 {
-	const char *separator = "";
+	const char *order = list->filter->oldest_first ? "" : " DESC", *separator = "";
 
-	if (!walks_by_status(list))
+	if (!walks_by_status(list)) {
 		add_walk(list, -1, columns, sql);
-	for (int status = 0; walks_by_status(list) && status < SAGA_STATUS_COUNT; status++) {
+		buf_printf(sql, " ORDER BY id%s", order);
+		return;
+	}
+	buf_add_lit(sql, "SELECT * FROM (");
+	for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
 		if (!(list->filter->status_mask & 1U << status))
 			continue;
-		buf_add_str(sql, separator);
+		buf_printf(sql, "%s(", separator);
 		add_walk(list, status, columns, sql);
+		buf_printf(sql, " ORDER BY id%s LIMIT %d)", order, list->looks);
 		separator = " UNION ALL ";
 	}
-	buf_printf(sql, " ORDER BY id%s", list->filter->oldest_first ? "" : " DESC");
+	buf_printf(sql, ") AS walks ORDER BY id%s", order);
 }
 
 static void add_equal(struct buf *sql, const char *column, int param)
@@ -262,19 +272,17 @@ static void build_found(const struct list *list, struct buf *sql)
 
 static void build_walked(const struct list *list, struct buf *sql)
 {
-	int looks = list->filter->looks > 0 ? list->filter->looks : STORE_LIST_LOOKS;
-
 	buf_add_lit(sql, "WITH page AS MATERIALIZED (SELECT * FROM (");
 	add_walks(list, PG_SAGA_COLUMNS, sql);
-	buf_printf(sql, " LIMIT %d) AS looked", looks);
+	buf_printf(sql, " LIMIT %d) AS looked", list->looks);
 	add_conditions(list, sql);
 	buf_add_lit(sql, ") SELECT *, false FROM page UNION ALL SELECT NULL, id");
 	for (int i = 2; i < COLUMN_COUNT; i++)
 		buf_add_lit(sql, ", NULL");
 	buf_add_lit(sql, ", true FROM (");
 	add_walks(list, "id", sql);
-	buf_printf(sql, " LIMIT 1 OFFSET %d) AS mark WHERE (SELECT count(*) FROM page) < %d", looks - 1,
-			   list->filter->limit);
+	buf_printf(sql, " LIMIT 1 OFFSET %d) AS mark WHERE (SELECT count(*) FROM page) < %d",
+			   list->looks - 1, list->filter->limit);
 }
 
 static int check(const struct saga_filter *filter, struct err *err)
@@ -294,6 +302,7 @@ int pg__list(struct store_reader *reader, struct saga_filter *filter,
 	CLEANUP(buf_release) struct buf sql;
 	int r = check(filter, err), n;
 
+	list.looks = filter->looks > 0 ? filter->looks : STORE_LIST_LOOKS;
 	buf_init(&sql, 0);
 	filter->looked_to[0] = '\0';
 	if (r == 0 && filter->id && saga_id_slot(filter->id) < 0)
