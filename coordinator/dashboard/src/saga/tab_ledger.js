@@ -154,6 +154,9 @@ export function Ledger({ book, open, past }) {
 		})}</tbody></table></div>`;
 }
 
+const Group = ({ saga }) => (saga.attention_detail ? html`<p class="owed-sum">
+	<a href=${link(path('attention', saga.attention_detail.group))}>All sagas with this trouble</a></p>` : null);
+
 /* Beside the ledger: what is owed and to whom, and what waits for a person. */
 export function Owed({ book, saga, open, past }) {
 	const total = book.owed;
@@ -168,11 +171,11 @@ export function Owed({ book, saga, open, past }) {
 					</span> failed</${Mark}>`}
 				<span class="num owed-n">${each.n}</span></li>`)}</ul>`}
 		<p class="owed-sum faint num">${book.undone} undone of ${book.undone + total}</p></section>
-	${!past && saga.attention && html`<section class="panel next" aria-labelledby="why-title"><header class="panel-head">
+	${!past && saga.attention && book.next.length === 0 && html`<section class="panel next" aria-labelledby="why-title">
+		<header class="panel-head">
 		<h2 id="why-title">Concerns a person</h2>${saga.attention_detail &&
 			html`<${Kind} kind=${saga.attention_detail.kind} />`}</header>
-		<p class="concern">${saga.attention}</p>${saga.attention_detail && html`<p class="owed-sum">
-		<a href=${link(path('attention', saga.attention_detail.group))}>All sagas with this trouble</a></p>`}</section>`}
+		<p class="concern">${saga.attention}</p><${Group} saga=${saga} /></section>`}
 	${book.next.length > 0 && html`<section class="panel next" aria-labelledby="next-title"><header class="panel-head">
 		<h2 id="next-title">Waits for a person</h2>
 		<span class="count num hot">${book.next.length}</span></header>
@@ -184,5 +187,6 @@ export function Owed({ book, saga, open, past }) {
 				${at.error && html`<p class="next-why">${at.error.code}: ${at.error.message}</p>`}
 				${!past && html`<${Suggested} row=${row} side=${side} open=${open} />`}</li>`;
 		})}</ul>${book.next.length > 5 &&
-			html`<p class="owed-sum faint">and ${book.next.length - 5} more, in the ledger</p>`}</section>`}`;
+			html`<p class="owed-sum faint">and ${book.next.length - 5} more, in the ledger</p>`}
+		${!past && html`<${Group} saga=${saga} />`}</section>`}`;
 }
