@@ -87,13 +87,19 @@ static void try_again(struct exec *exec, const struct event *event)
 		exec->request = request_ref(event->request);
 		exec->edits++;
 	}
-	if (exec->status != EXEC_BACKING_OFF) {
+	if (exec->status == EXEC_PARKED || exec->status == EXEC_FAILED) {
 		exec->attempts_before = exec->attempt;
 		exec->deadline_at = event->deadline_at;
-		exec->status = EXEC_BACKING_OFF;
 	}
+	exec->status = EXEC_BACKING_OFF;
 	exec->due_at = event->at;
 	exec->due_is_volatile = false;
+}
+
+/* That its probe knows nothing is not in the history, so by the fold it may still run. */
+static bool is_tried(const struct exec *exec)
+{
+	return exec->status == EXEC_BACKING_OFF || (exec->status == EXEC_RUNNING && exec->request);
 }
 
 static bool was_sent(const struct exec *exec)
@@ -121,7 +127,7 @@ static void retry_run(struct saga_state *state, const struct event *event)
 
 	if (run->status == EXEC_PARKED && !was_sent(run)) {
 		begin_anew(state, event);
-	} else if (run->status == EXEC_PARKED || run->status == EXEC_BACKING_OFF) {
+	} else if (run->status == EXEC_PARKED || is_tried(run)) {
 		run->ambiguous |= run->parked_unknown;
 		run->parked_unknown = false;
 		try_again(run, event);
@@ -133,7 +139,7 @@ static void retry_undo(struct action_state *action, const struct event *event)
 {
 	struct exec *undo = &action->undo;
 
-	if (action->comp == COMP_BACKING_OFF || (action->comp == COMP_FAILED && was_sent(undo))) {
+	if (is_tried(undo) || (action->comp == COMP_FAILED && was_sent(undo))) {
 		try_again(undo, event);
 		action->comp = COMP_BACKING_OFF;
 	} else if (action->comp == COMP_FAILED) {
