@@ -17,17 +17,17 @@ export function Mark({ tone, icon, children }) {
 	return html`<span class=${`badge tone-${tone}`}><${Icon} name=${icon} />${children}</span>`;
 }
 
-/* "attempt 3 · next try in 48 s", by the clock. */
+/* "try 4 in 48 s", by the clock; short, because it stands beside a mark and a button. */
 function When({ side, past }) {
 	const now = useNow();
-	const due = ms(side.nextAt), parts = [];
-	if (side.attempts > 1)
-		parts.push(`attempt ${side.attempts}`);
-	if (due && !past) {
-		const waits = side.status === 'backing_off' ? 'next try' : side.status === 'awaiting_reply' ? 'looks again' : 'until';
-		parts.push(due > now ? `${waits} in ${countdown(due - now)}`.replace('until in', 'at most') : `${waits} now`);
-	}
-	return parts.length ? html`<span class="when num">${parts.join(' · ')}</span>` : null;
+	const due = past ? null : ms(side.nextAt);
+	const left = due && due > now ? countdown(due - now) : null;
+	let words = side.attempts > 1 ? `attempt ${side.attempts}` : '';
+	if (due && side.status === 'backing_off')
+		words = `try ${side.attempts + 1} ${left ? `in ${left}` : 'now'}`;
+	else if (left)
+		words = `${words ? `${words} · ` : ''}${side.status === 'awaiting_reply' ? 'looks again in' : 'at most'} ${left}`;
+	return words ? html`<span class="when num" title=${words}>${words}</span>` : null;
 }
 
 /* "answered with status 503: too busy" -> "503 too busy": the whole of it stands beside the pointer. */
