@@ -61,7 +61,19 @@ test('ledger: the menu of a row says why an act is not allowed', async () => {
 	await page.keyboard.press('End');
 	await page.keyboard.press('Escape');
 	await menu.waitFor({ state: 'detached' });
-	assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Acts on hotel');
+	const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ??
+		document.activeElement.innerText);
+	assert.equal(await focused(), 'Acts on hotel');
+	await page.keyboard.press('j');
+	assert.equal(await focused(), 'Acts on hold');
+	await page.keyboard.press('k');
+	await page.keyboard.press('k');
+	assert.equal(await focused(), 'flights');
+	await page.keyboard.press('o');
+	await ledgerRow(page, 'flights', 0).waitFor();
+	await page.keyboard.press('r');
+	await page.getByRole('dialog', { name: /Retry now/ }).waitFor();
+	await page.keyboard.press('Escape');
 	await page.end();
 });
 

@@ -99,6 +99,15 @@ function Body({ tab, data, book, open, at }) {
 	}
 }
 
+/* The focus goes to the next row of the ledger that something can be done with. */
+function step(by) {
+	const rows = [...document.querySelectorAll('.ledger tr[data-step]')].map((row) =>
+		row.querySelector('.l-acts button, .l-fold'))
+		.filter(Boolean);
+	const here = rows.findIndex((button) => button.closest('tr').contains(document.activeElement));
+	rows[here < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, here + by))]?.focus();
+}
+
 export function Saga({ id, query }) {
 	const at = /^[1-9]\d*$/.test(query.get('at') ?? '') ? Number(query.get('at')) : null;
 	const tab = TABS.some(([name]) => name === query.get('tab')) ? query.get('tab') : 'ledger';
@@ -114,7 +123,10 @@ export function Saga({ id, query }) {
 			{ replace: false })]),
 		['[', 'The event before', () => move((at ?? data.head) - 1)],
 		[']', 'The event after', () => at && move(at + 1)],
-		['r', 'Read anew', () => data.reload()],
+		['r', 'Retry what stands still', () => (data.acts?.saga?.some((entry) => entry.act === 'retry' && entry.allowed)
+			? setAct({ act: 'retry' }) : data.reload())],
+		...(tab === 'ledger' ? [['j', 'Next row', () => step(1)], ['k', 'Previous row', () => step(-1)],
+			['o', 'Open the row', () => document.activeElement?.closest?.('.ledger') && document.activeElement.click()]] : []),
 	], { title: 'Saga' });
 	useEffect(() => {
 		if (data.present)
