@@ -38,7 +38,7 @@ export function quote(text) {
 const VALUES = ['output', 'reply', 'request'];
 const TEXTS = ['code', 'message', 'from', 'to'];
 
-/* Options that are the same for one saga and for a batch. */
+/* What is said with options. */
 function options(act, form) {
 	const words = [];
 	if (isOfStep(act) && act.item !== null && act.item !== undefined)
@@ -79,17 +79,6 @@ export function commandLine(id, act, form, { namespace, ifMatch } = {}) {
 		words.push('--reason', reason);
 	if (ifMatch)
 		words.push('--if-match', String(ifMatch));
-	return words.map(quote).join(' ');
-}
-
-/* A batch as a command. */
-export function batchLine(q, act, form, { namespace } = {}) {
-	const words = [...opening(namespace), 'batch', 'start', act.act, ...(isOfStep(act) ? [act.step] : []), '--query', q];
-	if (form.outcome)
-		words.push('--outcome', form.outcome);
-	if (act.act === 'owner' && form.owner)
-		words.push('--owner', form.owner);
-	words.push(...options(act, form), '--reason', form.reason || '…');
 	return words.map(quote).join(' ');
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
-import { actBody, actPath, batchLine, commandLine, curl,
+import { actBody, actPath, commandLine, curl,
 	readJson } from '../../../../coordinator/dashboard/src/acts/calls.js';
 
 const ID = '01a20918-9f73-700b-ba4c-d3ee13a14b9b';
@@ -38,8 +38,6 @@ test('acts__resolve_and_note_say_their_words_in_place', () => {
 	assert.equal(commandLine(ID, { act: 'resolve', step: 'pay' }, { ...FORM, reason: 'seen', outcome: 'happened' }),
 		`skald step resolve ${ID} pay happened --by ana --reason seen`);
 	assert.equal(commandLine(ID, { act: 'note' }, { reason: 'asked', by: 'ana' }), `skald saga note ${ID} asked --by ana`);
-	assert.equal(batchLine('group:ab', { act: 'skip', step: 'hotel', compensation: true }, { reason: 'x', by: 'ana' }),
-		'skald batch start skip hotel --query group:ab --compensation --by ana --reason x');
 });
 
 test('acts__curl_carries_the_same_body', () => {
