@@ -45,15 +45,16 @@ static char *alert_text(const struct attention_group_row *row, enum alert_reason
 {
 	static const char *const words[] = {
 		[ALERT_NEW] = "need",
-		[ALERT_GROWING] = "need (and more and more)",
+		[ALERT_GROWING] = "(more and more) need",
 		[ALERT_STILL] = "still need",
 	};
-	const char *one = row->n == 1 ? " saga" : " sagas";
+	bool one = row->n == 1;
 
 	if (reason == ALERT_REPAIRED)
 		return xasprintf("Skald: repaired: %s: %s", row->definition, row->message);
-	return xasprintf("Skald: %lld%s of %s %s a person (%s): %s", (long long)row->n, one,
-					 row->definition, words[reason], row->kind, row->message);
+	return xasprintf("Skald: %lld %s of %s %s%s a person (%s): %s", (long long)row->n,
+					 one ? "saga" : "sagas", row->definition, words[reason], one ? "s" : "",
+					 row->kind, row->message);
 }
 
 void alert_write(const struct attention_group_row *row, enum alert_reason reason, wall_ms now,
@@ -130,13 +131,18 @@ int alerts_round(const struct alert_ports *ports, void *ctx, wall_ms now, int64_
 				 const char *dashboard, struct err *err)
 {
 	struct round *round = xcalloc(1, sizeof(*round));
+	bool unwanted = false;
 	int r, i;
 
 	round->now = now;
 	round->repeat_ms = repeat_ms;
 	r = ports->list(ctx, gather, round, err);
-	for (i = 0; i < round->n && r >= 0; i++)
-		r = tell(ports, ctx, round, i, dashboard, err);
+	for (i = 0; i < round->n && (r >= 0 || unwanted); i++) {
+		int told = tell(ports, ctx, round, i, dashboard, err);
+
+		unwanted = told == ERR_INVALID;
+		r = told < 0 ? told : r;
+	}
 	r = r < 0 ? r : round->n;
 	for (i = 0; i < round->n; i++)
 		attention_group_row_release(&round->due[i]);
@@ -183,6 +189,16 @@ static void told(struct http_request *request)
 	pthread_mutex_unlock(&alerts->lock);
 }
 
+static bool is_stopping(struct alerts *alerts)
+{
+	bool stop;
+
+	pthread_mutex_lock(&alerts->lock);
+	stop = alerts->stop;
+	pthread_mutex_unlock(&alerts->lock);
+	return stop;
+}
+
 static int tell_webhook(void *ctx, const struct buf *body, struct err *err)
 {
 	static const char *const headers[] = {"Content-Type: application/cloudevents+json", NULL};
@@ -205,6 +221,8 @@ static int tell_webhook(void *ctx, const struct buf *body, struct err *err)
 	struct http_request *request = &telling.request;
 	bool taken;
 
+	if (is_stopping(alerts))
+		return err_set(err, ERR_UNAVAILABLE, "the server is about to stop");
 	http_client_send(alerts->options.http, request);
 	pthread_mutex_lock(&alerts->lock);
 	while (!telling.done)
@@ -216,7 +234,11 @@ static int tell_webhook(void *ctx, const struct buf *body, struct err *err)
 	if (taken)
 		return 0;
 	if (request->result == HTTP_ANSWERED)
-		return err_set(err, ERR_UNAVAILABLE, "the webhook answered %d", request->status);
+		return err_set(err,
+					   request->status >= 400 && request->status < 500 && request->status != 429
+						   ? ERR_INVALID
+						   : ERR_UNAVAILABLE,
+					   "the webhook answered %d", request->status);
 	return err_set(err, ERR_UNAVAILABLE, "the webhook: %s", request->error);
 }
 

@@ -48,15 +48,16 @@ struct alert_ports {
 	/* Groups with sagas, and those that were told of. */
 	int (*list)(void *ctx, int (*row)(void *ctx, const struct attention_group_row *row),
 				void *row_ctx, struct err *err);
-	/* 0: the webhook has taken it. */
+	/* 0: the webhook has taken it. ERR_INVALID: it does not want this one, and may take others. */
 	int (*tell)(void *ctx, const struct buf *body, struct err *err);
 	/* attention_put; ERR_CONFLICT: somebody said something meanwhile. */
 	int (*put)(void *ctx, struct attention_group_row *row, struct err *err);
 };
 
 /*
- * One round: tells what is due, and writes down that it was told. Returns how many were told, or
- * the first error, at which the round ends.
+ * One round: tells what is due, and writes down that it was told. Returns how many were due, or the
+ * error that came last. It ends with the first one, but for a message that the webhook does not
+ * want.
  */
 int alerts_round(const struct alert_ports *ports, void *ctx, wall_ms now, int64_t repeat_ms,
 				 const char *dashboard, struct err *err) MUST_CHECK;

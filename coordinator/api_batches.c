@@ -376,10 +376,13 @@ static int retry(struct exchange *ex, struct store_reader *reader, struct batch_
 	static const enum batch_item_status again[] = {BATCH_ITEM_FAILED, BATCH_ITEM_REFUSED};
 	int r = 0;
 
-	said->refused = is_open(row);
+	said->refused = row->status != BATCH_DONE;
 	if (said->refused)
 		return err_set(err, ERR_CONFLICT,
-					   "the batch goes on; retry when it is done, or stop it before");
+					   is_open(row)
+						   ? "the batch goes on; retry when it is done"
+						   : "the batch was stopped, and retry would go on with the rest of "
+							 "it: resume it if that is meant");
 	for (size_t i = 0; i < ARRAY_SIZE(again); i++) {
 		size_t n = BATCH_PUT_MAX;
 
@@ -388,7 +391,7 @@ static int retry(struct exchange *ex, struct store_reader *reader, struct batch_
 	}
 	if (r < 0)
 		return r;
-	said->refused = row->n[BATCH_ITEM_PENDING] == 0 && row->status == BATCH_DONE;
+	said->refused = row->n[BATCH_ITEM_PENDING] == 0;
 	if (said->refused)
 		return err_set(err, ERR_CONFLICT, "no saga of the batch has failed or was refused");
 	set_open(row);

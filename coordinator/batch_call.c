@@ -123,7 +123,6 @@ void batch_call_ended(const struct engine_call *call, struct batch_act *act)
 	case ERR_CONFLICT:
 	case ERR_NOT_FOUND:
 	case ERR_INVALID:
-	case ERR_LIMIT:
 	case ERR_NOT_BUILT:
 		batch_call_failed(BATCH_ACT_REFUSED, call->err.text, act);
 		break;

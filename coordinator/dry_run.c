@@ -233,6 +233,24 @@ static void write_act(const struct act *act, struct buf *out)
 	buf_printf(out, ",\"compensation\":%s", act->side == SIDE_UNDO ? "true" : "false");
 }
 
+/* A saga that is paused sends nothing; what the act leads to leaves when it is resumed. */
+static int play_resume(struct saga_state *state, wall_ms now, struct buf *out, struct err *err)
+{
+	struct act resume;
+	const struct input input = {.type = INPUT_ACT, .act = &resume};
+	struct decision decision;
+	int r;
+
+	act_init(&resume, ACT_RESUME);
+	decision_init(&decision);
+	r = saga_decide(state, &input, now, &decision, err);
+	if (r == 0)
+		r = play_undos(state, &decision, now, out, err);
+	decision_release(&decision);
+	act_release(&resume);
+	return r;
+}
+
 static int dry_run_on(struct saga_state *state, const struct act *act, wall_ms now,
 					  struct decision *decision, struct buf *out, struct err *err)
 {
@@ -257,6 +275,9 @@ static int dry_run_on(struct saga_state *state, const struct act *act, wall_ms n
 	}
 	buf_add_lit(out, "],\"calls\":[");
 	r = play_undos(state, decision, now, out, err);
+	buf_add_lit(out, "],\"calls_at_resume\":[");
+	if (r == 0 && state->paused)
+		r = play_resume(state, now, out, err);
 	buf_add_lit(out, "]}");
 	return r;
 }

@@ -14,12 +14,12 @@
  *    "calls":[{"step","item","kind":"undo","via":"http","to","method","path","key","body"},
  *             {…,"via":"command","to","type","record_key","key","body"},
  *             {…,"via":"emit","cluster","topic","type","record_key","body"},…],
- *    "in_flight":[…]}
+ *    "calls_at_resume":[…], "in_flight":[…]}
  *
- * `calls` are those that would be made, in their order, if each undo succeeds; `in_flight` are
- * those that were made before and are waited for. Of an act on a step, "step", "item" and
- * "compensation": true stand beside "act". ERR_CONFLICT and others of saga_decide: the act would be
- * refused.
+ * `calls` are those that would be made, in their order, if each undo succeeds; `calls_at_resume`,
+ * of a saga that is paused then, those that leave when it is resumed; `in_flight` are those that
+ * were made before and are waited for. Of an act on a step, "step", "item" and "compensation": true
+ * stand beside "act". ERR_CONFLICT and others of saga_decide: the act would be refused.
  */
 int dry_run(struct saga_state *state, const struct act *act, wall_ms now, struct buf *out,
 			struct err *err) MUST_CHECK;

@@ -91,7 +91,7 @@ static int add_group(void *ctx, const struct attention_group_row *row)
 
 	trouble->total += row->n;
 	trouble->groups++;
-	trouble->unacknowledged += !row->acknowledged_by;
+	trouble->unacknowledged += !attention_is_acknowledged(row);
 	if (kind >= 0)
 		trouble->kinds[kind] += row->n;
 	return 0;

@@ -6,6 +6,7 @@
 
 #include "coordinator/log.h"
 #include "coordinator/turn_priv.h"
+#include "sagas/act_allowed.h"
 
 /* Feeding. */
 
@@ -35,6 +36,9 @@ static int check_act(const struct live_saga *saga, const struct engine_call *cal
 {
 	if (!saga->state)
 		return err_set(err, ERR_NOT_FOUND, "no such saga");
+	/* One that was taken already is told so, whatever has become of the saga since. */
+	if (call->doing && saga_act_is_known(saga->state, call->doing->id))
+		return 0;
 	if (call->if_match >= 0 && (call->if_match != saga->seq || saga->decision.n_events > 0))
 		return err_set(err, ERR_CONFLICT, "the saga has moved on from sequence %lld",
 					   (long long)call->if_match);

@@ -43,10 +43,11 @@ static bool has_no_effect(const struct step_def *def)
 	return false;
 }
 
+/* Not one whose undo was skipped, by its `when` or by a person who wrote it off: its effect stands,
+ * and would be there twice. */
 static bool is_undone(const struct action_state *action)
 {
-	return action->comp == COMP_DONE || action->comp == COMP_SKIPPED ||
-		   action->comp == COMP_RESOLVED;
+	return action->comp == COMP_DONE || action->comp == COMP_RESOLVED;
 }
 
 /* Done, and what it did stands. */
@@ -132,7 +133,9 @@ static int check_step(struct forget *forget, int step)
 				 action->undo.status == EXEC_ONGOING)
 			r = refuse(forget, step, "is being undone: wait until it is");
 		else if (action->comp == COMP_FAILED)
-			r = refuse(forget, step, "could not be undone: complete or skip its compensation");
+			r = refuse(
+				forget, step,
+				"could not be undone: complete its compensation once it is undone by other means");
 		else
 			r = check_forgotten(forget, step, action);
 		if (r == 0 && forget->set[step] && action->run.settle_at > forget->now)

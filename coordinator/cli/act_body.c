@@ -140,6 +140,7 @@ void act_print_calls(const json_t *dry_run, bool color, FILE *out)
 			   (char *)NULL);
 	add_calls(&table, json_object_get(dry_run, "in_flight"), "is out");
 	add_calls(&table, calls, "would be sent");
+	add_calls(&table, json_object_get(dry_run, "calls_at_resume"), "when it is resumed");
 	table_print(&table, color, out);
 	table_release(&table);
 }

@@ -53,6 +53,11 @@ export async function until(what, words, timeout = TIMEOUT_MS) {
 	}
 }
 
+/* A page that is still reading shows fewer: there come to be exactly so many. */
+export async function count(locator, n) {
+	await until(async () => (await locator.count()) === n, `${n} of ${locator}`);
+}
+
 /* ---- the definitions that tests use, unless they bring others ---- */
 
 export const ORDER = `

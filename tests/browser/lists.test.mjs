@@ -86,6 +86,13 @@ test('j, k and o go through the rows, far beyond the first page', async () => {
 	const ids = (await world.api('GET', '/sagas?limit=500')).sagas.map((each) => each.id);
 	for (let i = 0; i < 130; i++)
 		await page.keyboard.press('j');
+	// At the end of what has been read the cursor stays until there is more.
+	await until(async () => {
+		const at = ids.indexOf(await page.locator('tr.cursor').getAttribute('data-key'));
+		if (at < 129)
+			await page.keyboard.press('j');
+		return at === 129;
+	}, 'the cursor to come to the row');
 	await page.keyboard.press('k');
 	await until(() => page.locator('tr.cursor').isVisible(), 'the cursor to be in the window');
 	assert.equal(await page.locator('tr.cursor').getAttribute('data-key'), ids[128]);

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ORDER, start, startProxy, until } from './lib.mjs';
+import { count, ORDER, start, startProxy, until } from './lib.mjs';
 
 let world, proxy;
 before(async () => {
@@ -93,7 +93,7 @@ test('a namespace is in the address, and stays there', async () => {
 	await until(async () => (await page.locator('.side .live').innerText()) === 'Live', 'the line to be live');
 	await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Sagas' }).click();
 	await page.getByText('theirs', { exact: true }).waitFor();
-	assert.equal(await page.locator('tbody tr[data-row]').count(), 1, 'sagas of another namespace are shown');
+	await count(page.locator('tbody tr[data-row]'), 1);
 	await start('theirs too');
 	await page.getByRole('button', { name: /1 new or changed/ }).waitFor();
 	await page.keyboard.press('r');

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, until } from './lib.mjs';
+import { count, start, until } from './lib.mjs';
 import { TRIP, rules, trip } from './trip.mjs';
 
 const ATTACK = '<img src=x onerror="window.hit=1"><script>window.hit=2</script>';
@@ -55,15 +55,15 @@ test('definitions: versions, what differs, what the linter says, and the sagas o
 	assert.ok(answer.ok, await answer.text());
 	await trip(world, 'done', { id: 'done-on-2' });
 	await page.goto('/ui/definitions');
-	assert.equal(await row('trip').locator('.status-counts a[title="2 completed"]').count(), 1);
-	assert.equal(await row('trip').locator('.status-counts a[title="1 compensation failed"]').count(), 1);
+	await count(row('trip').locator('.status-counts a[title="2 completed"]'), 1);
+	await count(row('trip').locator('.status-counts a[title="1 compensation failed"]'), 1);
 	await page.picture('look-definitions');
 	await row('trip').getByRole('link', { name: 'trip' }).click();
 	await page.locator('.g-node[data-step="capture"]').waitFor();
 	await page.picture('look-definition');
 	await page.getByRole('link', { name: /Versions/ }).click();
 	await row('version 1').locator('a[title="1 compensation failed"]').waitFor();
-	assert.equal(await row('version 2').locator('.status-counts a').count(), 1);
+	await count(row('version 2').locator('.status-counts a'), 1);
 	await page.getByRole('link', { name: 'Diff' }).click();
 	assert.deepEqual(await page.locator('.lines tr.del code, .lines tr.add code').allInnerTexts(),
 		['deadline: 4h', 'deadline: 6h']);
@@ -76,14 +76,14 @@ test('definitions: versions, what differs, what the linter says, and the sagas o
 		method: 'POST', headers: { 'Content-Type': 'application/yaml' }, body: TRIP,
 	})).json();
 	await page.locator('.panel[aria-label=Findings]').waitFor();
-	assert.equal(await page.locator('.findings li').count(), found.findings.length);
+	await count(page.locator('.findings li'), found.findings.length);
 	await page.getByRole('link', { name: 'Source' }).click();
 	await page.locator('.lines').getByText('maximum_attempts: 2').first().waitFor();
 	// The counts lead to those sagas.
 	await page.goto('/ui/definitions');
 	await row('trip').locator('.status-counts a[title="1 compensation failed"]').click();
 	await page.locator('.table tbody tr').first().waitFor();
-	assert.equal(await page.locator('.table tbody tr[data-row]').count(), 1);
+	await count(page.locator('.table tbody tr[data-row]'), 1);
 });
 
 test('dead letters: browsed, edited and sent again, sent again, discarded', async () => {

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, until } from './lib.mjs';
+import { count, start, until } from './lib.mjs';
 
 let world;
 before(async () => {
@@ -33,7 +33,7 @@ test('by mouse: from the alert to repaired sagas', async () => {
 	await page.getByRole('table', { name: 'Reasons' }).getByRole('link', { name: /charge/ }).click();
 	await page.getByRole('heading', { name: /order.*charge/ }).waitFor();
 	await page.getByText('the refund window is closed').first().waitFor();
-	assert.equal(await page.getByRole('table', { name: '7 sagas' }).locator('tbody tr[data-row]').count(), 7);
+	await count(page.getByRole('table', { name: '7 sagas' }).locator('tbody tr[data-row]'), 7);
 	await page.picture('attention-group');
 
 	// It is seen.

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, startProxy, until } from './lib.mjs';
+import { count, start, startProxy, until } from './lib.mjs';
 import { TRIP, rules, trip } from './trip.mjs';
 
 let world, stuck;
@@ -35,7 +35,7 @@ test('ledger: done, undone, owed, stuck, and which act is next', async () => {
 	assert.deepEqual(await hotel.locator('[data-act]').evaluateAll((all) => all.map((each) => each.dataset.act)),
 		['retry', 'complete', 'skip']);
 	await ledgerRow(page, 'hold').getByText('card_declined').waitFor();
-	assert.equal(await page.locator('.owed-list li').count(), 1);
+	await count(page.locator('.owed-list li'), 1);
 	assert.match(await page.locator('.owed-list li').innerText(), /shop\s+1\s+failed\s+1/);
 	// Items are folded into their counts, and unfold.
 	const flights = page.locator('.ledger tr.many[data-step="flights"]');
@@ -97,14 +97,14 @@ test('timeline: a lane for each action and its undo, and the same as a table', a
 	await bars.first().waitFor();
 	assert.deepEqual(await page.locator('.t-name').allInnerTexts(), ['flights[0]', 'flights[1]', 'flights[2]', 'hotel',
 		'hold']);
-	assert.equal(await page.locator('.t-draw .t-bar.parked').count(), 1);
+	await count(page.locator('.t-draw .t-bar.parked'), 1);
 	const places = () => page.locator('.t-draw .t-bar > rect:nth-of-type(2)').evaluateAll((all) =>
 		all.map((each) => Number(each.getAttribute('x'))));
 	const squeezed = await places();
 	assert.ok(squeezed.some((x) => x > 100), 'the milliseconds of the calls are to be seen');
 	await page.getByText('The same as a table').click();
 	const table = page.getByRole('region', { name: 'Timeline as a table' });
-	assert.equal(await table.getByRole('row').filter({ hasText: 'hotel' }).count(), 3);
+	await count(table.getByRole('row').filter({ hasText: 'hotel' }), 3);
 	await page.picture('saga-timeline');
 	await page.getByRole('button', { name: 'True to scale' }).click();
 	await until(async () => (await places()).join() !== squeezed.join(), 'another axis');
@@ -194,7 +194,7 @@ test('messages, data and relations', async () => {
 	await page.getByRole('group', { name: 'Input' }).getByText('129900').waitFor();
 	await page.getByLabel('Search the data').fill('CPH-LIS');
 	await page.getByText('1 found').waitFor();
-	assert.equal(await page.locator('.data-part').count(), 1, 'only where it is found');
+	await count(page.locator('.data-part'), 1);
 	assert.equal(await page.locator('.j-hit').innerText(), '"CPH-LIS"');
 	await page.getByRole('link', { name: 'Relations' }).click();
 	await page.getByRole('link', { name: 'Look the key up' }).click();

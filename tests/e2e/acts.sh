@@ -91,6 +91,10 @@ act resume '{}' && problem 409 act_refused
 act acknowledge '{"reason":"I know"}' && problem 409 act_refused && holds '.detail | test("nothing to acknowledge")'
 act note '{}' && problem 422 invalid_body && holds '.errors[0].pointer == "/reason"'
 act note '{"reason":"asked the bank","by":"ann"}' && took ActTaken
+# Told again with its id and its If-Match, it is still known: the answer to the first may have been lost.
+look && at=$(etag)
+act note '{"reason":"once","id":"n1"}' -H "If-Match: \"$at\"" && took ActTaken
+act note '{"reason":"once","id":"n1"}' -H "If-Match: \"$at\"" && is 202 && holds '.effect.events == []'
 act owner '{"owner":"bea","by":"ann"}' && took ActTaken
 look && holds '.owner == "bea"'
 request GET "/v1/sagas?q=owner:bea" && is 200 && holds ".sagas[0].id == \"$id\""
@@ -194,6 +198,7 @@ act cancel '{"by":"ann"}' && await compensation_failed
 act 'retry?dry_run=true' '{"from":"charge"}' && problem 409 act_refused
 act pause '{"reason":"think"}' && took ActTaken
 act steps/charge/compensation/complete '{"reason":"by telephone"}' && took ActTaken CompensationCompleted
+act 'retry?dry_run=true' '{"from":"charge"}' && is 200 && fits DryRun && holds '.calls == [] and (.calls_at_resume[0].key | test("/charge~2/do$"))'
 act retry '{"from":"charge","reason":"on with it"}' && took ActTaken && holds '.status == "paused"'
 request GET "/v1/sagas/$id/compensations" && is 200 && fits Ledger
 act 'resume?dry_run=true' '{}' && is 200 && fits DryRun && holds '.calls[0].key | test("/charge~2/do$")'

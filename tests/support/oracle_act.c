@@ -152,7 +152,7 @@ static void check_forgotten(struct oracle *oracle, struct oracle_saga *saga,
 
 	for (i = 0; i < st->n; i++) {
 		const struct oracle_action *action = &st->actions[i];
-		bool is_done = action->undone || action->undo_skipped || action->resolved;
+		bool is_done = action->undone || action->resolved;
 
 		if (!is_over(action) && !waits)
 			oracle_fail(oracle, saga->id, "S12 %s[%d] begins anew while it is under way",

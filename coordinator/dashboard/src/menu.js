@@ -26,8 +26,11 @@ function List({ groups, onClose, button, label, id }) {
 			if (!menu.contains(event.target) && !button.contains(event.target))
 				onClose(false);
 		};
+		// A scroll that is told late, of before it was opened, has not moved the button.
+		const from = button.getBoundingClientRect();
 		const scrolled = (event) => {
-			if (!menu.contains(event.target))
+			const now = button.getBoundingClientRect();
+			if (!menu.contains(event.target) && (now.top !== from.top || now.left !== from.left))
 				onClose(false);
 		};
 		document.addEventListener('pointerdown', outside, true);

@@ -60,6 +60,7 @@ function Preview({ dry, saga }) {
 	return html`<${StatusChange} from=${dry.effect?.status_before ?? dry.status_before ?? saga?.status ?? dry.status}
 		to=${to} />
 		<${Calls} title="Calls that will be made" list=${dry.calls} none="No call is made." />
+		<${Calls} title="Calls that will be made when it is resumed" list=${dry.calls_at_resume} />
 		<${Calls} title="Already on their way, and waited for" list=${dry.in_flight} />
 		${dry.events?.length > 0 && html`<p class="faint a-events">Written into the history: ${dry.events.join(', ')}</p>`}`;
 }
