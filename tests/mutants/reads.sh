@@ -35,7 +35,7 @@ mutant overview-of-another-namespace $overview 's/ && strcmp\(kept->ns, ns\) == 
 mutant rates-with-holes $overview 's/\tadd_zeros\(minutes, row->at\);\n//' 's/if \(row->at == minutes->next\)/minutes->next = row->at;/'
 mutant rates-without-their-end $overview 's/\tadd_zeros\(&walk, until\);\n//'
 mutant the-time-is-a-change $overview 's/\thead = out->len;\n/\thead = 0;\n/'
-mutant acknowledged-is-not $overview 's/\+= !row->acknowledged_by/+= 1/'
+mutant acknowledged-is-not $overview 's/\+= !attention_is_acknowledged\(row\)/+= 1/'
 mutant oldest-of-the-ended $overview 's/if \(!saga_status_is_terminal\(i\)\)/if (true)/'
 targets=$unit/coordinator/test_peers
 mutant asks-each-time coordinator/peers.c 's/now_ms - peer->asked_ms >= ASK_EVERY_MS/true/'
