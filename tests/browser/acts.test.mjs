@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { start, until } from './lib.mjs';
+import { eventually, start, until } from './lib.mjs';
 import { TRIP, rules, trip } from './trip.mjs';
 
 const run = promisify(execFile);
@@ -225,8 +225,9 @@ test('the saga: pause, resume, note, owner, signal', async () => {
 	await dialog().getByLabel('Note').fill('asked the customer');
 	await doIt();
 	await page.getByRole('link', { name: 'Audit' }).click();
-	assert.deepEqual(await page.locator('.audit-act .badge').allInnerTexts(), ['note', 'signal', 'owner', 'resume',
-		'pause']);
+	await eventually(async () =>
+		assert.deepEqual(await page.locator('.audit-act .badge').allInnerTexts(), ['note', 'signal', 'owner', 'resume',
+		'pause']));
 	await page.locator('.audit-act blockquote').getByText('asked the customer').waitFor();
 });
 

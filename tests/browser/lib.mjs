@@ -53,6 +53,20 @@ export async function until(what, words, timeout = TIMEOUT_MS) {
 	}
 }
 
+/* A page that is still reading comes to be as it should: assertions about it are tried again. */
+export async function eventually(check) {
+	const end = Date.now() + TIMEOUT_MS;
+	for (;;) {
+		try {
+			return await check();
+		} catch (error) {
+			if (error.code !== 'ERR_ASSERTION' || Date.now() > end)
+				throw error;
+		}
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
+}
+
 /* A page that is still reading shows fewer: there come to be exactly so many. */
 export async function count(locator, n) {
 	await until(async () => (await locator.count()) === n, `${n} of ${locator}`);

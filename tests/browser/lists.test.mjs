@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, until } from './lib.mjs';
+import { eventually, start, until } from './lib.mjs';
 
 const SAGAS = 260;
 let world;
@@ -25,15 +25,15 @@ test('the filter suggests, says what is wrong, and is in the address', async () 
 	await rows(page).first().waitFor();
 	await page.keyboard.press('/');
 	const box = page.getByRole('combobox', { name: 'Filter' });
-	assert.ok(await box.evaluate((input) => input === document.activeElement));
+	await eventually(async () => assert.ok(await box.evaluate((input) => input === document.activeElement)));
 	await page.keyboard.type('sta');
 	await page.getByRole('option', { name: /status:/ }).waitFor();
 	await page.keyboard.press('ArrowDown');
 	await page.keyboard.press('Enter');
-	assert.equal(await box.inputValue(), 'status:');
+	await eventually(async () => assert.equal(await box.inputValue(), 'status:'));
 	await page.keyboard.type('compl');
 	await page.getByRole('option', { name: /completed/ }).click();
-	assert.equal(await box.inputValue(), 'status:completed ');
+	await eventually(async () => assert.equal(await box.inputValue(), 'status:completed '));
 	await page.keyboard.type('key:many-7');
 	await page.picture('sagas-filter');
 	await page.keyboard.press('Enter');
@@ -45,7 +45,7 @@ test('the filter suggests, says what is wrong, and is in the address', async () 
 	await box.fill('stat:completed key:many-8');
 	await box.press('Enter');
 	await page.getByText(/unknown filter stat; did you mean status\?/).waitFor();
-	assert.equal(await box.getAttribute('aria-invalid'), 'true');
+	await eventually(async () => assert.equal(await box.getAttribute('aria-invalid'), 'true'));
 	await page.picture('sagas-filter-error');
 	await page.getByRole('button', { name: 'Use status' }).click();
 	await until(async () => (await keys(page)).join() === 'many-8', 'the mended filter');
@@ -95,8 +95,9 @@ test('j, k and o go through the rows, far beyond the first page', async () => {
 	}, 'the cursor to come to the row');
 	await page.keyboard.press('k');
 	await until(() => page.locator('tr.cursor').isVisible(), 'the cursor to be in the window');
-	assert.equal(await page.locator('tr.cursor').getAttribute('data-key'), ids[128]);
-	assert.ok(await page.locator('tr.cursor').evaluate((row) => row.contains(document.activeElement)), 'the focus goes along');
+	await eventually(async () => assert.equal(await page.locator('tr.cursor').getAttribute('data-key'), ids[128]));
+	await eventually(async () =>
+		assert.ok(await page.locator('tr.cursor').evaluate((row) => row.contains(document.activeElement)), 'the focus goes along'));
 	await page.keyboard.press('o');
 	await until(() => page.url().includes(ids[128]), 'the saga to be opened');
 	await page.goBack();
@@ -111,7 +112,7 @@ test('nothing moves under the pointer: new rows wait, shown rows change in place
 	await page.goto('/ui/sagas');
 	await until(async () => (await keys(page))[0] === 'held-1', 'the held saga on top');
 	const first = rows(page).first();
-	assert.match(await first.innerText(), /running|waiting/);
+	await eventually(async () => assert.match(await first.innerText(), /running|waiting/));
 	const before = await first.boundingBox();
 
 	world.shop.recover();
@@ -143,6 +144,6 @@ test('views are kept in the browser', async () => {
 	await page.getByRole('link', { name: 'Nine' }).click();
 	await until(async () => (await keys(page)).join() === 'many-9', 'the saved view');
 	await page.getByRole('button', { name: 'Forget the view Nine' }).click();
-	assert.equal(await page.getByRole('link', { name: 'Nine' }).count(), 0);
+	await eventually(async () => assert.equal(await page.getByRole('link', { name: 'Nine' }).count(), 0));
 	await page.end();
 });

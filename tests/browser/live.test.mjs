@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { count, ORDER, start, startProxy, until } from './lib.mjs';
+import { count, eventually, ORDER, start, startProxy, until } from './lib.mjs';
 
 let world, proxy;
 before(async () => {
@@ -37,7 +37,7 @@ test('a broken stream is said, and resumed without a gap', async () => {
 	for (const id of ['during-1', 'during-2'])
 		await world.start('order', { id });
 	await page.getByText('before', { exact: true }).waitFor();
-	assert.equal(await page.getByText(/during-/).count(), 0);
+	await eventually(async () => assert.equal(await page.getByText(/during-/).count(), 0));
 
 	proxy.resume();
 	await until(async () => (await line.innerText()) === 'Live', 'the line to be live again');
@@ -73,7 +73,7 @@ test('numbers on Now follow what happens', async () => {
 	world.shop.fail(/refund/, 409);
 	await world.start('order', { id: 'stuck' });
 	await page.getByText('1 saga needs a person').waitFor();
-	assert.match(await page.title(), /^\(1\)/);
+	await eventually(async () => assert.match(await page.title(), /^\(1\)/));
 	world.shop.recover();
 	await page.end();
 });

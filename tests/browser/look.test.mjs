@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { count, start, until } from './lib.mjs';
+import { count, eventually, start, until } from './lib.mjs';
 import { TRIP, rules, trip } from './trip.mjs';
 
 const ATTACK = '<img src=x onerror="window.hit=1"><script>window.hit=2</script>';
@@ -65,8 +65,9 @@ test('definitions: versions, what differs, what the linter says, and the sagas o
 	await row('version 1').locator('a[title="1 compensation failed"]').waitFor();
 	await count(row('version 2').locator('.status-counts a'), 1);
 	await page.getByRole('link', { name: 'Diff' }).click();
-	assert.deepEqual(await page.locator('.lines tr.del code, .lines tr.add code').allInnerTexts(),
-		['deadline: 4h', 'deadline: 6h']);
+	await eventually(async () =>
+		assert.deepEqual(await page.locator('.lines tr.del code, .lines tr.add code').allInnerTexts(),
+		['deadline: 4h', 'deadline: 6h']));
 	await page.picture('look-diff');
 	await page.locator('select[name=version]').selectOption('1');
 	await until(async () => (await page.locator('.lines tr.add code').allInnerTexts()).join() === 'deadline: 4h',
@@ -98,8 +99,8 @@ test('dead letters: browsed, edited and sent again, sent again, discarded', asyn
 	await row('invalid_input').getByRole('link').click();
 	await page.locator('.json').getByText(JSON.stringify(ATTACK)).waitFor();
 	await page.locator('.facts').getByText(ATTACK).waitFor();
-	assert.equal(await page.evaluate(() => window.hit), undefined);
-	assert.equal(await page.locator('main img, main script').count(), 0);
+	await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined));
+	await eventually(async () => assert.equal(await page.locator('main img, main script').count(), 0));
 	await page.picture('look-dead-letter');
 	// As it is it still starts nothing, and that is said.
 	await page.getByRole('button', { name: 'Send again', exact: true }).click();
@@ -125,7 +126,7 @@ test('dead letters: browsed, edited and sent again, sent again, discarded', asyn
 	await doIt();
 	await page.locator('.panel-head .badge').getByText('discarded').waitFor();
 	assert.equal((await letters()).filter((letter) => letter.status === 'waiting').length, 0);
-	assert.equal(await page.evaluate(() => window.hit), undefined);
+	await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined));
 });
 
 test('dead letters: many are sent again, and told apart', async () => {
@@ -166,7 +167,7 @@ test('triggers: lag, pause, resume, seek', async () => {
 	await doIt({ reason: 'open again' });
 	await page.locator('.panel-head .badge').getByText('running').waitFor({ timeout: 60_000 });
 	assert.equal((await world.api('GET', '/sagas?q=key:o-9')).sagas.length, 0, 'what was left out started nothing');
-	assert.equal(await page.evaluate(() => window.hit), undefined);
+	await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined));
 });
 
 test('keys and the cluster', async () => {
@@ -179,7 +180,7 @@ test('keys and the cluster', async () => {
 	await page.locator('input[name=key]').fill(`none ${ATTACK}`);
 	await page.getByRole('button', { name: 'Look it up' }).click();
 	await page.getByText('No saga has this key.').waitFor();
-	assert.equal(await page.evaluate(() => window.hit), undefined);
+	await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined));
 	await page.goto('/ui/nodes');
 	await page.getByText('This server is alone.').waitFor();
 });

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { count, start, until } from './lib.mjs';
+import { count, eventually, start, until } from './lib.mjs';
 
 let world;
 before(async () => {
@@ -57,10 +57,11 @@ test('by mouse: from the alert to repaired sagas', async () => {
 	const dialog = page.getByRole('dialog');
 	const call = dialog.locator('details.call').first();
 	await call.click();
-	assert.match(await call.innerText(), /POST[\s\S]*shop\/charges\/.*\/refund[\s\S]*"order": "mouse-/);
+	await eventually(async () =>
+		assert.match(await call.innerText(), /POST[\s\S]*shop\/charges\/.*\/refund[\s\S]*"order": "mouse-/));
 	assert.equal(world.shop.calls.length, before, 'a dry run called the participant');
 	const go = dialog.getByRole('button', { name: 'Retry 7 sagas' });
-	assert.ok(await go.isDisabled(), 'nothing is done without a reason');
+	await eventually(async () => assert.ok(await go.isDisabled(), 'nothing is done without a reason'));
 	await page.picture('bulk-dialog');
 	await dialog.getByLabel('Reason').fill('window is open again, INC-4412');
 	await go.click();
@@ -107,7 +108,7 @@ test('by keyboard alone: the same', async () => {
 	const dialog = page.getByRole('dialog');
 	await dialog.locator('details.call').first().waitFor();
 	// The act is chosen, and has the focus; from there to the reason and the name.
-	assert.equal(await page.evaluate(() => document.activeElement.tagName), 'SELECT');
+	await eventually(async () => assert.equal(await page.evaluate(() => document.activeElement.tagName), 'SELECT'));
 	await page.keyboard.press('Tab');
 	await page.keyboard.press('Tab');
 	await page.keyboard.type('refunds work again');

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ORDER, start, until } from './lib.mjs';
+import { eventually, ORDER, start, until } from './lib.mjs';
 
 /* Each of them would run, load or break out, were it taken for markup, an address or a selector. */
 const ATTACKS = [
@@ -52,7 +52,8 @@ test('what comes from outside is text, on every list', async () => {
 	const page = await world.page();
 	for (const [name, address] of PAGES()) {
 		await shown(page, address);
-		assert.equal(await page.evaluate(() => window.hit), undefined, `${name}: a text was run`);
+		await eventually(async () =>
+			assert.equal(await page.evaluate(() => window.hit), undefined, `${name}: a text was run`));
 		const made = await page.evaluate(() => [...document.querySelectorAll(
 			'main script, main iframe, main img, main b b, main i, main [onload], main [onerror], a[href^="javascript"]')]
 			.map((each) => each.outerHTML.slice(0, 80)));
@@ -72,7 +73,7 @@ test('what comes from outside is text, on every list', async () => {
 	await page.getByRole('button', { name: 'Retry …' }).click();
 	await page.getByRole('dialog').locator('details.call').first().click();
 	await page.getByRole('dialog').getByLabel('Reason').fill(TRAP.slice(0, 900));
-	assert.equal(await page.evaluate(() => window.hit), undefined);
+	await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined));
 	await page.keyboard.press('Escape');
 	await page.end();
 });
@@ -83,7 +84,7 @@ test('an address is no way in', async () => {
 		`/ui/sagas?sel=${encodeURIComponent(ATTACKS[0])}`, `/ui/attention/${encodeURIComponent(ATTACKS[0])}`,
 		`/ui/batches/${encodeURIComponent(ATTACKS[1])}`, `/ui/sagas?q=status:completed&namespace=${encodeURIComponent(ATTACKS[0])}`]) {
 		await shown(page, address);
-		assert.equal(await page.evaluate(() => window.hit), undefined, address);
+		await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined, address));
 	}
 	await page.end();
 });

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { count, start, startProxy, until } from './lib.mjs';
+import { count, eventually, start, startProxy, until } from './lib.mjs';
 import { TRIP, rules, trip } from './trip.mjs';
 
 let world, stuck;
@@ -31,15 +31,16 @@ test('ledger: done, undone, owed, stuck, and which act is next', async () => {
 	await hotel.getByText('completed').waitFor();
 	await hotel.locator('.l-undo').getByText('failed', { exact: true }).waitFor();
 	await hotel.getByText('checked_in').waitFor();
-	assert.match(await hotel.getAttribute('class'), /tone-bad.*needs/);
-	assert.deepEqual(await hotel.locator('[data-act]').evaluateAll((all) => all.map((each) => each.dataset.act)),
-		['retry', 'complete', 'skip']);
+	await eventually(async () => assert.match(await hotel.getAttribute('class'), /tone-bad.*needs/));
+	await eventually(async () =>
+		assert.deepEqual(await hotel.locator('[data-act]').evaluateAll((all) => all.map((each) => each.dataset.act)),
+		['retry', 'complete', 'skip']));
 	await ledgerRow(page, 'hold').getByText('card_declined').waitFor();
 	await count(page.locator('.owed-list li'), 1);
-	assert.match(await page.locator('.owed-list li').innerText(), /shop\s+1\s+failed\s+1/);
+	await eventually(async () => assert.match(await page.locator('.owed-list li').innerText(), /shop\s+1\s+failed\s+1/));
 	// Items are folded into their counts, and unfold.
 	const flights = page.locator('.ledger tr.many[data-step="flights"]');
-	assert.match(await flights.innerText(), /3\s+completed[\s\S]*3\s+undone/);
+	await eventually(async () => assert.match(await flights.innerText(), /3\s+completed[\s\S]*3\s+undone/));
 	assert.equal(await ledgerRow(page, 'flights', 0).count(), 0);
 	await flights.getByRole('button', { name: 'flights' }).click();
 	await ledgerRow(page, 'flights', 2).getByText('undone').waitFor();
@@ -55,8 +56,8 @@ test('ledger: the menu of a row says why an act is not allowed', async () => {
 	const menu = page.getByRole('menu', { name: 'Acts on hotel' });
 	await menu.getByRole('menuitem', { name: /Retry the undo/ }).waitFor();
 	const refused = menu.getByRole('menuitem', { name: /Stop trying/ });
-	assert.equal(await refused.getAttribute('aria-disabled'), 'true');
-	assert.match(await refused.innerText(), /has failed already/);
+	await eventually(async () => assert.equal(await refused.getAttribute('aria-disabled'), 'true'));
+	await eventually(async () => assert.match(await refused.innerText(), /has failed already/));
 	// The keyboard goes through it, and back to its button.
 	await page.keyboard.press('End');
 	await page.keyboard.press('Escape');
@@ -95,8 +96,9 @@ test('timeline: a lane for each action and its undo, and the same as a table', a
 	await open(page, stuck, '?tab=timeline');
 	const bars = page.locator('.t-draw .t-bar');
 	await bars.first().waitFor();
-	assert.deepEqual(await page.locator('.t-name').allInnerTexts(), ['flights[0]', 'flights[1]', 'flights[2]', 'hotel',
-		'hold']);
+	await eventually(async () =>
+		assert.deepEqual(await page.locator('.t-name').allInnerTexts(), ['flights[0]', 'flights[1]', 'flights[2]', 'hotel',
+		'hold']));
 	await count(page.locator('.t-draw .t-bar.parked'), 1);
 	const places = () => page.locator('.t-draw .t-bar > rect:nth-of-type(2)').evaluateAll((all) =>
 		all.map((each) => Number(each.getAttribute('x'))));
@@ -167,7 +169,8 @@ test('history: filter, full, JSON, and the state at an event on every tab', asyn
 	await page.getByRole('link', { name: 'Ledger' }).click();
 	await page.getByText('Compensating after card_declined').waitFor();
 	await ledgerRow(page, 'hotel').locator('.l-undo').getByText('undoing').waitFor();
-	assert.equal(await page.getByRole('button', { name: 'Acts', exact: true }).count(), 0, 'the past cannot be acted on');
+	await eventually(async () =>
+		assert.equal(await page.getByRole('button', { name: 'Acts', exact: true }).count(), 0, 'the past cannot be acted on'));
 	// One step back: nothing had failed yet. Then to the present.
 	await page.getByRole('button', { name: 'Earlier event' }).click();
 	await page.getByText(`as it was after event ${seq - 1}`).waitFor();
@@ -195,7 +198,7 @@ test('messages, data and relations', async () => {
 	await page.getByLabel('Search the data').fill('CPH-LIS');
 	await page.getByText('1 found').waitFor();
 	await count(page.locator('.data-part'), 1);
-	assert.equal(await page.locator('.j-hit').innerText(), '"CPH-LIS"');
+	await eventually(async () => assert.equal(await page.locator('.j-hit').innerText(), '"CPH-LIS"'));
 	await page.getByRole('link', { name: 'Relations' }).click();
 	await page.getByRole('link', { name: 'Look the key up' }).click();
 	await page.getByRole('heading', { name: 'What the store knows' }).waitFor();
@@ -220,7 +223,7 @@ test('live: a broken stream is taken up without a gap, and nothing moves', async
 		const { history } = await world.api('GET', `/sagas/${id}/history`);
 		return history.length > known && history.at(-1).events.some((event) => event.type === 'SagaCompleted') && history;
 	}, 'the saga to complete');
-	assert.equal(await page.getByText('while it was cut').count(), 0);
+	await eventually(async () => assert.equal(await page.getByText('while it was cut').count(), 0));
 	proxy.resume();
 	await page.locator('.saga-title .badge').getByText('completed').waitFor();
 	await page.getByText('while it was cut').waitFor();

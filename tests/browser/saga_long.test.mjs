@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, until } from './lib.mjs';
+import { eventually, start, until } from './lib.mjs';
 
 const STEPS = 7, ITEMS = 1000;
 const LONG = `
@@ -43,7 +43,7 @@ test('history: only what is near is in the document', async () => {
 	await page.goto(`/ui/sagas/${id}?tab=history`);
 	await page.getByText(`${events} events`, { exact: true }).waitFor();
 	const list = page.locator('.v-list');
-	assert.ok(await list.locator('.v-row').count() < 120);
+	await eventually(async () => assert.ok(await list.locator('.v-row').count() < 120));
 	assert.ok(await elements(page) < MOST, `${await elements(page)} elements`);
 	// It begins at the end, and any place is there at once.
 	await list.locator(`.v-row[aria-posinset="${events}"]`).waitFor();

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { start, until } from './lib.mjs';
+import { eventually, start, until } from './lib.mjs';
 import { TRIP, rules, trip } from './trip.mjs';
 
 const ATTACKS = [
@@ -93,7 +93,7 @@ const made = (page) => page.evaluate(() => [...document.querySelectorAll(
 	.map((each) => each.outerHTML.slice(0, 80)));
 
 async function harmless(page, words) {
-	assert.equal(await page.evaluate(() => window.hit), undefined, `${words}: a text was run`);
+	await eventually(async () => assert.equal(await page.evaluate(() => window.hit), undefined, `${words}: a text was run`));
 	assert.deepEqual(await made(page), [], `${words}: a text became an element`);
 }
 
@@ -119,7 +119,7 @@ test('what comes from outside is text, on every tab', async () => {
 test('they were there, as they are', async () => {
 	const page = await world.page();
 	await shown(page, `/ui/sagas/${hostile}`);
-	assert.equal(await page.locator('h1').innerText(), `${ATTACKS[1]}/${NAME}`);
+	await eventually(async () => assert.equal(await page.locator('h1').innerText(), `${ATTACKS[1]}/${NAME}`));
 	await page.locator('.head-facts').getByText(NAME).waitFor();
 	await page.locator('.next-why').getByText(ATTACKS[1]).waitFor();
 	await shown(page, `/ui/sagas/${hostile}?tab=audit`);
@@ -148,8 +148,8 @@ test('the dialog of an act shows hostile calls as text', async () => {
 	await dialog.getByLabel('Request (JSON)').fill(JSON.stringify({ body: TRAP }));
 	await dialog.locator('.a-preview[aria-busy=false]').waitFor();
 	await harmless(page, 'the dialog');
-	assert.equal(await page.evaluate(() =>
-		document.querySelectorAll('dialog script, dialog img, dialog u, dialog iframe').length), 0);
+	await eventually(async () => assert.equal(await page.evaluate(() =>
+		document.querySelectorAll('dialog script, dialog img, dialog u, dialog iframe').length), 0));
 	await page.end();
 });
 

@@ -21,8 +21,8 @@ export function store(value) {
 		},
 		use() {
 			const [, again] = useState(0);
+			const seen = value; // as of the rendering: it may change before there is a watcher
 			useEffect(() => {
-				const seen = value;
 				const off = self.watch(() => again((n) => n + 1));
 				if (!Object.is(seen, value))
 					again((n) => n + 1);
