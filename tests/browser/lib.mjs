@@ -67,6 +67,17 @@ export async function eventually(check) {
 	}
 }
 
+/* A key that comes in the moment in which a dialog goes is the dialog's: it is pressed until it is seen. */
+export async function pressUntil(page, key, locator) {
+	await until(async () => {
+		if (await locator.isVisible())
+			return true;
+		await page.keyboard.press(key);
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		return locator.isVisible();
+	}, `${locator} after ${key}`);
+}
+
 /* A page that is still reading shows fewer: there come to be exactly so many. */
 export async function count(locator, n) {
 	await until(async () => (await locator.count()) === n, `${n} of ${locator}`);

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { count, eventually, start, until } from './lib.mjs';
+import { count, eventually, pressUntil, start, until } from './lib.mjs';
 
 let world;
 before(async () => {
@@ -99,7 +99,7 @@ test('by keyboard alone: the same', async () => {
 	await page.keyboard.press('o');
 	await page.getByRole('heading', { name: /order.*charge/ }).waitFor();
 	world.shop.recover();
-	await page.keyboard.press('?');
+	await pressUntil(page, '?', page.getByRole('dialog', { name: 'Keyboard' }));
 	await page.getByRole('dialog', { name: 'Keyboard' }).getByText('Act on all of them').waitFor();
 	await page.picture('keyboard-help');
 	await page.keyboard.press('Escape');

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, ORDER, start, until } from './lib.mjs';
+import { eventually, ORDER, pressUntil, start, until } from './lib.mjs';
 
 /* Each of them would run, load or break out, were it taken for markup, an address or a selector. */
 const ATTACKS = [
@@ -107,8 +107,7 @@ for (const scheme of ['light', 'dark'])
 			await page.picture('page-bulk');
 			await page.keyboard.press('Escape');
 			await page.getByRole('dialog').waitFor({ state: 'detached' });
-			await page.keyboard.press('?');
-			await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+			await pressUntil(page, '?', page.getByRole('dialog', { name: 'Keyboard' }));
 			await page.accessible('the help');
 			await page.keyboard.press('Escape');
 			await page.end();
