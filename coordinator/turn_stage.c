@@ -76,6 +76,8 @@ static const char *action_text(enum action_kind kind)
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 		return "await";
+	case ACTION_LOCK:
+		return "lock";
 	}
 	return "";
 }
@@ -412,6 +414,7 @@ void turn__stage(struct turn *turn, struct live_saga *saga, const struct lifecyc
 	}
 	saga->seq++;
 	saga->state->history_bytes += (int64_t)item->events_len;
+	saga->state->rows++;
 	saga->phase = PHASE_COMMITTING;
 	turn__stop_timers(turn, saga);
 	turn->n_committing++;

@@ -33,6 +33,7 @@ static bool has_no_effect(const struct step_def *def)
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
+	case ACTION_LOCK:
 		return true;
 	case ACTION_HTTP:
 		return strcmp(def->act.http.method, "GET") == 0;
@@ -69,8 +70,7 @@ static int check_forgotten(struct forget *forget, int step, const struct action_
 	const struct step_def *def = &forget->state->def->steps[step];
 	const struct exec *run = &action->run;
 	bool harmless = has_no_effect(def);
-	bool timer = def->act.kind == ACTION_AWAIT_AFTER || def->act.kind == ACTION_AWAIT_KAFKA ||
-				 def->act.kind == ACTION_AWAIT_SIGNAL;
+	bool timer = action_only_waits(def->act.kind);
 
 	switch (run->status) {
 	case EXEC_IDLE:
@@ -98,6 +98,21 @@ static int check_forgotten(struct forget *forget, int step, const struct action_
 	return 0;
 }
 
+/* A step that is done under a lock, which is kept and was given back, would run without it. */
+static bool loses_its_lock(const struct forget *forget, int lock, const struct action_state *action)
+{
+	const struct saga_def *def = forget->state->def;
+	int after = def->steps[lock].act.lock.release_after, i;
+
+	if (def->steps[lock].act.kind != ACTION_LOCK || !action->event_id || action->locked)
+		return false;
+	for (i = 0; i < def->n_forward; i++)
+		if (forget->set[i] && step_def_has_ancestor(&def->steps[i], lock) &&
+			(i == after || step_def_has_ancestor(&def->steps[after], i)))
+			return true;
+	return false;
+}
+
 /* What is kept has no part in the failure, and is not undone. What was tolerated is as it is. */
 static int check_kept(struct forget *forget, int step, const struct action_state *action)
 {
@@ -105,6 +120,8 @@ static int check_kept(struct forget *forget, int step, const struct action_state
 
 	if (action->tolerated)
 		return 0;
+	if (loses_its_lock(forget, step, action))
+		return refuse(forget, step, "was a lock that is given back, and would not begin anew");
 	if (run->status == EXEC_FAILED || run->status == EXEC_GAVE_UP)
 		return refuse(forget, step, "has failed, too, and would not begin anew");
 	if (action->comp != COMP_NOT_ARMED && action->comp != COMP_ARMED)

@@ -26,10 +26,13 @@ void decision_release(struct decision *decision)
 		request_unref(decision->emissions[i].request);
 	for (i = 0; i < decision->n_subscriptions; i++)
 		free(decision->subscriptions[i].value);
+	for (i = 0; i < decision->n_locks; i++)
+		jval_unref(decision->locks[i].lock);
 	free(decision->events);
 	free(decision->commands);
 	free(decision->emissions);
 	free(decision->subscriptions);
+	free(decision->locks);
 	decision_init(decision);
 }
 
@@ -90,6 +93,7 @@ static void note_who(const struct ctx *ctx, struct event *event)
 void decide__emit(struct ctx *ctx, struct event *event)
 {
 	struct decision *decision = ctx->decision;
+	bool settled = event->step >= 0 && ctx->state->steps[event->step].settled;
 
 	if (decision->n_events == decision->cap_events) {
 		decision->cap_events = decision->cap_events ? 2 * decision->cap_events : 8;
@@ -101,6 +105,8 @@ void decide__emit(struct ctx *ctx, struct event *event)
 	note_who(ctx, event);
 	decide__note_end(ctx, event);
 	saga_state_apply(ctx->state, event);
+	if (event->step >= 0 && !settled && ctx->state->steps[event->step].settled)
+		decide__note_settled(ctx, event->step);
 	decision->events[decision->n_events++] = *event;
 }
 
@@ -338,6 +344,9 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		break;
 	case INPUT_EVENT:
 		decide__event_input(&ctx);
+		break;
+	case INPUT_LOCK:
+		decide__lock_input(&ctx);
 		break;
 	case INPUT_ACT:
 		r = decide__act(&ctx, err);

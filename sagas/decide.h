@@ -21,6 +21,7 @@ enum input_type {
 	INPUT_TIMER, /* look what is due */
 	INPUT_ACT,   /* what a person does */
 	INPUT_EVENT, /* a record of Kafka that the saga subscribed to */
+	INPUT_LOCK,  /* a lock is granted */
 };
 
 /*
@@ -68,6 +69,9 @@ struct input {
 	int place;
 	struct jval *event;   /* borrowed; as cloudevent_read gives it */
 	const char *event_id; /* "<cluster>/<topic>/<partition>/<offset>" */
+	/* LOCK, with step and item: the fencing token. Who tells it has compared it with what the saga
+	 * waits for: one that was given up may have been granted before. */
+	int64_t token;
 	/* ACT. Borrowed; what is kept of it is copied. */
 	const struct act *act;
 };
@@ -104,6 +108,16 @@ struct subscription {
 	char *value;                    /* what `expect` gave; NULL when it is removed */
 };
 
+/*
+ * A lock that is asked for with the commit of the events, or given back, which is also done when it
+ * was never granted. In their order: what is given back may be asked for again in one decision.
+ */
+struct lock_wish {
+	int step, item;
+	bool release;
+	struct jval *lock; /* {keys}; NULL of one that is given back. A reference. */
+};
+
 struct decision {
 	struct event *events;
 	size_t n_events, cap_events;
@@ -114,6 +128,9 @@ struct decision {
 	struct subscription *subscriptions;
 	size_t n_subscriptions, cap_subscriptions;
 	bool unsubscribe_all; /* the saga has ended: none of its subscriptions is wanted any more */
+	struct lock_wish *locks;
+	size_t n_locks, cap_locks;
+	bool release_all_locks; /* before those of `locks` */
 	/* Replies that nobody waited for and that the history does not tell, since it tells enough of
 	 * them already. */
 	int64_t unrecorded_replies;

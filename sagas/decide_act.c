@@ -169,8 +169,10 @@ static int begin_anew(struct ctx *ctx, const struct act *act, struct err *err)
 		if (!set[i])
 			continue;
 		json_array_append_new(ids, json_string(state->def->steps[i].id));
-		for (j = 0; j < state->steps[i].n_actions; j++)
+		for (j = 0; j < state->steps[i].n_actions; j++) {
 			decide__unsubscribe(ctx, i, decide__item(state, i, j));
+			decide__unlock(ctx, i, decide__item(state, i, j));
+		}
 	}
 	json = parameters(act);
 	json_object_set_new_nocheck(json, "forget", ids);

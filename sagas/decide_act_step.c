@@ -265,6 +265,8 @@ int decide__retry(struct ctx *ctx, struct target target, const struct act *act, 
 		r = make_missing_undo(ctx, target, &request, err);
 	if (r < 0)
 		return r;
+	if (target.side == SIDE_DO)
+		decide__unlock(ctx, target.step, target.item); /* it asks again, at the end of the line */
 	event = decide__act_event(act, target.step);
 	event.request = TAKE(request);
 	event.deadline_at = deadline_anew(ctx, target);

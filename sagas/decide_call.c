@@ -329,6 +329,9 @@ static void running_is_due(struct ctx *ctx, struct target target)
 	case ACTION_AWAIT_SIGNAL:
 		decide__await_timed_out(ctx, target, "the signal did not come in time");
 		break;
+	case ACTION_LOCK:
+		decide__await_timed_out(ctx, target, "the lock was not granted in time");
+		break;
 	case ACTION_AWAIT_KAFKA:
 		if (decide__queues_are_read(ctx, exec->due_at))
 			decide__await_timed_out(ctx, target, "the event did not come in time");

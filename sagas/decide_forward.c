@@ -192,6 +192,9 @@ static void begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_AWAIT_SIGNAL:
 		r = decide__begin_signal(ctx, step, item, &env, &err);
 		break;
+	case ACTION_LOCK:
+		r = decide__begin_lock(ctx, step, item, &env, &err);
+		break;
 	case ACTION_AWAIT_KAFKA:
 		r = decide__begin_await(ctx, step, item, &env, &err);
 		break;

@@ -153,12 +153,19 @@ void decide__note_end(struct ctx *ctx, const struct event *event)
 	const struct saga_state *state = ctx->state;
 
 	if (event->type == EV_SAGA_COMPLETED || event->type == EV_SAGA_COMPENSATED ||
-		event->type == EV_SAGA_TERMINATED)
+		event->type == EV_SAGA_TERMINATED) {
 		ctx->decision->unsubscribe_all |= def_subscribes(state->def);
+		ctx->decision->release_all_locks |= state->def->locks;
+	}
 	if ((event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
 		 event->type == EV_STEP_SKIPPED) &&
 		decide__action_exists(state, event->step, event->item))
 		decide__unsubscribe(ctx, event->step, event->item);
+	/* What a person says to be done by other means is not held. */
+	if ((event->type == EV_STEP_COMPLETED || event->type == EV_STEP_FAILED ||
+		 event->type == EV_STEP_SKIPPED) &&
+		!event->id && decide__action_exists(state, event->step, event->item))
+		decide__unlock(ctx, event->step, event->item);
 }
 
 /* Awaiting. */

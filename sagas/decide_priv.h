@@ -9,6 +9,7 @@
  *   decide_undo.c     the way back
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
  *   decide_signal.c   signals, and what waits for them
+ *   decide_lock.c     locks: asked for, granted, given back
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
@@ -191,6 +192,16 @@ int decide__begin_signal(struct ctx *ctx, int step, int item, struct env *env,
 						 struct err *err) MUST_CHECK;
 /* A signal that is there ends the await that a target may be. */
 void decide__read_signal(struct ctx *ctx, struct target target);
+
+/* decide_lock.c */
+
+int decide__begin_lock(struct ctx *ctx, int step, int item, struct env *env,
+					   struct err *err) MUST_CHECK;
+/* A lock that is asked for or held is given back: it has failed, or begins anew. */
+void decide__unlock(struct ctx *ctx, int step, int item);
+/* Around the folding of an event: what was held for the sake of its step is given back. */
+void decide__note_settled(struct ctx *ctx, int step);
+void decide__lock_input(struct ctx *ctx);
 
 /* decide_act.c */
 

@@ -152,6 +152,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
+	case ACTION_LOCK:
 		break;
 	}
 	return err_set(err, ERR_INVALID, "this action cannot undo anything");
@@ -188,8 +189,7 @@ static void abandon(struct ctx *ctx, int step, int item)
 	const struct action_state *action = saga_state_action(ctx->state, step, item);
 	const struct exec *run = &action->run;
 	enum action_kind kind = ctx->state->def->steps[step].act.kind;
-	bool is_timer =
-		kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL;
+	bool is_timer = action_only_waits(kind);
 	bool ambiguous = !is_timer && run->ambiguous;
 	struct env env;
 

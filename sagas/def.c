@@ -113,6 +113,7 @@ void action_def__release(struct action_def *act)
 	emit_action_release(&act->emit);
 	correlate_def_release(&act->await_kafka);
 	free(act->await_signal);
+	tmpl_free(act->lock.keys);
 	retry_policy_release(&act->retry);
 	outcome_rules__release(&act->outcome);
 	tmpl_free(act->output);

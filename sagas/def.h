@@ -23,6 +23,7 @@ enum {
 	DEF_MAX_STEPS = 500,
 	DEF_MAX_ITEMS = 1000,
 	DEF_MAX_NAME = 128,
+	LOCK_MAX_KEYS = 100,   /* of one lock */
 	DEF_MAX_EXPRS = 10000, /* expressions, and outcome rules of all actions */
 };
 
@@ -87,7 +88,15 @@ enum action_kind {
 	ACTION_EMIT,
 	ACTION_AWAIT_KAFKA,
 	ACTION_AWAIT_SIGNAL,
+	ACTION_LOCK,
 };
+
+/* It sends nothing, and only waits until something comes or its time is over. */
+static inline bool action_only_waits(enum action_kind kind)
+{
+	return kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA ||
+		   kind == ACTION_AWAIT_SIGNAL || kind == ACTION_LOCK;
+}
 
 /* The cluster of Kafka that is meant where none is said. */
 #define DEF_DEFAULT_CLUSTER "default"
@@ -139,6 +148,15 @@ struct correlate_def {
 	struct tmpl *when;          /* over event and the saga; NULL: always */
 };
 
+/*
+ * What the saga alone may touch from the time that it is granted: until its end, also on the way
+ * back, or until the step release_after has settled.
+ */
+struct lock_action {
+	struct tmpl *keys; /* gives a list of texts */
+	int release_after; /* index of a step that comes after this one; -1: the end of the saga */
+};
+
 struct probe_def;
 
 /* Something that is done: a step's forward action, or its undo. */
@@ -153,6 +171,7 @@ struct action_def {
 	struct emit_action emit;               /* ACTION_EMIT */
 	struct correlate_def await_kafka;      /* ACTION_AWAIT_KAFKA; of a signal, only its `when` */
 	char *await_signal;                    /* ACTION_AWAIT_SIGNAL: its name */
+	struct lock_action lock;               /* ACTION_LOCK */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
 	struct retry_policy retry;
@@ -225,6 +244,7 @@ struct saga_def {
 	size_t n_triggers;
 	struct correlate_def *cancel_on;
 	size_t n_cancel_on;
+	bool locks; /* one of the steps is a lock */
 };
 
 static inline bool step_def_has_ancestor(const struct step_def *step, int index)

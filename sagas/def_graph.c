@@ -23,6 +23,9 @@ static void write_action(const struct action_def *act, struct buf *out)
 	case ACTION_EMIT:
 		buf_printf(out, "emit %s", act->emit.topic);
 		return;
+	case ACTION_LOCK:
+		buf_add_lit(out, "lock");
+		return;
 	case ACTION_AWAIT_SIGNAL:
 		buf_printf(out, "await signal %s", act->await_signal);
 		return;

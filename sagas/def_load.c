@@ -269,6 +269,9 @@ static void take_steps(struct saga_def *def, struct block *block, int first)
 		*step = from->def;
 		memset(&from->def, 0, sizeof(from->def));
 		step->index = first + (int)i;
+		def->locks |= step->act.kind == ACTION_LOCK;
+		if (step->act.kind == ACTION_LOCK && step->act.lock.release_after >= 0)
+			step->act.lock.release_after += first;
 		step->after_pivot = from->after_pivot;
 		step->ancestors = xcalloc(words, sizeof(uint64_t));
 		for (size_t k = 0; k < block->n; k++) {

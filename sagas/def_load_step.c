@@ -166,8 +166,8 @@ static void read_action(const struct node *at, void *to)
 		read_approval(&placed);
 		break;
 	case ACT_LOCK:
-		read_lock(&placed, read->step->block);
-		break;
+		read_lock(&placed, read->step, act);
+		return;
 	case ACT_STEPS:
 		break; /* read_inner */
 	case ACT_COUNT:
@@ -508,7 +508,7 @@ static void step_places(const struct node *at, struct step_read *read)
 	read->output = read->content;
 	if (has_reply(first_action(at)))
 		read->output.names |= BIT(EXPR_REPLY);
-	if (await && !json_object_get(await, "after"))
+	if ((await && !json_object_get(await, "after")) || json_object_get(at->value, "lock"))
 		read->output.names |= BIT(EXPR_EVENT);
 }
 

@@ -27,12 +27,6 @@ static void check_scalar(const struct node *at, void *to)
 	read_tmpl(at, WANT_SCALAR, NULL);
 }
 
-static void check_string(const struct node *at, void *to)
-{
-	(void)to;
-	(void)read_string(at);
-}
-
 static void check_constant(const struct node *at, void *to)
 {
 	(void)to;
@@ -112,42 +106,6 @@ void read_approval(const struct node *at)
 		return;
 	need_key(at, "title", "what people read in their list");
 	need_key(at, "groups", "who may decide, such as [sales]");
-}
-
-static void check_lock_keys(const struct node *at, void *to)
-{
-	(void)to;
-	if (json_is_array(at->value) && json_array_size(at->value) == 0)
-		find_at(at, FINDING_ERROR, "`keys` lists nothing to lock");
-	read_tmpl(at, WANT_LIST, NULL);
-}
-
-void read_lock(const struct node *at, const struct block *block)
-{
-	static const struct key_rule keys[] = {{"keys", check_lock_keys},
-										   {"release_after", check_string}};
-	struct node release = node_child(at, "release_after");
-	const char *id = json_string_value(release.value);
-	struct suggest suggest;
-
-	if (!read_object(at, "lock", keys, ARRAY_SIZE(keys), NULL))
-		return;
-	need_key(at, "keys", "what is locked, such as [\"account:${input.from}\"]");
-	if (!id)
-		return;
-	suggest_init(&suggest, id, strlen(id));
-	for (size_t i = 0; i < block->n; i++) {
-		const char *other = json_string_value(json_object_get(block->steps[i].value, "id"));
-
-		if (other && strcmp(other, id) == 0)
-			return;
-		if (other)
-			suggest_offer(&suggest, other);
-	}
-	find_at(&release, FINDING_ERROR, "unknown step `%.64s` in release_after%s%s%s", id,
-			suggest_best(&suggest) ? "; did you mean `" : "",
-			suggest_best(&suggest) ? suggest_best(&suggest) : "",
-			suggest_best(&suggest) ? "`?" : "");
 }
 
 static void check_escalate_http(const struct node *at, void *to)

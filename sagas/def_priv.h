@@ -190,8 +190,9 @@ void read_await(const struct node *at, struct action_def *act);
 void read_task(const struct node *at);
 void read_child(const struct node *at);
 void read_approval(const struct node *at);
-void read_lock(const struct node *at, const struct block *block);
+void read_lock(const struct node *at, const struct lstep *step, struct action_def *act);
 void read_escalate(const struct node *at);
+void lint_lock(struct load *load, const struct lstep *step);
 void check_schedule(const struct node *at);
 /* Whether what an undo asks for can only be known when it begins. */
 bool request_reads_failure(const struct action_def *act);

@@ -33,6 +33,7 @@ void state__action_clear(struct action_state *action)
 	exec_release(&action->undo);
 	jval_unref(action->output);
 	jval_unref(action->undo_output);
+	jval_unref(action->lock);
 	free(action->event_id);
 	memset(action, 0, sizeof(*action));
 }
@@ -265,6 +266,7 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 	state__set_string(&action->event_id, event->id);
 	if (def->act.kind == ACTION_AWAIT_SIGNAL)
 		state__signal_read(state, event->id);
+	action->locked = def->act.kind == ACTION_LOCK && event->id;
 	if (!def->for_each && !def->repeat_until)
 		step_settle(step, STEP_COMPLETED, event->value);
 }
@@ -299,11 +301,22 @@ static void apply_step_settled(struct saga_state *state, const struct event *eve
 	}
 }
 
+static void apply_lock_asked(struct saga_state *state, const struct event *event)
+{
+	struct action_state *action = event_action(state, event);
+
+	state__set_jval(&action->lock, event->value);
+	action->lock_at = event->at;
+	action->lock_row = state->rows + 1;
+}
+
 static void apply_step_scheduled(struct saga_state *state, const struct event *event)
 {
 	struct step_state *step = &state->steps[event->step];
 
 	exec_begin(&event_action(state, event)->run, event);
+	if (state->def->steps[event->step].act.kind == ACTION_LOCK)
+		apply_lock_asked(state, event);
 	step->begun = true;
 	step->status = STEP_RUNNING;
 	if (event->step == state->def->pivot)
@@ -443,6 +456,18 @@ static void apply_cancel_requested(struct saga_state *state, const struct event 
 	state__set_string(&state->refused_cancel, event->id);
 }
 
+/* What was held until this step had settled is given back. */
+static void release_locks(struct saga_state *state, int settled)
+{
+	const struct saga_def *def = state->def;
+	int i, j;
+
+	for (i = 0; i < def->n_steps; i++)
+		for (j = 0; j < state->steps[i].n_actions && def->steps[i].act.kind == ACTION_LOCK; j++)
+			if (def->steps[i].act.lock.release_after == settled)
+				state->steps[i].actions[j].locked = false;
+}
+
 static void saga_end(struct saga_state *state, const struct event *event, enum saga_status status)
 {
 	state->status = status;
@@ -546,6 +571,8 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		state__apply_act(state, event);
 		break;
 	}
+	if (state->def->locks && event->step >= 0 && state->steps[event->step].settled)
+		release_locks(state, event->step);
 	if (state->steps_json && event->step >= 0)
 		step_json_set(state, event->step);
 }

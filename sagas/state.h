@@ -78,9 +78,14 @@ struct action_state {
 	bool skipped;      /* DONE, because a person said that it is not needed */
 	bool beside;       /* DONE by other means, while an attempt may still have taken effect */
 	bool late_success; /* one came that nobody waited for any more, and a person was told */
-	char *event_id;    /* of the record that ended an await of Kafka */
+	char *event_id;    /* of the record that ended an await of Kafka; of a lock, its fencing token */
 	struct jval *output;
 	struct jval *undo_output;
+	/* Of a lock: {keys}, and when it was asked for, and in which row; NULL: it was not. */
+	struct jval *lock;
+	wall_ms lock_at;
+	int64_t lock_row;
+	bool locked; /* it is granted, and not given back */
 };
 
 struct step_state {
@@ -122,7 +127,8 @@ struct saga_state {
 	enum saga_status status_before;
 	wall_ms updated_before;
 	int64_t n_events;
-	int64_t history_bytes; /* kept by who reads and writes rows */
+	int64_t history_bytes; /* kept by who reads and writes rows, */
+	int64_t rows;          /* and so is this: the sequence number of the last row */
 	bool failing;          /* SagaCompensating was written */
 	bool pivot_scheduled;
 	bool deadline_noted, deadline_seen; /* seen: a person has acknowledged it */

@@ -37,7 +37,7 @@ static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by)
 {
 	bool limit =
 		exec->status == EXEC_RUNNING && exec->due_at &&
-		(kind == ACTION_COMMAND || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL);
+		(kind == ACTION_COMMAND || (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER));
 
 	if (exec->deadline_at)
 		exec->deadline_at += by;

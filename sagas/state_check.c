@@ -25,8 +25,7 @@ static void expect(struct check *check, bool holds, const char *what)
 static void check_exec(struct check *check, const struct exec *exec, enum action_kind kind)
 {
 	bool call = kind == ACTION_HTTP || kind == ACTION_COMMAND;
-	bool timer =
-		kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL;
+	bool timer = action_only_waits(kind);
 
 	switch (exec->status) {
 	case EXEC_BACKING_OFF:

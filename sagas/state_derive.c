@@ -54,6 +54,7 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
+	case ACTION_LOCK:
 		sum->timers++;
 		due_at(sum, exec->due_at, kind == ACTION_AWAIT_KAFKA);
 		break;

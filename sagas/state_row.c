@@ -56,6 +56,7 @@ int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *event
 			return r;
 	}
 	state->history_bytes += (int64_t)len;
+	state->rows++;
 	saga_state_derive(state);
 	return 0;
 }

@@ -21,6 +21,8 @@ static const char *action_text(const struct step_def *step)
 		return step->act.command.to;
 	case ACTION_EMIT:
 		return "emit";
+	case ACTION_LOCK:
+		return "lock";
 	case ACTION_AWAIT_SIGNAL:
 		return step->act.await_signal;
 	case ACTION_AWAIT_KAFKA:

@@ -49,6 +49,9 @@ static void check_action(const struct action_def *act)
 	case ACTION_AWAIT_SIGNAL:
 		CHECK(act->await_signal);
 		break;
+	case ACTION_LOCK:
+		CHECK(act->lock.keys);
+		break;
 	case ACTION_SET:
 	case ACTION_FAIL:
 	case ACTION_AWAIT_AFTER:

@@ -146,8 +146,7 @@ static void check_forgotten(struct oracle *oracle, struct oracle_saga *saga,
 {
 	struct oracle_step *st = &saga->steps[step];
 	enum action_kind kind = saga->def->steps[step].act.kind;
-	bool waits =
-		kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT_SIGNAL;
+	bool waits = action_only_waits(kind);
 	int i;
 
 	for (i = 0; i < st->n; i++) {
@@ -251,8 +250,7 @@ static void resume(struct oracle_saga *saga, const struct event *event)
 
 		for (j = 0; j < saga->steps[i].n; j++)
 			if (saga->steps[i].actions[j].due_at &&
-				(kind == ACTION_COMMAND || kind == ACTION_AWAIT_KAFKA ||
-				 kind == ACTION_AWAIT_SIGNAL))
+				(kind == ACTION_COMMAND || (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER)))
 				saga->steps[i].actions[j].due_at += by;
 	}
 	saga->paused = false;

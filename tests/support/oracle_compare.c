@@ -217,6 +217,9 @@ static const char *action_differs(const struct action_state *a, const struct act
 		return "tolerated or skipped";
 	if (!same_json(a->output, b->output) || !same_json(a->undo_output, b->undo_output))
 		return "output";
+	if (a->locked != b->locked || a->lock_at != b->lock_at || a->lock_row != b->lock_row ||
+		!same_json(a->lock, b->lock))
+		return "lock";
 	return NULL;
 }
 

@@ -70,9 +70,11 @@ static void decided(struct play *play)
 
 	if (decision->n_events > 0) {
 		keep_row(play);
+		play->state->rows++;
 		play->state->history_bytes += (int64_t)strlen(play->rows[play->n_rows - 1].text);
 		fold_row(play, play->fold, &play->rows[play->n_rows - 1]);
-	} else if (decision->n_emissions > 0 || decision->n_subscriptions > 0) {
+	} else if (decision->n_emissions > 0 || decision->n_subscriptions > 0 ||
+			   decision->n_locks > 0) {
 		fail(play, "something is to be committed", "without an event");
 	}
 	check(play);

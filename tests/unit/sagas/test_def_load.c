@@ -470,7 +470,6 @@ START_TEST(test_def_load__says_what_is_not_built)
 		"/key_reuse: `key_reuse: after_undo`",
 		"/escalate: `escalate`",
 		"/start_on/2/schedule: `start_on: {schedule}`",
-		"/steps/0/lock: `lock`",
 		"/steps/1/compensate/escalate: `escalate`",
 		"/steps/4/task: `task`",
 		"/steps/4/with: `env`",
