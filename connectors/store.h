@@ -18,6 +18,7 @@
 
 #include "connectors/store_messages.h"
 #include "connectors/store_operators.h"
+#include "connectors/store_versions.h"
 #include "sagas/base/err.h"
 #include "sagas/base/time.h"
 #include "sagas/hash.h"
@@ -119,6 +120,8 @@ struct definition_row {
 	const char *source; /* the text as deployed */
 	size_t source_len;
 	wall_ms deployed_at;
+	bool canary;  /* if it is new and not the first, it takes a share of the starts */
+	int percent;  /* canary: that share, 0 to 100; else a new version takes all of them */
 	bool existed; /* filled in: this content was there already, under `version` */
 };
 
@@ -200,7 +203,10 @@ struct store_ops {
 	int (*commit)(struct store *store, struct store_item *items, size_t n, struct err *err);
 	/* Returns 0 once no commit of this process can still land. */
 	int (*settle)(struct store *store, struct err *err);
-	/* Adds a version, or finds the one with the same hash. */
+	/*
+	 * Adds a version, or finds the one with the same hash. One that is new becomes the current one,
+	 * and ends a canary; or it becomes the canary. One that was there changes nothing.
+	 */
 	int (*definition_put)(struct store *store, struct definition_row *row, struct err *err);
 	/*
 	 * Removes up to limit terminal sagas that ended before `before`, whole; *ret_n: how many. Looks
@@ -273,6 +279,10 @@ struct store_ops {
 	 * for this call's own. ERR_CONFLICT: somebody has; read it again.
 	 */
 	int (*trigger_put)(struct store *store, struct trigger_row *row, struct err *err);
+
+	/* Both write the row as trigger_put does. ERR_CONFLICT. */
+	int (*routing_put)(struct store *store, struct routing_row *row, struct err *err);
+	int (*schedule_put)(struct store *store, struct schedule_row *row, struct err *err);
 
 	/*
 	 * Writes what persons said about a group (from acknowledged_by on), and sets row->revision, as
@@ -390,6 +400,14 @@ struct store_ops {
 	int (*trigger_list)(struct store_reader *reader, const char *ns,
 						int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
 						struct err *err);
+	/* The rows of a namespace (NULL: of all), by namespace and name; name NULL: any, else that one
+	 * (with ns). */
+	int (*routing_list)(struct store_reader *reader, const char *ns, const char *name,
+						int (*row)(void *ctx, const struct routing_row *row), void *ctx,
+						struct err *err);
+	int (*schedule_list)(struct store_reader *reader, const char *ns, const char *name,
+						 int (*row)(void *ctx, const struct schedule_row *row), void *ctx,
+						 struct err *err);
 	/* How many sagas have each status, from an index or kept counters, not from a full scan.
 	 * ns NULL: of all namespaces. */
 	int (*counts)(struct store_reader *reader, const char *ns, int64_t counts[SAGA_STATUS_COUNT],

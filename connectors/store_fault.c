@@ -298,6 +298,37 @@ static int dead_letter_update(struct store *store, const char *ns, const char *i
 	WRITE(store, dead_letter_update, ns, id, status, saga_id, at);
 }
 
+static int put_routing(struct store *store, struct routing_row *row, struct err *err)
+{
+	WRITE(store, routing_put, row);
+}
+
+static int put_schedule(struct store *store, struct schedule_row *row, struct err *err)
+{
+	WRITE(store, schedule_put, row);
+}
+
+/* As trigger_put, both. */
+static int routing_put(struct store *store, struct routing_row *row, struct err *err)
+{
+	int64_t revision = row->revision;
+	int r = put_routing(store, row, err);
+
+	if (r < 0)
+		row->revision = revision;
+	return r;
+}
+
+static int schedule_put(struct store *store, struct schedule_row *row, struct err *err)
+{
+	int64_t revision = row->revision;
+	int r = put_schedule(store, row, err);
+
+	if (r < 0)
+		row->revision = revision;
+	return r;
+}
+
 static int put_trigger(struct store *store, struct trigger_row *row, struct err *err)
 {
 	WRITE(store, trigger_put, row);
@@ -484,6 +515,20 @@ static int trigger_list(struct store_reader *reader, const char *ns,
 	PASS(reader, trigger_list, ns, row, ctx);
 }
 
+static int routing_list(struct store_reader *reader, const char *ns, const char *name,
+						int (*row)(void *ctx, const struct routing_row *row), void *ctx,
+						struct err *err)
+{
+	PASS(reader, routing_list, ns, name, row, ctx);
+}
+
+static int schedule_list(struct store_reader *reader, const char *ns, const char *name,
+						 int (*row)(void *ctx, const struct schedule_row *row), void *ctx,
+						 struct err *err)
+{
+	PASS(reader, schedule_list, ns, name, row, ctx);
+}
+
 static int put_attention(struct store *store, struct attention_group_row *row, struct err *err)
 {
 	WRITE(store, attention_put, row);
@@ -608,6 +653,10 @@ static const struct store_ops ops = {
 	.dead_letter_put = dead_letter_put,
 	.dead_letter_update = dead_letter_update,
 	.trigger_put = trigger_put,
+	.routing_put = routing_put,
+	.routing_list = routing_list,
+	.schedule_put = schedule_put,
+	.schedule_list = schedule_list,
 	.inbox_list = inbox_list,
 	.early_events = early_events,
 	.outbox_list = outbox_list,

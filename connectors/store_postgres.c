@@ -119,7 +119,9 @@ DEFINE_CLEANUP(struct store_postgres *, store_postgres_close)
 	.rates = pg__rates, .attention_list = pg__attention_list,                                      \
 	.attention_told = pg__attention_told, .attention_get = pg__attention_get,                      \
 	.attention_put = pg__attention_put, .batch_put = pg__batch_put, .batch_get = pg__batch_get,    \
-	.batch_list = pg__batch_list, .batch_open = pg__batch_open, .batch_items = pg__batch_items
+	.batch_list = pg__batch_list, .batch_open = pg__batch_open, .batch_items = pg__batch_items,    \
+	.routing_put = pg__routing_put, .routing_list = pg__routing_list,                              \
+	.schedule_put = pg__schedule_put, .schedule_list = pg__schedule_list
 
 static const struct store_ops exclusive_ops = {OPS};
 

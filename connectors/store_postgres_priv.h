@@ -155,6 +155,12 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_BATCH_UPDATE)                                                                             \
 	X(PG_BATCH_SAME)                                                                               \
 	X(PG_BATCHES_RETAIN)                                                                           \
+	X(PG_ROUTING_PUT)                                                                              \
+	X(PG_ROUTING)                                                                                  \
+	X(PG_ROUTINGS)                                                                                 \
+	X(PG_SCHEDULE_PUT)                                                                             \
+	X(PG_SCHEDULE)                                                                                 \
+	X(PG_SCHEDULES)                                                                                \
 	X(PG_TERMINATE)                                                                                \
 	X(PG_TAKE_ALL)                                                                                 \
 	X(PG_JOIN)                                                                                     \
@@ -331,6 +337,8 @@ int pg__dead_letter_update(struct store *store, const char *ns, const char *id,
 						   enum dead_letter_status status, const char *saga_id, wall_ms at,
 						   struct err *err);
 int pg__dead_letters_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
+int pg__routing_put(struct store *store, struct routing_row *row, struct err *err);
+int pg__schedule_put(struct store *store, struct schedule_row *row, struct err *err);
 int pg__trigger_put(struct store *store, struct trigger_row *row, struct err *err);
 int pg__attention_put(struct store *store, struct attention_group_row *row, struct err *err);
 int pg__batch_put(struct store *store, struct batch_row *row, const struct batch_item_row *items,
@@ -395,6 +403,12 @@ int pg__dead_letter_get(struct store_reader *reader, const char *ns, const char 
 int pg__dead_letter_list(struct store_reader *reader, const struct dead_letter_filter *filter,
 						 int (*row)(void *ctx, const struct dead_letter_row *row), void *ctx,
 						 struct err *err);
+int pg__routing_list(struct store_reader *reader, const char *ns, const char *name,
+					 int (*row)(void *ctx, const struct routing_row *row), void *ctx,
+					 struct err *err);
+int pg__schedule_list(struct store_reader *reader, const char *ns, const char *name,
+					  int (*row)(void *ctx, const struct schedule_row *row), void *ctx,
+					  struct err *err);
 int pg__trigger_list(struct store_reader *reader, const char *ns,
 					 int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
 					 struct err *err);

@@ -61,6 +61,19 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4::int8, $5, $6 FROM definitions"
 		" WHERE namespace = $1 AND name = $2 HAVING NOT EXISTS (SELECT FROM found)"
 		" ON CONFLICT DO NOTHING RETURNING version"
+		"), routed AS ("
+		" UPDATE definition_routes r SET current = a.version, canary = 0, percent = 0, by = NULL,"
+		" previous = CASE r.current WHEN 0 THEN a.version - 1 ELSE r.current END,"
+		" updated_at = $4::int8, revision = r.revision + 1 FROM added a"
+		" WHERE r.namespace = $1 AND r.name = $2 AND $7::int4 IS NULL"
+		"), shared AS ("
+		" INSERT INTO definition_routes AS r (namespace, name, current, previous, canary, percent,"
+		" paused, updated_at, revision)"
+		" SELECT $1, $2, version - 1, 0, version, $7::int4, false, $4::int8, 1 FROM added"
+		" WHERE version > 1 AND $7::int4 IS NOT NULL ON CONFLICT (namespace, name) DO UPDATE SET"
+		" current = CASE r.current WHEN 0 THEN excluded.current ELSE r.current END,"
+		" canary = excluded.canary, percent = excluded.percent, by = NULL,"
+		" updated_at = excluded.updated_at, revision = r.revision + 1"
 		") SELECT version, 1 FROM found UNION ALL SELECT version, 0 FROM added",
 
 	[PG_RETAIN_NAMESPACE] = "SELECT min(namespace) FROM sagas WHERE namespace > $1",
@@ -155,6 +168,43 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" FOR UPDATE SKIP LOCKED"
 		") DELETE FROM dead_letters d USING old o WHERE d.namespace = o.namespace AND d.id = o.id"
 		" AND d.status <> 'waiting'",
+	[PG_ROUTING_PUT] =
+		"WITH added AS (INSERT INTO definition_routes (namespace, name, current, previous, canary,"
+		" percent, paused, reason, by, updated_at, revision)"
+		" SELECT $1, $2, $3::int8, $4::int8, $5::int8, $6::int4, $7::bool, $8, $9, $10::int8, 1"
+		" WHERE $11::int8 = 0 ON CONFLICT DO NOTHING RETURNING revision"
+		"), changed AS (UPDATE definition_routes SET current = $3::int8, previous = $4::int8,"
+		" canary = $5::int8, percent = $6::int4, paused = $7::bool, reason = $8, by = $9,"
+		" updated_at = $10::int8, revision = revision + 1"
+		" WHERE namespace = $1 AND name = $2 AND revision = $11::int8 RETURNING revision"
+		") SELECT revision FROM added UNION ALL SELECT revision FROM changed UNION ALL"
+		" SELECT revision FROM definition_routes WHERE namespace = $1 AND name = $2"
+		" AND current = $3::int8 AND previous = $4::int8 AND canary = $5::int8"
+		" AND percent = $6::int4 AND paused = $7::bool AND reason IS NOT DISTINCT FROM $8"
+		" AND by IS NOT DISTINCT FROM $9 AND updated_at = $10::int8"
+		" AND revision = $11::int8 + 1",
+	[PG_ROUTING] = "SELECT namespace, name, current, previous, canary, percent, paused::int4,"
+				   " reason, by, updated_at, revision FROM definition_routes"
+				   " WHERE namespace = $1 AND name = $2",
+	[PG_ROUTINGS] = "SELECT namespace, name, current, previous, canary, percent, paused::int4,"
+					" reason, by, updated_at, revision FROM definition_routes"
+					" WHERE $1::text IS NULL OR namespace = $1 ORDER BY namespace, name",
+	[PG_SCHEDULE_PUT] =
+		"WITH added AS (INSERT INTO schedules (namespace, name, paused, reason, state, by,"
+		" updated_at, revision) SELECT $1, $2, $3::bool, $4, $5, $6, $7::int8, 1"
+		" WHERE $8::int8 = 0 ON CONFLICT DO NOTHING RETURNING revision"
+		"), changed AS (UPDATE schedules SET paused = $3::bool, reason = $4, state = $5, by = $6,"
+		" updated_at = $7::int8, revision = revision + 1"
+		" WHERE namespace = $1 AND name = $2 AND revision = $8::int8 RETURNING revision"
+		") SELECT revision FROM added UNION ALL SELECT revision FROM changed UNION ALL"
+		" SELECT revision FROM schedules WHERE namespace = $1 AND name = $2 AND paused = $3::bool"
+		" AND reason IS NOT DISTINCT FROM $4 AND state = $5 AND by IS NOT DISTINCT FROM $6"
+		" AND updated_at = $7::int8 AND revision = $8::int8 + 1",
+	[PG_SCHEDULE] = "SELECT namespace, name, paused::int4, reason, state, by, updated_at, revision"
+					" FROM schedules WHERE namespace = $1 AND name = $2",
+	[PG_SCHEDULES] = "SELECT namespace, name, paused::int4, reason, state, by, updated_at, revision"
+					 " FROM schedules WHERE $1::text IS NULL OR namespace = $1"
+					 " ORDER BY namespace, name",
 	[PG_TRIGGER_PUT] =
 		"INSERT INTO triggers (namespace, name, paused, reason, seeks, updated_at, by, revision)"
 		" VALUES ($1, $2, $3::bool, $4, $5, $6::int8, $7, 1) ON CONFLICT DO NOTHING"

@@ -44,6 +44,10 @@ int pg__definition_put(struct store *store, struct definition_row *row, struct e
 	pg__arg_int(&args, row->deployed_at);
 	pg__arg_text(&args, doc);
 	pg__arg_text(&args, source);
+	if (row->canary)
+		pg__arg_int(&args, row->percent);
+	else
+		pg__arg_text(&args, NULL);
 	/* Another node may take the same number at the same time: then the next one is free. */
 	for (int try = 0; try < PG_TRIES; try++) {
 		CLEANUP(PQclear_p) PGresult *result = NULL;

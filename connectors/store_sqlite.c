@@ -340,6 +340,10 @@ static const struct store_ops ops = {
 	.batch_list = store_sqlite__batch_list,
 	.batch_open = store_sqlite__batch_open,
 	.batch_items = store_sqlite__batch_items,
+	.routing_put = store_sqlite__routing_put,
+	.routing_list = store_sqlite__routing_list,
+	.schedule_put = store_sqlite__schedule_put,
+	.schedule_list = store_sqlite__schedule_list,
 };
 
 static const char *const statement_texts[] = {

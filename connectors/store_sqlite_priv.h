@@ -12,6 +12,7 @@
 
 #include "connectors/store.h"
 #include "connectors/store_sqlite_operators.h"
+#include "connectors/store_sqlite_versions.h"
 
 enum {
 	STORE_SQLITE_APPLICATION_ID = 0x536b6c64, /* "Skld", in the header of the file */
@@ -132,7 +133,8 @@ enum {
 	  " ON CONFLICT DO UPDATE SET paused = excluded.paused,"                                       \
 	  " reason = excluded.reason, seeks = excluded.seeks, author = excluded.author,"               \
 	  " updated_at = excluded.updated_at, revision = excluded.revision")                           \
-	STORE_SQLITE_OPERATOR_WRITES(X)
+	STORE_SQLITE_OPERATOR_WRITES(X)                                                                \
+	STORE_SQLITE_VERSION_WRITES(X)
 
 enum store_sqlite_write {
 #define X(name, sql) name,
@@ -232,7 +234,8 @@ static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
 					" WHERE id = ?2 AND namespace = ?1")                                           \
 	X(R_TRIGGERS, "SELECT namespace, name, paused, reason, seeks, author, updated_at, revision"    \
 				  " FROM triggers WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name")    \
-	STORE_SQLITE_OPERATOR_READS(X)
+	STORE_SQLITE_OPERATOR_READS(X)                                                                 \
+	STORE_SQLITE_VERSION_READS(X)
 
 enum store_sqlite_read {
 #define X(name, sql) name,

@@ -44,6 +44,12 @@ int store_sqlite__definition_put(struct store *store, struct definition_row *row
 	if (r < 0)
 		return r;
 	r = put_in_transaction(s, row, err);
+	if (r == 0 && !row->existed) {
+		int rc = store_sqlite__route_new_version(s, row);
+
+		if (rc != SQLITE_DONE)
+			r = store_sqlite__error(s->db, rc, "cannot write a definition", err);
+	}
 	if (r < 0) {
 		store_sqlite__rollback(s);
 		return r;

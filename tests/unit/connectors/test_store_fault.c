@@ -200,7 +200,7 @@ START_TEST(test_fault__messages_land_late_with_their_commit)
 END_TEST
 
 /* Each function that writes beside commit; those that need rows use those of saga 1. */
-enum { WRITERS = 11 };
+enum { WRITERS = 13 };
 
 static int write_messages(struct store *store, int which)
 {
@@ -209,6 +209,8 @@ static int write_messages(struct store *store, int which)
 	struct outbox_row out = {.slot = 1, .seq = 2, .place = 0};
 	const struct dead_letter_row letter = messages_dead_letter(1);
 	struct trigger_row trigger = {.ns = "default", .name = "t"};
+	struct routing_row routing = {.ns = "default", .name = "order", .current = 1};
+	struct schedule_row schedule = {.ns = "default", .name = "order/1", .state = "{}"};
 	struct attention_group_row group = {.ns = "default", .id = "00000000000000aa", .note = "n"};
 	struct batch_row batch = {.ns = "default", .act = "{}", .query = "", .by = "ann"};
 	const struct batch_item_row items[] = {{.updated_at = 1}};
@@ -241,6 +243,14 @@ static int write_messages(struct store *store, int which)
 		ck_assert_int_eq(trigger.revision, r == 0);
 		return r;
 	case 9:
+		r = ops->routing_put(store, &routing, &err);
+		ck_assert_int_eq(routing.revision, r == 0);
+		return r;
+	case 10:
+		r = ops->schedule_put(store, &schedule, &err);
+		ck_assert_int_eq(schedule.revision, r == 0);
+		return r;
+	case 11:
 		r = ops->attention_put(store, &group, &err);
 		ck_assert_int_eq(group.revision, r == 0);
 		return r;
@@ -258,6 +268,18 @@ static int see_trigger(void *ctx, const struct trigger_row *row)
 	return 0;
 }
 
+static int see_routing(void *ctx, const struct routing_row *row)
+{
+	*(int *)ctx += 1000 * (int)row->revision;
+	return 0;
+}
+
+static int see_schedule(void *ctx, const struct schedule_row *row)
+{
+	*(int *)ctx += 10000 * (int)row->revision;
+	return 0;
+}
+
 /* What persons have said, as a number: of the group, and of the batch with its items. */
 static int said(struct store_reader *reader)
 {
@@ -270,6 +292,10 @@ static int said(struct store_reader *reader)
 		n += 100 * (int)group.revision;
 	if (reader->store->ops->batch_get(reader, "default", "", &batch, &err) == 0)
 		n += 10 * (int)batch.revision + (int)batch.n[BATCH_ITEM_PENDING];
+	ck_assert_int_eq(
+		reader->store->ops->routing_list(reader, "default", "order", see_routing, &n, &err), 0);
+	ck_assert_int_eq(reader->store->ops->schedule_list(reader, NULL, NULL, see_schedule, &n, &err),
+					 0);
 	attention_group_row_release(&group);
 	batch_row_release(&batch);
 	return n;

@@ -435,9 +435,10 @@ END_TEST
 static void ck_no_scan(sqlite3 *db, const char *sql)
 {
 	/* Few rows, of which all are wanted; or the walk is the order of the list, and is limited. */
-	static const char *const fine[] = {"definition_counts", "triggers", "definitions",
-									   "FROM outbox ORDER BY rowid",
-									   "FROM batches WHERE status IN"};
+	static const char *const fine[] = {
+		"definition_counts",           "triggers",  "definitions",
+		"definition_routes",           "schedules", "FROM outbox ORDER BY rowid",
+		"FROM batches WHERE status IN"};
 	/* What belongs to one saga or definition may be sorted. */
 	static const char *const sorted[] = {"CROSS JOIN events", "FROM compensations",
 										 "FROM definitions", "FROM definition_counts"};
