@@ -112,7 +112,7 @@ bool transition_may_wait(const struct saga_def *def)
 	if (def->n_cancel_on > 0)
 		return true;
 	for (int i = 0; i < def->n_steps; i++)
-		if (def->steps[i].act.kind == ACTION_AWAIT_KAFKA)
+		if (action_subscribes(&def->steps[i].act))
 			return true;
 	return false;
 }

@@ -75,6 +75,7 @@ static const char *action_text(enum action_kind kind)
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
+	case ACTION_AWAIT:
 		return "await";
 	case ACTION_LOCK:
 		return "lock";

@@ -34,6 +34,7 @@ static bool has_no_effect(const struct step_def *def)
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
+	case ACTION_AWAIT:
 		return true;
 	case ACTION_HTTP:
 		return strcmp(def->act.http.method, "GET") == 0;

@@ -167,7 +167,7 @@ static void start(struct ctx *ctx)
 	r = decide__limit(ctx, &state->def->deadline, &env, &deadline_ms, &err);
 	env_release(&env);
 	if (r == 0 && deadline_ms >= 0)
-		event.deadline_at = ctx->now + deadline_ms;
+		event.deadline_at = decide__at(ctx, deadline_ms);
 	decide__emit(ctx, &event);
 	if (r == 0)
 		r = decide__subscribe_cancel(ctx, &err);

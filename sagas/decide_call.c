@@ -36,6 +36,13 @@ int decide__limit(const struct ctx *ctx, const struct limit *limit, struct env *
 	return 0;
 }
 
+wall_ms decide__at(const struct ctx *ctx, int64_t ms)
+{
+	const wall_ms last = TIME_MAX_SECONDS * 1000;
+
+	return ctx->now < last && ms < last - ctx->now ? ctx->now + ms : last;
+}
+
 int64_t decide__full_timeout(const struct action_def *act, struct env *env, const struct ctx *ctx)
 {
 	struct err err;
@@ -320,6 +327,10 @@ static void running_is_due(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
 
+	if (decide__action_def(ctx, target)->kind == ACTION_AWAIT) {
+		decide__waits_due(ctx, target);
+		return;
+	}
 	if (!exec->due_at || exec->due_at > ctx->now)
 		return;
 	switch (decide__action_def(ctx, target)->kind) {
@@ -344,6 +355,7 @@ static void running_is_due(struct ctx *ctx, struct target target)
 	case ACTION_SET:
 	case ACTION_FAIL:
 	case ACTION_EMIT:
+	case ACTION_AWAIT:
 		break;
 	}
 }

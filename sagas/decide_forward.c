@@ -109,7 +109,7 @@ static int begin_call(struct ctx *ctx, int step, int item, struct env *env, stru
 		return r;
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
 	event.request = TAKE(request);
-	event.deadline_at = ctx->now + (deadline_ms >= 0 ? deadline_ms : DEADLINE_DEFAULT_MS);
+	event.deadline_at = decide__at(ctx, deadline_ms >= 0 ? deadline_ms : DEADLINE_DEFAULT_MS);
 	event.due_at = decide__reply_due(ctx, act, env, event.deadline_at);
 	decide__emit(ctx, &event);
 	decide__send(ctx, (struct target){step, item, SIDE_DO});
@@ -126,7 +126,7 @@ static int begin_timer(struct ctx *ctx, int step, int item, struct env *env, str
 	if (r < 0)
 		return r;
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
-	event.due_at = ctx->now + (ms < 0 ? 0 : ms);
+	event.due_at = decide__at(ctx, ms < 0 ? 0 : ms);
 	decide__emit(ctx, &event);
 	return 0;
 }
@@ -197,6 +197,9 @@ static void begin_action(struct ctx *ctx, int step, int item)
 		break;
 	case ACTION_AWAIT_KAFKA:
 		r = decide__begin_await(ctx, step, item, &env, &err);
+		break;
+	case ACTION_AWAIT:
+		r = decide__begin_waits(ctx, step, item, &env, &err);
 		break;
 	}
 	if (r < 0)

@@ -1,6 +1,6 @@
 /*
  * What has to do with Kafka and is no call: records that are emitted with the commit, events that a
- * step waits for, and events that cancel the saga.
+ * step waits for, and events that cancel the saga; those of webhooks are treated alike.
  *
  * An await is subscribed in the commit that begins it, and no longer in the one that ends it. Which
  * saga a record is for was found outside, by topic and correlation value; whether it is what the
@@ -58,7 +58,7 @@ int decide__emit_record(struct ctx *ctx, int step, int item, struct env *env, st
 
 /* Subscriptions. */
 
-static void subscription(struct ctx *ctx, const struct subscription *from)
+void decide__subscription(struct ctx *ctx, const struct subscription *from)
 {
 	struct decision *decision = ctx->decision;
 	size_t i;
@@ -82,9 +82,8 @@ static void subscription(struct ctx *ctx, const struct subscription *from)
 	decision->subscriptions[decision->n_subscriptions++] = *from;
 }
 
-/* The text that `from` must give. */
-static int expected_value(const struct correlate_def *on, struct env *env, char **ret_value,
-						  struct err *err)
+int decide__expected_value(const struct correlate_def *on, struct env *env, char **ret_value,
+						   struct err *err)
 {
 	CLEANUP(json_decref_p) json_t *value = NULL;
 	char text[CORRELATE_VALUE_SIZE];
@@ -113,10 +112,10 @@ int decide__subscribe_cancel(struct ctx *ctx, struct err *err)
 			.step = -1, .item = -1, .place = (int)i, .on = &def->cancel_on[i]};
 
 		env_init(&env, ctx->state, -1, -1);
-		r = expected_value(&def->cancel_on[i], &env, &wanted.value, err);
+		r = decide__expected_value(&def->cancel_on[i], &env, &wanted.value, err);
 		env_release(&env);
 		if (r == 0)
-			subscription(ctx, &wanted);
+			decide__subscription(ctx, &wanted);
 		else
 			err_prefix(err, "cancel_on %zu", i);
 	}
@@ -128,7 +127,7 @@ static bool def_subscribes(const struct saga_def *def)
 	int i;
 
 	for (i = 0; i < def->n_steps; i++)
-		if (def->steps[i].act.kind == ACTION_AWAIT_KAFKA)
+		if (action_subscribes(&def->steps[i].act))
 			return true;
 	return def->n_cancel_on > 0;
 }
@@ -140,12 +139,16 @@ void decide__unsubscribe(struct ctx *ctx, int step, int item)
 	struct subscription gone = {.step = step, .item = item, .remove = true};
 	enum exec_status status;
 
-	if (act->kind != ACTION_AWAIT_KAFKA)
+	if (!action_subscribes(act))
 		return;
-	gone.on = &act->await_kafka;
 	status = saga_state_action(state, step, item)->run.status;
-	if (status == EXEC_RUNNING || status == EXEC_PARKED)
-		subscription(ctx, &gone);
+	if (status != EXEC_RUNNING && status != EXEC_PARKED)
+		return;
+	do {
+		gone.on = action_subscription(act, gone.place);
+		if (gone.on)
+			decide__subscription(ctx, &gone);
+	} while (++gone.place < (int)act->await.n_waits);
 }
 
 void decide__note_end(struct ctx *ctx, const struct event *event)
@@ -197,16 +200,16 @@ int decide__begin_await(struct ctx *ctx, int step, int item, struct env *env, st
 
 	r = decide__await_limit(ctx, act, env, &ms, err);
 	if (r == 0)
-		r = expected_value(&act->await_kafka, env, &wanted.value, err);
+		r = decide__expected_value(&act->await_kafka, env, &wanted.value, err);
 	if (r < 0)
 		return r;
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
-	event.due_at = ctx->now + (ms > 0 ? ms : 1);
+	event.due_at = decide__at(ctx, ms > 0 ? ms : 1);
 	event.value =
 		jval_from_json(json_pack("{s:s, s:s, s:s}", "cluster", act->await_kafka.cluster, "topic",
 								 act->await_kafka.topic, "expect", wanted.value));
 	decide__emit(ctx, &event);
-	subscription(ctx, &wanted);
+	decide__subscription(ctx, &wanted);
 	return 0;
 }
 
@@ -245,37 +248,40 @@ bool decide__event_matches(const struct correlate_def *on, struct env *env)
 	return tmpl_eval(on->when, &env->expr, &value, &err) == 0 && json_is_true(value);
 }
 
-/* What is kept of it: what the step shapes, else its data. */
-static int event_output(const struct action_def *act, struct env *env, struct jval **ret_output,
-						struct err *err)
+/* What is kept of it: what the step shapes, else its data; of a list with the name of what came. */
+static int event_output(const struct action_def *act, const char *name, struct env *env,
+						struct jval **ret_output, struct err *err)
 {
-	json_t *value = NULL;
+	json_t *data = json_object_get(jval_json(env->event), "data"), *value = NULL;
 	int r = 0;
 
 	if (act->output)
 		r = tmpl_eval(act->output, &env->expr, &value, err);
+	else if (name)
+		value = json_pack("{s:s, s:O?}", "event", name, "data", data);
 	else
-		value = json_incref(json_object_get(jval_json(env->event), "data"));
+		value = json_incref(data);
 	if (r == 0)
 		*ret_output = value ? jval_from_json(value) : NULL;
 	return r;
 }
 
-void decide__complete_await(struct ctx *ctx, struct target target, const struct action_def *act,
-							const char *id, struct env *env)
+void decide__complete_await(struct ctx *ctx, struct target target, const char *name, const char *id,
+							struct env *env)
 {
+	const struct action_def *act = &ctx->state->def->steps[target.step].act;
 	CLEANUP(jval_unref_p) struct jval *output = NULL;
 	struct event event;
 	struct err err;
 
-	if (event_output(act, env, &output, &err) < 0) {
+	if (event_output(act, name, env, &output, &err) < 0) {
 		decide__failed(ctx, target.step, target.item, OUTCOME_FAILURE, false, 0, "output_error",
 					   err.text, env);
 		return;
 	}
 	event = decide__event(EV_STEP_COMPLETED, target.step, target.item);
 	event.value = jval_ref(output);
-	event.id = xstrdup(id);
+	event.id = id ? xstrdup(id) : NULL;
 	decide__emit(ctx, &event);
 	env->output = output;
 	decide__arm(ctx, target.step, target.item, env);
@@ -285,6 +291,7 @@ static void awaited_event(struct ctx *ctx)
 {
 	const struct input *in = ctx->in;
 	struct saga_state *state = ctx->state;
+	const struct correlate_def *on;
 	const struct action_def *act;
 	const struct exec *run;
 	struct env env;
@@ -292,16 +299,16 @@ static void awaited_event(struct ctx *ctx)
 	if (!decide__action_exists(state, in->step, in->item))
 		return;
 	act = &state->def->steps[in->step].act;
+	on = action_subscription(act, in->place);
 	run = &saga_state_action(state, in->step, in->item)->run;
-	if (act->kind != ACTION_AWAIT_KAFKA ||
-		(run->status != EXEC_RUNNING && run->status != EXEC_PARKED) ||
+	if (!on || (run->status != EXEC_RUNNING && run->status != EXEC_PARKED) ||
 		is_used_up(state, in->event_id))
 		return;
 	env_init(&env, state, in->step, in->item);
 	env.event = in->event;
-	if (decide__event_matches(&act->await_kafka, &env))
-		decide__complete_await(ctx, (struct target){in->step, in->item, SIDE_DO}, act, in->event_id,
-							   &env);
+	if (decide__event_matches(on, &env))
+		decide__complete_await(ctx, (struct target){in->step, in->item, SIDE_DO},
+							   act->await.list ? on->topic : NULL, in->event_id, &env);
 	env_release(&env);
 }
 

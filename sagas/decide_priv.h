@@ -10,6 +10,7 @@
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
  *   decide_signal.c   signals, and what waits for them
  *   decide_lock.c     locks: asked for, granted, given back
+ *   decide_await.c    awaits of webhooks, and of several things
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
@@ -90,6 +91,8 @@ int decide__request(const struct action_def *act, struct env *env, enum call_kin
 /* Evaluates a time limit: *ret_ms is -1 when there is none. */
 int decide__limit(const struct ctx *ctx, const struct limit *limit, struct env *env,
 				  int64_t *ret_ms, struct err *err) MUST_CHECK;
+/* So long from now, and never past the last year that a time can say. */
+wall_ms decide__at(const struct ctx *ctx, int64_t ms);
 /* One attempt's limit as the definition says it, whatever is left of the deadline. */
 int64_t decide__full_timeout(const struct action_def *act, struct env *env, const struct ctx *ctx);
 /* When the first attempt of a command times out, if its reply does not come; 0: not a command. */
@@ -175,9 +178,15 @@ int decide__await_limit(struct ctx *ctx, const struct action_def *act, struct en
 /* Whether the event in env is what is waited for. A condition that cannot be evaluated does not
  * hold. */
 bool decide__event_matches(const struct correlate_def *on, struct env *env);
-/* An await ends with the event in env, which has this id. */
-void decide__complete_await(struct ctx *ctx, struct target target, const struct action_def *act,
-							const char *id, struct env *env);
+/* The text that `from` must give. */
+int decide__expected_value(const struct correlate_def *on, struct env *env, char **ret_value,
+						   struct err *err) MUST_CHECK;
+/* With the commit; takes the value over. */
+void decide__subscription(struct ctx *ctx, const struct subscription *from);
+/* An await ends with the event in env, which has this id (NULL: none). name: of what came, where
+ * the await lists several; else NULL. */
+void decide__complete_await(struct ctx *ctx, struct target target, const char *name, const char *id,
+							struct env *env);
 /* An await has run out. */
 void decide__await_timed_out(struct ctx *ctx, struct target target, const char *why);
 /* Before the event is folded: an await that it ends is no longer subscribed. */
@@ -202,6 +211,12 @@ void decide__unlock(struct ctx *ctx, int step, int item);
 /* Around the folding of an event: what was held for the sake of its step is given back. */
 void decide__note_settled(struct ctx *ctx, int step);
 void decide__lock_input(struct ctx *ctx);
+/* decide_await.c */
+
+int decide__begin_waits(struct ctx *ctx, int step, int item, struct env *env,
+						struct err *err) MUST_CHECK;
+/* What ends an ACTION_AWAIT by time has come. */
+void decide__waits_due(struct ctx *ctx, struct target target);
 
 /* decide_act.c */
 

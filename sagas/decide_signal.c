@@ -22,7 +22,7 @@ int decide__begin_signal(struct ctx *ctx, int step, int item, struct env *env, s
 	if (r < 0)
 		return r;
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
-	event.due_at = ctx->now + (ms > 0 ? ms : 1);
+	event.due_at = decide__at(ctx, ms > 0 ? ms : 1);
 	event.value = jval_from_json(json_pack("{s:s}", "signal", act->await_signal));
 	decide__emit(ctx, &event);
 	decide__read_signal(ctx, (struct target){step, item, SIDE_DO});
@@ -43,6 +43,46 @@ static struct jval *as_event(const struct saga_signal *signal)
 	return jval_from_json(json);
 }
 
+/* What waits for a signal of this name at a place; NULL: nothing does. */
+static const struct correlate_def *wait_for(const struct action_def *act, size_t place,
+											const char *name)
+{
+	const struct wait_def *wait;
+
+	if (act->kind == ACTION_AWAIT_SIGNAL)
+		return strcmp(name, act->await_signal) == 0 ? &act->await_kafka : NULL;
+	wait = &act->await.waits[place];
+	return wait->kind == WAIT_SIGNAL && strcmp(name, wait->signal) == 0 ? &wait->on : NULL;
+}
+
+static bool read_one(struct ctx *ctx, struct target target, const struct saga_signal *signal)
+{
+	const struct action_def *act = &ctx->state->def->steps[target.step].act;
+	size_t n = act->kind == ACTION_AWAIT_SIGNAL ? 1 : act->await.n_waits;
+	CLEANUP(jval_unref_p) struct jval *told = as_event(signal);
+	/* Copies, for the signal is gone when it is read. */
+	CLEANUP(free_p) char *name = xstrdup(signal->name);
+	char id[SIGNAL_ID_SIZE];
+	bool read = false;
+	size_t i;
+
+	signal_id(signal, id);
+	for (i = 0; i < n && !read; i++) {
+		const struct correlate_def *on = wait_for(act, i, name);
+		struct env env;
+
+		if (!on)
+			continue;
+		env_init(&env, ctx->state, target.step, target.item);
+		env.event = told;
+		read = decide__event_matches(on, &env);
+		if (read)
+			decide__complete_await(ctx, target, act->await.list ? name : NULL, id, &env);
+		env_release(&env);
+	}
+	return read;
+}
+
 void decide__read_signal(struct ctx *ctx, struct target target)
 {
 	const struct saga_state *state = ctx->state;
@@ -50,27 +90,10 @@ void decide__read_signal(struct ctx *ctx, struct target target)
 	const struct exec *run = &saga_state_action(state, target.step, target.item)->run;
 	size_t i;
 
-	if (target.side != SIDE_DO || act->kind != ACTION_AWAIT_SIGNAL ||
+	if (target.side != SIDE_DO || (act->kind != ACTION_AWAIT_SIGNAL && act->kind != ACTION_AWAIT) ||
 		(run->status != EXEC_RUNNING && run->status != EXEC_PARKED))
 		return;
-	for (i = 0; i < state->n_signals; i++) {
-		CLEANUP(jval_unref_p) struct jval *told = NULL;
-		char id[SIGNAL_ID_SIZE];
-		struct env env;
-		bool read = false;
-
-		if (strcmp(state->signals[i].name, act->await_signal) != 0)
-			continue;
-		told = as_event(&state->signals[i]);
-		signal_id(&state->signals[i], id);
-		env_init(&env, ctx->state, target.step, target.item);
-		env.event = told;
-		if (decide__event_matches(&act->await_kafka, &env)) {
-			decide__complete_await(ctx, target, act, id, &env);
-			read = true;
-		}
-		env_release(&env);
-		if (read)
+	for (i = 0; i < state->n_signals; i++)
+		if (read_one(ctx, target, &state->signals[i]))
 			return;
-	}
 }

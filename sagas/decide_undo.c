@@ -153,6 +153,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
+	case ACTION_AWAIT:
 		break;
 	}
 	return err_set(err, ERR_INVALID, "this action cannot undo anything");

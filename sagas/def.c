@@ -80,6 +80,16 @@ static void correlate_def_release(struct correlate_def *correlate)
 	tmpl_free(correlate->when);
 }
 
+static void await_def_release(struct await_def *await)
+{
+	for (size_t i = 0; i < await->n_waits; i++) {
+		free(await->waits[i].signal);
+		limit_release(&await->waits[i].after);
+		correlate_def_release(&await->waits[i].on);
+	}
+	free(await->waits);
+}
+
 static void retry_policy_release(struct retry_policy *retry)
 {
 	for (size_t i = 0; i < retry->n_non_retryable; i++)
@@ -114,6 +124,7 @@ void action_def__release(struct action_def *act)
 	correlate_def_release(&act->await_kafka);
 	free(act->await_signal);
 	tmpl_free(act->lock.keys);
+	await_def_release(&act->await);
 	retry_policy_release(&act->retry);
 	outcome_rules__release(&act->outcome);
 	tmpl_free(act->output);
@@ -124,6 +135,26 @@ void action_def__release(struct action_def *act)
 		free(act->probe);
 	}
 	*act = (struct action_def){0};
+}
+
+const struct correlate_def *action_subscription(const struct action_def *act, int place)
+{
+	const struct wait_def *wait;
+
+	if (act->kind == ACTION_AWAIT_KAFKA)
+		return place == 0 ? &act->await_kafka : NULL;
+	if (act->kind != ACTION_AWAIT || place < 0 || (size_t)place >= act->await.n_waits)
+		return NULL;
+	wait = &act->await.waits[place];
+	return wait->kind == WAIT_KAFKA || wait->kind == WAIT_WEBHOOK ? &wait->on : NULL;
+}
+
+bool action_subscribes(const struct action_def *act)
+{
+	for (size_t i = 0; i < act->await.n_waits; i++)
+		if (action_subscription(act, (int)i))
+			return true;
+	return act->kind == ACTION_AWAIT_KAFKA;
 }
 
 void step_def__release(struct step_def *step)

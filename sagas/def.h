@@ -89,13 +89,21 @@ enum action_kind {
 	ACTION_AWAIT_KAFKA,
 	ACTION_AWAIT_SIGNAL,
 	ACTION_LOCK,
+	ACTION_AWAIT, /* a webhook, or a list of which the first wins */
 };
 
 /* It sends nothing, and only waits until something comes or its time is over. */
 static inline bool action_only_waits(enum action_kind kind)
 {
 	return kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA ||
-		   kind == ACTION_AWAIT_SIGNAL || kind == ACTION_LOCK;
+		   kind == ACTION_AWAIT_SIGNAL || kind == ACTION_LOCK || kind == ACTION_AWAIT;
+}
+
+/* Where its due time is a limit, which a pause moves, and not a point in time. */
+static inline bool action_due_is_limit(enum action_kind kind)
+{
+	return kind == ACTION_COMMAND ||
+		   (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER && kind != ACTION_AWAIT);
 }
 
 /* The cluster of Kafka that is meant where none is said. */
@@ -142,10 +150,11 @@ struct emit_action {
  */
 struct correlate_def {
 	char channel[CHANNEL_SIZE]; /* of cluster, topic and the source of `from` */
-	char *cluster, *topic;      /* constant */
-	struct tmpl *from;          /* over event, env */
-	struct tmpl *expect;        /* over the saga, when it begins to wait */
-	struct tmpl *when;          /* over event and the saga; NULL: always */
+	bool webhook;          /* not of Kafka: no cluster, and the topic is the webhook's source */
+	char *cluster, *topic; /* constant */
+	struct tmpl *from;     /* over event, env */
+	struct tmpl *expect;   /* over the saga, when it begins to wait */
+	struct tmpl *when;     /* over event and the saga; NULL: always */
 };
 
 /*
@@ -156,6 +165,23 @@ struct lock_action {
 	struct tmpl *keys; /* gives a list of texts */
 	int release_after; /* index of a step that comes after this one; -1: the end of the saga */
 };
+
+/* One thing that an await waits for. */
+enum wait_kind { WAIT_SIGNAL, WAIT_KAFKA, WAIT_WEBHOOK, WAIT_AFTER };
+struct wait_def {
+	enum wait_kind kind;
+	char *signal;            /* SIGNAL: its name */
+	struct limit after;      /* AFTER */
+	struct correlate_def on; /* KAFKA, WEBHOOK; of a signal, only its `when` */
+};
+
+/* What a step waits for; its index among the waits is the place of a subscription. */
+struct await_def {
+	struct wait_def *waits;
+	size_t n_waits;
+	bool list; /* it was said as a list: the output says which one came */
+};
+enum { AWAIT_MAX_WAITS = 16 };
 
 struct probe_def;
 
@@ -172,6 +198,7 @@ struct action_def {
 	struct correlate_def await_kafka;      /* ACTION_AWAIT_KAFKA; of a signal, only its `when` */
 	char *await_signal;                    /* ACTION_AWAIT_SIGNAL: its name */
 	struct lock_action lock;               /* ACTION_LOCK */
+	struct await_def await;                /* ACTION_AWAIT */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
 	struct retry_policy retry;
@@ -246,6 +273,11 @@ struct saga_def {
 	size_t n_cancel_on;
 	bool locks; /* one of the steps is a lock */
 };
+
+/* It waits for events that come through the store, with a subscription for each place. */
+bool action_subscribes(const struct action_def *act);
+/* What the action waits for at a place; NULL: no event that it subscribes to. */
+const struct correlate_def *action_subscription(const struct action_def *act, int place);
 
 static inline bool step_def_has_ancestor(const struct step_def *step, int index)
 {

@@ -1,6 +1,29 @@
 /* Writes the two graph languages side by side; what they share is the shape of the graph. */
 #include "sagas/def_graph.h"
 
+static void write_waits(const struct await_def *await, struct buf *out)
+{
+	for (size_t i = 0; i < await->n_waits; i++) {
+		const struct wait_def *wait = &await->waits[i];
+
+		buf_add_str(out, i ? " or " : "await ");
+		switch (wait->kind) {
+		case WAIT_SIGNAL:
+			buf_printf(out, "signal %s", wait->signal);
+			break;
+		case WAIT_KAFKA:
+			buf_add_str(out, wait->on.topic);
+			break;
+		case WAIT_WEBHOOK:
+			buf_printf(out, "webhook %s", wait->on.topic);
+			break;
+		case WAIT_AFTER:
+			buf_add_lit(out, "a time");
+			break;
+		}
+	}
+}
+
 /* What stands in a node below the id; nothing in it needs escaping in either language. */
 static void write_action(const struct action_def *act, struct buf *out)
 {
@@ -31,6 +54,9 @@ static void write_action(const struct action_def *act, struct buf *out)
 		return;
 	case ACTION_AWAIT_KAFKA:
 		buf_printf(out, "await %s", act->await_kafka.topic);
+		return;
+	case ACTION_AWAIT:
+		write_waits(&act->await, out);
 		return;
 	}
 }

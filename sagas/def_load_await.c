@@ -1,6 +1,9 @@
 /*
  * What a saga waits for: `await` in all its forms, and `cancel_on`, which is the same for the saga
- * as a whole. Webhooks and lists are checked like what runs, and said to be not built.
+ * as a whole.
+ *
+ * An await of one thing other than a webhook is an action of a kind of its own, as it was before
+ * there were lists; a webhook and a list are ACTION_AWAIT.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +13,6 @@
 
 enum { MAX_CANCEL_ON = 16 };
 
-/* Webhooks are read into the same place as records of Kafka, and are not kept. */
 struct wait_read {
 	struct limit *after; /* NULL: of cancel_on */
 	char **signal;       /* NULL, too */
@@ -56,7 +58,10 @@ static void read_event_when(const struct node *at, void *to)
 
 static void read_kafka(const struct node *at, void *to)
 {
-	((struct wait_read *)to)->correlate->topic = read_topic(at);
+	char *topic = read_topic(at);
+
+	free(((struct wait_read *)to)->correlate->topic);
+	((struct wait_read *)to)->correlate->topic = topic;
 }
 
 static void read_kafka_cluster(const struct node *at, void *to)
@@ -69,10 +74,15 @@ static void read_signal(const struct node *at, void *to)
 	*((struct wait_read *)to)->signal = read_constant(at);
 }
 
-static void check_webhook(const struct node *at, void *to)
+static void read_webhook(const struct node *at, void *to)
 {
-	(void)to;
-	free(read_participant(at));
+	struct correlate_def *correlate = ((struct wait_read *)to)->correlate;
+	const char *source = read_name(at, "the source of a webhook", DEF_MAX_NAME, true);
+
+	correlate->webhook = true;
+	/* Beside `kafka` it is one too many, which is said. */
+	if (source && !correlate->topic)
+		correlate->topic = xstrdup(source);
 }
 
 static void read_after(const struct node *at, void *to)
@@ -81,11 +91,16 @@ static void read_after(const struct node *at, void *to)
 }
 
 /* Once all parts are read: what all that wait in the same way have in common. */
-static void finish_kafka(const struct node *at, struct correlate_def *correlate)
+static void finish_correlate(const struct node *at, struct correlate_def *correlate)
 {
 	struct node how = node_child(at, "correlate");
 	const char *from = json_string_value(json_object_get(how.value, "from"));
 
+	if (correlate->webhook) {
+		if (correlate->topic && from)
+			correlate_channel(CORRELATE_WEBHOOK, correlate->topic, from, correlate->channel);
+		return;
+	}
 	if (!correlate->cluster)
 		correlate->cluster = default_cluster();
 	if (correlate->topic && from)
@@ -93,11 +108,16 @@ static void finish_kafka(const struct node *at, struct correlate_def *correlate)
 }
 
 static const struct key_rule await_keys[] = {
-	{"signal", read_signal},       {"kafka", read_kafka},           {"webhook", check_webhook},
+	{"signal", read_signal},       {"kafka", read_kafka},           {"webhook", read_webhook},
 	{"after", read_after},         {"cluster", read_kafka_cluster}, {"when", read_event_when},
 	{"correlate", read_correlate},
 };
-static const char *const kinds[] = {"signal", "kafka", "webhook", "after"};
+static const char *const kinds[] = {
+	[WAIT_SIGNAL] = "signal",
+	[WAIT_KAFKA] = "kafka",
+	[WAIT_WEBHOOK] = "webhook",
+	[WAIT_AFTER] = "after",
+};
 
 static void refuse_beside(const struct node *at, const char *key, const char *kind)
 {
@@ -107,91 +127,105 @@ static void refuse_beside(const struct node *at, const char *key, const char *ki
 		find_at(&child, FINDING_ERROR, "`%s` has no meaning beside `%s`", key, kind);
 }
 
-/* One thing that is waited for; its kind, or NULL when that cannot be told. */
-static const char *read_await_one(const struct node *at, struct action_def *act)
+/* One thing that is waited for; false when its kind cannot be told. */
+static bool read_wait(const struct node *at, struct wait_def *wait)
 {
-	struct wait_read read = {&act->after, &act->await_signal, &act->await_kafka};
-	const char *kind = NULL;
+	struct wait_read read = {&wait->after, &wait->signal, &wait->on};
+	const char *kind;
 	int said = 0;
 
 	if (!read_object(at, "await", await_keys, ARRAY_SIZE(await_keys), &read))
-		return NULL;
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!json_object_get(at->value, kinds[i]))
 			continue;
-		kind = kinds[i];
+		wait->kind = (enum wait_kind)i;
 		said++;
 	}
 	if (said != 1) {
 		find_at(at, FINDING_ERROR, "`await` must say one of signal, kafka, webhook and after%s",
 				said ? "; in a list the first that comes wins" : "");
-		return NULL;
+		return false;
 	}
-	if (strcmp(kind, "kafka") == 0) {
-		need_key(at, "correlate", "which record is meant: {from: ..., expect: ...}");
-		finish_kafka(at, &act->await_kafka);
-		return kind;
-	}
-	refuse_beside(at, "cluster", kind);
-	if (strcmp(kind, "after") == 0)
-		refuse_beside(at, "when", kind);
-	if (strcmp(kind, "webhook") != 0)
+	kind = kinds[wait->kind];
+	if (wait->kind == WAIT_KAFKA || wait->kind == WAIT_WEBHOOK) {
+		need_key(at, "correlate", "which event is meant: {from: ..., expect: ...}");
+		finish_correlate(at, &wait->on);
+	} else {
 		refuse_beside(at, "correlate", kind);
-	return kind;
+	}
+	if (wait->kind != WAIT_KAFKA)
+		refuse_beside(at, "cluster", kind);
+	if (wait->kind == WAIT_AFTER)
+		refuse_beside(at, "when", kind);
+	return true;
 }
 
-static void read_await_list(const struct node *at)
+static void read_await_list(const struct node *at, struct await_def *await)
 {
-	if (json_array_size(at->value) == 0)
-		find_at(at, FINDING_ERROR, "`await` lists nothing to wait for");
-	for (size_t i = 0; i < json_array_size(at->value); i++) {
-		struct node item = node_item(at, i);
-		struct action_def scratch = {0};
+	size_t n = json_array_size(at->value);
+	bool seen_after = false;
 
-		(void)read_await_one(&item, &scratch);
-		load_keep(at->load, &scratch);
+	await->list = true;
+	if (n == 0)
+		find_at(at, FINDING_ERROR, "`await` lists nothing to wait for");
+	if (n > AWAIT_MAX_WAITS) {
+		find_at(at, FINDING_ERROR, "`await` lists more than %d things", AWAIT_MAX_WAITS);
+		return;
 	}
-	not_built(at, "`await` of several");
+	await->waits = xcalloc(n, sizeof(*await->waits));
+	for (size_t i = 0; i < n; i++) {
+		struct wait_def *wait = &await->waits[await->n_waits++];
+		struct node item = node_item(at, i);
+
+		wait->after.ms = -1;
+		if (!read_wait(&item, wait) || wait->kind != WAIT_AFTER)
+			continue;
+		if (seen_after)
+			find_at(&item, FINDING_WARNING,
+					"`await` lists `after` twice; only the shorter one matters");
+		seen_after = true;
+	}
+}
+
+/* One thing by itself, which is an action of its own kind where it was before there were lists. */
+static void read_await_one(const struct node *at, struct action_def *act)
+{
+	struct wait_def *wait = xcalloc(1, sizeof(*wait));
+
+	wait->after.ms = -1;
+	act->kind = ACTION_AWAIT;
+	act->await = (struct await_def){.waits = wait, .n_waits = 1};
+	if (!read_wait(at, wait) || wait->kind == WAIT_WEBHOOK)
+		return;
+	act->kind = wait->kind == WAIT_AFTER   ? ACTION_AWAIT_AFTER
+				: wait->kind == WAIT_KAFKA ? ACTION_AWAIT_KAFKA
+										   : ACTION_AWAIT_SIGNAL;
+	act->after = wait->after;
+	act->await_kafka = wait->on;
+	act->await_signal = wait->signal;
+	act->await = (struct await_def){0};
+	free(wait);
 }
 
 void read_await(const struct node *at, struct action_def *act)
 {
-	struct node child;
-	const char *kind;
-	char what[64];
-
 	if (json_is_array(at->value)) {
-		read_await_list(at);
-		return;
-	}
-	if (!json_is_object(at->value)) {
+		act->kind = ACTION_AWAIT;
+		read_await_list(at, &act->await);
+	} else if (json_is_object(at->value)) {
+		read_await_one(at, act);
+	} else {
 		find_at(at, FINDING_ERROR,
 				"`await` must be an object such as {after: 2h}, or a list of such");
-		return;
-	}
-	kind = read_await_one(at, act);
-	if (!kind)
-		return;
-	child = node_child(at, kind);
-	if (strcmp(kind, "after") == 0) {
-		act->kind = ACTION_AWAIT_AFTER;
-	} else if (strcmp(kind, "kafka") == 0) {
-		act->kind = ACTION_AWAIT_KAFKA;
-	} else if (strcmp(kind, "signal") == 0) {
-		act->kind = ACTION_AWAIT_SIGNAL;
-	} else {
-		snprintf(what, sizeof(what), "`await: {%s}`", kind);
-		not_built(&child, what);
 	}
 }
 
 void read_cancel_on(const struct node *at)
 {
 	static const struct key_rule keys[] = {
-		{"kafka", read_kafka},
-		{"cluster", read_kafka_cluster},
-		{"when", read_event_when},
-		{"correlate", read_correlate},
+		{"kafka", read_kafka},     {"cluster", read_kafka_cluster}, {"webhook", read_webhook},
+		{"when", read_event_when}, {"correlate", read_correlate},
 	};
 	const struct place place = {.names = BIT(EXPR_INPUT) | BIT(EXPR_SAGA) | BIT(EXPR_ENV)};
 	struct saga_def *def = at->load->def;
@@ -210,8 +244,14 @@ void read_cancel_on(const struct node *at)
 		item.place = &place;
 		if (!read_object(&item, "cancel_on", keys, ARRAY_SIZE(keys), &read))
 			continue;
-		need_key(&item, "kafka", "the topic of the event that cancels");
+		if (!read.correlate->webhook)
+			need_key(&item, "kafka", "the topic of the event that cancels");
+		else if (json_object_get(item.value, "kafka"))
+			find_at(&item, FINDING_ERROR,
+					"`cancel_on` has `kafka` and `webhook`; make it two entries");
+		else
+			refuse_beside(&item, "cluster", "webhook");
 		need_key(&item, "correlate", "which saga is meant: {from: ..., expect: ...}");
-		finish_kafka(&item, read.correlate);
+		finish_correlate(&item, read.correlate);
 	}
 }

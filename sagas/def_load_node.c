@@ -12,7 +12,7 @@
 #include "sagas/def_priv.h"
 #include "sagas/json_text.h"
 
-static const int64_t MAX_DURATION_MS = INT64_C(3660) * 24 * 3600 * 1000;
+static const int64_t MAX_DURATION_MS = INT64_C(36600) * 24 * 3600 * 1000;
 
 struct node node_child(const struct node *at, const char *key)
 {
@@ -449,7 +449,7 @@ bool read_duration(const struct node *at, int64_t *ret_ms)
 		return false;
 	}
 	if (*ret_ms > MAX_DURATION_MS) {
-		find_at(at, FINDING_ERROR, "`%s` must be at most 3660d, ten years", node_name(at));
+		find_at(at, FINDING_ERROR, "`%s` must be at most 36600d, a hundred years", node_name(at));
 		return false;
 	}
 	if (*ret_ms == 0) {

@@ -481,9 +481,7 @@ static void read_compensate(const struct node *at, void *to)
 	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
-	if (undo.action == ACT_AWAIT &&
-		(step->def.undo.kind == ACTION_AWAIT_AFTER || step->def.undo.kind == ACTION_AWAIT_KAFKA ||
-		 step->def.undo.kind == ACTION_AWAIT_SIGNAL))
+	if (undo.action == ACT_AWAIT && action_only_waits(step->def.undo.kind))
 		not_built(at, "`await` in an undo");
 	if (undo.action == ACT_HTTP) {
 		add_undo_default(&step->def.undo.outcome, 404);
@@ -508,7 +506,8 @@ static void step_places(const struct node *at, struct step_read *read)
 	read->output = read->content;
 	if (has_reply(first_action(at)))
 		read->output.names |= BIT(EXPR_REPLY);
-	if ((await && !json_object_get(await, "after")) || json_object_get(at->value, "lock"))
+	if ((await && (json_is_array(await) || !json_object_get(await, "after"))) ||
+		json_object_get(at->value, "lock"))
 		read->output.names |= BIT(EXPR_EVENT);
 }
 

@@ -264,7 +264,7 @@ static void apply_step_completed(struct saga_state *state, const struct event *e
 	action->beside = event->ambiguous;
 	state__set_jval(&action->output, event->value);
 	state__set_string(&action->event_id, event->id);
-	if (def->act.kind == ACTION_AWAIT_SIGNAL)
+	if (def->act.kind == ACTION_AWAIT_SIGNAL || def->act.kind == ACTION_AWAIT)
 		state__signal_read(state, event->id);
 	action->locked = def->act.kind == ACTION_LOCK && event->id;
 	if (!def->for_each && !def->repeat_until)

@@ -35,9 +35,7 @@ bool saga_exec_is_open(const struct exec *exec)
  * until a time (a timer, the next attempt) is due then all the same. */
 static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by)
 {
-	bool limit =
-		exec->status == EXEC_RUNNING && exec->due_at &&
-		(kind == ACTION_COMMAND || (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER));
+	bool limit = exec->status == EXEC_RUNNING && exec->due_at && action_due_is_limit(kind);
 
 	if (exec->deadline_at)
 		exec->deadline_at += by;

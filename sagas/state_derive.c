@@ -48,7 +48,8 @@ static void sum_asked(struct summary *sum, const struct exec *exec)
 		due_at(sum, exec->deadline_at, true);
 }
 
-static void sum_running(struct summary *sum, const struct exec *exec, enum action_kind kind)
+static void sum_running(struct summary *sum, const struct exec *exec, enum action_kind kind,
+						bool queued)
 {
 	switch (kind) {
 	case ACTION_AWAIT_AFTER:
@@ -56,7 +57,12 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
 		sum->timers++;
-		due_at(sum, exec->due_at, kind == ACTION_AWAIT_KAFKA);
+		due_at(sum, exec->due_at, queued);
+		break;
+	case ACTION_AWAIT:
+		sum->timers++;
+		due_at(sum, exec->due_at, queued);
+		due_at(sum, exec->deadline_at, queued);
 		break;
 	case ACTION_COMMAND:
 		if (!exec->published && !exec->taken) {
@@ -103,7 +109,7 @@ static void sum_exec(struct summary *sum, const struct exec *exec, enum action_k
 		else if (exec->asked)
 			sum_asked(sum, exec);
 		else
-			sum_running(sum, exec, kind);
+			sum_running(sum, exec, kind, queued);
 		break;
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
@@ -234,7 +240,7 @@ static bool exec_awaits_queue(const struct exec *exec, const struct action_def *
 	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
 		exec->status != EXEC_ONGOING)
 		return false;
-	if (def->kind == ACTION_AWAIT_KAFKA || (exec->asked && probes))
+	if (action_subscribes(def) || (exec->asked && probes))
 		return true;
 	/* What was certainly never sent has no answer either. */
 	return def->kind == ACTION_COMMAND &&

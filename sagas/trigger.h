@@ -55,7 +55,11 @@ int correlate_text(const json_t *value, char ret[CORRELATE_VALUE_SIZE], struct e
 bool correlate_value(const struct correlate_def *correlate, json_t *event,
 					 char ret[CORRELATE_VALUE_SIZE]);
 
-/* The same for all that wait for the same value of the same topic; see struct correlate_def. */
+/*
+ * The same for all that wait for the same value of the same topic; see struct correlate_def. Of a
+ * webhook the topic is its source, and the cluster is a word that no cluster can have as its name.
+ */
+#define CORRELATE_WEBHOOK "webhook:"
 void correlate_channel(const char *cluster, const char *topic, const char *from,
 					   char ret[CHANNEL_SIZE]);
 

@@ -88,6 +88,9 @@ static const char *brokers_of(const struct dev *dev)
 
 static bool action_uses_kafka(const struct action_def *act)
 {
+	for (size_t i = 0; i < act->await.n_waits; i++)
+		if (act->await.waits[i].kind == WAIT_KAFKA)
+			return true;
 	return act->kind == ACTION_COMMAND || act->kind == ACTION_EMIT ||
 		   act->kind == ACTION_AWAIT_KAFKA;
 }

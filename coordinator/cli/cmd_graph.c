@@ -27,6 +27,8 @@ static const char *action_text(const struct step_def *step)
 		return step->act.await_signal;
 	case ACTION_AWAIT_KAFKA:
 		return step->act.await_kafka.topic;
+	case ACTION_AWAIT:
+		return step->act.await.list ? "first of several" : step->act.await.waits[0].on.topic;
 	}
 	return "";
 }

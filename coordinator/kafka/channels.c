@@ -22,7 +22,7 @@ void channels_release(struct channels *channels)
 	}
 	free(channels->channels);
 	free(channels->known);
-	*channels = (struct channels){0};
+	*channels = (struct channels){.webhooks = channels->webhooks};
 }
 
 static struct known_definition *find_known(struct channels *channels, const char *ns,
@@ -58,14 +58,27 @@ static void add(struct channels *channels, const char *ns, struct saga_def *def,
 	*ret_changed = true;
 }
 
+static void add_action(struct channels *channels, const char *ns, struct saga_def *def,
+					   const struct action_def *act, bool *ret_changed)
+{
+	size_t n = act->kind == ACTION_AWAIT_KAFKA ? 1 : act->await.n_waits;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct correlate_def *on = action_subscription(act, (int)i);
+
+		if (on && on->webhook == channels->webhooks)
+			add(channels, ns, def, on, ret_changed);
+	}
+}
+
 static void add_all(struct channels *channels, const char *ns, struct saga_def *def,
 					bool *ret_changed)
 {
 	for (size_t i = 0; i < def->n_cancel_on; i++)
-		add(channels, ns, def, &def->cancel_on[i], ret_changed);
+		if (def->cancel_on[i].webhook == channels->webhooks)
+			add(channels, ns, def, &def->cancel_on[i], ret_changed);
 	for (int i = 0; i < def->n_steps; i++)
-		if (def->steps[i].act.kind == ACTION_AWAIT_KAFKA)
-			add(channels, ns, def, &def->steps[i].act.await_kafka, ret_changed);
+		add_action(channels, ns, def, &def->steps[i].act, ret_changed);
 }
 
 /* Definitions whose newest version is not known yet. */

@@ -1,7 +1,7 @@
 /*
- * The channels of all definitions: through which expression a record of which topic is looked at,
- * so that the value it gives finds the sagas that wait for it. Every version counts, since sagas
- * stay on theirs. It only grows.
+ * The channels of all definitions: through which expression a record of which topic, or what a
+ * webhook of which source brings, is looked at, so that the value it gives finds the sagas that
+ * wait for it. Every version counts, since sagas stay on theirs. It only grows.
  *
  * Thread: one.
  */
@@ -20,6 +20,7 @@ struct channel {
 };
 
 struct channels {
+	bool webhooks; /* only those of webhooks; else only those of Kafka */
 	struct channel *channels;
 	size_t n;
 	/* What is known of each definition: its versions up to which. */

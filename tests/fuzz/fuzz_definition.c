@@ -27,8 +27,26 @@ static void check_findings(const struct findings *findings)
 
 static void check_correlate(const struct correlate_def *correlate)
 {
-	CHECK(correlate->cluster && correlate->topic && correlate->from && correlate->expect);
+	CHECK((correlate->cluster != NULL) != correlate->webhook);
+	CHECK(correlate->topic && correlate->from && correlate->expect);
 	CHECK(strlen(correlate->channel) == CHANNEL_SIZE - 1);
+}
+
+static void check_wait(const struct wait_def *wait)
+{
+	switch (wait->kind) {
+	case WAIT_SIGNAL:
+		CHECK(wait->signal);
+		break;
+	case WAIT_KAFKA:
+	case WAIT_WEBHOOK:
+		CHECK(wait->on.webhook == (wait->kind == WAIT_WEBHOOK));
+		check_correlate(&wait->on);
+		break;
+	case WAIT_AFTER:
+		CHECK(wait->after.tmpl || wait->after.ms >= 0);
+		break;
+	}
 }
 
 static void check_action(const struct action_def *act)
@@ -51,6 +69,11 @@ static void check_action(const struct action_def *act)
 		break;
 	case ACTION_LOCK:
 		CHECK(act->lock.keys);
+		break;
+	case ACTION_AWAIT:
+		CHECK(act->await.n_waits > 0 && act->await.n_waits <= AWAIT_MAX_WAITS);
+		for (size_t i = 0; i < act->await.n_waits; i++)
+			check_wait(&act->await.waits[i]);
 		break;
 	case ACTION_SET:
 	case ACTION_FAIL:

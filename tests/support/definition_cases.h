@@ -49,7 +49,9 @@ static const char whole_language[] =
 	"  - id: signed\n"
 	"    await: [{signal: signed}, {kafka: s, correlate: {from: \"${event.id}\", expect: "
 	"\"${input.id}\"}},\n"
-	"            {webhook: p, when: \"${event.type == 'x'}\"}, {after: 2h}]\n"
+	"            {webhook: p, when: \"${event.type == 'x'}\",\n"
+	"             correlate: {from: \"${event.data.ref}\", expect: \"${input.id}\"}}, {after: "
+	"2h}]\n"
 	"  - {id: allowed, approval: {title: \"Order ${input.id}\", groups: [sales], approve: 2, "
 	"reject: 1,\n"
 	"     exclude: [\"${input.by}\"], show: {a: 1}, form: {type: object}}, timeout: 1d}\n"
@@ -206,6 +208,14 @@ static const struct refused refused_structure[] = {
 	{HEAD "  - {id: b, await: []}\n", "/steps/1/await: ", "lists nothing to wait for"},
 	{HEAD "  - {id: b, await: 2h}\n", "/steps/1/await: ", "such as {after: 2h}"},
 	{HEAD "  - {id: b, await: {kafka: t}}\n", "/steps/1/await: ", "`correlate` is missing"},
+	{HEAD "  - {id: b, await: {webhook: t}}\n", "/steps/1/await: ", "`correlate` is missing"},
+	{HEAD "  - {id: b, await: {webhook: T!, correlate: {from: \"${event.id}\", expect: x}}}\n",
+	 "/steps/1/await/webhook: ", "the source of a webhook"},
+	{HEAD "  - {id: b, await: {webhook: t, cluster: c, correlate: {from: \"${event.id}\", expect: "
+		  "x}}}\n",
+	 "/steps/1/await/cluster: ", "no meaning beside `webhook`"},
+	{HEAD "  - {id: b, await: [{signal: s}, {signal: t, kafka: u}]}\n",
+	 "/steps/1/await/1: ", "in a list the first that comes wins"},
 	{HEAD "  - {id: b, lock: {keys: []}}\n", "/steps/1/lock/keys: ", "lists nothing to lock"},
 	{HEAD "  - {id: b, set: 1, escalate: [{after: 1h, emit: {topic: t, type: T}, task: q}]}\n",
 	 "/steps/1/escalate/0: ", "does one thing"},
@@ -296,7 +306,7 @@ static const struct refused refused_structure[] = {
 /* The same for what is a matter of meaning, which no schema can tell. */
 static const struct refused refused_meaning[] = {
 	{HEAD "key: \"${item.x}\"\n", "/key: ", "`item` is not available here"},
-	{HEAD "deadline: 99999d\n", "/deadline: ", "at most 3660d"},
+	{HEAD "deadline: 99999d\n", "/deadline: ", "at most 36600d"},
 	{HEAD "input: {schema: {type: objekt}}\n", "/input/schema/type: ", "did you mean `object`?"},
 	{HEAD "defaults: {outcome: {success: [404], failure: [404]}}\n",
 	 "/defaults/outcome/failure/0: ", "`success` and `failure` at once"},
@@ -328,7 +338,7 @@ static const struct refused refused_meaning[] = {
 	{HEAD "start_on: [{kafka: t, key: \"${[event.key]}\"}]\n",
 	 "/start_on/0/key: ", "this must give text or a number, and gives list"},
 	{HEAD "start_on: [{kafka: t, poison: {retry: {initial_interval: 99999d}}}]\n",
-	 "/start_on/0/poison/retry/initial_interval: ", "at most 3660d"},
+	 "/start_on/0/poison/retry/initial_interval: ", "at most 36600d"},
 	{HEAD "cancel_on: [{kafka: t, correlate: {from: x, expect: x}}]\n",
 	 "/cancel_on/0/correlate/from: ", "must read `event`"},
 	{HEAD "cancel_on: [{kafka: t, correlate: {from: \"${event.id}\", expect: \"${event.id}\"}}]\n",

@@ -249,8 +249,7 @@ static void resume(struct oracle_saga *saga, const struct event *event)
 		enum action_kind kind = saga->def->steps[i].act.kind;
 
 		for (j = 0; j < saga->steps[i].n; j++)
-			if (saga->steps[i].actions[j].due_at &&
-				(kind == ACTION_COMMAND || (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER)))
+			if (saga->steps[i].actions[j].due_at && action_due_is_limit(kind))
 				saga->steps[i].actions[j].due_at += by;
 	}
 	saga->paused = false;

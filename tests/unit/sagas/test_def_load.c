@@ -475,7 +475,6 @@ START_TEST(test_def_load__says_what_is_not_built)
 		"/steps/4/with: `env`",
 		"/steps/4/compensate/steps: `steps`",
 		"/steps/4/compensate/steps/1/task: `task`",
-		"/steps/5/await: `await` of several",
 		"/steps/6/approval: `approval`",
 		"/steps/7/steps: `steps`",
 		"/steps/7/steps/0/saga: `saga`",
