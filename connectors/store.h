@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connectors/store_long.h"
 #include "connectors/store_messages.h"
 #include "connectors/store_operators.h"
 #include "connectors/store_versions.h"
@@ -44,6 +45,8 @@ struct saga_row {
 	struct attention_ref attention; /* why it concerns a person */
 	wall_ms attention_at;           /* since when it does so for this group; 0: it does not */
 	const char *owner;              /* the person who has taken it; NULL: nobody */
+	char parent_id[SAGA_ID_SIZE];   /* the saga whose step started it; "": none; never changes */
+	int64_t base_seq; /* the history row at which a fold may begin; 0: the first there ever was */
 };
 
 /* A row of the compensation ledger, keyed by (slot, saga, step, item). */
@@ -79,9 +82,15 @@ struct store_item {
 	size_t events_len;
 	const struct saga_row *create; /* seq 1 only: the saga's row, else NULL */
 	const char *fingerprint;       /* with create and a key: hex SHA-256 of the start, else NULL */
+	/*
+	 * With create and a key: when its saga has been undone (its status is compensated), the key
+	 * goes over to this one, which is accepted.
+	 */
+	bool reuse;
 	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention,
-									  attention_at and owner are written, ns (never NULL) names
-									  the row with saga_id; or NULL */
+									  attention_at and owner are written, version and base_seq
+									  if they are not 0; ns
+									  (never NULL) names the row with saga_id. Or NULL */
 	/* Inserted, or updated when the row exists; each (step, item) at most once. */
 	const struct compensation_row *compensations;
 	size_t n_compensations;
@@ -97,6 +106,20 @@ struct store_item {
 	size_t n_outbox;
 	const char (*inbox)[UUID_SIZE]; /* rows of this slot that the transition took in: removed */
 	size_t n_inbox;                 /* what is gone already is no reason to refuse */
+	/* remove_all_tasks takes effect before them, release_all_locks before `locks`, in which
+	 * changes take effect in their order. */
+	const struct task_change *tasks;
+	size_t n_tasks;
+	bool remove_all_tasks; /* of the saga, at its end */
+	const struct lock_change *locks;
+	size_t n_locks;
+	bool release_all_locks; /* the same */
+	/* Rows of the inbox to be added, for sagas of any slot, whoever owns it; what is there under
+	 * its id stays. Up to MESSAGES_MAX. */
+	const struct inbox_row *messages;
+	size_t n_messages;
+	const struct search_value *search; /* with create; each name once */
+	size_t n_search;
 	/* Filled in by commit. */
 	enum store_verdict verdict;
 	char existing_id[SAGA_ID_SIZE];
@@ -141,10 +164,13 @@ struct saga_filter {
 	const char *key;        /* as definition; an exact one is found by its index */
 	bool key_exact;         /* * and ? in key stand for themselves */
 	bool attention_only;
-	const char *group, *kind, *step; /* of attention, exact; NULL: any */
-	const char *owner;               /* exact; NULL: any */
-	wall_ms started_from;            /* inclusive; 0: no bound */
-	wall_ms started_before;          /* exclusive; 0: no bound */
+	const char *group, *kind, *step;   /* of attention, exact; NULL: any */
+	const char *owner;                 /* exact; NULL: any */
+	const char *parent;                /* a saga's id, exact, found by its index; NULL: any */
+	const struct search_value *search; /* a saga that has all of these; found by index */
+	size_t n_search;
+	wall_ms started_from;   /* inclusive; 0: no bound */
+	wall_ms started_before; /* exclusive; 0: no bound */
 	bool oldest_first;
 	char after_id[SAGA_ID_SIZE]; /* keyset: what comes after this saga; "": from the top */
 	int limit;                   /* 1 to 1000 */
@@ -298,6 +324,27 @@ struct store_ops {
 	int (*batch_put)(struct store *store, struct batch_row *row, const struct batch_item_row *items,
 					 size_t n, struct err *err);
 
+	/*
+	 * Looks at keys that commits have asked for or given up since they were last looked at, up to
+	 * LOCKS_GRANT_MAX of them, and gives each ticket whose keys are all free, and which is first in
+	 * line for all of them, its keys: a token greater than all before goes into each of its rows,
+	 * and an inbox row {"kind":"lock","step","item","token"} to its saga, in the same transaction.
+	 * touched[slot] is set to true where an inbox got one. 1: there may be more to look at, so call
+	 * it again; 0: there was nothing more. It may be called by any node at any time, and has to be
+	 * after each commit with changes of locks; what was committed and not looked at yet is looked
+	 * at by whoever calls next. now: what held_at and the inbox rows' `at` become.
+	 */
+	int (*locks_grant)(struct store *store, wall_ms now, bool *touched, struct err *err);
+	/* Writes the row as trigger_put does. ERR_CONFLICT. */
+	int (*queue_put)(struct store *store, struct queue_row *row, struct err *err);
+	/*
+	 * Removes history rows that no fold needs any more (seq below their saga's base_seq) and that
+	 * were written before `before`: up to limit; *ret_n: how many. Looks at a bounded number of
+	 * sagas; 1: when that was not all, the next call goes on there.
+	 */
+	int (*history_trim)(struct store *store, wall_ms before, int limit, int *ret_n,
+						struct err *err);
+
 	/* What is best done when idle (a WAL checkpoint). */
 	int (*idle)(struct store *store, struct err *err);
 	/* Thread: any. */
@@ -449,6 +496,37 @@ struct store_ops {
 	int (*batch_items)(struct store_reader *reader, const struct batch_item_filter *filter,
 					   int (*row)(void *ctx, const struct batch_item_row *row), void *ctx,
 					   struct err *err);
+
+	/* For sagas that run long: rows are borrowed as above. */
+
+	int (*tasks_list)(struct store_reader *reader, const struct task_filter *filter,
+					  int (*row)(void *ctx, const struct task_row *row), void *ctx,
+					  struct err *err);
+	/* Released with task_row_release. ERR_NOT_FOUND. */
+	int (*task_get)(struct store_reader *reader, int slot, const char *saga_id, const char *step,
+					int item, enum side side, struct task_row *ret_row, struct err *err);
+	/*
+	 * Queues that have tasks, by namespace and name, after (after_ns, after_queue) ("", "": from
+	 * the first), up to limit (1 to QUEUE_LIST_MAX); ns NULL: of all namespaces, else after_ns does
+	 * not matter.
+	 */
+	int (*queue_counts)(struct store_reader *reader, const char *ns, const char *after_ns,
+						const char *after_queue, int limit,
+						int (*row)(void *ctx, const struct queue_count_row *row), void *ctx,
+						struct err *err);
+	/* Released with queue_row_release. ERR_NOT_FOUND. */
+	int (*queue_get)(struct store_reader *reader, const char *ns, const char *name,
+					 struct queue_row *ret_row, struct err *err);
+	/* All rows of a namespace (NULL: of all), by namespace and name. */
+	int (*queue_list)(struct store_reader *reader, const char *ns,
+					  int (*row)(void *ctx, const struct queue_row *row), void *ctx,
+					  struct err *err);
+	/* The line for a key, from its head on, up to limit; or, with key NULL, all places of a saga.
+	 * ns is that of the key, and not NULL with one; saga_id is NULL with a key. */
+	int (*locks_list)(struct store_reader *reader, const char *ns, const char *key,
+					  const char *saga_id, int limit,
+					  int (*row)(void *ctx, const struct lock_row *row), void *ctx,
+					  struct err *err);
 };
 
 struct store {

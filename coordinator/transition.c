@@ -1,5 +1,6 @@
 #include "coordinator/transition.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *copy_text(struct batch *arena, const char *text)
@@ -31,6 +32,121 @@ static void add_subscriptions(struct batch *arena, const struct saga_state *stat
 	}
 	item->subscriptions = rows;
 	item->n_subscriptions = decision->n_subscriptions;
+}
+
+static void add_tasks(struct batch *arena, const struct saga_state *state,
+					  const struct decision *decision, struct store_item *item)
+{
+	struct task_change *rows;
+
+	item->remove_all_tasks = decision->remove_all_tasks;
+	if (decision->n_tasks == 0)
+		return;
+	rows = batch_alloc(arena, decision->n_tasks * sizeof(*rows));
+	for (size_t i = 0; i < decision->n_tasks; i++) {
+		const struct task_note *from = &decision->tasks[i];
+		const char *doc = from->doc ? from->doc : "{}";
+
+		rows[i].remove = from->remove;
+		rows[i].row = (struct task_row){
+			.slot = item->slot,
+			.ns = copy_text(arena, state->ns),
+			.definition = copy_text(arena, state->def->name),
+			.step = copy_text(arena, state->def->steps[from->step].id),
+			.item = from->item,
+			.side = from->side,
+			.kind = from->kind,
+			.queue = copy_text(arena, from->queue ? from->queue : ""),
+			.route = copy_text(arena, from->route),
+			.attempt = from->attempt,
+			.state = from->state,
+			.queued_at = from->queued_at,
+			.available_at = from->available_at,
+			.deadline_at = from->deadline_at,
+			.leased_until = from->leased_until,
+			.worker = copy_text(arena, from->worker),
+			.build = copy_text(arena, from->build),
+			.doc = copy_text(arena, doc),
+			.doc_len = strlen(doc),
+		};
+		memcpy(rows[i].row.saga_id, item->saga_id, sizeof(rows[i].row.saga_id));
+	}
+	item->tasks = rows;
+	item->n_tasks = decision->n_tasks;
+}
+
+static const json_t *keys_of(const struct lock_wish *wish)
+{
+	return wish->release ? NULL : json_object_get(jval_json(wish->lock), "keys");
+}
+
+/* A wish for several keys is as many rows, under one ticket. */
+static void add_locks(struct batch *arena, const struct saga_state *state,
+					  const struct decision *decision, struct store_item *item)
+{
+	struct lock_change *rows;
+	size_t n = 0;
+
+	item->release_all_locks = decision->release_all_locks;
+	for (size_t i = 0; i < decision->n_locks; i++)
+		n += decision->locks[i].release ? 1 : json_array_size(keys_of(&decision->locks[i]));
+	if (n == 0)
+		return;
+	rows = batch_alloc(arena, n * sizeof(*rows));
+	item->locks = rows;
+	for (size_t i = 0; i < decision->n_locks; i++) {
+		const struct lock_wish *from = &decision->locks[i];
+		const json_t *keys = keys_of(from);
+		const struct lock_change row = {
+			.ns = copy_text(arena, state->ns),
+			.step = copy_text(arena, state->def->steps[from->step].id),
+			.item = from->item,
+			.release = from->release,
+		};
+
+		if (from->release)
+			rows[item->n_locks++] = row;
+		for (size_t k = 0; k < json_array_size(keys); k++) {
+			rows[item->n_locks] = row;
+			rows[item->n_locks++].key =
+				copy_text(arena, json_string_value(json_array_get(keys, k)));
+		}
+	}
+}
+
+/* Its id is made of the transition, so that whoever writes it again adds nothing. */
+static void message_id(const struct store_item *item, size_t place, char ret_id[UUID_SIZE])
+{
+	char text[SAGA_ID_SIZE + 64];
+	int len = snprintf(text, sizeof(text), "message:%s/%lld/%zu", item->saga_id,
+					   (long long)item->seq, place);
+
+	hash_uuid5(text, (size_t)len, ret_id);
+}
+
+static void add_saga_messages(struct batch *arena, const struct saga_state *state,
+							  const struct decision *decision, struct store_item *item)
+{
+	struct inbox_row *rows;
+
+	if (decision->n_messages == 0)
+		return;
+	rows = batch_alloc(arena, decision->n_messages * sizeof(*rows));
+	for (size_t i = 0; i < decision->n_messages; i++) {
+		const struct saga_message *from = &decision->messages[i];
+
+		rows[i] = (struct inbox_row){
+			.slot = saga_id_slot(from->to),
+			.ns = copy_text(arena, state->ns),
+			.at = item->at,
+			.message = copy_text(arena, from->text),
+			.message_len = strlen(from->text),
+		};
+		memcpy(rows[i].saga_id, from->to, sizeof(rows[i].saga_id));
+		message_id(item, i, rows[i].id);
+	}
+	item->messages = rows;
+	item->n_messages = decision->n_messages;
 }
 
 static void copy_outbox(struct batch *arena, const struct outbox *outbox, struct store_item *item)
@@ -102,6 +218,9 @@ int transition_add_messages(struct batch *arena, const struct saga_state *state,
 							struct err *err)
 {
 	add_subscriptions(arena, state, decision, item);
+	add_tasks(arena, state, decision, item);
+	add_locks(arena, state, decision, item);
+	add_saga_messages(arena, state, decision, item);
 	if (decision->n_emissions == 0 && !topic->topic)
 		return 0;
 	return add_outbox(arena, state, decision, topic, before, item, err);

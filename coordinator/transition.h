@@ -1,6 +1,7 @@
 /*
  * What a transition carries into its commit beside the history: rows of the outbox (records that it
- * publishes) and of the subscriptions (events that it waits for, or no longer). Made alike by the
+ * publishes) and of the subscriptions (events that it waits for, or no longer), tasks that wait for
+ * somebody outside, messages to other sagas, and locks. Made alike by the
  * engine's turn and by creations for other nodes.
  */
 #ifndef COORDINATOR_TRANSITION_H

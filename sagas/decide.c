@@ -33,6 +33,7 @@ void decision_release(struct decision *decision)
 	free(decision->emissions);
 	free(decision->subscriptions);
 	free(decision->locks);
+	decide__release_notes(decision);
 	decision_init(decision);
 }
 

@@ -14,6 +14,7 @@
 #include "sagas/call_kind.h"
 #include "sagas/event.h"
 #include "sagas/state.h"
+#include "sagas/task.h"
 
 enum input_type {
 	INPUT_START,
@@ -109,6 +110,30 @@ struct subscription {
 };
 
 /*
+ * What waits for someone outside from now on, as it now stands, or no longer: a row of the store's
+ * tasks, written in the commit of the events. Strings are owned; limits are the store's
+ * (connectors/store_long.h). Of one step, item and side the last one counts.
+ */
+struct task_note {
+	int step, item;
+	enum side side;
+	bool remove; /* then what follows does not matter */
+	enum task_kind kind;
+	char *queue, *route; /* NULL: none */
+	int64_t attempt;     /* of the next lease, or of the present one */
+	enum task_state state;
+	wall_ms queued_at, available_at, deadline_at, leased_until; /* 0: none */
+	char *worker, *build;
+	char *doc; /* JSON object; NULL: {} */
+};
+
+/* What another saga is told by an inbox row, in the commit of the events. */
+struct saga_message {
+	char to[SAGA_ID_SIZE];
+	char *text; /* JSON, as delivery.h reads it; owned */
+};
+
+/*
  * A lock that is asked for with the commit of the events, or given back, which is also done when it
  * was never granted. In their order: what is given back may be asked for again in one decision.
  */
@@ -128,6 +153,11 @@ struct decision {
 	struct subscription *subscriptions;
 	size_t n_subscriptions, cap_subscriptions;
 	bool unsubscribe_all; /* the saga has ended: none of its subscriptions is wanted any more */
+	struct task_note *tasks;
+	size_t n_tasks, cap_tasks;
+	bool remove_all_tasks; /* takes effect before `tasks` */
+	struct saga_message *messages;
+	size_t n_messages, cap_messages;
 	struct lock_wish *locks;
 	size_t n_locks, cap_locks;
 	bool release_all_locks; /* before those of `locks` */

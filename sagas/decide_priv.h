@@ -195,6 +195,15 @@ void decide__note_end(struct ctx *ctx, const struct event *event);
 int decide__subscribe_cancel(struct ctx *ctx, struct err *err) MUST_CHECK;
 void decide__event_input(struct ctx *ctx);
 
+/* decide_notes.c: texts are copied */
+
+/* How a task, or an approval, now stands. */
+void decide__task(struct decision *decision, const struct task_note *task);
+void decide__task_gone(struct decision *decision, int step, int item, enum side side);
+/* Tells another saga; to is its id. */
+void decide__message(struct decision *decision, const char *to, const char *text);
+void decide__release_notes(struct decision *decision);
+
 /* decide_signal.c */
 
 int decide__begin_signal(struct ctx *ctx, int step, int item, struct env *env,

@@ -18,6 +18,7 @@
 #include "sagas/def.h"
 #include "sagas/jval.h"
 #include "sagas/request.h"
+#include "sagas/side.h"
 
 enum { EVENT_VERSION = 1 };
 
@@ -65,8 +66,6 @@ enum event_type {
 	EVENT_TYPES(X)
 #undef X
 };
-
-enum side { SIDE_DO, SIDE_UNDO };
 
 /*
  * One struct for all types; what a type uses stands beside it above. Step and side are by index in
