@@ -262,7 +262,7 @@ void decide__timers(struct ctx *ctx)
 	}
 }
 
-static void advance(struct ctx *ctx)
+void decide__advance(struct ctx *ctx)
 {
 	struct saga_state *state = ctx->state;
 
@@ -356,7 +356,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	if (r < 0)
 		return r;
 	if (in->type != INPUT_START || !in->create_only)
-		advance(&ctx);
+		decide__advance(&ctx);
 	drop_stale_commands(&ctx);
 	saga_state_derive(state);
 	return 0;

@@ -71,6 +71,8 @@ void decide__cancel(struct ctx *ctx, const char *by, const char *reason, const c
 /* Sends, or asks after, a call that nobody has sent in this process: it was lost with an earlier
  * owner, or held back by a pause. */
 void decide__send_held_back(struct ctx *ctx, struct target target);
+/* Takes the saga as far as it goes, forward or backward, until only the world can move it. */
+void decide__advance(struct ctx *ctx);
 /* What is due takes effect. */
 void decide__timers(struct ctx *ctx);
 /* The way back begins. */

@@ -14,6 +14,7 @@
 #include "connectors/yaml.h"
 #include "coordinator/log.h"
 #include "sagas/json_text.h"
+#include "sagas/replay.h"
 #include "sagas/state_json.h"
 #include "tests/support/oracle.h"
 #include "tests/support/scenario_kafka.h"
@@ -649,6 +650,33 @@ static void expect_answers(struct scenario *s, const json_t *expected)
 		fail(s, "%zu acts are answered", json_array_size(s->answers));
 }
 
+/* The definition that made the history decides it all again in the same way. */
+static void expect_replay(struct scenario *s, const struct oracle_saga *saga)
+{
+	size_t i, n = json_array_size(saga->rows);
+	struct replay_row *rows = xcalloc(n + 1, sizeof(*rows));
+	struct replay_options options = {.times = true};
+	struct replay_divergence where;
+	struct err err = {0};
+	bool same = false;
+
+	for (i = 0; i < n; i++)
+		rows[i] = (struct replay_row){
+			.seq = (int64_t)i + 1,
+			.at = json_integer_value(json_array_get(saga->times, i)),
+			.events = json_string_value(json_array_get(saga->rows, i)),
+			.len = json_string_length(json_array_get(saga->rows, i)),
+		};
+	if (saga_replay(saga->def, s->id, rows, n, &options, &same, &where, &err) < 0)
+		fail(s, "the replay: %s", err.text);
+	else if (!same)
+		fail(s, "the replay differs in row %lld at %d: %s\n  %s\n  %s", (long long)where.seq,
+			 where.index, where.why, where.expected ? where.expected : "nothing",
+			 where.got ? where.got : "nothing");
+	replay_divergence_release(&where);
+	free(rows);
+}
+
 static void expect_end(struct scenario *s)
 {
 	const json_t *end = json_object_get(s->doc, "end");
@@ -683,6 +711,7 @@ static void expect_end(struct scenario *s)
 		expect_emits(s, json_object_get(s->doc, "emits"));
 	oracle_check_stored(&s->oracle, saga);
 	oracle_check_history(&s->oracle, saga);
+	expect_replay(s, saga);
 }
 
 /* Running. */

@@ -1,0 +1,218 @@
+/*
+ * A row of the history is taken apart into facts, which the world gave, and into what was decided
+ * upon them. A fact is folded as it stands, and what follows from it at once (how it will be
+ * undone, whether the saga fails) is decided; then the saga is advanced. Whatever is decided must
+ * be the next events of the row.
+ *
+ * Two states are kept: the one that decides, and a plain fold of the history, from which the first
+ * gets the times that were given then.
+ */
+#include "sagas/replay.h"
+
+#include <string.h>
+
+#include "sagas/decide_priv.h"
+#include "sagas/replay_priv.h"
+
+void replay_divergence_release(struct replay_divergence *divergence)
+{
+	free(divergence->expected);
+	free(divergence->got);
+	free(divergence->why);
+	*divergence = (struct replay_divergence){0};
+}
+
+static void begin_row(struct replay *replay, const struct replay_row *row)
+{
+	decision_release(&replay->decision);
+	replay->seq = row->seq;
+	replay->matched = 0;
+	replay->in = (struct input){.type = INPUT_TIMER, .queues_read_until = row->at};
+	replay->ctx = (struct ctx){
+		.state = replay->state,
+		.in = &replay->in,
+		.now = row->at < replay->state->last_at ? replay->state->last_at : row->at,
+		.decision = &replay->decision,
+	};
+}
+
+/* What was decided so far must be what the row says. */
+static bool compare(struct replay *replay)
+{
+	size_t n = json_array_size(replay->row);
+
+	while (replay->matched < replay->decision.n_events) {
+		const struct event *got = &replay->decision.events[replay->matched];
+		json_t *expected =
+			replay->matched < n ? json_array_get(replay->row, replay->matched) : NULL;
+
+		if (!replay__same(replay, expected, got))
+			return false;
+		replay->matched++;
+	}
+	return true;
+}
+
+static int next_event(struct replay *replay, struct event *event)
+{
+	return event_from_json(json_array_get(replay->row, replay->matched), replay->state->def,
+						   replay->ctx.now, event, &replay->err);
+}
+
+/* Takes facts as long as they come. False: the end, for it decides otherwise. */
+static bool take_facts(struct replay *replay)
+{
+	while (replay->matched < json_array_size(replay->row)) {
+		struct event event;
+		bool fact;
+
+		/* It names what this definition does not have; see what is decided in its place. */
+		if (next_event(replay, &event) < 0)
+			return true;
+		fact = replay__is_fact(replay, &event);
+		if (fact && !replay__take_fact(replay, &event)) {
+			event_release(&event);
+			return false;
+		}
+		event_release(&event);
+		if (!fact)
+			return true;
+		if (!compare(replay))
+			return false;
+	}
+	return true;
+}
+
+/* Calls that are out do not stand in the history; one that the row does not end is still out. */
+static void find_what_is_out(struct replay *replay)
+{
+	struct saga_state *state = replay->state;
+	int i, j;
+
+	for (i = 0; i < state->def->n_steps; i++) {
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			struct exec *run = &state->steps[i].actions[j].run;
+			enum action_kind kind = state->def->steps[i].act.kind;
+
+			if (kind == ACTION_HTTP || kind == ACTION_COMMAND)
+				run->out = saga_exec_is_open(run) && run->status != EXEC_PARKED &&
+						   !replay__row_ends(replay, i, decide__item(state, i, j));
+		}
+	}
+}
+
+/* A saga that was only created is advanced by its owner's first row. */
+static bool was_only_created(const struct replay *replay)
+{
+	return replay->state->n_events == 1 && json_array_size(replay->row) == 1;
+}
+
+static bool play_row(struct replay *replay)
+{
+	size_t n = json_array_size(replay->row), before;
+
+	find_what_is_out(replay);
+	do {
+		before = replay->matched;
+		if (!take_facts(replay))
+			return false;
+		if (!was_only_created(replay))
+			decide__advance(&replay->ctx);
+		if (!compare(replay))
+			return false;
+	} while (replay->matched < n && replay->matched > before);
+	if (replay->matched < n) {
+		struct event event;
+		bool known = next_event(replay, &event) == 0;
+
+		if (known)
+			event_release(&event);
+		replay__diverges(replay, json_array_get(replay->row, replay->matched), NULL,
+						 known ? NULL : replay->err.text);
+		return false;
+	}
+	return true;
+}
+
+static void take_exec_times(struct exec *to, const struct exec *from)
+{
+	to->due_at = from->due_at;
+	to->deadline_at = from->deadline_at;
+	to->settle_at = from->settle_at;
+	to->attempt = from->attempt;
+}
+
+/* What was given then holds. */
+static void take_times(struct saga_state *to, const struct saga_state *from)
+{
+	int i, j;
+
+	to->deadline_at = from->deadline_at;
+	for (i = 0; i < to->def->n_steps; i++) {
+		for (j = 0; j < to->steps[i].n_actions && j < from->steps[i].n_actions; j++) {
+			take_exec_times(&to->steps[i].actions[j].run, &from->steps[i].actions[j].run);
+			take_exec_times(&to->steps[i].actions[j].undo, &from->steps[i].actions[j].undo);
+		}
+	}
+}
+
+static bool begins(const json_t *row)
+{
+	const char *type = json_string_value(json_object_get(json_array_get(row, 0), "type"));
+
+	return type && strcmp(type, event_type_text(EV_SAGA_STARTED)) == 0;
+}
+
+/* 1: the same so far, 0: it decides otherwise, or a negative error. */
+static int replay_row(struct replay *replay, const struct replay_row *row, struct err *err)
+{
+	bool same;
+	int r;
+
+	r = json_parse_stored(row->events, row->len, &replay->row, err);
+	if (r == 0 && !json_is_array(replay->row))
+		r = err_set(err, ERR_INVALID, "a history row must be a list of events");
+	if (r == 0 && (replay->state->n_events == 0) != begins(replay->row))
+		r = err_set(err, ERR_INVALID, "a history begins with SagaStarted, once");
+	if (r < 0)
+		return r;
+	begin_row(replay, row);
+	same = play_row(replay);
+	json_decref(replay->row);
+	replay->row = NULL;
+	if (!same)
+		return 0;
+	r = saga_state_apply_row(replay->fold, row->at, row->events, row->len, err);
+	if (r < 0)
+		return r;
+	saga_state_derive(replay->state);
+	take_times(replay->state, replay->fold);
+	return 1;
+}
+
+int saga_replay(struct saga_def *def, const char *saga_id, const struct replay_row *rows, size_t n,
+				const struct replay_options *options, bool *ret_same, struct replay_divergence *ret,
+				struct err *err)
+{
+	struct replay replay = {
+		.options = options,
+		.state = saga_state_new(def, saga_id),
+		.fold = saga_state_new(def, saga_id),
+		.ret = ret,
+	};
+	size_t i;
+	int r = 1;
+
+	*ret = (struct replay_divergence){0};
+	for (i = 0; i < n && r == 1; i++) {
+		r = replay_row(&replay, &rows[i], err);
+		if (r < 0)
+			err_prefix(err, "row %lld", (long long)rows[i].seq);
+	}
+	*ret_same = r == 1;
+	json_decref(replay.row);
+	decision_release(&replay.decision);
+	saga_state_free(replay.state);
+	saga_state_free(replay.fold);
+	return r < 0 ? r : 0;
+}
