@@ -29,6 +29,8 @@ static const char *via_text(enum request_kind kind)
 		return "command";
 	case REQUEST_EMIT:
 		return "emit";
+	case REQUEST_TASK:
+		return "task";
 	}
 	return "?";
 }

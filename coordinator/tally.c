@@ -193,6 +193,7 @@ static void count_step(struct row *row, const struct event *event)
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
 	case EV_ACT_TAKEN:
+	case EV_TASK_LEASED:
 		break;
 	}
 }

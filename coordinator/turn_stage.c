@@ -24,6 +24,7 @@ static bool has_action(const struct saga_state *state, const struct event *event
 static bool is_compensation_event(const struct saga_state *state, const struct event *event)
 {
 	switch (event->type) {
+	case EV_TASK_LEASED:
 	case EV_ACT_TAKEN:
 		return is_act_on_compensation(state, event);
 	case EV_COMPENSATION_ARMED:
@@ -72,6 +73,8 @@ static const char *action_text(enum action_kind kind)
 		return "command";
 	case ACTION_EMIT:
 		return "emit";
+	case ACTION_TASK:
+		return "task";
 	case ACTION_AWAIT_AFTER:
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:

@@ -40,6 +40,7 @@ static bool has_no_effect(const struct step_def *def)
 		return strcmp(def->act.http.method, "GET") == 0;
 	case ACTION_COMMAND:
 	case ACTION_EMIT:
+	case ACTION_TASK:
 		break;
 	}
 	return false;
@@ -80,6 +81,7 @@ static int check_forgotten(struct forget *forget, int step, const struct action_
 		return timer ? 0 : refuse(forget, step, "is under way: wait for its answer");
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
+	case EXEC_QUEUED:
 		return refuse(forget, step, "is still being tried: complete or fail it first");
 	case EXEC_DONE:
 		return harmless ? 0 : check_done(forget, step, action);
@@ -148,7 +150,7 @@ static int check_step(struct forget *forget, int step)
 		if (!forget->set[step])
 			r = check_kept(forget, step, action);
 		else if (action->undo.status == EXEC_RUNNING || action->undo.status == EXEC_BACKING_OFF ||
-				 action->undo.status == EXEC_ONGOING)
+				 action->undo.status == EXEC_ONGOING || action->undo.status == EXEC_QUEUED)
 			r = refuse(forget, step, "is being undone: wait until it is");
 		else if (action->comp == COMP_FAILED)
 			r = refuse(

@@ -6,14 +6,16 @@
  *   a call is out            -     -       -       -     -
  *   waits for its reply      -    yes     yes     yes    -
  *   timer, await             -    yes     yes     yes    -
- *   backs off               yes   yes     yes     yes    if an attempt is in doubt
+ *   backs off, or queued    yes   yes     yes     yes    if an attempt is in doubt
+ *   leased by a worker       -    yes     yes     yes    -
  *   ongoing                  -    yes     yes     yes    yes
  *   parked                  yes   yes     yes     yes    if its outcome is unknown
  *
  *   compensation           retry  skip  complete  fail   resolve
  *   armed, on the way back   -    yes     yes      -     -
  *   waits for its reply      -    yes     yes     yes    -
- *   backs off               yes   yes     yes     yes    if an attempt is in doubt
+ *   backs off, or queued    yes   yes     yes     yes    if an attempt is in doubt
+ *   leased by a worker       -    yes     yes     yes    -
  *   ongoing                  -    yes     yes     yes    yes
  *   failed                  yes   yes     yes      -     if an attempt is in doubt
  *
@@ -121,6 +123,7 @@ static int refuse_unless_open(const struct look *look)
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
 	case EXEC_PARKED:
+	case EXEC_QUEUED:
 		break;
 	}
 	return 0;
@@ -157,7 +160,11 @@ static int check_edit(const struct look *look)
 
 static int refuse_retry(const struct look *look)
 {
-	if (look->exec->status != EXEC_PARKED && look->exec->status != EXEC_BACKING_OFF)
+	if (look->exec->status == EXEC_RUNNING && look->def->kind == ACTION_TASK)
+		return refuse(look, "is with a worker: wait for its word or the end of its lease, complete "
+							"or fail it");
+	if (look->exec->status != EXEC_PARKED && look->exec->status != EXEC_BACKING_OFF &&
+		look->exec->status != EXEC_QUEUED)
 		return refuse(look, look->exec->status == EXEC_ONGOING
 								? "is worked on by its participant: ask its probe (resolve), "
 								  "complete or fail it"
@@ -173,7 +180,9 @@ static bool is_in_doubt(const struct look *look)
 	const struct exec *exec = look->exec;
 
 	return (exec->status == EXEC_PARKED && exec->parked_unknown) || exec->status == EXEC_ONGOING ||
-		   ((exec->status == EXEC_BACKING_OFF || exec->status == EXEC_FAILED) && exec->ambiguous);
+		   ((exec->status == EXEC_BACKING_OFF || exec->status == EXEC_FAILED ||
+			 exec->status == EXEC_QUEUED) &&
+			exec->ambiguous);
 }
 
 static int refuse_probe(const struct look *look)
@@ -287,7 +296,8 @@ static int refuse_final(const struct look *look)
 
 static int refuse_undo_retry(const struct look *look)
 {
-	if (look->action->comp != COMP_FAILED && look->exec->status != EXEC_BACKING_OFF)
+	if (look->action->comp != COMP_FAILED && look->exec->status != EXEC_BACKING_OFF &&
+		look->exec->status != EXEC_QUEUED)
 		return refuse(look, "has neither failed nor is between two attempts");
 	if (is_asked(look->exec))
 		return refuse(look, "is asked after just now: wait for its probe");

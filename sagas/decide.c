@@ -28,6 +28,9 @@ void decision_release(struct decision *decision)
 		free(decision->subscriptions[i].value);
 	for (i = 0; i < decision->n_locks; i++)
 		jval_unref(decision->locks[i].lock);
+	for (i = 0; i < decision->n_tasks; i++)
+		decide__task_update_release(&decision->tasks[i]);
+	free(decision->tasks);
 	free(decision->events);
 	free(decision->commands);
 	free(decision->emissions);
@@ -228,6 +231,10 @@ static bool exec_is_due(const struct exec *exec, wall_ms now)
 {
 	if (exec->out || exec->probe_out)
 		return false;
+	/* From due_at on a worker may have it; only its deadline happens by itself. Of one that is
+	 * leased the deadline is the end of the lease. */
+	if (exec->status == EXEC_QUEUED)
+		return exec->deadline_at && exec->deadline_at <= now;
 	if (exec->asked && exec->probe_due_at <= now)
 		return true;
 	if (exec->rest_at && exec->rest_at <= now)
@@ -330,7 +337,8 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	int r = 0;
 
 	CHECK((in->type == INPUT_START) == (state->n_events == 0));
-	if (saga_status_is_terminal(state->status) && in->type != INPUT_ACT && in->type != INPUT_REPLY)
+	if (saga_status_is_terminal(state->status) && in->type != INPUT_ACT &&
+		in->type != INPUT_REPLY && in->type != INPUT_TASK)
 		return 0;
 	switch (in->type) {
 	case INPUT_START:
@@ -352,12 +360,16 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 	case INPUT_ACT:
 		r = decide__act(&ctx, err);
 		break;
+	case INPUT_TASK:
+		decide__task_input(&ctx);
+		break;
 	}
 	if (r < 0)
 		return r;
 	if (in->type != INPUT_START || !in->create_only)
 		decide__advance(&ctx);
 	drop_stale_commands(&ctx);
+	decide__tell_tasks(&ctx);
 	saga_state_derive(state);
 	return 0;
 }
@@ -382,6 +394,8 @@ static void recover_exec(struct ctx *ctx, struct target target)
 	const struct action_def *def = decide__action_def(ctx, target);
 	wall_ms settles;
 
+	if (def->kind == ACTION_TASK)
+		decide__recover_task(ctx, target);
 	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
 		exec->status != EXEC_ONGOING)
 		return;

@@ -23,6 +23,7 @@ enum input_type {
 	INPUT_ACT,   /* what a person does */
 	INPUT_EVENT, /* a record of Kafka that the saga subscribed to */
 	INPUT_LOCK,  /* a lock is granted */
+	INPUT_TASK,  /* a worker takes a task, or says what has become of it */
 };
 
 /*
@@ -37,6 +38,29 @@ enum call_result {
 	CALL_TIMED_OUT,
 	CALL_TOO_LARGE, /* a status came, but too much body; or the broker refuses a command for good */
 	CALL_PUBLISHED, /* the broker has the command */
+};
+
+enum task_word { TASK_WORD_LEASE, TASK_WORD_HEARTBEAT, TASK_WORD_COMPLETE, TASK_WORD_FAIL };
+
+enum {
+	TASK_NONCE_SIZE = 17, /* 64 bits in hex */
+	TASK_DETAILS_MAX_BYTES = 64 * 1024,
+	TASK_WORKER_MAX_BYTES = 200, /* so are a build, a queue, a route */
+};
+
+/* What a worker is told. */
+struct task_answer {
+	bool refused;    /* its lease is over; LEASE: the task is not to be had (any more) */
+	bool cancel;     /* HEARTBEAT: it is not wanted any more */
+	char why[128];   /* of refused and cancel, for people; "" */
+	int64_t attempt; /* LEASE */
+	char nonce[TASK_NONCE_SIZE];
+	wall_ms lease_until;     /* LEASE, HEARTBEAT */
+	wall_ms deadline_at;     /* LEASE; 0: none */
+	int64_t timeout_ms;      /* LEASE: of the attempt as a whole */
+	int64_t heartbeat_ms;    /* LEASE; -1: none is wanted */
+	struct request *request; /* LEASE: a reference that is the receiver's */
+	struct jval *progress;   /* LEASE: what an earlier attempt told last; so, too. NULL: nothing */
 };
 
 struct input {
@@ -75,6 +99,15 @@ struct input {
 	int64_t token;
 	/* ACT. Borrowed; what is kept of it is copied. */
 	const struct act *act;
+	/* TASK: of step, item and side. Texts and values are borrowed, and copied where they are kept.
+	 */
+	enum task_word word;
+	enum side side;
+	const char *worker, *build; /* LEASE; build NULL: not said */
+	const char *nonce;          /* of the lease, with attempt; LEASE: NULL */
+	struct jval *details;       /* HEARTBEAT, FAIL; NULL: none. COMPLETE: the output is body */
+	bool retryable, unknown;    /* FAIL, with code and error; unknown: it may have taken effect */
+	struct task_answer *answer; /* written */
 };
 
 /*
@@ -143,6 +176,22 @@ struct lock_wish {
 	struct jval *lock; /* {keys}; NULL of one that is given back. A reference. */
 };
 
+/*
+ * What waits for someone outside, as it is with the commit of the events: a task of a worker. One
+ * step, item and side has at most one entry of a decision, the latest.
+ */
+struct task_update {
+	int step, item;
+	enum side side;
+	bool remove;             /* nothing is waited for any more */
+	bool leased;             /* else it waits for a worker */
+	struct request *request; /* REQUEST_TASK; the change holds a reference; so the texts */
+	int64_t attempt;         /* leased: this one; else the last one, 0: none */
+	wall_ms queued_at, available_at, deadline_at; /* deadline_at 0: none */
+	wall_ms leased_until;                         /* leased */
+	char *worker, *build;                         /* leased; build may be NULL */
+};
+
 struct decision {
 	struct event *events;
 	size_t n_events, cap_events;
@@ -161,6 +210,9 @@ struct decision {
 	struct lock_wish *locks;
 	size_t n_locks, cap_locks;
 	bool release_all_locks; /* before those of `locks` */
+	struct task_update *tasks;
+	size_t n_tasks, cap_tasks;
+	bool remove_all_tasks; /* the saga has ended: all that was waited for is not any more */
 	/* Replies that nobody waited for and that the history does not tell, since it tells enough of
 	 * them already. */
 	int64_t unrecorded_replies;

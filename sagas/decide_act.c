@@ -170,8 +170,12 @@ static int begin_anew(struct ctx *ctx, const struct act *act, struct err *err)
 			continue;
 		json_array_append_new(ids, json_string(state->def->steps[i].id));
 		for (j = 0; j < state->steps[i].n_actions; j++) {
-			decide__unsubscribe(ctx, i, decide__item(state, i, j));
-			decide__unlock(ctx, i, decide__item(state, i, j));
+			int item = decide__item(state, i, j);
+
+			decide__unsubscribe(ctx, i, item);
+			decide__unlock(ctx, i, item);
+			decide__forget_task(ctx, (struct target){i, item, SIDE_DO});
+			decide__forget_task(ctx, (struct target){i, item, SIDE_UNDO});
 		}
 	}
 	json = parameters(act);

@@ -72,7 +72,7 @@ static int told_init(struct told *told, struct ctx *ctx, struct target target,
 	told_env(told, ctx, target);
 	if (!told->body)
 		return 0;
-	if (def->kind != ACTION_HTTP && def->kind != ACTION_COMMAND)
+	if (def->kind != ACTION_HTTP && def->kind != ACTION_COMMAND && def->kind != ACTION_TASK)
 		return err_set_at(err, ERR_INVALID, "/reply", "%s has no reply: give its output",
 						  ctx->state->def->steps[target.step].id);
 	if (!def->output) {
@@ -132,6 +132,9 @@ static wall_ms settles(struct ctx *ctx, struct target target)
 
 	if (exec->status == EXEC_ONGOING)
 		return decide__later(at, decide__settles(ctx, target, true));
+	/* Its worker is told with the next heartbeat, and stops with its lease at the latest. */
+	if (decide__action_def(ctx, target)->kind == ACTION_TASK && exec->status == EXEC_RUNNING)
+		return decide__later(at, exec->due_at + decide__settles(ctx, target, true) - ctx->now);
 	if (decide__action_def(ctx, target)->kind == ACTION_COMMAND)
 		return decide__later(at, decide__command_settles(ctx, target));
 	return at;

@@ -88,7 +88,10 @@ static int64_t grace_of(int64_t timeout_ms)
  */
 wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over)
 {
-	int64_t timeout_ms = full_timeout(ctx, target);
+	const struct exec *exec = decide__exec(ctx, target);
+	bool task = decide__action_def(ctx, target)->kind == ACTION_TASK;
+	/* A worker knows how long its lease lasts, and stops with it. */
+	int64_t timeout_ms = task && exec->lease_ms ? exec->lease_ms : full_timeout(ctx, target);
 
 	return ctx->now + (attempt_is_over ? 0 : timeout_ms) + grace_of(timeout_ms);
 }
@@ -351,6 +354,9 @@ static void running_is_due(struct ctx *ctx, struct target target)
 		if (decide__queues_are_read(ctx, exec->due_at))
 			reply_timed_out(ctx, target);
 		break;
+	case ACTION_TASK:
+		decide__lease_over(ctx, target);
+		break;
 	case ACTION_HTTP: /* its client tells */
 	case ACTION_SET:
 	case ACTION_FAIL:
@@ -408,6 +414,12 @@ void decide__due(struct ctx *ctx, struct target target)
 		exec->attempt++;
 		decide__send(ctx, target);
 		break;
+	case EXEC_QUEUED:
+		if (exec->deadline_at && exec->deadline_at <= ctx->now)
+			give_up(ctx, target, exec->ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE,
+					"deadline_exceeded",
+					exec->message ? exec->message : "no worker took the task in time");
+		break;
 	case EXEC_IDLE:
 	case EXEC_DONE:
 	case EXEC_FAILED:
@@ -444,7 +456,7 @@ static int64_t retry_delay(struct ctx *ctx, const struct retry_policy *retry, in
 	return delay < 1 ? 1 : (int64_t)delay;
 }
 
-static bool non_retryable(const struct retry_policy *retry, const char *code)
+bool decide__non_retryable(const struct retry_policy *retry, const char *code)
 {
 	size_t i;
 
@@ -521,9 +533,11 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 {
 	struct exec *exec = decide__exec(ctx, target);
 	bool news = (ambiguous && !exec->ambiguous) || exec->status == EXEC_ONGOING;
+	bool task = decide__action_def(ctx, target)->kind == ACTION_TASK;
 	struct event event;
 
-	if (!news && !attempt_is_recorded(attempts_made(exec))) {
+	/* Of a task each lease is recorded, and so is its end. */
+	if (!news && !task && !attempt_is_recorded(attempts_made(exec))) {
 		exec->status = EXEC_BACKING_OFF;
 		exec->due_at = ctx->now + delay;
 		exec->due_is_volatile = true;
@@ -539,6 +553,7 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 	event.settle_at = settle_at;
 	event.due_at = ctx->now + delay;
 	event.http_status = ctx->in->type == INPUT_REPLY ? ctx->in->http_status : 0;
+	event.value = task ? jval_ref(exec->progress) : NULL;
 	decide__error(&event, code, message);
 	decide__emit(ctx, &event);
 }
@@ -563,7 +578,8 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;
 	int64_t delay = retry_delay(ctx, &act->retry, attempts_made(exec));
-	bool timed_out = ctx->in->type == INPUT_TIMER || ctx->in->result == CALL_TIMED_OUT;
+	bool timed_out = ctx->in->type == INPUT_TIMER || ctx->in->result == CALL_TIMED_OUT ||
+					 act->kind == ACTION_TASK;
 	bool exhausted;
 
 	exec->out = exec->taken = false;
@@ -576,7 +592,7 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 		settle_at = decide__later(settle_at, unanswered_settles(ctx, target, timed_out));
 	exec->settle_at = settle_at;
 	exhausted =
-		stops || non_retryable(&act->retry, code) ||
+		stops || decide__non_retryable(&act->retry, code) ||
 		(act->retry.maximum_attempts && attempts_made(exec) >= act->retry.maximum_attempts) ||
 		(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
 	exec->probe_first = act->probe && ambiguous && outcome == OUTCOME_UNKNOWN;

@@ -29,6 +29,8 @@ static struct request *copy_of(const struct request *from)
 	request->record_key = copy_or_null(from->record_key);
 	request->correlation = copy_or_null(from->correlation);
 	request->content_type = copy_or_null(from->content_type);
+	request->queue = copy_or_null(from->queue);
+	request->route = copy_or_null(from->route);
 	if (from->body) {
 		request->body = xstrndup(from->body, from->body_len);
 		request->body_len = from->body_len;
@@ -52,7 +54,8 @@ static int edit_path(struct request *request, const char *path, struct err *err)
 	const char *c;
 
 	if (request->kind != REQUEST_HTTP)
-		return refuse(err, "a command has no path");
+		return refuse(err, request->kind == REQUEST_TASK ? "a task has no path"
+														 : "a command has no path");
 	if (*path != '/')
 		return refuse(err, "a path begins with /");
 	for (c = path; *c; c++)
@@ -121,6 +124,8 @@ int decide__edit_request(const struct request *from, const json_t *edit, int n,
 	r = key_check(request->key, err);
 	if (r == 0 && path)
 		r = edit_path(request, path, err);
+	if (r == 0 && headers && request->kind == REQUEST_TASK)
+		r = refuse(err, "a task has no headers");
 	if (r == 0 && headers)
 		r = edit_headers(request, headers, err);
 	if (r == 0 && body)

@@ -177,6 +177,9 @@ static void begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_COMMAND:
 		r = begin_call(ctx, step, item, &env, &err);
 		break;
+	case ACTION_TASK:
+		r = decide__queue_task(ctx, step, item, &env, &err);
+		break;
 	case ACTION_EMIT:
 		r = decide__emit_record(ctx, step, item, &env, &err);
 		break;
@@ -282,7 +285,8 @@ static bool tolerated_is_over(struct ctx *ctx, int step, int item)
 static bool action_is_busy(const struct action_state *action)
 {
 	return action->run.status == EXEC_RUNNING || action->run.status == EXEC_BACKING_OFF ||
-		   action->run.status == EXEC_ONGOING || action->run.status == EXEC_PARKED;
+		   action->run.status == EXEC_ONGOING || action->run.status == EXEC_PARKED ||
+		   action->run.status == EXEC_QUEUED;
 }
 
 static void settle_items(struct ctx *ctx, int step)

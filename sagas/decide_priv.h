@@ -11,6 +11,7 @@
  *   decide_signal.c   signals, and what waits for them
  *   decide_lock.c     locks: asked for, granted, given back
  *   decide_await.c    awaits of webhooks, and of several things
+ *   decide_task.c     tasks, and the workers that lease them
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
@@ -119,6 +120,8 @@ void decide__send_again(struct ctx *ctx, struct target target);
 void decide__published(struct ctx *ctx, struct target target);
 /* Asks the probe of a target, or sends again where there is none. */
 void decide__probe(struct ctx *ctx, struct target target);
+/* An error with this code is final. */
+bool decide__non_retryable(const struct retry_policy *retry, const char *code);
 /* The due time of a target has come. */
 void decide__due(struct ctx *ctx, struct target target);
 /* The probe that was asked says nothing, or not in time: it is asked again later. */
@@ -128,7 +131,12 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 							bool answered, const char *code, const char *message);
 
 /* decide_reply.c */
+struct judgement;
 void decide__reply(struct ctx *ctx);
+/* What an answer that is awaited does, and one that is not; ctx->in and env hold it. */
+void decide__act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
+					struct env *env);
+void decide__ignore_reply(struct ctx *ctx, struct target target, const struct judgement *judgement);
 /* It can never be sent: a definite failure. */
 void decide__refused(struct ctx *ctx, struct target target, const char *code, const char *message);
 /* Step and item are from outside: whether the state has such an action. */
@@ -228,6 +236,22 @@ int decide__begin_waits(struct ctx *ctx, int step, int item, struct env *env,
 						struct err *err) MUST_CHECK;
 /* What ends an ACTION_AWAIT by time has come. */
 void decide__waits_due(struct ctx *ctx, struct target target);
+
+/* decide_task.c */
+
+/* The request of a task is there: it waits for a worker. */
+int decide__queue_task(struct ctx *ctx, int step, int item, struct env *env,
+					   struct err *err) MUST_CHECK;
+void decide__task_input(struct ctx *ctx);
+/* The lease of a task is over. */
+void decide__lease_over(struct ctx *ctx, struct target target);
+/* After a fold: a lease runs anew, for what the worker has said meanwhile was heard by nobody. */
+void decide__recover_task(struct ctx *ctx, struct target target);
+/* Before an action is forgotten: nobody may take its task any more. */
+void decide__forget_task(struct ctx *ctx, struct target target);
+/* After all that was decided: what has become of tasks since it was last told. */
+void decide__tell_tasks(struct ctx *ctx);
+void decide__task_update_release(struct task_update *update);
 
 /* decide_act.c */
 

@@ -47,7 +47,7 @@ static void note_late_success(struct ctx *ctx, struct target target)
 	decide__emit(ctx, &event);
 }
 
-static void ignore(struct ctx *ctx, struct target target, const struct judgement *judgement)
+void decide__ignore_reply(struct ctx *ctx, struct target target, const struct judgement *judgement)
 {
 	struct event event = decide__event(EV_REPLY_IGNORED, target.step, target.item);
 
@@ -337,6 +337,7 @@ static bool reply_is_awaited(const struct ctx *ctx, struct target target,
 	case EXEC_IDLE:
 	case EXEC_DONE:
 	case EXEC_GAVE_UP:
+	case EXEC_QUEUED: /* a worker has no topic */
 		break;
 	}
 	return false;
@@ -370,8 +371,8 @@ static bool answers_the_latest(const struct ctx *ctx, struct target target,
 	return judgement->answered && !(over_kafka && (exec->attempt > 1 || exec->ambiguous));
 }
 
-static void act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
-				   struct env *env)
+void decide__act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
+					struct env *env)
 {
 	bool probe = kind_is_probe(ctx->in->kind);
 
@@ -418,9 +419,9 @@ static void judge(struct ctx *ctx, struct target target, bool over_kafka)
 	env.saga_failure = target.side == SIDE_UNDO;
 	outcome_judge(in, act, &env, exec->sent_before, kind_is_probe(in->kind), &judgement);
 	if (is_awaited(ctx, target, &judgement, over_kafka))
-		act_on(ctx, target, &judgement, &env);
+		decide__act_on(ctx, target, &judgement, &env);
 	else
-		ignore(ctx, target, &judgement);
+		decide__ignore_reply(ctx, target, &judgement);
 	env_release(&env);
 }
 

@@ -323,9 +323,11 @@ static int make_data(const struct tmpl *data, struct env *env, struct request *r
 	buf_init(&body, 2 * 1024 * 1024);
 	r = tmpl_write(data, &env->expr, &body, &present, err);
 	if (r == 0)
-		r = buf_check(&body, "the data of a record", err);
+		r = buf_check(
+			&body, request->kind == REQUEST_TASK ? "the input of a task" : "the data of a record",
+			err);
 	if (r < 0) {
-		err_prefix(err, "data");
+		err_prefix(err, request->kind == REQUEST_TASK ? "with" : "data");
 		return r;
 	}
 	if (!present)
@@ -385,6 +387,42 @@ static int make_emit(const struct emit_action *emit, struct env *env, struct req
 	return r;
 }
 
+/* Which workers of a queue are meant. */
+static int make_route(const struct task_action *task, struct env *env, struct request *request,
+					  struct err *err)
+{
+	CLEANUP(buf_release) struct buf route;
+	bool present = false;
+	int r;
+
+	if (!task->route)
+		return 0;
+	buf_init(&route, TASK_WORKER_MAX_BYTES);
+	r = tmpl_write_text(task->route, &env->expr, TMPL_TEXT_PLAIN, &route, &present, err);
+	if (r == 0)
+		r = buf_check(&route, "the route of a task", err);
+	if (r == 0 && route.len > 0 && memchr(route.data, '\0', route.len))
+		r = err_set(err, ERR_INVALID, "it may not hold a NUL");
+	if (r < 0)
+		err_prefix(err, "route");
+	else if (present && route.len > 0)
+		request->route = buf_take(&route, NULL);
+	return r;
+}
+
+static int make_task(const struct action_def *act, struct env *env, struct request *request,
+					 struct err *err)
+{
+	int r;
+
+	request->kind = REQUEST_TASK;
+	request->queue = xstrdup(act->task.queue);
+	r = make_route(&act->task, env, request, err);
+	if (r == 0)
+		r = make_data(act->with, env, request, err);
+	return r;
+}
+
 int decide__request(const struct action_def *act, struct env *env, enum call_kind kind, int64_t ask,
 					struct request **ret_request, struct err *err)
 {
@@ -400,6 +438,9 @@ int decide__request(const struct action_def *act, struct env *env, enum call_kin
 		break;
 	case ACTION_EMIT:
 		r = make_emit(&act->emit, env, request, err);
+		break;
+	case ACTION_TASK:
+		r = make_task(act, env, request, err);
 		break;
 	case ACTION_SET:
 	case ACTION_FAIL:

@@ -18,7 +18,8 @@ static void undo_cannot_be_evaluated(struct ctx *ctx, int step, int item, const 
 
 static bool sends(enum action_kind kind)
 {
-	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT;
+	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT ||
+		   kind == ACTION_TASK;
 }
 
 int decide__undo_request(struct ctx *ctx, int step, struct env *env, struct request **ret_request,
@@ -94,8 +95,11 @@ static int start_undo_call(struct ctx *ctx, int step, int item, struct env *env,
 	event = decide__event(EV_COMPENSATION_STARTED, step, item);
 	event.request = TAKE(late);
 	event.deadline_at = deadline_ms >= 0 ? ctx->now + deadline_ms : 0;
-	event.due_at = decide__reply_due(ctx, undo, env, event.deadline_at);
+	event.due_at =
+		undo->kind == ACTION_TASK ? ctx->now : decide__reply_due(ctx, undo, env, event.deadline_at);
 	decide__emit(ctx, &event);
+	if (undo->kind == ACTION_TASK)
+		return 0;
 	decide__send(ctx, (struct target){step, item, SIDE_UNDO});
 	return 0;
 }
@@ -143,6 +147,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	switch (ctx->state->def->steps[step].undo.kind) {
 	case ACTION_HTTP:
 	case ACTION_COMMAND:
+	case ACTION_TASK:
 		return start_undo_call(ctx, step, item, env, err);
 	case ACTION_EMIT:
 		return undo_by_emit(ctx, step, item, env, err);
@@ -197,7 +202,7 @@ static void abandon(struct ctx *ctx, int step, int item)
 	if (run->out || run->probe_out || run->asked)
 		return;
 	if (!(is_timer && run->status == EXEC_RUNNING) && run->status != EXEC_BACKING_OFF &&
-		run->status != EXEC_PARKED)
+		run->status != EXEC_PARKED && run->status != EXEC_QUEUED)
 		return;
 	env_init(&env, ctx->state, step, item);
 	ambiguous |= run->status == EXEC_PARKED && run->parked_unknown;

@@ -122,6 +122,9 @@ void action_def__release(struct action_def *act)
 	command_action_release(&act->command);
 	emit_action_release(&act->emit);
 	correlate_def_release(&act->await_kafka);
+	free(act->task.queue);
+	tmpl_free(act->task.route);
+	tmpl_free(act->with);
 	free(act->await_signal);
 	tmpl_free(act->lock.keys);
 	await_def_release(&act->await);

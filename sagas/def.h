@@ -90,6 +90,7 @@ enum action_kind {
 	ACTION_AWAIT_SIGNAL,
 	ACTION_LOCK,
 	ACTION_AWAIT, /* a webhook, or a list of which the first wins */
+	ACTION_TASK,
 };
 
 /* It sends nothing, and only waits until something comes or its time is over. */
@@ -141,6 +142,14 @@ struct command_action {
 struct emit_action {
 	char *cluster, *topic, *type; /* constant */
 	struct tmpl *key, *data, *headers;
+};
+
+/* Work that waits in a queue for a worker, who leases it. Its input is `with`. */
+struct task_action {
+	char *queue;          /* constant */
+	struct tmpl *route;   /* a scalar; which workers of the queue are meant; NULL: any */
+	int64_t heartbeat_ms; /* so long does a lease last without a word from the worker; -1: `timeout`
+						   */
 };
 
 /*
@@ -199,6 +208,8 @@ struct action_def {
 	char *await_signal;                    /* ACTION_AWAIT_SIGNAL: its name */
 	struct lock_action lock;               /* ACTION_LOCK */
 	struct await_def await;                /* ACTION_AWAIT */
+	struct task_action task;               /* ACTION_TASK */
+	struct tmpl *with;                     /* what a task is given; NULL: nothing */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
 	struct retry_policy retry;

@@ -49,6 +49,9 @@ static void write_action(const struct action_def *act, struct buf *out)
 	case ACTION_LOCK:
 		buf_add_lit(out, "lock");
 		return;
+	case ACTION_TASK:
+		buf_printf(out, "task %s", act->task.queue);
+		return;
 	case ACTION_AWAIT_SIGNAL:
 		buf_printf(out, "await signal %s", act->await_signal);
 		return;

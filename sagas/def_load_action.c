@@ -258,9 +258,9 @@ static bool reads_saga_failure(const struct tmpl *tmpl)
 bool request_reads_failure(const struct action_def *act)
 {
 	const struct tmpl *const parts[] = {
-		act->http.path,    act->http.body,       act->command.key,
-		act->command.data, act->command.headers, act->emit.key,
-		act->emit.data,    act->emit.headers,    act->idempotency_key,
+		act->http.path,       act->http.body,  act->command.key, act->command.data,
+		act->command.headers, act->emit.key,   act->emit.data,   act->emit.headers,
+		act->idempotency_key, act->task.route, act->with,
 	};
 	bool reads = false;
 

@@ -157,8 +157,9 @@ static void read_action(const struct node *at, void *to)
 		read_emit(&placed, &act->emit);
 		return;
 	case ACT_TASK:
-		read_task(&placed);
-		break;
+		act->kind = ACTION_TASK;
+		read_task(&placed, &act->task);
+		return;
 	case ACT_SAGA:
 		read_child(&placed);
 		break;
@@ -312,19 +313,12 @@ static void read_with(const struct node *at, void *to)
 	struct step_read *read = to;
 	struct node placed = node_placed(at, &read->content);
 
-	read_tmpl(&placed, WANT_ANY, NULL);
-	if (read->action == ACT_NOT_SAID)
-		not_built(at, "`with`");
+	read_tmpl(&placed, WANT_ANY, &read->act->with);
 }
 
-static void read_heartbeat(const struct node *at, void *to)
+static void read_step_heartbeat(const struct node *at, void *to)
 {
-	struct step_read *read = to;
-	int64_t ms;
-
-	read_duration(at, &ms);
-	if (read->action == ACT_NOT_SAID)
-		not_built(at, "`heartbeat`");
+	read_heartbeat(at, &((struct step_read *)to)->act->task);
 }
 
 static void read_step_escalate(const struct node *at, void *to)
@@ -380,7 +374,7 @@ static void refuse_compensate(const struct node *at, void *to)
 		{"idempotency_key", read_idempotency_key}, {"escalate", read_step_escalate},               \
 		{"with", read_with},                                                                       \
 	{                                                                                              \
-		"heartbeat", read_heartbeat                                                                \
+		"heartbeat", read_step_heartbeat                                                           \
 	}
 
 static const struct key_rule step_keys[] = {
@@ -442,11 +436,13 @@ static void read_half(const struct node *at, struct step_read *read, const char 
 	read_object(at, what, keys, n_keys, read);
 	check_modifiers(at, read->action);
 	read_rules(&placed, rules_from(read), read->act, read->undo ? RULES_OF_UNDO : RULES_OF_STEP);
-	if (read->action == ACT_COMMAND) {
+	if (read->action == ACT_COMMAND || read->action == ACT_TASK) {
 		struct node outcome = node_child(at, "outcome");
 
 		warn_statuses(&outcome);
 	}
+	if (read->action == ACT_TASK)
+		finish_task(at, read->act);
 }
 
 static void read_compensate(const struct node *at, void *to)

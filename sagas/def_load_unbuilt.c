@@ -21,12 +21,6 @@ static void check_text(const struct node *at, void *to)
 	read_tmpl(at, WANT_STRING, NULL);
 }
 
-static void check_scalar(const struct node *at, void *to)
-{
-	(void)to;
-	read_tmpl(at, WANT_SCALAR, NULL);
-}
-
 static void check_constant(const struct node *at, void *to)
 {
 	(void)to;
@@ -63,18 +57,6 @@ static void check_texts(const struct node *at, void *to)
 
 		read_tmpl(&item, WANT_STRING, NULL);
 	}
-}
-
-void read_task(const struct node *at)
-{
-	static const struct key_rule keys[] = {{"queue", check_constant}, {"route", check_scalar}};
-
-	if (json_is_string(at->value)) {
-		check_constant(at, NULL);
-		return;
-	}
-	if (read_object(at, "task", keys, ARRAY_SIZE(keys), NULL))
-		need_key(at, "queue", "the queue that workers pull from");
 }
 
 void read_child(const struct node *at)
@@ -129,8 +111,11 @@ static void check_escalate_emit(const struct node *at, void *to)
 
 static void check_escalate_task(const struct node *at, void *to)
 {
+	struct action_def scratch = {0};
+
 	(void)to;
-	read_task(at);
+	read_task(at, &scratch.task);
+	load_keep(at->load, &scratch);
 }
 
 static const struct key_rule escalate_keys[] = {

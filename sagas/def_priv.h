@@ -187,7 +187,11 @@ void read_fail(const struct node *at, struct action_def *act);
 void read_command(const struct node *at, struct command_action *command);
 void read_emit(const struct node *at, struct emit_action *emit);
 void read_await(const struct node *at, struct action_def *act);
-void read_task(const struct node *at);
+/* def_load_task.c */
+void read_task(const struct node *at, struct task_action *task);
+/* The modifiers of a task: what is not said is filled in. at: the step or undo. */
+void read_heartbeat(const struct node *at, struct task_action *task);
+void finish_task(const struct node *at, struct action_def *act);
 void read_child(const struct node *at);
 void read_approval(const struct node *at);
 void read_lock(const struct node *at, const struct lstep *step, struct action_def *act);

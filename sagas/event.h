@@ -59,7 +59,9 @@ enum { EVENT_VERSION = 1 };
 	X(EV_COMMAND_PUBLISHED, 27,                                                                    \
 	  "CommandPublished") /* side attempt due_at ambiguous settle_at: only of what waits long */   \
 	X(EV_ACT_TAKEN, 28, "ActTaken") /* name=the act by reason id side value=its parameters, and    \
-									   request deadline_at where it gives new ones */
+									   request deadline_at where it gives new ones */              \
+	X(EV_TASK_LEASED, 29,                                                                          \
+	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */
 
 enum event_type {
 #define X(name, number, text) name = (number),
@@ -75,7 +77,7 @@ struct event {
 	enum event_type type;
 	int step;       /* -1: none */
 	int item;       /* -1: none */
-	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED, EV_ACT_TAKEN */
+	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED, EV_ACT_TAKEN, EV_TASK_LEASED */
 	bool ambiguous;
 	bool tolerated;
 	enum outcome outcome; /* OUTCOME_DEFAULT: not said */

@@ -74,6 +74,7 @@ static enum lifecycle_type type_of(const struct saga_state *state, const struct 
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
 	case EV_ACT_TAKEN:
+	case EV_TASK_LEASED:
 		break;
 	}
 	return LIFECYCLE_TYPE_COUNT;

@@ -20,11 +20,19 @@
 
 #include "sagas/json_text.h"
 
-/* What a reply over Kafka is called: its code, else the name of its type. */
-static const char *command_code(const struct input *in)
+/* Not over HTTP: there is no status, and what is said is said in words. */
+static bool over_messages(const struct action_def *act)
+{
+	return act->kind == ACTION_COMMAND || act->kind == ACTION_TASK;
+}
+
+/* What a reply over Kafka is called: its code, else the name of its type; a worker gives a code. */
+static const char *command_code(const struct input *in, const struct action_def *act)
 {
 	if (in->code && *in->code)
 		return in->code;
+	if (act->kind == ACTION_TASK)
+		return "task_failed";
 	return in->reply_type && *in->reply_type ? in->reply_type : "command_failed";
 }
 
@@ -34,8 +42,8 @@ static void judge_code(const struct action_def *act, const struct env *env, cons
 	CLEANUP(json_decref_p) json_t *code = NULL;
 	struct err err;
 
-	if (act->kind == ACTION_COMMAND)
-		snprintf(ret->code, sizeof(ret->code), "%s", command_code(in));
+	if (over_messages(act))
+		snprintf(ret->code, sizeof(ret->code), "%s", command_code(in, act));
 	else
 		snprintf(ret->code, sizeof(ret->code), "http_%d", in->http_status);
 	if (!act->outcome.code || tmpl_eval(act->outcome.code, &env->expr, &code, &err) < 0)
@@ -107,21 +115,22 @@ static void judge_answer(const struct input *in, const struct action_def *act, s
 	const char *text = NULL;
 	size_t i;
 
-	ret->answered = act->kind == ACTION_COMMAND || status_is_final(status);
+	ret->answered = over_messages(act) || status_is_final(status);
 	judge_code(act, env, in, ret);
-	if (act->kind == ACTION_COMMAND)
+	if (over_messages(act))
 		ret->outcome = said_outcome(in, is_probe);
 	else
 		ret->outcome = default_outcome(status, sent_before, is_probe);
 	for (i = 0; i < act->outcome.n_rules; i++) {
 		if (rule_matches(&act->outcome.rules[i], env, status, ret->code)) {
 			ret->outcome = act->outcome.rules[i].outcome;
+			ret->by_rule = true;
 			break;
 		}
 	}
 	if (ret->outcome == OUTCOME_SUCCESS)
 		return;
-	if (act->kind == ACTION_COMMAND) {
+	if (over_messages(act)) {
 		snprintf(ret->message, sizeof(ret->message), "%s", in->error ? in->error : "");
 		return;
 	}

@@ -11,6 +11,7 @@ struct judgement {
 	enum outcome outcome; /* never OUTCOME_DEFAULT */
 	bool sent;            /* the participant may have received it */
 	bool answered;        /* … and has said all that it will do about it */
+	bool by_rule;         /* a rule of the definition says so */
 	char code[128];       /* of an outcome that is not success */
 	char message[256];
 };

@@ -8,6 +8,7 @@ static const char *const KIND_TEXTS[] = {
 	[REQUEST_HTTP] = NULL, /* not said, as in the histories from before there were others */
 	[REQUEST_COMMAND] = "command",
 	[REQUEST_EMIT] = "emit",
+	[REQUEST_TASK] = "task",
 };
 
 struct request *request_new(void)
@@ -45,6 +46,8 @@ void request_unref(struct request *request)
 	free(request->correlation);
 	free(request->cluster);
 	free(request->topic);
+	free(request->queue);
+	free(request->route);
 	free(request);
 }
 
@@ -53,6 +56,8 @@ void request_unref(struct request *request)
 	X("to", to)                                                                                    \
 	X("cluster", cluster)                                                                          \
 	X("topic", topic)                                                                              \
+	X("queue", queue)                                                                              \
+	X("route", route)                                                                              \
 	X("method", method)                                                                            \
 	X("path", path)                                                                                \
 	X("type", type)                                                                                \
@@ -181,6 +186,10 @@ static int check_members(const struct request *request, struct err *err)
 			return err_set(err, ERR_INVALID,
 						   "a record to emit needs `cluster`, `topic`, `type` "
 						   "and `record_key`");
+		break;
+	case REQUEST_TASK:
+		if (!request->queue || !request->key)
+			return err_set(err, ERR_INVALID, "a task needs `queue` and `key`");
 		break;
 	}
 	return 0;

@@ -19,6 +19,7 @@ enum request_kind {
 	REQUEST_HTTP,
 	REQUEST_COMMAND, /* a Kafka record that the participant answers with another */
 	REQUEST_EMIT,    /* a Kafka record that nobody answers */
+	REQUEST_TASK,    /* waits in a queue for a worker, who gives the answer */
 };
 
 struct request {
@@ -40,6 +41,8 @@ struct request {
 	char *correlation;
 	/* EMIT */
 	char *cluster, *topic;
+	/* TASK; its input is the body */
+	char *queue, *route; /* route: NULL: none */
 };
 
 struct request *request_new(void) MUST_CHECK;
@@ -51,6 +54,7 @@ DEFINE_CLEANUP(struct request *, request_unref)
  * HTTP: {"to","method","path","key","headers":[…],"body":…|"body_text":"…","content_type"}
  * {"kind":"command","to","type","record_key","key","correlation","headers","body"}
  * {"kind":"emit","cluster","topic","type","record_key","headers","body"}
+ * {"kind":"task","queue","route","key","body"}
  */
 void request_write(const struct request *request, struct buf *out);
 int request_from_json(const json_t *json, struct request **ret_request, struct err *err) MUST_CHECK;

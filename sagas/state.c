@@ -25,6 +25,10 @@ static void exec_release(struct exec *exec)
 	jval_unref(exec->ongoing_reply);
 	free(exec->code);
 	free(exec->message);
+	free(exec->nonce);
+	free(exec->worker);
+	free(exec->build);
+	jval_unref(exec->progress);
 }
 
 void state__action_clear(struct action_state *action)
@@ -176,17 +180,26 @@ static void exec_begin(struct exec *exec, const struct event *event)
 		request_unref(exec->request);
 		exec->request = request_ref(event->request);
 	}
+	if (state__is_task(exec)) {
+		exec->attempt = 0;
+		exec->queued_at = event->at;
+		exec->status = EXEC_QUEUED;
+	}
 }
 
 static void exec_attempt_failed(struct exec *exec, const struct event *event)
 {
-	exec->status = EXEC_BACKING_OFF;
+	exec->status = state__is_task(exec) ? EXEC_QUEUED : EXEC_BACKING_OFF;
 	exec->attempt = event->attempt;
 	exec->due_at = event->due_at;
 	exec->ambiguous |= event->ambiguous;
 	exec->settle_at = event->settle_at;
 	exec->due_is_volatile = exec->published = false;
 	exec_error(exec, event);
+	if (exec->status == EXEC_QUEUED) {
+		exec->queued_at = event->at;
+		state__set_jval(&exec->progress, event->value);
+	}
 }
 
 /* What waits long for its reply is told to be with the broker, and until when it waits. */
@@ -569,6 +582,9 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_ACT_TAKEN:
 		state__apply_act(state, event);
+		break;
+	case EV_TASK_LEASED:
+		state__apply_task_leased(event_action(state, event), event);
 		break;
 	}
 	if (state->def->locks && event->step >= 0 && state->steps[event->step].settled)

@@ -11,6 +11,8 @@
  *                  unknown |  | |--ongoing--> ONGOING --probe--> DONE | FAILED | RUNNING (absent)
  *                          v  | '--gave up--> GAVE_UP (outcome unknown: comp ARMED)
  *                       BACKING_OFF           PARKED  (waits for a person)
+ *
+ * A task is QUEUED where others are sent, and where they back off; TaskLeased makes it RUNNING.
  */
 #ifndef SAGAS_STATE_H
 #define SAGAS_STATE_H
@@ -36,6 +38,7 @@ enum exec_status {
 	EXEC_FAILED,  /* definitely */
 	EXEC_GAVE_UP, /* it may have taken effect */
 	EXEC_PARKED,
+	EXEC_QUEUED, /* a task waits for a worker, who may have it from due_at on */
 };
 
 /* One thing being done: a forward action or an undo. */
@@ -54,6 +57,13 @@ struct exec {
 	int64_t attempts_before;    /* a person had it tried again after so many: limits count anew */
 	int edits;                  /* so often has a person replaced its request */
 	bool parks_again;           /* a person had its probe asked, and no more than that */
+	/* Of a task: attempt counts its leases. RUNNING: due_at is the end of the lease. */
+	char *nonce;           /* of the last lease: only who has it may answer */
+	char *worker, *build;  /* who has it, or had it last; build NULL: not said */
+	wall_ms queued_at;     /* since when it waits, or waited for this lease */
+	wall_ms leased_at;     /* when the lease began, or was given its whole time again */
+	int64_t lease_ms;      /* what it began with */
+	struct jval *progress; /* the details that a worker gave last; of the lease that is, volatile */
 
 	/* volatile */
 	bool out;       /* the call is with the HTTP client, the command with the producer */
@@ -68,6 +78,12 @@ struct exec {
 	bool due_is_volatile; /* due_at is later than the history says: must not go to sleep */
 	bool probe_first;     /* the next thing to do at due_at is a probe */
 	bool denied;          /* a probe said `absent` before settle_at, and the call was sent again */
+	/* What the last commit told of a task to whoever hands out work. */
+	struct {
+		enum exec_status status; /* IDLE: nothing; QUEUED; RUNNING: leased */
+		int64_t attempt;
+		wall_ms available_at;
+	} told;
 };
 
 struct action_state {

@@ -16,8 +16,11 @@ int saga_state_run(const struct saga_state *state, int step)
 
 bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind)
 {
-	if (kind != ACTION_HTTP && kind != ACTION_COMMAND)
+	if (kind != ACTION_HTTP && kind != ACTION_COMMAND && kind != ACTION_TASK)
 		return false;
+	/* Its worker may have done it by now. */
+	if (kind == ACTION_TASK && exec->status == EXEC_RUNNING)
+		return true;
 	/* A command that waits for its reply may have been obeyed by now. */
 	if (exec->status == EXEC_RUNNING && (exec->sent_before || exec->taken || exec->published))
 		return true;
@@ -28,12 +31,13 @@ bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind)
 bool saga_exec_is_open(const struct exec *exec)
 {
 	return exec->status == EXEC_RUNNING || exec->status == EXEC_BACKING_OFF ||
-		   exec->status == EXEC_ONGOING || exec->status == EXEC_PARKED;
+		   exec->status == EXEC_ONGOING || exec->status == EXEC_PARKED ||
+		   exec->status == EXEC_QUEUED;
 }
 
 /* Nothing ran out while it was paused: what limits something moves by as much. What only waits
  * until a time (a timer, the next attempt) is due then all the same. */
-static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by)
+static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by, wall_ms at)
 {
 	bool limit = exec->status == EXEC_RUNNING && exec->due_at && action_due_is_limit(kind);
 
@@ -43,6 +47,11 @@ static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by)
 		exec->due_at += by;
 	if (exec->probe_due_at)
 		exec->probe_due_at += by;
+	/* Whoever has it need not have heard of the pause. */
+	if (kind == ACTION_TASK && exec->status == EXEC_RUNNING) {
+		exec->leased_at = at;
+		exec->due_at = at + exec->lease_ms;
+	}
 }
 
 static void resume(struct saga_state *state, wall_ms at)
@@ -58,8 +67,8 @@ static void resume(struct saga_state *state, wall_ms at)
 		const struct step_def *def = &state->def->steps[i];
 
 		for (j = 0; j < state->steps[i].n_actions; j++) {
-			shift_exec(&state->steps[i].actions[j].run, def->act.kind, by);
-			shift_exec(&state->steps[i].actions[j].undo, def->undo.kind, by);
+			shift_exec(&state->steps[i].actions[j].run, def->act.kind, by, at);
+			shift_exec(&state->steps[i].actions[j].undo, def->undo.kind, by, at);
 		}
 	}
 	state->paused = false;
@@ -89,7 +98,7 @@ static void try_again(struct exec *exec, const struct event *event)
 		exec->attempts_before = exec->attempt;
 		exec->deadline_at = event->deadline_at;
 	}
-	exec->status = EXEC_BACKING_OFF;
+	exec->status = state__is_task(exec) ? EXEC_QUEUED : EXEC_BACKING_OFF;
 	exec->due_at = event->at;
 	exec->due_is_volatile = false;
 }
@@ -97,7 +106,8 @@ static void try_again(struct exec *exec, const struct event *event)
 /* That its probe knows nothing is not in the history, so by the fold it may still run. */
 static bool is_tried(const struct exec *exec)
 {
-	return exec->status == EXEC_BACKING_OFF || (exec->status == EXEC_RUNNING && exec->request);
+	return exec->status == EXEC_BACKING_OFF || exec->status == EXEC_QUEUED ||
+		   (exec->status == EXEC_RUNNING && exec->request && !state__is_task(exec));
 }
 
 static bool was_sent(const struct exec *exec)

@@ -25,6 +25,7 @@ static void expect(struct check *check, bool holds, const char *what)
 static void check_exec(struct check *check, const struct exec *exec, enum action_kind kind)
 {
 	bool call = kind == ACTION_HTTP || kind == ACTION_COMMAND;
+	bool task = kind == ACTION_TASK;
 	bool timer = action_only_waits(kind);
 	/* One of several has a time that ends it well, one that fails it, or both. */
 	bool timed = exec->due_at != 0 || (kind == ACTION_AWAIT && exec->deadline_at != 0);
@@ -40,10 +41,16 @@ static void check_exec(struct check *check, const struct exec *exec, enum action
 		break;
 	case EXEC_RUNNING:
 		expect(check, exec->attempt >= 1, "it runs without an attempt");
-		expect(check, call || timer, "it runs, and is not an action that takes time");
+		expect(check, call || timer || task, "it runs, and is not an action that takes time");
 		expect(check, timer ? timed : exec->request != NULL, "it runs without a request or a time");
-		expect(check, kind != ACTION_COMMAND || exec->due_at,
+		expect(check, (kind != ACTION_COMMAND && !task) || exec->due_at,
 			   "it waits for a reply, and would wait for ever");
+		expect(check, !task || exec->nonce, "it is leased, and anybody could answer");
+		break;
+	case EXEC_QUEUED:
+		expect(check, task && exec->request && exec->request->kind == REQUEST_TASK,
+			   "it waits for a worker, and is no task");
+		expect(check, exec->due_at != 0, "it waits for a worker, and does not say from when on");
 		break;
 	case EXEC_IDLE:
 	case EXEC_DONE:
@@ -58,14 +65,15 @@ static void check_exec(struct check *check, const struct exec *exec, enum action
 
 static bool action_sends(enum action_kind kind)
 {
-	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT;
+	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT ||
+		   kind == ACTION_TASK;
 }
 
 static void check_undo(struct check *check, const struct step_def *def,
 					   const struct action_state *action)
 {
 	bool open = action->undo.status == EXEC_RUNNING || action->undo.status == EXEC_BACKING_OFF ||
-				action->undo.status == EXEC_ONGOING;
+				action->undo.status == EXEC_ONGOING || action->undo.status == EXEC_QUEUED;
 
 	if (action->comp == COMP_NOT_ARMED) {
 		expect(check, action->undo.status == EXEC_IDLE, "it is undone without being armed");

@@ -74,6 +74,12 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 		due_at(sum, exec->due_at, true);
 		due_at(sum, exec->rest_at, false);
 		break;
+	case ACTION_TASK:
+		sum->replies++;
+		/* A lease is not to begin anew because its saga slept. */
+		sum->fold_differs = true;
+		due_at(sum, exec->due_at, false);
+		break;
 	case ACTION_HTTP:
 	case ACTION_SET:
 	case ACTION_FAIL:
@@ -125,6 +131,10 @@ static void sum_exec(struct summary *sum, const struct exec *exec, enum action_k
 		sum_moving(sum, exec, queued);
 		sum->fold_differs |= exec->due_is_volatile;
 		break;
+	case EXEC_QUEUED:
+		sum->moving++;
+		due_at(sum, exec->deadline_at, false);
+		break;
 	case EXEC_IDLE:
 	case EXEC_DONE:
 	case EXEC_FAILED:
@@ -165,6 +175,7 @@ bool saga_state_run_is_over(const struct action_state *action)
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
 	case EXEC_PARKED:
+	case EXEC_QUEUED:
 		return false;
 	}
 	return true;

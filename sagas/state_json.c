@@ -99,8 +99,34 @@ static enum step_status exec_step_status(const struct exec *exec)
 		return STEP_OUTCOME_UNKNOWN;
 	case EXEC_PARKED:
 		return exec->parked_unknown ? STEP_OUTCOME_UNKNOWN : STEP_FAILED;
+	case EXEC_QUEUED: /* with nobody yet, or again */
+		return exec->attempt > 0 ? STEP_BACKING_OFF : STEP_AWAITING_REPLY;
 	}
 	return STEP_PENDING;
+}
+
+/* A task that waits for a worker, or is with one. */
+static void add_task(struct buf *out, const struct exec *exec)
+{
+	bool leased = exec->status == EXEC_RUNNING;
+
+	if (!exec->request || exec->request->kind != REQUEST_TASK ||
+		(!leased && exec->status != EXEC_QUEUED))
+		return;
+	name(out, "task");
+	buf_add_char(out, '{');
+	add_text(out, "queue", exec->request->queue);
+	add_text(out, "route", exec->request->route);
+	add_text(out, "state", leased ? "leased" : "queued");
+	add_time(out, "queued_at", exec->queued_at);
+	add_time(out, "available_at", leased ? 0 : exec->due_at);
+	add_time(out, "deadline_at", exec->deadline_at);
+	add_text(out, "worker", leased ? exec->worker : NULL);
+	add_text(out, "build", leased ? exec->build : NULL);
+	add_time(out, "leased_at", leased ? exec->leased_at : 0);
+	add_time(out, "lease_until", leased ? exec->due_at : 0);
+	add_jval(out, "progress", exec->progress);
+	buf_add_char(out, '}');
 }
 
 static void add_exec(struct buf *out, const struct exec *exec)
@@ -113,6 +139,7 @@ static void add_exec(struct buf *out, const struct exec *exec)
 		request_write(exec->request, out);
 	else
 		buf_add_lit(out, "null");
+	add_task(out, exec);
 }
 
 static void write_action(const struct saga_state *state, int step, int index, struct buf *out)
@@ -148,6 +175,7 @@ static enum step_status step_shown(const struct saga_state *state, int index)
 	for (i = 0; i < step->n_actions; i++)
 		if (step->actions[i].run.status == EXEC_BACKING_OFF ||
 			step->actions[i].run.status == EXEC_ONGOING ||
+			step->actions[i].run.status == EXEC_QUEUED ||
 			(step->actions[i].run.status == EXEC_RUNNING && awaits_reply(&step->actions[i].run)))
 			return exec_step_status(&step->actions[i].run);
 	return STEP_RUNNING;

@@ -25,4 +25,10 @@ void state__signal_read(struct saga_state *state, const char *id);
 /* An act of this id (may be NULL) was taken. */
 void state__note_act_id(struct saga_state *state, const char *id);
 
+/* state_task.c */
+
+/* Its request waits for a worker. */
+bool state__is_task(const struct exec *exec);
+void state__apply_task_leased(struct action_state *action, const struct event *event);
+
 #endif

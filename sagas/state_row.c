@@ -12,7 +12,8 @@ static int event_fits(const struct saga_state *state, const struct event *event,
 	const char *type = event_type_text(event->type);
 	const struct step_state *step = event->step < 0 ? NULL : &state->steps[event->step];
 	bool of_step = (event->type >= EV_STEP_SCHEDULED && event->type <= EV_COMPENSATION_ONGOING) ||
-				   event->type == EV_STEP_ABSENT || event->type == EV_COMMAND_PUBLISHED;
+				   event->type == EV_STEP_ABSENT || event->type == EV_COMMAND_PUBLISHED ||
+				   event->type == EV_TASK_LEASED;
 	bool late = event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION ||
 				event->type == EV_ACT_TAKEN;
 

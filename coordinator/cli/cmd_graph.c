@@ -23,6 +23,8 @@ static const char *action_text(const struct step_def *step)
 		return "emit";
 	case ACTION_LOCK:
 		return "lock";
+	case ACTION_TASK:
+		return step->act.task.queue;
 	case ACTION_AWAIT_SIGNAL:
 		return step->act.await_signal;
 	case ACTION_AWAIT_KAFKA:

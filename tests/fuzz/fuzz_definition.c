@@ -64,6 +64,9 @@ static void check_action(const struct action_def *act)
 	case ACTION_AWAIT_KAFKA:
 		check_correlate(&act->await_kafka);
 		break;
+	case ACTION_TASK:
+		CHECK(act->task.queue && (act->timeout.ms > 0 || act->timeout.tmpl));
+		break;
 	case ACTION_AWAIT_SIGNAL:
 		CHECK(act->await_signal);
 		break;

@@ -473,6 +473,7 @@ static void look_event(struct look *look)
 		if (look->event->by && strcmp(look->event->by, "event") != 0)
 			oracle_act_id(look->oracle, look->saga, look->event);
 		break;
+	case EV_TASK_LEASED:
 	case EV_ACT_TAKEN:
 		oracle_act_taken(look->oracle, look->saga, look->event);
 		break;
