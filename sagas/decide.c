@@ -28,9 +28,6 @@ void decision_release(struct decision *decision)
 		free(decision->subscriptions[i].value);
 	for (i = 0; i < decision->n_locks; i++)
 		jval_unref(decision->locks[i].lock);
-	for (i = 0; i < decision->n_tasks; i++)
-		decide__task_update_release(&decision->tasks[i]);
-	free(decision->tasks);
 	free(decision->events);
 	free(decision->commands);
 	free(decision->emissions);

@@ -176,22 +176,6 @@ struct lock_wish {
 	struct jval *lock; /* {keys}; NULL of one that is given back. A reference. */
 };
 
-/*
- * What waits for someone outside, as it is with the commit of the events: a task of a worker. One
- * step, item and side has at most one entry of a decision, the latest.
- */
-struct task_update {
-	int step, item;
-	enum side side;
-	bool remove;             /* nothing is waited for any more */
-	bool leased;             /* else it waits for a worker */
-	struct request *request; /* REQUEST_TASK; the change holds a reference; so the texts */
-	int64_t attempt;         /* leased: this one; else the last one, 0: none */
-	wall_ms queued_at, available_at, deadline_at; /* deadline_at 0: none */
-	wall_ms leased_until;                         /* leased */
-	char *worker, *build;                         /* leased; build may be NULL */
-};
-
 struct decision {
 	struct event *events;
 	size_t n_events, cap_events;
@@ -210,9 +194,6 @@ struct decision {
 	struct lock_wish *locks;
 	size_t n_locks, cap_locks;
 	bool release_all_locks; /* before those of `locks` */
-	struct task_update *tasks;
-	size_t n_tasks, cap_tasks;
-	bool remove_all_tasks; /* the saga has ended: all that was waited for is not any more */
 	/* Replies that nobody waited for and that the history does not tell, since it tells enough of
 	 * them already. */
 	int64_t unrecorded_replies;

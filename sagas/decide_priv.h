@@ -251,7 +251,6 @@ void decide__recover_task(struct ctx *ctx, struct target target);
 void decide__forget_task(struct ctx *ctx, struct target target);
 /* After all that was decided: what has become of tasks since it was last told. */
 void decide__tell_tasks(struct ctx *ctx);
-void decide__task_update_release(struct task_update *update);
 
 /* decide_act.c */
 

@@ -314,7 +314,7 @@ static int make_record_key(const struct tmpl *key, struct env *env, struct reque
 static int make_data(const struct tmpl *data, struct env *env, struct request *request,
 					 struct err *err)
 {
-	CLEANUP(buf_release) struct buf body;
+	CLEANUP(buf_release) struct buf body = {0};
 	bool present = false;
 	int r;
 
@@ -391,7 +391,7 @@ static int make_emit(const struct emit_action *emit, struct env *env, struct req
 static int make_route(const struct task_action *task, struct env *env, struct request *request,
 					  struct err *err)
 {
-	CLEANUP(buf_release) struct buf route;
+	CLEANUP(buf_release) struct buf route = {0};
 	bool present = false;
 	int r;
 

@@ -285,35 +285,6 @@ void decide__task_input(struct ctx *ctx)
 
 /* Telling. */
 
-static void tell(struct ctx *ctx, struct task_update update)
-{
-	struct decision *decision = ctx->decision;
-	size_t i;
-
-	for (i = 0; i < decision->n_tasks; i++) {
-		struct task_update *had = &decision->tasks[i];
-
-		if (had->step != update.step || had->item != update.item || had->side != update.side)
-			continue;
-		decide__task_update_release(had);
-		*had = update;
-		return;
-	}
-	if (decision->n_tasks == decision->cap_tasks) {
-		decision->cap_tasks = decision->cap_tasks ? 2 * decision->cap_tasks : 4;
-		decision->tasks =
-			xrealloc_array(decision->tasks, decision->cap_tasks, sizeof(*decision->tasks));
-	}
-	decision->tasks[decision->n_tasks++] = update;
-}
-
-void decide__task_update_release(struct task_update *update)
-{
-	request_unref(update->request);
-	free(update->worker);
-	free(update->build);
-}
-
 /* As whom it is told; a paused saga gives nobody work. */
 static enum exec_status told_status(const struct ctx *ctx, const struct exec *exec)
 {
@@ -342,25 +313,34 @@ static bool note_told(const struct ctx *ctx, struct exec *exec)
 static void tell_target(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
-	struct task_update update = {.step = target.step, .item = target.item, .side = target.side};
+	struct task_note note = {
+		.step = target.step,
+		.item = target.item,
+		.side = target.side,
+		.kind = TASK_WORKER,
+	};
+	bool leased;
 
 	if (!note_told(ctx, exec))
 		return;
-	update.remove = exec->told.status == EXEC_IDLE;
-	if (!update.remove) {
-		update.leased = exec->told.status == EXEC_RUNNING;
-		update.request = request_ref(exec->request);
-		update.attempt = exec->attempt;
-		update.queued_at = exec->queued_at;
-		update.available_at = update.leased ? exec->leased_at : exec->due_at;
-		update.deadline_at = exec->deadline_at;
+	if (exec->told.status == EXEC_IDLE) {
+		decide__task_gone(ctx->decision, target.step, target.item, target.side);
+		return;
 	}
-	if (update.leased) {
-		update.leased_until = exec->due_at;
-		update.worker = xstrdup(exec->worker ? exec->worker : "");
-		update.build = exec->build ? xstrdup(exec->build) : NULL;
+	leased = exec->told.status == EXEC_RUNNING;
+	note.queue = exec->request->queue;
+	note.route = exec->request->route;
+	note.state = leased ? TASK_LEASED : TASK_QUEUED;
+	note.attempt = exec->attempt + !leased;
+	note.queued_at = exec->queued_at;
+	note.available_at = leased ? exec->leased_at : exec->due_at;
+	note.deadline_at = exec->deadline_at;
+	if (leased) {
+		note.leased_until = exec->due_at;
+		note.worker = exec->worker;
+		note.build = exec->build;
 	}
-	tell(ctx, update);
+	decide__task(ctx->decision, &note);
 }
 
 void decide__forget_task(struct ctx *ctx, struct target target)
@@ -368,9 +348,7 @@ void decide__forget_task(struct ctx *ctx, struct target target)
 	struct exec *exec = decide__exec(ctx, target);
 
 	if (exec->told.status != EXEC_IDLE)
-		tell(ctx,
-			 (struct task_update){
-				 .step = target.step, .item = target.item, .side = target.side, .remove = true});
+		decide__task_gone(ctx->decision, target.step, target.item, target.side);
 	exec->told.status = EXEC_IDLE;
 }
 
@@ -386,21 +364,10 @@ void decide__recover_task(struct ctx *ctx, struct target target)
 	exec->due_is_volatile = true;
 }
 
-/* One entry for all, where there may be a thousand. */
-static void tell_end(struct ctx *ctx)
-{
-	struct decision *decision = ctx->decision;
-
-	for (size_t i = 0; i < decision->n_tasks; i++)
-		decide__task_update_release(&decision->tasks[i]);
-	decision->n_tasks = 0;
-	decision->remove_all_tasks = true;
-}
-
 void decide__tell_tasks(struct ctx *ctx)
 {
 	const struct saga_state *state = ctx->state;
-	bool ended = saga_status_is_terminal(state->status), any = ctx->decision->n_tasks > 0;
+	bool ended = saga_status_is_terminal(state->status), any = false;
 	int i, j;
 
 	for (i = 0; i < state->def->n_steps; i++) {
@@ -422,6 +389,6 @@ void decide__tell_tasks(struct ctx *ctx)
 				tell_target(ctx, target);
 		}
 	}
-	if (ended && any)
-		tell_end(ctx);
+	/* One word for all, where there may be a thousand. */
+	ctx->decision->remove_all_tasks |= any;
 }

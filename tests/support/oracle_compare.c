@@ -189,6 +189,10 @@ static const char *exec_differs(const struct exec *a, const struct exec *b)
 		return "deadline";
 	if ((a->request != NULL) != (b->request != NULL))
 		return "request";
+	if (a->request && a->request->kind == REQUEST_TASK &&
+		(a->status != b->status || a->attempt != b->attempt || !same_text(a->nonce, b->nonce) ||
+		 !same_text(a->worker, b->worker)))
+		return "lease";
 	if (!same_json(a->ongoing_reply, b->ongoing_reply))
 		return "ongoing reply";
 	if (!is_open(a) && a->status != EXEC_IDLE &&

@@ -74,7 +74,7 @@ static void decided(struct play *play)
 		play->state->history_bytes += (int64_t)strlen(play->rows[play->n_rows - 1].text);
 		fold_row(play, play->fold, &play->rows[play->n_rows - 1]);
 	} else if (decision->n_emissions > 0 || decision->n_subscriptions > 0 ||
-			   decision->n_locks > 0) {
+			   decision->n_locks > 0 || decision->n_tasks > 0 || decision->remove_all_tasks) {
 		fail(play, "something is to be committed", "without an event");
 	}
 	check(play);
@@ -244,4 +244,47 @@ void play_event(struct play *play, int step, int item, int place, const char *id
 
 	(void)!play_give(play, &in);
 	jval_unref(value);
+}
+
+struct task_answer play_task(struct play *play, int step, int item, enum side side,
+							 enum task_word word, const char *details, const char *code,
+							 const char *nonce, int64_t attempt)
+{
+	const struct action_state *action = saga_state_action(play->state, step, item);
+	const struct exec *exec = side == SIDE_DO ? &action->run : &action->undo;
+	struct jval *value = json_or_null(details);
+	CLEANUP(free_p) char *present = exec->nonce ? xstrdup(exec->nonce) : xstrdup("");
+	struct task_answer answer;
+	struct input in = {
+		.type = INPUT_TASK,
+		.step = step,
+		.item = item,
+		.side = side,
+		.word = word,
+		.worker = "w-1",
+		.build = "b1",
+		.nonce = nonce ? nonce : present,
+		.attempt = nonce ? attempt : exec->attempt,
+		.body = word == TASK_WORD_COMPLETE ? value : NULL,
+		.details = word == TASK_WORD_COMPLETE ? NULL : value,
+		.code = code,
+		.retryable = true,
+		.answer = &answer,
+	};
+
+	/* "!code": final; "?code": it may have taken effect. */
+	if (code && *code == '!') {
+		in.retryable = false;
+		in.code = code + 1;
+	} else if (code && *code == '?') {
+		in.unknown = true;
+		in.code = code + 1;
+	}
+	(void)!play_give(play, &in);
+	jval_unref(value);
+	request_unref(answer.request);
+	jval_unref(answer.progress);
+	answer.request = NULL;
+	answer.progress = NULL;
+	return answer;
 }

@@ -56,6 +56,11 @@ int play_act(struct play *play, const char *json);
 /* The only call over HTTP of this kind that is out is answered; body (JSON) may be NULL. */
 void play_answer(struct play *play, int step, int item, enum call_kind kind, int http_status,
 				 const char *body);
+/* A worker's word; details (JSON; of COMPLETE the output) and code may be NULL. nonce NULL: of the
+ * present lease, as is its attempt. */
+struct task_answer play_task(struct play *play, int step, int item, enum side side,
+							 enum task_word word, const char *details, const char *code,
+							 const char *nonce, int64_t attempt);
 /* An event for an await, or with step -1 for cancel_on; event is JSON. */
 void play_event(struct play *play, int step, int item, int place, const char *id,
 				const char *event);
