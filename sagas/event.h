@@ -26,10 +26,10 @@ enum { EVENT_VERSION = 1 };
 #define EVENT_TYPES(X)                                                                             \
 	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */        \
 	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await      \
-												value={cluster, topic, expect};            \
-												of a lock value={keys} */                  \
+												value={cluster, topic, expect};                    \
+												of a lock value={keys} */                          \
 	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited, or the     \
-												fencing token of a lock;                   \
+												fencing token of a lock;                           \
 												by a person: ambiguous settle_at */                \
 	X(EV_STEP_FAILED, 4, "StepFailed") /* code message outcome ambiguous tolerated settle_at */    \
 	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                   \

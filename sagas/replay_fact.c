@@ -13,7 +13,7 @@ static bool is_decided_at_once(enum action_kind kind)
 static bool is_open(const struct exec *exec)
 {
 	return exec->status == EXEC_RUNNING || exec->status == EXEC_BACKING_OFF ||
-		   exec->status == EXEC_ONGOING;
+		   exec->status == EXEC_ONGOING || exec->status == EXEC_QUEUED;
 }
 
 /* The end of an action that has begun. One that was parked is ended by a person, or given up by the
@@ -58,6 +58,7 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_STEP_ONGOING:
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
+	case EV_TASK_LEASED:
 	case EV_SAGA_TERMINATED:
 	case EV_SAGA_CANCEL_REQUESTED:
 	case EV_SAGA_DEADLINE_PASSED:

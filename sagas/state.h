@@ -94,7 +94,7 @@ struct action_state {
 	bool skipped;      /* DONE, because a person said that it is not needed */
 	bool beside;       /* DONE by other means, while an attempt may still have taken effect */
 	bool late_success; /* one came that nobody waited for any more, and a person was told */
-	char *event_id;    /* of the record that ended an await of Kafka; of a lock, its fencing token */
+	char *event_id; /* of the record that ended an await of Kafka; of a lock, its fencing token */
 	struct jval *output;
 	struct jval *undo_output;
 	/* Of a lock: {keys}, and when it was asked for, and in which row; NULL: it was not. */
