@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connectors/store_fault_item.h"
 #include "sagas/base/macros.h"
 
 struct late_batch {
@@ -34,113 +35,10 @@ static struct store_fault_store *from(const struct store *store)
 	return (struct store_fault_store *)store;
 }
 
-static char *copy_bytes(const char *bytes, size_t len)
-{
-	return bytes ? xstrndup(bytes, len) : NULL;
-}
-
-static char *copy_text(const char *text)
-{
-	return text ? xstrdup(text) : NULL;
-}
-
-static struct saga_row *copy_saga(const struct saga_row *row)
-{
-	struct saga_row *copy;
-
-	if (!row)
-		return NULL;
-	copy = xcalloc(1, sizeof(*copy));
-	saga_row_copy(row, copy);
-	return copy;
-}
-
-static void free_saga(const struct saga_row *row)
-{
-	if (row)
-		saga_row_release((struct saga_row *)row);
-	free((void *)row);
-}
-
-static void copy_messages(const struct store_item *from_item, struct store_item *item)
-{
-	struct subscription_row *subscriptions =
-		xcalloc(from_item->n_subscriptions, sizeof(*subscriptions));
-	struct outbox_row *outbox = xcalloc(from_item->n_outbox, sizeof(*outbox));
-	char(*inbox)[UUID_SIZE] = xcalloc(from_item->n_inbox, sizeof(*inbox));
-
-	for (size_t i = 0; i < item->n_subscriptions; i++) {
-		subscriptions[i] = from_item->subscriptions[i];
-		subscriptions[i].step = copy_text(subscriptions[i].step);
-		subscriptions[i].ns = copy_text(subscriptions[i].ns);
-		subscriptions[i].channel = copy_text(subscriptions[i].channel);
-		subscriptions[i].value = copy_text(subscriptions[i].value);
-	}
-	for (size_t i = 0; i < item->n_outbox; i++)
-		outbox_row_copy(&from_item->outbox[i], &outbox[i]);
-	for (size_t i = 0; i < item->n_inbox; i++)
-		memcpy(inbox[i], from_item->inbox[i], sizeof(inbox[i]));
-	item->subscriptions = subscriptions;
-	item->outbox = outbox;
-	item->inbox = (const char(*)[UUID_SIZE])inbox;
-}
-
-static void release_messages(struct store_item *item)
-{
-	for (size_t i = 0; i < item->n_subscriptions; i++) {
-		free((char *)item->subscriptions[i].step);
-		free((char *)item->subscriptions[i].ns);
-		free((char *)item->subscriptions[i].channel);
-		free((char *)item->subscriptions[i].value);
-	}
-	for (size_t i = 0; i < item->n_outbox; i++)
-		outbox_row_release((struct outbox_row *)&item->outbox[i]);
-	free((void *)item->subscriptions);
-	free((void *)item->outbox);
-	free((void *)item->inbox);
-}
-
-static void copy_item(const struct store_item *from_item, struct store_item *item)
-{
-	struct compensation_row *comps =
-		xcalloc(from_item->n_compensations, sizeof(*from_item->compensations));
-
-	*item = *from_item;
-	item->events = copy_bytes(item->events, item->events_len);
-	item->fingerprint = copy_text(item->fingerprint);
-	item->create = copy_saga(item->create);
-	item->update = copy_saga(item->update);
-	for (size_t i = 0; i < item->n_compensations; i++) {
-		comps[i] = from_item->compensations[i];
-		comps[i].step = copy_text(comps[i].step);
-		comps[i].action = copy_text(comps[i].action);
-		comps[i].request = copy_bytes(comps[i].request, comps[i].request_len);
-		comps[i].last_error = copy_text(comps[i].last_error);
-	}
-	item->compensations = comps;
-	copy_messages(from_item, item);
-}
-
-static void release_item(struct store_item *item)
-{
-	free((char *)item->events);
-	free((char *)item->fingerprint);
-	free_saga(item->create);
-	free_saga(item->update);
-	for (size_t i = 0; i < item->n_compensations; i++) {
-		free((char *)item->compensations[i].step);
-		free((char *)item->compensations[i].action);
-		free((char *)item->compensations[i].request);
-		free((char *)item->compensations[i].last_error);
-	}
-	free((void *)item->compensations);
-	release_messages(item);
-}
-
 static void late_release(struct late_batch *late)
 {
 	for (size_t i = 0; i < late->n; i++)
-		release_item(&late->items[i]);
+		store_item_release(&late->items[i]);
 	free(late->items);
 	*late = (struct late_batch){0};
 }
@@ -203,7 +101,7 @@ static int commit(struct store *store, struct store_item *items, size_t n, struc
 		fault->late.items = xcalloc(n, sizeof(*items));
 		fault->late.n = n;
 		for (size_t i = 0; i < n; i++)
-			copy_item(&items[i], &fault->late.items[i]);
+			store_item_copy(&items[i], &fault->late.items[i]);
 		return unknown(err);
 	}
 	return err_set(err, ERR_INTERNAL, "no such fault");
@@ -623,6 +521,72 @@ static int batch_items(struct store_reader *reader, const struct batch_item_filt
 	PASS(reader, batch_items, filter, row, ctx);
 }
 
+static int queue_put_once(struct store *store, struct queue_row *row, struct err *err)
+{
+	WRITE(store, queue_put, row);
+}
+
+/* As trigger_put. */
+static int queue_put(struct store *store, struct queue_row *row, struct err *err)
+{
+	int64_t revision = row->revision;
+	int r = queue_put_once(store, row, err);
+
+	if (r < 0)
+		row->revision = revision;
+	return r;
+}
+
+static int locks_grant(struct store *store, wall_ms now, bool *touched, struct err *err)
+{
+	WRITE(store, locks_grant, now, touched);
+}
+
+static int history_trim(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err)
+{
+	return from(store)->inner->ops->history_trim(from(store)->inner, before, limit, ret_n, err);
+}
+
+static int tasks_list(struct store_reader *reader, const struct task_filter *filter,
+					  int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err)
+{
+	PASS(reader, tasks_list, filter, row, ctx);
+}
+
+static int task_get(struct store_reader *reader, int slot, const char *saga_id, const char *step,
+					int item, enum side side, struct task_row *ret_row, struct err *err)
+{
+	PASS(reader, task_get, slot, saga_id, step, item, side, ret_row);
+}
+
+static int queue_counts(struct store_reader *reader, const char *ns, const char *after_ns,
+						const char *after_queue, int limit,
+						int (*row)(void *ctx, const struct queue_count_row *row), void *ctx,
+						struct err *err)
+{
+	PASS(reader, queue_counts, ns, after_ns, after_queue, limit, row, ctx);
+}
+
+static int queue_get(struct store_reader *reader, const char *ns, const char *name,
+					 struct queue_row *ret_row, struct err *err)
+{
+	PASS(reader, queue_get, ns, name, ret_row);
+}
+
+static int queue_list(struct store_reader *reader, const char *ns,
+					  int (*row)(void *ctx, const struct queue_row *row), void *ctx,
+					  struct err *err)
+{
+	PASS(reader, queue_list, ns, row, ctx);
+}
+
+static int locks_list(struct store_reader *reader, const char *ns, const char *key,
+					  const char *saga_id, int limit,
+					  int (*row)(void *ctx, const struct lock_row *row), void *ctx, struct err *err)
+{
+	PASS(reader, locks_list, ns, key, saga_id, limit, row, ctx);
+}
+
 static const struct store_ops ops = {
 	.name = "fault",
 	.commit = commit,
@@ -674,6 +638,15 @@ static const struct store_ops ops = {
 	.batch_list = batch_list,
 	.batch_open = batch_open,
 	.batch_items = batch_items,
+	.locks_grant = locks_grant,
+	.queue_put = queue_put,
+	.history_trim = history_trim,
+	.tasks_list = tasks_list,
+	.task_get = task_get,
+	.queue_counts = queue_counts,
+	.queue_get = queue_get,
+	.queue_list = queue_list,
+	.locks_list = locks_list,
 };
 
 struct store *store_fault_new(struct store *inner, enum store_fault (*choose)(void *ctx),

@@ -169,6 +169,19 @@ int store_check_task_filter(const struct task_filter *filter, struct err *err)
 	return store_check_limit(filter->limit, err);
 }
 
+static void bound(int64_t *n, bool *ret_more)
+{
+	*ret_more = *n > QUEUE_COUNT_MAX;
+	if (*ret_more)
+		*n = QUEUE_COUNT_MAX;
+}
+
+void store_queue_count_bound(struct queue_count_row *row)
+{
+	bound(&row->queued, &row->queued_more);
+	bound(&row->leased, &row->leased_more);
+}
+
 int store_check_queue_page(int limit, struct err *err)
 {
 	if (limit < 1 || limit > QUEUE_LIST_MAX)

@@ -156,6 +156,8 @@ struct store_item;
 bool store_long_fits(const struct store_item *item, int slot_count);
 int store_check_queue(const struct queue_row *row, struct err *err) MUST_CHECK;
 int store_check_task_filter(const struct task_filter *filter, struct err *err) MUST_CHECK;
+/* What was counted up to one past QUEUE_COUNT_MAX. */
+void store_queue_count_bound(struct queue_count_row *row);
 int store_check_queue_page(int limit, struct err *err) MUST_CHECK;
 
 #endif

@@ -18,7 +18,7 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/macros.h"
 
-enum { MAX_LIST = 1000, COL_ID = 0, COL_HIT = 1 };
+enum { MAX_LIST = 1000, COL_ID = 0, COL_HIT = 1, SEARCH_PARAMETER = 16 };
 
 /*
  * An id is made before its saga starts, by a node's clock: a little before as a rule, and long
@@ -61,6 +61,8 @@ static char *to_sqlite_glob(const char *glob)
 /* How the rows are found. */
 enum walk {
 	WALK_LOOK_UP, /* few ids */
+	WALK_PARENT,
+	WALK_SEARCH, /* by the first pair */
 	WALK_GROUP,
 	WALK_OWNER,
 	WALK_KIND,
@@ -77,6 +79,10 @@ static enum walk choose_walk(const struct saga_filter *filter)
 
 	if (filter->id || has_exact_key(filter))
 		return WALK_LOOK_UP;
+	if (filter->parent)
+		return WALK_PARENT;
+	if (filter->n_search > 0)
+		return WALK_SEARCH;
 	if (filter->group)
 		return WALK_GROUP;
 	if (filter->owner)
@@ -133,10 +139,28 @@ static void add_hit(const struct saga_filter *filter, struct buf *sql)
 		buf_add_lit(sql, " AND attention_step IS ?12");
 	if (filter->owner)
 		buf_add_lit(sql, " AND owner IS ?13");
+	if (filter->parent)
+		buf_add_lit(sql, " AND parent_id IS ?15");
+	for (size_t i = 0; i < filter->n_search; i++)
+		buf_printf(sql,
+				   " AND EXISTS (SELECT 1 FROM search WHERE namespace = ?1 AND name = ?%zu"
+				   " AND value = ?%zu AND saga_id = id)",
+				   SEARCH_PARAMETER + 2 * i, SEARCH_PARAMETER + 2 * i + 1);
 	if (filter->started_from)
 		buf_add_lit(sql, " AND started_at >= ?5");
 	if (filter->started_before)
 		buf_add_lit(sql, " AND started_at < ?6");
+}
+
+/* Where a page begins and ends, by a column that is the id. */
+static void add_bounds(const struct saga_filter *filter, const char *id, struct buf *sql)
+{
+	if (filter->after_id[0])
+		buf_printf(sql, " AND %s %s ?2", id, filter->oldest_first ? ">" : "<");
+	if (filter->started_from)
+		buf_printf(sql, " AND %s >= ?7", id);
+	if (filter->started_before)
+		buf_printf(sql, " AND %s < ?8", id);
 }
 
 static void add_walk(const struct saga_filter *filter, const char *index, const char *condition,
@@ -147,13 +171,19 @@ static void add_walk(const struct saga_filter *filter, const char *index, const 
 	buf_add_lit(sql, " FROM sagas ");
 	buf_add_str(sql, index);
 	buf_add_lit(sql, " WHERE namespace = ?1");
-	if (filter->after_id[0])
-		buf_add_str(sql, filter->oldest_first ? " AND id > ?2" : " AND id < ?2");
-	if (filter->started_from)
-		buf_add_lit(sql, " AND id >= ?7");
-	if (filter->started_before)
-		buf_add_lit(sql, " AND id < ?8");
+	add_bounds(filter, "id", sql);
 	buf_add_str(sql, condition);
+}
+
+/* Along the values of one name, in the order of the ids. */
+static void add_search(const struct saga_filter *filter, struct buf *sql)
+{
+	buf_add_lit(sql, "SELECT id, ");
+	add_hit(filter, sql);
+	buf_add_lit(sql, " FROM (SELECT saga_id AS found FROM search WHERE namespace = ?1"
+					 " AND name = ?16 AND value = ?17");
+	add_bounds(filter, "saga_id", sql);
+	buf_add_lit(sql, ") CROSS JOIN sagas NOT INDEXED ON namespace = ?1 AND id = found");
 }
 
 /* By the table of keys, definition by definition: each is one look-up. */
@@ -186,6 +216,13 @@ static void build(const struct saga_filter *filter, struct buf *sql)
 	case WALK_LOOK_UP:
 		add_walk(filter, "NOT INDEXED", filter->id ? " AND id = ?14" : by_key, sql);
 		break;
+	case WALK_PARENT:
+		add_walk(filter, "INDEXED BY sagas_parent", " AND parent_id = ?15", sql);
+		break;
+	case WALK_SEARCH:
+		add_search(filter, sql);
+		buf_add_str(sql, filter->oldest_first ? " ORDER BY found" : " ORDER BY found DESC");
+		return;
 	case WALK_GROUP:
 		add_walk(filter, "INDEXED BY sagas_attention_group", " AND attention_group = ?10", sql);
 		break;
@@ -252,6 +289,13 @@ static void bind(sqlite3_stmt *stmt, const struct saga_filter *filter, const cha
 	store_sqlite__bind_text(stmt, 12, filter->step);
 	store_sqlite__bind_text(stmt, 13, filter->owner);
 	store_sqlite__bind_text(stmt, 14, filter->id);
+	store_sqlite__bind_text(stmt, 15, filter->parent);
+	for (size_t i = 0; i < filter->n_search; i++) {
+		int place = SEARCH_PARAMETER + 2 * (int)i;
+
+		store_sqlite__bind_text(stmt, place, filter->search[i].name);
+		store_sqlite__bind_text(stmt, place + 1, filter->search[i].value);
+	}
 }
 
 /* Within the statement of the walk, so that both see one state of the store. */
@@ -309,6 +353,9 @@ int store_sqlite__list(struct store_reader *store_reader, struct saga_filter *fi
 	filter->looked_to[0] = '\0';
 	if (filter->limit < 1 || filter->limit > MAX_LIST)
 		return err_set(err, ERR_INVALID, "a page has 1 to %d sagas", MAX_LIST);
+	if (filter->n_search > SEARCH_VALUES_MAX)
+		return err_set(err, ERR_LIMIT, "a list is searched by at most %d values",
+					   SEARCH_VALUES_MAX);
 	build(filter, &sql);
 	r = store_sqlite__prepare(reader->db, buf_str(&sql), &stmt, err);
 	if (r < 0)

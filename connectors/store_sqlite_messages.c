@@ -104,7 +104,7 @@ static int finish(struct store_sqlite *s, int rc, const char *what, struct err *
 	return r;
 }
 
-static int insert_inbox(struct store_sqlite *s, const struct inbox_row *row)
+int store_sqlite__insert_inbox(struct store_sqlite *s, const struct inbox_row *row)
 {
 	sqlite3_stmt *stmt = s->stmts[W_INBOX_INSERT];
 
@@ -132,7 +132,7 @@ int store_sqlite__inbox_put(struct store *store, const struct inbox_row *rows, s
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && rc == SQLITE_DONE; i++)
-		rc = insert_inbox(s, &rows[i]);
+		rc = store_sqlite__insert_inbox(s, &rows[i]);
 	return finish(s, rc, "cannot write the inbox", err);
 }
 
@@ -304,7 +304,7 @@ static int tell(struct store_sqlite *s, const struct event_row *event, const str
 	row.message_len = message->len;
 	if (match->slot >= 0 && match->slot < s->slot_count)
 		touched[match->slot] = true;
-	return insert_inbox(s, &row);
+	return store_sqlite__insert_inbox(s, &row);
 }
 
 /* Puts one event into the inboxes of all that wait for it; *bytes counts those of a transaction. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "connectors/store.h"
+#include "connectors/store_sqlite_long.h"
 #include "connectors/store_sqlite_operators.h"
 #include "connectors/store_sqlite_versions.h"
 
@@ -28,7 +29,7 @@ enum {
 #define STORE_SQLITE_SAGA_COLUMNS                                                                  \
 	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
 	" due_at, attention, attention_group, attention_kind, attention_step, attention_side,"         \
-	" attention_code, attention_at, owner"
+	" attention_code, attention_at, owner, parent_id, base_seq"
 #define STORE_SQLITE_LETTER_COLUMNS                                                                \
 	"id, namespace, trigger_name, cluster, topic, partition_no, record_offset, at, failed_at,"     \
 	" record_key, record_value, headers, reason, message, attempts, status, saga_id, updated_at"
@@ -52,13 +53,13 @@ enum {
 	X(W_SAGA_INSERT, "INSERT INTO sagas (namespace, id, slot, definition, version,"                \
 					 " status, key, started_at, updated_at, ended_at, due_at, attention,"          \
 					 " attention_group, attention_kind, attention_step, attention_side,"           \
-					 " attention_code, attention_at, owner)"                                       \
+					 " attention_code, attention_at, owner, parent_id, base_seq)"                  \
 					 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"  \
-					 " ?16, ?17, ?18, ?19)"                                                        \
+					 " ?16, ?17, ?18, ?19, ?20, ?21)"                                              \
 					 " ON CONFLICT DO NOTHING")                                                    \
 	X(W_SAGA_BEFORE,                                                                               \
 	  "SELECT definition, version, status, attention IS NOT NULL OR owner IS NOT NULL,"            \
-	  " attention_group FROM sagas WHERE namespace = ?1 AND id = ?2")                              \
+	  " attention_group, base_seq FROM sagas WHERE namespace = ?1 AND id = ?2")                    \
 	X(W_SAGA_UPDATE, "UPDATE sagas SET status = ?3, updated_at = ?4, ended_at = ?5, due_at = ?6"   \
 					 " WHERE namespace = ?1 AND id = ?2")                                          \
 	X(W_SAGA_UPDATE_MARKED,                                                                        \
@@ -134,7 +135,8 @@ enum {
 	  " reason = excluded.reason, seeks = excluded.seeks, author = excluded.author,"               \
 	  " updated_at = excluded.updated_at, revision = excluded.revision")                           \
 	STORE_SQLITE_OPERATOR_WRITES(X)                                                                \
-	STORE_SQLITE_VERSION_WRITES(X)
+	STORE_SQLITE_VERSION_WRITES(X)                                                                 \
+	STORE_SQLITE_LONG_WRITES(X)
 
 enum store_sqlite_write {
 #define X(name, sql) name,
@@ -160,6 +162,8 @@ struct store_sqlite {
 	bool unsettled;   /* a commit's outcome is unknown until the next one has succeeded */
 	char *retain_ns;  /* where the next retain goes on; NULL: from the start */
 	char retain_id[SAGA_ID_SIZE];
+	char trim_ns[NAMESPACE_MAX_BYTES + 1]; /* the same for history_trim */
+	char trim_id[SAGA_ID_SIZE];
 
 	/*
 	 * A store in memory has one connection, which its readers share; the mutex makes each call one
@@ -235,7 +239,8 @@ static inline pthread_mutex_t *store_sqlite__lock(struct store_sqlite *s)
 	X(R_TRIGGERS, "SELECT namespace, name, paused, reason, seeks, author, updated_at, revision"    \
 				  " FROM triggers WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name")    \
 	STORE_SQLITE_OPERATOR_READS(X)                                                                 \
-	STORE_SQLITE_VERSION_READS(X)
+	STORE_SQLITE_VERSION_READS(X)                                                                  \
+	STORE_SQLITE_LONG_READS(X)
 
 enum store_sqlite_read {
 #define X(name, sql) name,
@@ -362,6 +367,7 @@ int store_sqlite__each_saga(sqlite3 *db, sqlite3_stmt *stmt,
  * error.
  */
 int store_sqlite__write_messages(struct store_sqlite *s, const struct store_item *item);
+int store_sqlite__insert_inbox(struct store_sqlite *s, const struct inbox_row *row);
 /* What belongs to a saga that goes. */
 int store_sqlite__delete_messages(struct store_sqlite *s, const char *saga_id);
 

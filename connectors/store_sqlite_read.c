@@ -96,8 +96,10 @@ int store_sqlite__read_saga(sqlite3_stmt *stmt, struct saga_row *ret_row, struct
 					  .code = store_sqlite__text(stmt, 16)},
 		.attention_at = sqlite3_column_int64(stmt, 17),
 		.owner = store_sqlite__text(stmt, 18),
+		.base_seq = sqlite3_column_int64(stmt, 20),
 	};
 	STORE_SQLITE_COPY(stmt, 1, ret_row->id);
+	STORE_SQLITE_COPY(stmt, 19, ret_row->parent_id);
 	if (status_number < 0)
 		return err_set(err, ERR_INTERNAL, "saga %s has the unknown status %s in the store",
 					   ret_row->id, status ? status : "NULL");

@@ -143,18 +143,28 @@ static void join_group(struct store_sqlite_tally *tally, const struct store_item
 		group->last_at = at;
 }
 
+/* A person may take a saga to another version. */
+static size_t version_after(struct store_sqlite_tally *tally, const struct saga_row *row,
+							const struct store_sqlite_before *before)
+{
+	if (!before)
+		return store_sqlite__tally_version(tally, row->ns, row->definition, row->version);
+	if (row->version == 0 || row->version == before->version)
+		return before->count;
+	return store_sqlite__tally_version(tally, row->ns, tally->counts[before->count].definition,
+									   row->version);
+}
+
 void store_sqlite__tally_item(struct store_sqlite_tally *tally, const struct store_item *item,
 							  const struct store_sqlite_before *before)
 {
 	const struct saga_row *row = item->create ? item->create : item->update;
 	const char *was = before ? before->group : "", *is = row->attention.group;
-	size_t version =
-		before ? before->count
-			   : store_sqlite__tally_version(tally, row->ns, row->definition, row->version);
+	size_t version = version_after(tally, row, before);
 
-	if (!before || before->status != row->status) {
+	if (!before || before->status != row->status || before->count != version) {
 		if (before)
-			count(tally, version, before->status, -1);
+			count(tally, before->count, before->status, -1);
 		count(tally, version, row->status, 1);
 	}
 	if (!before)

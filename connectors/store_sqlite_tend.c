@@ -79,6 +79,8 @@ static int delete_saga(struct store_sqlite *s, const char *ns, const struct doom
 	}
 	if (rc == SQLITE_DONE)
 		rc = store_sqlite__delete_messages(s, saga->id);
+	if (rc == SQLITE_DONE)
+		rc = store_sqlite__delete_long(s, saga->id);
 	if (rc == SQLITE_DONE && saga->key) {
 		stmt = s->stmts[W_KEY_DELETE];
 		store_sqlite__bind_text(stmt, 1, ns);
@@ -197,6 +199,8 @@ static int retain_in_transaction(struct store_sqlite *s, wall_ms before, int lim
 		rc = store_sqlite__run(s->stmts[W_COUNTS_EMPTY]);
 	if (rc == SQLITE_DONE)
 		rc = store_sqlite__retain_operators(s->stmts, before, limit);
+	if (rc == SQLITE_DONE)
+		rc = store_sqlite__retain_locks(s, before, limit);
 	if (rc == SQLITE_DONE) {
 		sqlite3_bind_int64(s->stmts[W_LETTERS_EXPIRE], 1, before);
 		sqlite3_bind_int(s->stmts[W_LETTERS_EXPIRE], 2, limit);

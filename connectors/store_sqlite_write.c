@@ -24,6 +24,19 @@ int store_sqlite__run(sqlite3_stmt *stmt)
 
 /* All that follows returns SQLITE_DONE, with the verdict in the item, or SQLite's error. */
 
+/* From a saga that was undone. (Not for a saga that is there already: the key would go with it.) */
+static int key_take(struct store_sqlite *s, const struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[W_KEY_TAKE];
+
+	store_sqlite__bind_text(stmt, 1, item->create->ns);
+	store_sqlite__bind_text(stmt, 2, item->create->definition);
+	store_sqlite__bind_text(stmt, 3, item->create->key);
+	store_sqlite__bind_text(stmt, 4, item->saga_id);
+	store_sqlite__bind_text(stmt, 5, item->fingerprint ? item->fingerprint : "");
+	return store_sqlite__run(stmt);
+}
+
 static int key_insert(struct store_sqlite *s, struct store_item *item)
 {
 	const struct saga_row *row = item->create;
@@ -38,6 +51,11 @@ static int key_insert(struct store_sqlite *s, struct store_item *item)
 	rc = store_sqlite__run(stmt);
 	if (rc != SQLITE_DONE || sqlite3_changes(s->db) > 0)
 		return rc;
+	if (item->reuse) {
+		rc = key_take(s, item);
+		if (rc != SQLITE_DONE || sqlite3_changes(s->db) > 0)
+			return rc;
+	}
 	stmt = s->stmts[W_KEY_FIND];
 	store_sqlite__bind_text(stmt, 1, row->ns);
 	store_sqlite__bind_text(stmt, 2, row->definition);
@@ -99,6 +117,8 @@ static int saga_insert(struct store_sqlite *s, struct store_item *item)
 	store_sqlite__bind_time(stmt, 10, row->ended_at);
 	store_sqlite__bind_time(stmt, 11, row->due_at);
 	bind_marks(stmt, 12, row);
+	store_sqlite__bind_text(stmt, 20, row->parent_id[0] ? row->parent_id : NULL);
+	sqlite3_bind_int64(stmt, 21, row->base_seq);
 	rc = store_sqlite__run(stmt);
 	if (rc == SQLITE_DONE && sqlite3_changes(s->db) == 0)
 		item->verdict = STORE_CONFLICT;
@@ -123,6 +143,8 @@ static int saga_before(struct store_sqlite *s, struct store_item *item,
 												 store_sqlite__text(stmt, 0),
 												 sqlite3_column_int64(stmt, 1)),
 			.status = (enum saga_status)status,
+			.version = sqlite3_column_int64(stmt, 1),
+			.base_seq = sqlite3_column_int64(stmt, 5),
 			.marked = sqlite3_column_int(stmt, 3) != 0,
 		};
 		STORE_SQLITE_COPY(stmt, 4, ret_before->group);
@@ -149,6 +171,24 @@ static int saga_update(struct store_sqlite *s, const struct store_item *item,
 	store_sqlite__bind_time(stmt, 6, row->ended_at ? 0 : row->due_at);
 	if (marked)
 		bind_marks(stmt, 7, row);
+	return store_sqlite__run(stmt);
+}
+
+/* Few updates change where a saga's fold begins, or its version. */
+static int saga_rebase(struct store_sqlite *s, const struct store_item *item,
+					   const struct store_sqlite_before *before)
+{
+	const struct saga_row *row = item->update;
+	int64_t version = row->version ? row->version : before->version;
+	int64_t base_seq = row->base_seq ? row->base_seq : before->base_seq;
+	sqlite3_stmt *stmt = s->stmts[W_SAGA_REBASE];
+
+	if (version == before->version && base_seq == before->base_seq)
+		return SQLITE_DONE;
+	store_sqlite__bind_text(stmt, 1, row->ns);
+	store_sqlite__bind_text(stmt, 2, item->saga_id);
+	sqlite3_bind_int64(stmt, 3, version);
+	sqlite3_bind_int64(stmt, 4, base_seq);
 	return store_sqlite__run(stmt);
 }
 
@@ -225,11 +265,15 @@ static int write_item(struct store_sqlite *s, struct store_item *item)
 			rc = history_insert(s, item);
 		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update)
 			rc = saga_update(s, item, &before);
+		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update)
+			rc = saga_rebase(s, item, &before);
 	}
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 		rc = compensations_put(s, item);
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 		rc = store_sqlite__write_messages(s, item);
+	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
+		rc = store_sqlite__write_long(s, item);
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && (item->create || item->update))
 		store_sqlite__tally_item(&s->tally, item, item->create ? NULL : &before);
 	return rc;
@@ -250,7 +294,7 @@ static bool is_items_fault(int rc)
 }
 
 /* What is known before: most of what is too large never costs the others a second try. */
-static bool fits(const struct store_item *item)
+static bool fits(const struct store_sqlite *s, const struct store_item *item)
 {
 	const size_t max = STORE_SQLITE_MAX_ROW - 4096;
 
@@ -259,7 +303,8 @@ static bool fits(const struct store_item *item)
 	for (size_t i = 0; i < item->n_compensations; i++)
 		if (item->compensations[i].request_len > max)
 			return false;
-	return store_messages_fit(item->subscriptions, item->n_subscriptions, item->outbox,
+	return store_long_fits(item, s->slot_count) &&
+		   store_messages_fit(item->subscriptions, item->n_subscriptions, item->outbox,
 							  item->n_outbox);
 }
 
@@ -302,7 +347,7 @@ int store_sqlite__commit(struct store *store, struct store_item *items, size_t n
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		items[i].verdict = fits(&items[i]) ? STORE_ACCEPTED : STORE_UNSTORABLE;
+		items[i].verdict = fits(s, &items[i]) ? STORE_ACCEPTED : STORE_UNSTORABLE;
 		items[i].existing_id[0] = '\0';
 		items[i].existing_fingerprint[0] = '\0';
 	}
