@@ -152,7 +152,7 @@ static void queue_add_in_flight(const struct saga_state *state, struct queue *qu
 
 		for (int j = 0; j < state->steps[i].n_actions; j++) {
 			const struct action_state *action = &state->steps[i].actions[j];
-			int item = def->for_each || def->repeat_until ? j : -1;
+			int item = step_def_has_items(def) ? j : -1;
 
 			queue_add_asked(queue, &action->run,
 							(struct command){.step = i, .item = item, .kind = CALL_DO});

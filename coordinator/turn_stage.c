@@ -55,6 +55,7 @@ static bool is_compensation_event(const struct saga_state *state, const struct e
 	case EV_SAGA_ATTENTION:
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
+	case EV_ESCALATED:
 		return false;
 	}
 	return false;
@@ -82,6 +83,8 @@ static const char *action_text(enum action_kind kind)
 		return "await";
 	case ACTION_LOCK:
 		return "lock";
+	case ACTION_APPROVAL:
+		return "approval";
 	}
 	return "";
 }
@@ -117,7 +120,7 @@ static bool is_forgotten(const struct saga_state *state, const struct armed_acti
 
 static int item_of(const struct step_def *step, int index)
 {
-	return step->for_each || step->repeat_until ? index : -1;
+	return step_def_has_items(step) ? index : -1;
 }
 
 static void fill_forgotten(struct turn *turn, const struct saga_state *state,

@@ -39,6 +39,8 @@ void act_release(struct act *act)
 	jval_unref(act->reply);
 	jval_unref(act->request);
 	jval_unref(act->value);
+	jval_unref(act->data);
+	jval_unref(act->groups);
 	free(act->code);
 	free(act->message);
 	free(act->name);
@@ -106,6 +108,8 @@ static const struct {
 	{"outcome", MASK(ACT_STEP_RESOLVE), false},
 	{"from", MASK(ACT_RETRY), false},
 	{"to", MASK(ACT_RESET), false},
+	{"data", MASK(ACT_STEP_APPROVE) | MASK(ACT_STEP_REJECT), false},
+	{"groups", MASK(ACT_STEP_APPROVE) | MASK(ACT_STEP_REJECT), false},
 	{"act", ANY_ACT, true},
 	{"step", ANY_STEP_ACT, true},
 	{"compensation", ANY_STEP_ACT, true},
@@ -194,6 +198,20 @@ static int read_integer(const json_t *json, const char *name, int64_t max, int64
 	return 0;
 }
 
+/* The names of groups, of a size that a person can be in. */
+static int check_groups(const json_t *groups, struct err *err)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_is_array(groups) || json_array_size(groups) > ACT_GROUPS_MAX)
+		return refuse(err, "groups", "a list of at most 1000 names of groups is expected");
+	json_array_foreach (groups, i, one)
+		if (!json_is_string(one) || json_string_length(one) > ACT_NAME_MAX_BYTES)
+			return refuse(err, "groups", "the name of a group is a text of at most 200 bytes");
+	return 0;
+}
+
 static int read_resolution(struct act *act, const json_t *body, struct err *err)
 {
 	const char *text = json_string_value(json_object_get(body, "outcome"));
@@ -243,6 +261,8 @@ static int check_act(const struct act *act, struct err *err)
 {
 	if (act->kind == ACT_NOTE && (!act->reason || !*act->reason))
 		return refuse(err, "reason", "the note is missing");
+	if ((act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT) && (!act->by || !*act->by))
+		return refuse(err, "by", "who decides is missing");
 	if (act->kind == ACT_RESET && act->to <= 0)
 		return refuse(err, "to", "the sequence of a history row is expected");
 	if (act->output && act->reply)
@@ -284,6 +304,12 @@ static int read_body(struct act *act, const json_t *body, struct err *err)
 		r = read_value(body, "request", &act->request, err);
 	if (r == 0)
 		r = read_value(body, "value", &act->value, err);
+	if (r == 0)
+		r = read_value(body, "data", &act->data, err);
+	if (r == 0)
+		r = read_value(body, "groups", &act->groups, err);
+	if (r == 0 && act->groups)
+		r = check_groups(jval_json(act->groups), err);
 	if (r == 0 && act->request)
 		r = check_request(jval_json(act->request), err);
 	if (r == 0 && act->kind == ACT_STEP_RESOLVE)
@@ -342,6 +368,8 @@ json_t *act_json(const struct act *act)
 	set_value(json, "reply", act->reply);
 	set_value(json, "request", act->request);
 	set_value(json, "value", act->value);
+	set_value(json, "data", act->data);
+	set_value(json, "groups", act->groups);
 	set_text(json, "code", act->code);
 	set_text(json, "message", act->message);
 	set_text(json, act->kind == ACT_SIGNAL ? "signal" : "owner", act->name);

@@ -32,6 +32,8 @@
  *                for a person
  *   resolve      its outcome is unknown, and: it happened (as complete) | it did not (then it can
  *                be retried, skipped, failed) | ask the probe now
+ *   approve      of an approval: who acts (`by`) decides for it, with what its form asks for
+ *   reject       … against it
  *
  * pause, note and owner are taken by any saga; note and owner also after its end.
  */
@@ -65,7 +67,9 @@
 	X(ACT_STEP_SKIP, "skip")                                                                       \
 	X(ACT_STEP_COMPLETE, "complete")                                                               \
 	X(ACT_STEP_FAIL, "fail")                                                                       \
-	X(ACT_STEP_RESOLVE, "resolve")
+	X(ACT_STEP_RESOLVE, "resolve")                                                                 \
+	X(ACT_STEP_APPROVE, "approve")                                                                 \
+	X(ACT_STEP_REJECT, "reject")
 #define RESOLUTIONS(X)                                                                             \
 	X(RESOLVE_HAPPENED, "happened")                                                                \
 	X(RESOLVE_DID_NOT_HAPPEN, "did_not_happen")                                                    \
@@ -82,6 +86,7 @@ enum {
 	ACT_REASON_MAX_BYTES = 1000,
 	ACT_NAME_MAX_BYTES = 200,     /* of a signal, of an owner */
 	ACT_BODY_MAX_BYTES = 1 << 20, /* as JSON: it may hold an output or a request */
+	ACT_GROUPS_MAX = 1000,        /* that a person is said to be in */
 	ACT_IDS_KEPT = 8,             /* of so many acts a saga knows that it took them already */
 };
 
@@ -100,6 +105,8 @@ struct act {
 	 * its data; headers replace all that there are. */
 	struct jval *request;
 	struct jval *value;   /* signal */
+	struct jval *data;    /* approve, reject: what was filled in */
+	struct jval *groups;  /* approve, reject: the groups that `by` is in, a list of texts */
 	char *code, *message; /* fail */
 	char *name;           /* signal; owner (NULL: nobody) */
 	enum resolution resolution;
@@ -123,9 +130,9 @@ const char *resolution_text(enum resolution resolution);
 /*
  * Reads the members of an act's body into act, whose kind is set, and with it step, item and side
  * where the path said them: {reason, by, id, item, output, reply, request, value, code, message,
- * owner, outcome, from, to}, of which none has to be there, but the reason of a note, the outcome
- * of resolve, and `to` of reset. Members that this kind of act does not have are refused.
- * ERR_INVALID, err->place: the JSON pointer.
+ * owner, outcome, from, to, data, groups}, of which none has to be there, but the reason of a note,
+ * the outcome of resolve, `to` of reset, and `by` of approve and reject. Members that this kind of
+ * act does not have are refused. ERR_INVALID, err->place: the JSON pointer.
  */
 int act_read(struct act *act, const json_t *body, struct err *err) MUST_CHECK;
 /* The same as JSON, with "act", and with "step", "item", "compensation": true where it has them;

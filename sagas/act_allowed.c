@@ -116,7 +116,7 @@ static int room_allowed(const struct saga_state *state, const struct act *act, s
 
 static int acknowledge_allowed(const struct saga_state *state, struct err *err)
 {
-	if (state->attention_note || saga_state_deadline_concerns(state))
+	if (state->attention_note || saga_state_deadline_concerns(state) || saga_state_is_late(state))
 		return 0;
 	return err_set(
 		err, ERR_CONFLICT, "%s",
@@ -158,6 +158,8 @@ int saga_act_allowed(const struct saga_state *state, const struct act *act, wall
 	case ACT_STEP_COMPLETE:
 	case ACT_STEP_FAIL:
 	case ACT_STEP_RESOLVE:
+	case ACT_STEP_APPROVE:
+	case ACT_STEP_REJECT:
 		return act_allowed__step(state, act, now, err);
 	case ACT_TERMINATE:
 	case ACT_NOTE:
@@ -193,6 +195,10 @@ static json_t *place_json(const struct saga_state *state, struct act_place place
 		json_object_set_new_nocheck(json, "item", json_integer(place.item));
 	json_object_set_new_nocheck(json, "compensation", json_boolean(place.side == SIDE_UNDO));
 	for (i = ACT_STEP_RETRY; i < ACT_KIND_COUNT; i++) {
+		/* Only an approval is decided. */
+		if ((i == ACT_STEP_APPROVE || i == ACT_STEP_REJECT) &&
+			(place.side == SIDE_UNDO || def->act.kind != ACTION_APPROVAL))
+			continue;
 		act_init(&act, (enum act_kind)i);
 		act.step = def->id;
 		act.item = place.item;
@@ -208,7 +214,7 @@ static json_t *actions_json(const struct saga_state *state, wall_ms now)
 	json_t *list = json_array();
 	int i, j;
 
-	for (i = 0; i < state->def->n_steps; i++) {
+	for (i = 0; i < state->def->n_listed; i++) {
 		const struct step_def *def = &state->def->steps[i];
 
 		for (j = 0; j < state->steps[i].n_actions; j++) {
@@ -246,7 +252,7 @@ char **saga_reset_steps(const struct saga_state *then)
 	char **ids = xcalloc((size_t)then->def->n_steps + 1, sizeof(*ids));
 	int i, n = 0;
 
-	for (i = 0; i < then->def->n_steps; i++)
+	for (i = 0; i < then->def->n_listed; i++)
 		if (!then->steps[i].settled)
 			ids[n++] = xstrdup(then->def->steps[i].id);
 	return ids;

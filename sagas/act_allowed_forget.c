@@ -35,6 +35,7 @@ static bool has_no_effect(const struct step_def *def)
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
 	case ACTION_AWAIT:
+	case ACTION_APPROVAL:
 		return true;
 	case ACTION_HTTP:
 		return strcmp(def->act.http.method, "GET") == 0;
@@ -182,7 +183,7 @@ static int check_all(struct forget *forget)
 {
 	int i, r = check_closed(forget);
 
-	for (i = 0; i < forget->state->def->n_steps && r == 0; i++)
+	for (i = 0; i < forget->state->def->n_listed && r == 0; i++)
 		r = check_step(forget, i);
 	return r;
 }

@@ -5,7 +5,7 @@
  *   not begun, or over       -     -       -       -     what may have happened, until it is undone
  *   a call is out            -     -       -       -     -
  *   waits for its reply      -    yes     yes     yes    -
- *   timer, await             -    yes     yes     yes    -
+ *   timer, await, approval   -    yes     yes     yes    -
  *   backs off, or queued    yes   yes     yes     yes    if an attempt is in doubt
  *   leased by a worker       -    yes     yes     yes    -
  *   ongoing                  -    yes     yes     yes    yes
@@ -19,7 +19,8 @@
  *   ongoing                  -    yes     yes     yes    yes
  *   failed                  yes   yes     yes      -     if an attempt is in doubt
  *
- * fail is refused where there is no way back.
+ * fail is refused where there is no way back. approve and reject are taken by an approval that
+ * waits (also for a person, when its time is over), from who may decide it.
  */
 #include "sagas/act_allowed_priv.h"
 
@@ -47,7 +48,7 @@ int act_place_find(const struct saga_state *state, const struct act *act,
 	int step = saga_def_step(state->def, act->step), at = act->item < 0 ? 0 : act->item;
 	const struct step_def *def;
 
-	if (step < 0)
+	if (step < 0 || step >= state->def->n_listed)
 		return err_set_at(err, ERR_NOT_FOUND, "/step", "the saga has no step `%.100s`", act->step);
 	def = &state->def->steps[step];
 	if (act->side == SIDE_UNDO && def->undo_kind != UNDO_ACTION)
@@ -235,6 +236,22 @@ static int step_resolve(const struct look *look)
 	return look->act->resolution == RESOLVE_PROBE ? refuse_probe(look) : 0;
 }
 
+static int refuse_decision(const struct look *look)
+{
+	const struct approval *approval = look->action->approval;
+
+	if (look->def->kind != ACTION_APPROVAL)
+		return refuse(look, "is no approval");
+	if (!approval)
+		return refuse(look, "has asked nobody: complete it, skip it, or have it tried again");
+	/* Without a name it is asked in general. */
+	if (!look->act->by)
+		return 0;
+	if (approval_may_decide(approval, look->act, look->err) < 0)
+		return look->err->code;
+	return approval_check_form(look->def->approval.form, look->act, look->err);
+}
+
 static int step_act(const struct look *look)
 {
 	int r;
@@ -246,6 +263,8 @@ static int step_act(const struct look *look)
 		r = refuse_while_out(look);
 	if (r < 0)
 		return r;
+	if (look->act->kind == ACT_STEP_APPROVE || look->act->kind == ACT_STEP_REJECT)
+		return refuse_decision(look);
 	if (look->act->kind == ACT_STEP_RETRY)
 		return refuse_retry(look);
 	return look->act->kind == ACT_STEP_FAIL ? refuse_fail(look) : 0;
@@ -315,7 +334,8 @@ static int refuse_undo_resolve(const struct look *look)
 
 static int undo_act(const struct look *look)
 {
-	int r = refuse_final(look);
+	bool decides = look->act->kind == ACT_STEP_APPROVE || look->act->kind == ACT_STEP_REJECT;
+	int r = decides ? refuse(look, "is no approval") : refuse_final(look);
 
 	if (r == 0)
 		r = look->action->comp == COMP_ARMED ? refuse_armed(look) : refuse_while_out(look);

@@ -13,7 +13,8 @@
 	X(ATTENTION_PARKED, "parked")     /* parked after a definite failure */                        \
 	X(ATTENTION_FAILING, "failing")   /* tried again and again without success */                  \
 	X(ATTENTION_DEADLINE, "deadline") /* the saga's deadline has passed, and it goes on */         \
-	X(ATTENTION_NOTICE, "notice")     /* something a person should know, all the same */
+	X(ATTENTION_NOTICE, "notice")     /* something a person should know, all the same */           \
+	X(ATTENTION_LATE, "late")         /* it takes longer than its `escalate` says it should */
 
 #define X(name, text) name,
 enum attention_kind { ATTENTION_KINDS(X) ATTENTION_KIND_COUNT };

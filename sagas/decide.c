@@ -105,6 +105,8 @@ void decide__emit(struct ctx *ctx, struct event *event)
 	note_attempt(ctx->state, event);
 	note_who(ctx, event);
 	decide__note_end(ctx, event);
+	decide__note_approval(ctx, event);
+	decide__note_beginning(ctx, event);
 	saga_state_apply(ctx->state, event);
 	if (event->step >= 0 && !settled && ctx->state->steps[event->step].settled)
 		decide__note_settled(ctx, event->step);
@@ -115,7 +117,7 @@ int decide__item(const struct saga_state *state, int step, int index)
 {
 	const struct step_def *def = &state->def->steps[step];
 
-	return def->for_each || def->repeat_until ? index : -1;
+	return step_def_has_items(def) ? index : -1;
 }
 
 bool decide__forward_only(const struct saga_state *state, int step)
@@ -264,6 +266,8 @@ void decide__timers(struct ctx *ctx)
 				decide__due(ctx, (struct target){i, item, SIDE_UNDO});
 		}
 	}
+	/* What has ended now is not late any more. */
+	decide__escalations(ctx);
 }
 
 void decide__advance(struct ctx *ctx)
@@ -277,6 +281,8 @@ void decide__advance(struct ctx *ctx)
 	/* Going forward may have found the failure that turns it round. */
 	if (!saga_status_is_terminal(state->status) && state->failing)
 		decide__backward(ctx);
+	if (!saga_status_is_terminal(state->status))
+		decide__drop_escalations(ctx);
 }
 
 /* What a pause holds back is sent, or asked, when it is over. */
@@ -361,10 +367,11 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		decide__task_input(&ctx);
 		break;
 	}
+	if (r == 0 && (in->type != INPUT_START || !in->create_only))
+		decide__advance(&ctx);
+	decide__tell_approvals(&ctx);
 	if (r < 0)
 		return r;
-	if (in->type != INPUT_START || !in->create_only)
-		decide__advance(&ctx);
 	drop_stale_commands(&ctx);
 	decide__tell_tasks(&ctx);
 	saga_state_derive(state);

@@ -176,6 +176,7 @@ static int begin_anew(struct ctx *ctx, const struct act *act, struct err *err)
 			decide__unlock(ctx, i, item);
 			decide__forget_task(ctx, (struct target){i, item, SIDE_DO});
 			decide__forget_task(ctx, (struct target){i, item, SIDE_UNDO});
+			decide__touch_approval(ctx, i, item);
 		}
 	}
 	json = parameters(act);
@@ -231,6 +232,8 @@ int decide__act(struct ctx *ctx, struct err *err)
 	case ACT_STEP_COMPLETE:
 	case ACT_STEP_FAIL:
 	case ACT_STEP_RESOLVE:
+	case ACT_STEP_APPROVE:
+	case ACT_STEP_REJECT:
 		return decide__step_act(ctx, act, err);
 	case ACT_KIND_COUNT:
 		break;

@@ -312,6 +312,9 @@ static int step_act(struct ctx *ctx, struct target target, const struct act *act
 		return fail(ctx, target, act);
 	case ACT_STEP_RESOLVE:
 		return resolve(ctx, target, act, err);
+	case ACT_STEP_APPROVE:
+	case ACT_STEP_REJECT:
+		return decide__decision(ctx, target, act, err);
 	case ACT_CANCEL:
 	case ACT_TERMINATE:
 	case ACT_PAUSE:

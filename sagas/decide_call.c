@@ -350,6 +350,9 @@ static void running_is_due(struct ctx *ctx, struct target target)
 		if (decide__queues_are_read(ctx, exec->due_at))
 			decide__await_timed_out(ctx, target, "the event did not come in time");
 		break;
+	case ACTION_APPROVAL:
+		decide__await_timed_out(ctx, target, "it was not decided in time");
+		break;
 	case ACTION_COMMAND:
 		if (decide__queues_are_read(ctx, exec->due_at))
 			reply_timed_out(ctx, target);

@@ -14,6 +14,9 @@ bool decide__tolerates(struct ctx *ctx, int step, struct env *env)
 	CLEANUP(json_decref_p) json_t *value = NULL;
 	struct err err;
 
+	/* Nothing depends on what only tells. */
+	if (def->escalates)
+		return true;
 	if (!def->tolerate)
 		return false;
 	return tmpl_eval(def->tolerate, &env->expr, &value, &err) == 0 && json_is_true(value);
@@ -83,6 +86,8 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 	decide__emit(ctx, &event);
 	if (ambiguous)
 		decide__arm(ctx, step, item, env);
+	if (state->def->steps[step].escalates)
+		decide__escalation_failed(ctx, step, code, message);
 	if (!tolerated && !state->failing)
 		decide__fail_saga(ctx, step, code, message);
 	env->failure_code = env->failure_message = NULL;
@@ -165,7 +170,7 @@ static int do_fail(struct ctx *ctx, int step, int item, struct env *env, struct 
 	return 0;
 }
 
-static void begin_action(struct ctx *ctx, int step, int item)
+void decide__begin_action(struct ctx *ctx, int step, int item)
 {
 	struct env env;
 	struct err err;
@@ -203,6 +208,9 @@ static void begin_action(struct ctx *ctx, int step, int item)
 		break;
 	case ACTION_AWAIT:
 		r = decide__begin_waits(ctx, step, item, &env, &err);
+		break;
+	case ACTION_APPROVAL:
+		r = decide__begin_approval(ctx, step, item, &env, &err);
 		break;
 	}
 	if (r < 0)
@@ -267,7 +275,7 @@ static void begin_step(struct ctx *ctx, int step)
 		event = decide__event(EV_STEP_SKIPPED, step, -1);
 		decide__emit(ctx, &event);
 	} else if (!def->for_each) {
-		begin_action(ctx, step, decide__item(ctx->state, step, 0));
+		decide__begin_action(ctx, step, decide__item(ctx->state, step, 0));
 	}
 }
 
@@ -313,7 +321,7 @@ static void continue_items(struct ctx *ctx, int step)
 		busy += action_is_busy(&st->actions[i]);
 	for (i = 0; i < st->n_actions; i++) {
 		if (st->actions[i].run.status == EXEC_IDLE && busy < def->max_parallel) {
-			begin_action(ctx, step, i);
+			decide__begin_action(ctx, step, i);
 			if (ctx->state->failing && step < ctx->state->def->n_forward)
 				return;
 			busy += action_is_busy(&st->actions[i]);
@@ -345,7 +353,7 @@ static void continue_turns(struct ctx *ctx, int step)
 		return;
 	}
 	if (action->run.status == EXEC_IDLE) {
-		begin_action(ctx, step, turn); /* a person had it begin anew */
+		decide__begin_action(ctx, step, turn); /* a person had it begin anew */
 		return;
 	}
 	if (action->run.status != EXEC_DONE)
@@ -358,7 +366,7 @@ static void continue_turns(struct ctx *ctx, int step)
 		settle(ctx, step, OUTCOME_DEFAULT,
 			   action->output ? json_incref(jval_json(action->output)) : NULL);
 	} else if (r == 0 && turn + 1 < def->repeat_max) {
-		begin_action(ctx, step, turn + 1);
+		decide__begin_action(ctx, step, turn + 1);
 	} else if (decide__forward_only(ctx->state, step) || step == ctx->state->def->pivot) {
 		decide__park(ctx, (struct target){step, turn + 1, SIDE_DO}, OUTCOME_FAILURE,
 					 r < 0 ? "expression_error" : "repeat_limit",

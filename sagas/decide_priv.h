@@ -12,6 +12,8 @@
  *   decide_lock.c     locks: asked for, granted, given back
  *   decide_await.c    awaits of webhooks, and of several things
  *   decide_task.c     tasks, and the workers that lease them
+ *   decide_approval.c what people are asked to decide
+ *   decide_escalate.c what is told when something takes too long
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
@@ -36,12 +38,19 @@ enum {
 	RECORD_KEY_MAX_BYTES = 16 * 1024,
 };
 
+/* An approval that was asked for, decided or has ended in this decision. */
+struct approval_ref {
+	int step, item;
+};
+
 struct ctx {
 	struct saga_state *state;
 	const struct input *in;
 	uint64_t random; /* drawn from in->random; advances with each use */
 	wall_ms now;
 	struct decision *decision;
+	struct approval_ref *approvals; /* each at most once */
+	size_t n_approvals, cap_approvals;
 	const char *by; /* who says how an action ended, instead of its participant; NULL: nobody */
 };
 
@@ -149,6 +158,8 @@ const struct action_def *decide__answered_def(const struct ctx *ctx, struct targ
 
 /* Takes every step forward that can be taken; ends the saga when all is settled. */
 void decide__forward(struct ctx *ctx);
+/* Begins the action, or takes that it cannot be begun as its failure. */
+void decide__begin_action(struct ctx *ctx, int step, int item);
 /* Steps first to last-1 as one DAG; true when all have settled. */
 bool decide__run_steps(struct ctx *ctx, int first, int last);
 /* The step's `tolerate`, for the failure in env. */
@@ -236,6 +247,35 @@ int decide__begin_waits(struct ctx *ctx, int step, int item, struct env *env,
 						struct err *err) MUST_CHECK;
 /* What ends an ACTION_AWAIT by time has come. */
 void decide__waits_due(struct ctx *ctx, struct target target);
+/* decide_approval.c */
+
+int decide__begin_approval(struct ctx *ctx, int step, int item, struct env *env,
+						   struct err *err) MUST_CHECK;
+/* approve or reject, which is allowed. */
+int decide__decision(struct ctx *ctx, struct target target, const struct act *act,
+					 struct err *err) MUST_CHECK;
+/* What others see of an approval changes with this event. */
+void decide__note_approval(struct ctx *ctx, const struct event *event);
+/* … with what is decided now, if the step is one. */
+void decide__touch_approval(struct ctx *ctx, int step, int item);
+
+/* After all that was decided: how those that it was about now stand. */
+void decide__tell_approvals(struct ctx *ctx);
+
+/* decide_escalate.c */
+
+/* Before the event is folded: when the first escalation of what begins with it is due. */
+void decide__note_beginning(struct ctx *ctx, struct event *event);
+/* Tells what is due of it. */
+void decide__escalate(struct ctx *ctx, struct target target);
+/* … of all that is watched. */
+void decide__escalations(struct ctx *ctx);
+/* Entry n has been told: the step that does it begins, if there is one. */
+void decide__begin_escalation(struct ctx *ctx, struct target target, int n);
+/* What would be told again is not, once it is over. */
+void decide__drop_escalations(struct ctx *ctx);
+/* The step of an entry has failed for good: a person is told. */
+void decide__escalation_failed(struct ctx *ctx, int step, const char *code, const char *message);
 
 /* decide_task.c */
 

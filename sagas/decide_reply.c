@@ -296,7 +296,7 @@ bool decide__action_exists(const struct saga_state *state, int step, int item)
 	if (step < 0 || step >= state->def->n_steps)
 		return false;
 	def = &state->def->steps[step];
-	return (def->for_each || def->repeat_until ? item >= 0 : item == -1) &&
+	return (step_def_has_items(def) ? item >= 0 : item == -1) &&
 		   (item < 0 ? 0 : item) < state->steps[step].n_actions;
 }
 

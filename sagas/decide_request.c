@@ -449,6 +449,7 @@ int decide__request(const struct action_def *act, struct env *env, enum call_kin
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
 	case ACTION_AWAIT:
+	case ACTION_APPROVAL:
 		CHECK(!"it sends something");
 	}
 	/* What is emitted is known by the id of its row, which a commit gives just once. */

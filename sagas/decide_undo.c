@@ -159,6 +159,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
 	case ACTION_AWAIT:
+	case ACTION_APPROVAL:
 		break;
 	}
 	return err_set(err, ERR_INVALID, "this action cannot undo anything");
@@ -258,7 +259,7 @@ void decide__backward(struct ctx *ctx)
 			all_undone &= saga_state_step_is_undone(state, i);
 		}
 	} while (!all_undone && ctx->decision->n_events > events_before);
-	if (!all_undone || !decide__run_steps(ctx, state->def->n_forward, state->def->n_steps))
+	if (!all_undone || !decide__run_steps(ctx, state->def->n_forward, state->def->n_listed))
 		return;
 	event = decide__event(EV_SAGA_COMPENSATED, -1, -1);
 	decide__emit(ctx, &event);

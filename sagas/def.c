@@ -90,6 +90,31 @@ static void await_def_release(struct await_def *await)
 	free(await->waits);
 }
 
+static void approval_action_release(struct approval_action *approval)
+{
+	tmpl_free(approval->title);
+	tmpl_free(approval->groups);
+	tmpl_free(approval->exclude);
+	tmpl_free(approval->show);
+	schema_free(approval->form);
+}
+
+void escalate_list__release(struct escalate_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		limit_release(&list->entries[i].after);
+		tmpl_free(list->entries[i].groups);
+		tmpl_free(list->entries[i].with);
+		if (list->entries[i].act) {
+			/* The action of an entry has no entries, so this ends. */
+			action_def__release(list->entries[i].act);
+			free(list->entries[i].act);
+		}
+	}
+	free(list->entries);
+	*list = (struct escalate_list){0};
+}
+
 static void retry_policy_release(struct retry_policy *retry)
 {
 	for (size_t i = 0; i < retry->n_non_retryable; i++)
@@ -128,6 +153,8 @@ void action_def__release(struct action_def *act)
 	free(act->await_signal);
 	tmpl_free(act->lock.keys);
 	await_def_release(&act->await);
+	approval_action_release(&act->approval);
+	escalate_list__release(&act->escalate);
 	retry_policy_release(&act->retry);
 	outcome_rules__release(&act->outcome);
 	tmpl_free(act->output);
@@ -184,6 +211,7 @@ static void saga_def_free(struct saga_def *def)
 	for (size_t i = 0; i < def->n_cancel_on; i++)
 		correlate_def_release(&def->cancel_on[i]);
 	free(def->cancel_on);
+	escalate_list__release(&def->escalate);
 	free(def->name);
 	json_decref(def->doc);
 	tmpl_free(def->key);

@@ -2,7 +2,8 @@
  * A saga definition, compiled: what the loader makes of a document, and all that the core needs of
  * it. Immutable after loading and shared by threads; counted with atomics.
  *
- * Steps stand in one array: first the forward ones in document order, then those of on_compensated.
+ * Steps stand in one array: first the forward ones in document order, then those of on_compensated,
+ * then those that stand for entries of `escalate`.
  * An index into it is how the core names a step; histories name it by its id.
  */
 #ifndef SAGAS_DEF_H
@@ -91,13 +92,15 @@ enum action_kind {
 	ACTION_LOCK,
 	ACTION_AWAIT, /* a webhook, or a list of which the first wins */
 	ACTION_TASK,
+	ACTION_APPROVAL,
 };
 
 /* It sends nothing, and only waits until something comes or its time is over. */
 static inline bool action_only_waits(enum action_kind kind)
 {
 	return kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA ||
-		   kind == ACTION_AWAIT_SIGNAL || kind == ACTION_LOCK || kind == ACTION_AWAIT;
+		   kind == ACTION_AWAIT_SIGNAL || kind == ACTION_LOCK || kind == ACTION_AWAIT ||
+		   kind == ACTION_APPROVAL;
 }
 
 /* Where its due time is a limit, which a pause moves, and not a point in time. */
@@ -192,6 +195,43 @@ struct await_def {
 };
 enum { AWAIT_MAX_WAITS = 16 };
 
+/* People decide: so many who may, and none of whom did before. */
+struct approval_action {
+	struct tmpl *title;   /* text */
+	struct tmpl *groups;  /* a list of texts */
+	struct tmpl *exclude; /* who may not decide, a name or a list of names; NULL: nobody */
+	struct tmpl *show;    /* what they see of it; NULL: nothing */
+	struct schema *form;  /* what they fill in; NULL: anything */
+	int approve, reject;  /* so many decide it, at least 1 each */
+};
+
+/* What one entry of `escalate` does when its time has come. */
+enum escalate_kind {
+	ESCALATE_ALERT,  /* the saga concerns a person */
+	ESCALATE_GROUPS, /* further groups may decide */
+	ESCALATE_STEP,   /* http, emit or task: a step of its own, behind those of the document */
+};
+
+enum { DEF_MAX_ESCALATE = 16 }; /* entries of one list */
+
+/*
+ * What is told, or done, when something takes longer than it should: entries of a step, an undo or
+ * the saga, each told once, counted from when that began.
+ */
+struct escalate_def {
+	struct limit after;
+	enum escalate_kind kind;
+	struct tmpl *groups;    /* ESCALATE_GROUPS: a list of texts */
+	int step;               /* ESCALATE_STEP: index of the step that does it */
+	struct action_def *act; /* while it is loaded: what that step does, */
+	struct tmpl *with;      /* … and with what, of a task */
+};
+
+struct escalate_list {
+	struct escalate_def *entries;
+	size_t n;
+};
+
 struct probe_def;
 
 /* Something that is done: a step's forward action, or its undo. */
@@ -212,6 +252,8 @@ struct action_def {
 	struct tmpl *with;                     /* what a task is given; NULL: nothing */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
+	struct approval_action approval;       /* ACTION_APPROVAL */
+	struct escalate_list escalate;
 	struct retry_policy retry;
 	struct outcome_rules outcome;
 	struct probe_def *probe; /* NULL: none */
@@ -243,6 +285,12 @@ struct step_def {
 	struct action_def act;
 	enum undo_kind undo_kind;
 	struct action_def undo; /* UNDO_ACTION */
+	/* It stands for an entry of `escalate`, and is in no list of the document. */
+	bool escalates;
+	int watches;        /* … of this step, whose names it sees; -1: of the saga */
+	bool watches_undo;  /* … of its undo */
+	bool watches_items; /* … which has an action for each item or turn */
+	int entry;          /* … the how-manieth, from 0 */
 	bool pivot;
 	bool after_pivot; /* the pivot is an ancestor: retries and parks, cannot fail the saga */
 };
@@ -276,6 +324,7 @@ struct saga_def {
 	struct step_def *steps;
 	int n_steps;   /* all */
 	int n_forward; /* the first n_forward are the forward path */
+	int n_listed;  /* those up to here stand in the document; behind them are those of `escalate` */
 	int pivot;     /* index, or -1 */
 	struct tmpl *output;
 	struct trigger_def *triggers;
@@ -283,6 +332,7 @@ struct saga_def {
 	struct correlate_def *cancel_on;
 	size_t n_cancel_on;
 	bool locks; /* one of the steps is a lock */
+	struct escalate_list escalate;
 };
 
 /* It waits for events that come through the store, with a subscription for each place. */
@@ -293,6 +343,12 @@ const struct correlate_def *action_subscription(const struct action_def *act, in
 static inline bool step_def_has_ancestor(const struct step_def *step, int index)
 {
 	return step->ancestors[index / 64] >> (index % 64) & 1;
+}
+
+/* It has an action for each item or turn. */
+static inline bool step_def_has_items(const struct step_def *step)
+{
+	return step->for_each || step->repeat_until || step->watches_items;
 }
 
 /* The index of a step by its id, or -1. */

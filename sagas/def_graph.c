@@ -55,6 +55,9 @@ static void write_action(const struct action_def *act, struct buf *out)
 	case ACTION_AWAIT_SIGNAL:
 		buf_printf(out, "await signal %s", act->await_signal);
 		return;
+	case ACTION_APPROVAL:
+		buf_add_lit(out, "approval");
+		return;
 	case ACTION_AWAIT_KAFKA:
 		buf_printf(out, "await %s", act->await_kafka.topic);
 		return;
@@ -89,7 +92,7 @@ static bool implied(const struct saga_def *def, const struct step_def *step, int
 
 static void write_needs(const struct saga_def *def, const char *format, struct buf *out)
 {
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		for (size_t k = 0; k < def->steps[i].n_needs; k++) {
 			int need = def->steps[i].needs[k];
 
@@ -105,7 +108,7 @@ static void write_needs(const struct saga_def *def, const char *format, struct b
 static void write_mermaid(const struct saga_def *def, struct buf *out)
 {
 	buf_add_lit(out, "flowchart TD\n");
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 
 		if (i == def->n_forward)
@@ -119,7 +122,7 @@ static void write_mermaid(const struct saga_def *def, struct buf *out)
 		write_action(&step->undo, out);
 		buf_printf(out, "\"])\n\tn%d -.- u%d\n", i, i);
 	}
-	if (def->n_forward < def->n_steps)
+	if (def->n_forward < def->n_listed)
 		buf_add_lit(out, "\tend\n");
 	write_needs(def, " --> ", out);
 }
@@ -127,7 +130,7 @@ static void write_mermaid(const struct saga_def *def, struct buf *out)
 static void write_dot(const struct saga_def *def, struct buf *out)
 {
 	buf_printf(out, "digraph \"%s\" {\n\tnode [shape=box];\n", def->name);
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 
 		if (i == def->n_forward)
@@ -141,7 +144,7 @@ static void write_dot(const struct saga_def *def, struct buf *out)
 		write_action(&step->undo, out);
 		buf_printf(out, "\"];\n\tn%d -> u%d [style=dotted, dir=none];\n", i, i);
 	}
-	if (def->n_forward < def->n_steps)
+	if (def->n_forward < def->n_listed)
 		buf_add_lit(out, "\t}\n");
 	write_needs(def, " -> ", out);
 	buf_add_lit(out, "}\n");

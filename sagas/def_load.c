@@ -175,8 +175,7 @@ static void read_saga_escalate(const struct node *at, void *to)
 	const struct place place = {.names = IN_SAGA};
 	struct node placed = node_placed(at, &place);
 
-	(void)to;
-	read_escalate(&placed);
+	read_escalate(&placed, true, &((struct saga_def *)to)->escalate);
 }
 
 static void read_steps(const struct node *at, void *to)
@@ -307,19 +306,33 @@ static void find_dependants(struct saga_def *def)
 	}
 }
 
+static int count_escalations(const struct load *load)
+{
+	const struct block *blocks[] = {load->forward, load->on_compensated};
+	int n = escalate_steps(&load->def->escalate);
+
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		for (size_t k = 0; blocks[i] && k < blocks[i]->n; k++)
+			n += escalate_steps(&blocks[i]->steps[k].def.act.escalate) +
+				 escalate_steps(&blocks[i]->steps[k].def.undo.escalate);
+	return n;
+}
+
 static void assemble(struct load *load)
 {
 	struct saga_def *def = load->def;
 	size_t after = load->on_compensated ? load->on_compensated->n : 0;
 
 	def->n_forward = (int)load->forward->n;
-	def->n_steps = def->n_forward + (int)after;
+	def->n_listed = def->n_forward + (int)after;
+	def->n_steps = def->n_listed + count_escalations(load);
 	def->steps = xcalloc((size_t)def->n_steps, sizeof(*def->steps));
 	def->pivot = load->forward->pivot;
 	take_steps(def, load->forward, 0);
 	if (load->on_compensated)
 		take_steps(def, load->on_compensated, def->n_forward);
 	find_dependants(def);
+	assemble_escalations(def);
 }
 
 static void load_release(struct load *load)

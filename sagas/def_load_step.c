@@ -52,6 +52,7 @@ static const struct modifier {
 	{"idempotency_key", CALLS},
 	{"heartbeat", BIT(ACT_TASK)},
 	{"with", BIT(ACT_TASK) | BIT(ACT_SAGA)},
+	{"escalate", CALLS | WAITS | BIT(ACT_STEPS)},
 };
 
 static void check_modifiers(const struct node *at, enum action action)
@@ -164,8 +165,8 @@ static void read_action(const struct node *at, void *to)
 		read_child(&placed);
 		break;
 	case ACT_APPROVAL:
-		read_approval(&placed);
-		break;
+		read_approval(&placed, act);
+		return;
 	case ACT_LOCK:
 		read_lock(&placed, read->step, act);
 		return;
@@ -323,9 +324,14 @@ static void read_step_heartbeat(const struct node *at, void *to)
 
 static void read_step_escalate(const struct node *at, void *to)
 {
-	struct node placed = node_placed(at, &((struct step_read *)to)->content);
+	struct step_read *read = to;
+	struct place place = read->undo ? read->late : read->content;
+	struct node placed = node_placed(at, &place);
 
-	read_escalate(&placed);
+	/* It runs on its own while the step does: what that ends with does not exist yet. */
+	place.own = place.undo = false;
+	place.names &= ~(BIT(EXPR_OUTPUT) | BIT(EXPR_REPLY));
+	read_escalate(&placed, read->action == ACT_APPROVAL && !read->undo, &read->act->escalate);
 }
 
 /* The `steps` block of a step or of its undo. */
@@ -474,7 +480,8 @@ static void read_compensate(const struct node *at, void *to)
 	undo.late = undo.content;
 	undo.late.names &= ~BIT(EXPR_REPLY);
 	read_half(at, &undo, "compensate", undo_keys, ARRAY_SIZE(undo_keys));
-	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK)
+	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK ||
+		undo.action == ACT_APPROVAL)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
 	if (undo.action == ACT_AWAIT && action_only_waits(step->def.undo.kind))
@@ -503,7 +510,7 @@ static void step_places(const struct node *at, struct step_read *read)
 	if (has_reply(first_action(at)))
 		read->output.names |= BIT(EXPR_REPLY);
 	if ((await && (json_is_array(await) || !json_object_get(await, "after"))) ||
-		json_object_get(at->value, "lock"))
+		json_object_get(at->value, "lock") || first_action(at) == ACT_APPROVAL)
 		read->output.names |= BIT(EXPR_EVENT);
 }
 

@@ -193,11 +193,18 @@ void read_task(const struct node *at, struct task_action *task);
 void read_heartbeat(const struct node *at, struct task_action *task);
 void finish_task(const struct node *at, struct action_def *act);
 void read_child(const struct node *at);
-void read_approval(const struct node *at);
 void read_lock(const struct node *at, const struct lstep *step, struct action_def *act);
-void read_escalate(const struct node *at);
 void lint_lock(struct load *load, const struct lstep *step);
 void check_schedule(const struct node *at);
+/* def_load_approval.c */
+void read_approval(const struct node *at, struct action_def *act);
+/* def_load_escalate.c. approval: of an approval, or of a saga, so that groups have something to
+ * decide. */
+void read_escalate(const struct node *at, bool approval, struct escalate_list *list);
+/* How many steps stand for entries of a list. */
+int escalate_steps(const struct escalate_list *list);
+/* Makes the steps that stand for entries, behind the n_listed of the document. */
+void assemble_escalations(struct saga_def *def);
 /* Whether what an undo asks for can only be known when it begins. */
 bool request_reads_failure(const struct action_def *act);
 /* The participant; NULL when it was reported. The caller's. */
@@ -242,6 +249,7 @@ const char *action_text(enum action action);
 
 /* def.c */
 void outcome_rules__release(struct outcome_rules *outcome);
+void escalate_list__release(struct escalate_list *list);
 void action_def__release(struct action_def *act);
 void step_def__release(struct step_def *step);
 

@@ -6,6 +6,17 @@
 #include "sagas/decide.h"
 #include "sagas/hash.h"
 
+/* "<saga>/<step>[<item>]/escalate<n>", "…/undo-escalate<n>", "<saga>/escalate<n>". */
+static void escalation_key(const struct saga_state *state, int step, const char *run,
+						   const char *index, char key[STEP_KEY_SIZE])
+{
+	const struct step_def *def = &state->def->steps[step];
+
+	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s%s%sescalate%d", state->id,
+			 def->watches < 0 ? "" : state->def->steps[def->watches].id, run, index,
+			 def->watches < 0 ? "" : "/", def->watches_undo ? "undo-" : "", def->entry + 1);
+}
+
 void step_key(const struct saga_state *state, int step, int item, const char *what,
 			  char key[STEP_KEY_SIZE])
 {
@@ -15,6 +26,10 @@ void step_key(const struct saga_state *state, int step, int item, const char *wh
 		snprintf(run, sizeof(run), "~%d", saga_state_run(state, step));
 	if (item >= 0)
 		snprintf(index, sizeof(index), "[%d]", item);
+	if (state->def->steps[step].escalates) {
+		escalation_key(state, step, run, index, key);
+		return;
+	}
 	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s/%s", state->id, state->def->steps[step].id, run, index,
 			 what);
 }
@@ -83,7 +98,7 @@ static json_t *make_step(const struct env *env)
 	json_t *step = json_object();
 	char key[STEP_KEY_SIZE], uuid[UUID_SIZE];
 
-	step_key(env->state, env->step, env->item, "do", key);
+	step_key(env->state, env->scope, env->item, "do", key);
 	hash_uuid5(key, strlen(key), uuid);
 	json_object_set_new_nocheck(step, "key", json_string(key));
 	json_object_set_new_nocheck(step, "uuid", json_string(uuid));
@@ -92,13 +107,13 @@ static json_t *make_step(const struct env *env)
 
 static json_t *make_item(const struct env *env)
 {
-	return json_incref(json_array_get(env->state->steps[env->step].list, (size_t)env->item));
+	return json_incref(json_array_get(env->state->steps[env->scope].list, (size_t)env->item));
 }
 
 /* The output of the turn before this one; null in the first. */
 static json_t *make_previous(const struct env *env)
 {
-	const struct step_state *step = &env->state->steps[env->step];
+	const struct step_state *step = &env->state->steps[env->scope];
 
 	if (env->item < 1 || !step->actions[env->item - 1].output)
 		return json_null();
@@ -137,8 +152,8 @@ static json_t *make_output(const struct env *env)
 
 static json_t *make(const struct env *env, enum expr_name name)
 {
-	bool in_step = env->step >= 0;
-	const struct step_def *def = in_step ? &env->state->def->steps[env->step] : NULL;
+	bool in_step = env->scope >= 0;
+	const struct step_def *def = in_step ? &env->state->def->steps[env->scope] : NULL;
 
 	switch (name) {
 	case EXPR_REPLY:
@@ -186,7 +201,10 @@ static json_t *env_get(void *ctx, enum expr_name name)
 
 void env_init(struct env *env, struct saga_state *state, int step, int item)
 {
+	bool escalates = step >= 0 && state->def->steps[step].escalates;
+
 	*env = (struct env){.state = state, .step = step, .item = item};
+	env->scope = escalates ? state->def->steps[step].watches : step;
 	env->expr.get = env_get;
 	env->expr.ctx = env;
 	/* The steps of on_compensated run because of it. */

@@ -16,6 +16,7 @@ struct env {
 	struct expr_env expr; /* give &env->expr to the evaluators */
 	struct saga_state *state;
 	int step, item;
+	int scope; /* the step whose names it sees: of an escalation, the one that it watches */
 	/* Set by the caller after env_init, when they exist. All borrowed. */
 	bool has_reply;
 	const struct input *reply; /* NULL: only its body is known any more */

@@ -20,7 +20,8 @@ static const char *const OUTCOME_TEXTS[] = {
 	X("version", version)                                                                          \
 	X("due_at", due_at)                                                                            \
 	X("deadline_at", deadline_at)                                                                  \
-	X("settle_at", settle_at)
+	X("settle_at", settle_at)                                                                      \
+	X("escalate_at", escalate_at)
 
 #define EVENT_STRINGS(X)                                                                           \
 	X("name", name)                                                                                \

@@ -61,7 +61,9 @@ enum { EVENT_VERSION = 1 };
 	X(EV_ACT_TAKEN, 28, "ActTaken") /* name=the act by reason id side value=its parameters, and    \
 									   request deadline_at where it gives new ones */              \
 	X(EV_TASK_LEASED, 29,                                                                          \
-	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */
+	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */    \
+	X(EV_ESCALATED, 31, "Escalated") /* side value={entry, groups} due_at of the next entry;       \
+										step -1: of the saga */
 
 enum event_type {
 #define X(name, number, text) name = (number),
@@ -77,7 +79,8 @@ struct event {
 	enum event_type type;
 	int step;       /* -1: none */
 	int item;       /* -1: none */
-	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED, EV_ACT_TAKEN, EV_TASK_LEASED */
+	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED, EV_ACT_TAKEN, EV_TASK_LEASED,
+					 * EV_ESCALATED */
 	bool ambiguous;
 	bool tolerated;
 	enum outcome outcome; /* OUTCOME_DEFAULT: not said */
@@ -88,6 +91,7 @@ struct event {
 	wall_ms due_at; /* 0: none; so the other times */
 	wall_ms deadline_at;
 	wall_ms settle_at;
+	wall_ms escalate_at; /* of what begins: when the first entry of its `escalate` is due */
 	char *name, *ns, *id, *key, *code, *message, *by, *reason;
 	struct request *request;
 	struct jval *value;

@@ -31,6 +31,9 @@ struct lifecycle_before lifecycle_before(const struct saga_state *state)
 /* What an event of the history is to the world; LIFECYCLE_TYPE_COUNT: nothing. */
 static enum lifecycle_type type_of(const struct saga_state *state, const struct event *event)
 {
+	/* What only tells that something is late is no step to the world. */
+	if (event->step >= state->def->n_listed)
+		return LIFECYCLE_TYPE_COUNT;
 	switch (event->type) {
 	case EV_SAGA_STARTED:
 		return LIFE_SAGA_STARTED;
@@ -75,6 +78,7 @@ static enum lifecycle_type type_of(const struct saga_state *state, const struct 
 	case EV_COMMAND_PUBLISHED:
 	case EV_ACT_TAKEN:
 	case EV_TASK_LEASED:
+	case EV_ESCALATED:
 		break;
 	}
 	return LIFECYCLE_TYPE_COUNT;

@@ -64,6 +64,7 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_REPLY_IGNORED:
 	case EV_ACT_TAKEN:
+	case EV_ESCALATED: /* its time had come */
 		return true;
 	case EV_SAGA_ATTENTION:
 		/* This one is said with the end. */
@@ -237,6 +238,7 @@ static bool given_up(struct replay *replay, const struct event *event)
 	enum action_kind kind = replay->state->def->steps[event->step].act.kind;
 
 	if (event->outcome != OUTCOME_UNKNOWN || event->by || replay->state->failing || by_time ||
+		replay->state->def->steps[event->step].escalates ||
 		(kind != ACTION_HTTP && kind != ACTION_COMMAND) || run->status == EXEC_ONGOING ||
 		is_exhausted(replay, event))
 		return true;
@@ -265,6 +267,22 @@ static bool parked(struct replay *replay, const struct event *event)
 	return true;
 }
 
+/* What was told then; the step that does it begins at once. */
+static bool escalated(struct replay *replay, const struct event *event)
+{
+	json_int_t entry = json_integer_value(json_object_get(jval_json(event->value), "entry"));
+
+	if (event->step >= 0 && !decide__action_exists(replay->state, event->step, event->item)) {
+		replay__diverges(replay, json_array_get(replay->row, replay->matched), NULL,
+						 "the step has not begun");
+		return false;
+	}
+	emit_as_it_is(replay, replay->matched);
+	decide__begin_escalation(&replay->ctx, (struct target){event->step, event->item, event->side},
+							 (int)entry);
+	return true;
+}
+
 bool replay__take_fact(struct replay *replay, const struct event *event)
 {
 	answered(replay, event);
@@ -285,6 +303,8 @@ bool replay__take_fact(struct replay *replay, const struct event *event)
 		return true;
 	case EV_STEP_PARKED:
 		return parked(replay, event);
+	case EV_ESCALATED:
+		return escalated(replay, event);
 	case EV_STEP_ATTEMPT_FAILED:
 		return attempt_failed(replay, event);
 	default:

@@ -39,6 +39,7 @@ void state__action_clear(struct action_state *action)
 	jval_unref(action->undo_output);
 	jval_unref(action->lock);
 	free(action->event_id);
+	approval_free(action->approval);
 	memset(action, 0, sizeof(*action));
 }
 
@@ -89,6 +90,7 @@ void saga_state_free(struct saga_state *state)
 	json_decref(state->steps_json);
 	jval_unref(state->input);
 	jval_unref(state->output);
+	json_decref(state->escalated_groups);
 	free(state->ns);
 	free(state->key);
 	free(state->failure_code);
@@ -170,6 +172,7 @@ static void exec_attempts(struct exec *exec, const struct event *event)
 
 static void exec_begin(struct exec *exec, const struct event *event)
 {
+	state__watch_begin(&exec->watch, event);
 	exec->status = EXEC_RUNNING;
 	exec->attempt = 1;
 	exec->due_at = event->due_at;
@@ -326,10 +329,17 @@ static void apply_lock_asked(struct saga_state *state, const struct event *event
 static void apply_step_scheduled(struct saga_state *state, const struct event *event)
 {
 	struct step_state *step = &state->steps[event->step];
+	struct action_state *action = event_action(state, event);
 
-	exec_begin(&event_action(state, event)->run, event);
+	exec_begin(&action->run, event);
 	if (state->def->steps[event->step].act.kind == ACTION_LOCK)
 		apply_lock_asked(state, event);
+	if (state->def->steps[event->step].act.kind == ACTION_APPROVAL) {
+		approval_free(action->approval);
+		action->approval = approval_new(event);
+		if (state->escalated_groups)
+			approval_add_groups(action->approval, state->escalated_groups);
+	}
 	step->begun = true;
 	step->status = STEP_RUNNING;
 	if (event->step == state->def->pivot)
@@ -444,6 +454,7 @@ static void apply_saga_started(struct saga_state *state, const struct event *eve
 	state->status = SAGA_RUNNING;
 	state->started_at = state->updated_at = state->updated_before = event->at;
 	state->deadline_at = event->deadline_at;
+	state__watch_begin(&state->watch, event);
 	state__set_string(&state->ns, event->ns);
 	state__set_string(&state->key, event->key);
 	state__set_jval(&state->input, event->value);
@@ -585,6 +596,9 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_TASK_LEASED:
 		state__apply_task_leased(event_action(state, event), event);
+		break;
+	case EV_ESCALATED:
+		state__apply_escalated(state, event);
 		break;
 	}
 	if (state->def->locks && event->step >= 0 && state->steps[event->step].settled)

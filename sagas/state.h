@@ -22,6 +22,7 @@
 
 #include "sagas/attention.h"
 #include "sagas/act.h"
+#include "sagas/approval.h"
 #include "sagas/def.h"
 #include "sagas/event.h"
 #include "sagas/id.h"
@@ -39,6 +40,14 @@ enum exec_status {
 	EXEC_GAVE_UP, /* it may have taken effect */
 	EXEC_PARKED,
 	EXEC_QUEUED, /* a task waits for a worker, who may have it from due_at on */
+};
+
+/* What `escalate` watches: it has begun, and is told to be late entry by entry. */
+struct watch {
+	wall_ms from;    /* when it began, later by as long as the saga was paused; 0: nothing */
+	wall_ms next_at; /* when the next entry is due; 0: none is left */
+	unsigned told;   /* a bit for each entry that was told */
+	int late;        /* the number, from 1, of the last entry that concerns a person; 0: none */
 };
 
 /* One thing being done: a forward action or an undo. */
@@ -64,6 +73,7 @@ struct exec {
 	wall_ms leased_at;     /* when the lease began, or was given its whole time again */
 	int64_t lease_ms;      /* what it began with */
 	struct jval *progress; /* the details that a worker gave last; of the lease that is, volatile */
+	struct watch watch;
 
 	/* volatile */
 	bool out;       /* the call is with the HTTP client, the command with the producer */
@@ -95,6 +105,7 @@ struct action_state {
 	bool beside;       /* DONE by other means, while an attempt may still have taken effect */
 	bool late_success; /* one came that nobody waited for any more, and a person was told */
 	char *event_id; /* of the record that ended an await of Kafka; of a lock, its fencing token */
+	struct approval *approval; /* who was asked, and what they decided; NULL: it is none */
 	struct jval *output;
 	struct jval *undo_output;
 	/* Of a lock: {keys}, and when it was asked for, and in which row; NULL: it was not. */
@@ -147,6 +158,8 @@ struct saga_state {
 	int64_t rows;          /* and so is this: the sequence number of the last row */
 	bool failing;          /* SagaCompensating was written */
 	bool pivot_scheduled;
+	struct watch watch;
+	json_t *escalated_groups;           /* may decide all its approvals; NULL: none */
 	bool deadline_noted, deadline_seen; /* seen: a person has acknowledged it */
 	char *failure_code, *failure_message;
 	int failure_step;
@@ -201,6 +214,11 @@ int saga_state_run(const struct saga_state *state, int step);
 bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind);
 /* It has begun and is not over: something can still come of it, or be said of it. */
 bool saga_exec_is_open(const struct exec *exec);
+
+/* It is not over, so its `escalate` may still be told: also of an undo that waits for a person. */
+bool saga_state_is_watched(const struct action_state *action, enum side side);
+/* Something is late, and no person has acknowledged it. */
+bool saga_state_is_late(const struct saga_state *state);
 
 /* The way back is closed: the pivot is scheduled and has not failed definitely. */
 bool saga_state_past_pivot(const struct saga_state *state);

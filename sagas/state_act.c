@@ -41,6 +41,7 @@ static void shift_exec(struct exec *exec, enum action_kind kind, int64_t by, wal
 {
 	bool limit = exec->status == EXEC_RUNNING && exec->due_at && action_due_is_limit(kind);
 
+	state__watch_shift(&exec->watch, by);
 	if (exec->deadline_at)
 		exec->deadline_at += by;
 	if (limit)
@@ -63,6 +64,7 @@ static void resume(struct saga_state *state, wall_ms at)
 		return;
 	if (state->deadline_at)
 		state->deadline_at += by;
+	state__watch_shift(&state->watch, by);
 	for (i = 0; i < state->def->n_steps; i++) {
 		const struct step_def *def = &state->def->steps[i];
 
@@ -123,9 +125,11 @@ static void begin_anew(struct saga_state *state, const struct event *event)
 
 	if ((def->for_each && step->list) || (def->repeat_until && event->item > 0)) {
 		state__action_clear(saga_state_action(state, event->step, event->item));
+		state__forget_escalations(state, event->step, event->item);
 		step->status = STEP_RUNNING;
 	} else {
 		state__step_clear(state, event->step);
+		state__forget_escalations(state, event->step, -1);
 	}
 }
 
@@ -234,13 +238,23 @@ static void resolve(struct saga_state *state, const struct event *event)
 		action->run.settle_at = 0; /* nothing is still to come of it */
 }
 
+static void decided(struct saga_state *state, const struct event *event, enum act_kind kind)
+{
+	struct approval *approval = saga_state_action(state, event->step, event->item)->approval;
+
+	if (approval && event->by)
+		approval_add(approval, kind == ACT_STEP_APPROVE, event);
+}
+
 static void apply_step_act(struct saga_state *state, const struct event *event, enum act_kind kind)
 {
 	int at = event->item < 0 ? 0 : event->item;
 
 	if (at >= state->steps[event->step].n_actions)
 		return;
-	if (kind == ACT_STEP_RESOLVE)
+	if (kind == ACT_STEP_APPROVE || kind == ACT_STEP_REJECT)
+		decided(state, event, kind);
+	else if (kind == ACT_STEP_RESOLVE)
 		resolve(state, event);
 	else if (kind == ACT_STEP_RETRY && event->side == SIDE_UNDO)
 		retry_undo(saga_state_action(state, event->step, event->item), event);
@@ -261,6 +275,7 @@ static void forget_step(struct saga_state *state, int index)
 	if (index == state->def->pivot)
 		state->pivot_scheduled = false;
 	state__step_clear(state, index);
+	state__forget_escalations(state, index, -1);
 }
 
 /* These steps begin anew, and the saga goes forward again. */
@@ -343,6 +358,7 @@ static void apply_saga_act(struct saga_state *state, const struct event *event, 
 	case ACT_ACKNOWLEDGE:
 		state__set_string(&state->attention_note, NULL);
 		state->deadline_seen = state->deadline_noted;
+		state__late_seen(state);
 		break;
 	case ACT_RETRY:
 	case ACT_RESET:
@@ -360,6 +376,8 @@ static void apply_saga_act(struct saga_state *state, const struct event *event, 
 	case ACT_STEP_COMPLETE:
 	case ACT_STEP_FAIL:
 	case ACT_STEP_RESOLVE:
+	case ACT_STEP_APPROVE:
+	case ACT_STEP_REJECT:
 	case ACT_KIND_COUNT:
 		break;
 	}

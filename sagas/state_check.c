@@ -99,6 +99,8 @@ static void check_shape(struct check *check, const struct step_def *def,
 
 	expect(check, !step->settled || step->begun, "it has settled, and never began");
 	expect(check, step->begun || step->n_actions == 0, "it never began, and has actions");
+	if (def->escalates)
+		return;
 	if (def->for_each) {
 		expect(check, !step->list || (int)json_array_size(step->list) == step->n_actions,
 			   "its actions are not those of its list");
@@ -131,6 +133,10 @@ static void check_step(struct check *check)
 			check_exec(check, &action->undo, def->undo.kind);
 		}
 		check_undo(check, def, action);
+		expect(check,
+			   def->act.kind != ACTION_APPROVAL || !saga_exec_is_open(&action->run) ||
+				   action->approval || action->run.status == EXEC_PARKED,
+			   "it is to be decided, and nobody was asked");
 	}
 }
 

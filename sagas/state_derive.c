@@ -17,6 +17,7 @@ struct summary {
 	int replies;       /* commands that the broker has, and nobody has answered yet */
 	int timers;        /* awaits */
 	int moving;        /* backing off or ongoing */
+	int aside;         /* of calls, those that the saga itself does not wait for */
 	bool settling;     /* something waits for a settle_at */
 	bool fold_differs; /* what the fold does not know, and needs to */
 	wall_ms due;       /* the earliest; 0: none */
@@ -56,6 +57,7 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
+	case ACTION_APPROVAL:
 		sum->timers++;
 		due_at(sum, exec->due_at, queued);
 		break;
@@ -267,6 +269,28 @@ bool saga_state_awaits_queue(const struct saga_state *state, int step,
 		   (def->undo_kind == UNDO_ACTION && exec_awaits_queue(&action->undo, &def->undo));
 }
 
+/* What only tells that something is late is waited for by nobody: the status of the saga is not
+ * that of its escalations. */
+static void sum_escalation(struct summary *sum, const struct exec *exec, enum action_kind kind)
+{
+	int calls = sum->calls, replies = sum->replies, moving = sum->moving;
+
+	sum_exec(sum, exec, kind, false);
+	sum->aside += sum->calls - calls;
+	sum->calls = calls;
+	sum->replies = replies;
+	sum->moving = moving;
+}
+
+/* When somebody is told that it takes too long. */
+static void sum_watches(struct summary *sum, const struct action_state *action)
+{
+	if (saga_state_is_watched(action, SIDE_DO))
+		due_at(sum, action->run.watch.next_at, false);
+	if (saga_state_is_watched(action, SIDE_UNDO))
+		due_at(sum, action->undo.watch.next_at, false);
+}
+
 static void summarise(const struct saga_state *state, wall_ms now, struct summary *sum)
 {
 	bool any_queued = false;
@@ -283,7 +307,12 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 			const struct action_state *action = &step->actions[j];
 			bool queued = saga_state_awaits_queue(state, i, action);
 
+			if (def->escalates) {
+				sum_escalation(sum, &action->run, def->act.kind);
+				continue;
+			}
 			any_queued |= queued;
+			sum_watches(sum, action);
 			sum_exec(sum, &action->run, def->act.kind, queued);
 			sum_exec(sum, &action->undo, def->undo.kind, queued);
 			if (waits_to_settle(state, i, j)) {
@@ -292,6 +321,7 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 			}
 		}
 	}
+	due_at(sum, state->watch.next_at, false);
 	/* Past the pivot it is an alert, and undoes nothing that an answer could speak against. */
 	if (!state->failing && !state->deadline_noted)
 		due_at(sum, state->deadline_at, any_queued && !saga_state_past_pivot(state));
@@ -322,7 +352,7 @@ int saga_state_in_flight(const struct saga_state *state)
 	struct summary sum;
 
 	summarise(state, 0, &sum);
-	return sum.calls;
+	return sum.calls + sum.aside;
 }
 
 bool saga_state_may_sleep(const struct saga_state *state)
@@ -330,7 +360,7 @@ bool saga_state_may_sleep(const struct saga_state *state)
 	struct summary sum;
 
 	summarise(state, 0, &sum);
-	return sum.calls == 0 && !sum.fold_differs;
+	return sum.calls + sum.aside == 0 && !sum.fold_differs;
 }
 
 bool saga_state_past_pivot(const struct saga_state *state)
@@ -362,7 +392,7 @@ static const char *action_trouble(const struct saga_state *state, int index, int
 						index >= state->def->n_forward;
 
 	attention->step = index;
-	attention->item = def->for_each || def->repeat_until ? item : -1;
+	attention->item = step_def_has_items(def) ? item : -1;
 	attention->side = SIDE_UNDO;
 	if (action->comp == COMP_FAILED) {
 		attention->kind = ATTENTION_STUCK;
@@ -425,6 +455,74 @@ bool saga_state_deadline_concerns(const struct saga_state *state)
 		   !saga_status_is_terminal(state->status);
 }
 
+/* How long it should have taken, as its definition says it; NULL: that is worked out. */
+static const char *said_after(const struct escalate_list *list, int late, char text[32])
+{
+	const struct limit *after = &list->entries[late - 1].after;
+	int64_t ms = after->ms;
+
+	if (after->tmpl || ms < 0)
+		return NULL;
+	if (ms % 86400000 == 0)
+		snprintf(text, 32, "%lldd", (long long)(ms / 86400000));
+	else if (ms % 3600000 == 0)
+		snprintf(text, 32, "%lldh", (long long)(ms / 3600000));
+	else if (ms % 60000 == 0)
+		snprintf(text, 32, "%lldm", (long long)(ms / 60000));
+	else if (ms % 1000 == 0)
+		snprintf(text, 32, "%llds", (long long)(ms / 1000));
+	else
+		snprintf(text, 32, "%lldms", (long long)ms);
+	return text;
+}
+
+static void late_text(const struct saga_state *state, const char *what,
+					  const struct escalate_list *list, int late, struct attention *attention)
+{
+	const char *id = attention->step >= 0 ? state->def->steps[attention->step].id : NULL;
+	const char *after;
+	char text[32];
+
+	if ((size_t)late > list->n)
+		return;
+	after = said_after(list, late, text);
+	attention->kind = ATTENTION_LATE;
+	attention->text = xasprintf("%s%s%s%s", what, " has not ended in time",
+								after ? ": it has taken more than " : "", after ? after : "");
+	attention_group(state->def->name, ATTENTION_LATE, id, attention->side, NULL, attention->text,
+					attention->group);
+}
+
+/* What takes longer than its `escalate` says, and no person has acknowledged. */
+static void find_late(const struct saga_state *state, struct attention *attention)
+{
+	CLEANUP(free_p) char *what = NULL;
+	int i, j;
+
+	for (i = 0; i < state->def->n_listed; i++) {
+		const struct step_def *def = &state->def->steps[i];
+
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			const struct action_state *action = &state->steps[i].actions[j];
+			bool undo = action->undo.watch.late && saga_state_is_watched(action, SIDE_UNDO);
+			bool run = action->run.watch.late && saga_state_is_watched(action, SIDE_DO);
+
+			if (!undo && !run)
+				continue;
+			*attention = (struct attention){.step = i,
+											.item = step_def_has_items(def) ? j : -1,
+											.side = undo ? SIDE_UNDO : SIDE_DO};
+			what = xasprintf("%s%s", undo ? "the compensation of " : "", def->id);
+			late_text(state, what, undo ? &def->undo.escalate : &def->act.escalate,
+					  undo ? action->undo.watch.late : action->run.watch.late, attention);
+			return;
+		}
+	}
+	*attention = (struct attention){.step = -1, .item = -1};
+	if (state->watch.late)
+		late_text(state, "the saga", &state->def->escalate, state->watch.late, attention);
+}
+
 static void find_attention(const struct saga_state *state, struct attention *attention)
 {
 	int i, j;
@@ -440,6 +538,8 @@ static void find_attention(const struct saga_state *state, struct attention *att
 		note_attention(state, ATTENTION_NOTICE, state->attention_note, attention);
 	else if (saga_state_deadline_concerns(state))
 		note_attention(state, ATTENTION_DEADLINE, "the deadline of the saga has passed", attention);
+	else if (!saga_status_is_terminal(state->status))
+		find_late(state, attention);
 }
 
 const char *saga_state_attention(const struct saga_state *state)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sagas/base/buf.h"
+#include "sagas/escalation_json.h"
 #include "sagas/json_text.h"
 
 /* Written as text at once: every caller who waits for the end of a saga is sent this. */
@@ -142,6 +143,24 @@ static void add_exec(struct buf *out, const struct exec *exec)
 	add_task(out, exec);
 }
 
+/* Takes the value over. */
+static void add_json(struct buf *out, const char *field, json_t *value)
+{
+	name(out, field);
+	json_write(value, out);
+	json_decref(value);
+}
+
+/* Left out where the definition says nothing of it. */
+static void add_escalations(struct buf *out, const struct saga_state *state,
+							struct escalation_place place)
+{
+	json_t *json = escalations_json(state, place);
+
+	if (json)
+		add_json(out, "escalate", json);
+}
+
 static void write_action(const struct saga_state *state, int step, int index, struct buf *out)
 {
 	const struct step_def *def = &state->def->steps[step];
@@ -157,10 +176,14 @@ static void write_action(const struct saga_state *state, int step, int index, st
 	add_bool(out, "ambiguous", action->run.ambiguous);
 	add_exec(out, &action->run);
 	add_jval(out, "output", action->output);
+	if (action->approval)
+		add_json(out, "approval", approval_json(action->approval, def->act.approval.form));
+	add_escalations(out, state, (struct escalation_place){step, index, SIDE_DO});
 	name(out, "compensation");
 	buf_add_char(out, '{');
 	add_text(out, "status", comp_status_text(saga_state_comp_shown(state, action)));
 	add_exec(out, &action->undo);
+	add_escalations(out, state, (struct escalation_place){step, index, SIDE_UNDO});
 	buf_add_lit(out, "}}");
 }
 
@@ -230,7 +253,7 @@ static void tally(const struct saga_state *state, struct tally *ret)
 	int i, j;
 
 	*ret = (struct tally){0};
-	for (i = 0; i < state->def->n_steps; i++) {
+	for (i = 0; i < state->def->n_listed; i++) {
 		for (j = 0; j < state->steps[i].n_actions; j++) {
 			const struct action_state *action = &state->steps[i].actions[j];
 
@@ -311,7 +334,7 @@ static void write_summary(const struct saga_state *state, wall_ms now, struct bu
 		return;
 	}
 	buf_printf(out, "%s", state->status == SAGA_WAITING ? "Waiting" : "Running");
-	for (i = 0; i < state->def->n_steps; i++) {
+	for (i = 0; i < state->def->n_listed; i++) {
 		if (!state->steps[i].begun || state->steps[i].settled)
 			continue;
 		buf_printf(out, ": %s is %s", state->def->steps[i].id,
@@ -401,12 +424,13 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	add_bool(out, "paused", state->paused);
 	add_signals(out, state);
 	add_time(out, "deadline_at", state->deadline_at);
+	add_escalations(out, state, (struct escalation_place){-1, -1, SIDE_DO});
 	add_time(out, "next_due_at", saga_state_next_due(state));
 	add_jval(out, "input", state->input);
 	add_jval(out, "output", state->output);
 	name(out, "steps");
 	buf_add_char(out, '[');
-	for (i = 0; i < state->def->n_steps; i++) {
+	for (i = 0; i < state->def->n_listed; i++) {
 		if (i > 0)
 			buf_add_char(out, ',');
 		write_step(state, i, out);

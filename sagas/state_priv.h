@@ -17,6 +17,18 @@ void state__step_clear(struct saga_state *state, int step);
 /* … and so is one of several actions of it. */
 void state__action_clear(struct action_state *action);
 
+/* state_escalate.c */
+
+/* What is watched has begun with this event. */
+void state__watch_begin(struct watch *watch, const struct event *event);
+/* It stood still for so long. */
+void state__watch_shift(struct watch *watch, int64_t by);
+void state__apply_escalated(struct saga_state *state, const struct event *event);
+/* A person knows what is late. */
+void state__late_seen(struct saga_state *state);
+/* The step begins anew, and with it those that stand for its `escalate`. item -1: all of it. */
+void state__forget_escalations(struct saga_state *state, int step, int item);
+
 /* state_act.c */
 
 void state__apply_act(struct saga_state *state, const struct event *event);

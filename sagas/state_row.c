@@ -14,6 +14,7 @@ static int event_fits(const struct saga_state *state, const struct event *event,
 	bool of_step = (event->type >= EV_STEP_SCHEDULED && event->type <= EV_COMPENSATION_ONGOING) ||
 				   event->type == EV_STEP_ABSENT || event->type == EV_COMMAND_PUBLISHED ||
 				   event->type == EV_TASK_LEASED;
+	bool escalates = step && state->def->steps[event->step].escalates;
 	bool late = event->type == EV_REPLY_IGNORED || event->type == EV_SAGA_ATTENTION ||
 				event->type == EV_ACT_TAKEN;
 
@@ -23,7 +24,7 @@ static int event_fits(const struct saga_state *state, const struct event *event,
 		return err_set(err, ERR_INVALID, "%s after the end of the saga", type);
 	if (of_step && !step)
 		return err_set(err, ERR_INVALID, "%s without a step", type);
-	if (step && event->item > step->n_actions)
+	if (step && !escalates && event->item > step->n_actions)
 		return err_set(err, ERR_INVALID, "%s for item %d of %s, which has %d", type, event->item,
 					   state->def->steps[event->step].id, step->n_actions);
 	if (event->type == EV_STEP_EXPANDED && !json_is_array(jval_json(event->value)))

@@ -27,6 +27,8 @@ static const char *action_text(const struct step_def *step)
 		return step->act.task.queue;
 	case ACTION_AWAIT_SIGNAL:
 		return step->act.await_signal;
+	case ACTION_APPROVAL:
+		return "approval";
 	case ACTION_AWAIT_KAFKA:
 		return step->act.await_kafka.topic;
 	case ACTION_AWAIT:
@@ -75,7 +77,7 @@ static void graph_text(const struct cli *cli, const struct saga_def *def)
 	struct table table;
 
 	table_init(&table, "STEP", "CALLS", "UNDO", "AFTER", "NOTES", (char *)NULL);
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 		CLEANUP(free_p) char *needs = needs_text(def, step);
 		CLEANUP(free_p) char *note = notes(step);
@@ -95,7 +97,7 @@ static void graph_text(const struct cli *cli, const struct saga_def *def)
 static void graph_mermaid(const struct saga_def *def)
 {
 	puts("flowchart TD");
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 		const char *undo = undo_text(step);
 
@@ -107,14 +109,14 @@ static void graph_mermaid(const struct saga_def *def)
 		for (size_t n = 0; n < step->n_needs; n++)
 			printf("  s%d --> s%d\n", step->needs[n], i);
 	}
-	if (def->n_steps > def->n_forward)
+	if (def->n_listed > def->n_forward)
 		printf("  undone([\"compensated\"]) -.-> s%d\n", def->n_forward);
 }
 
 static void graph_dot(const struct saga_def *def)
 {
 	printf("digraph \"%s\" {\n  node [shape=box];\n", def->name);
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 		const char *undo = undo_text(step);
 
@@ -131,7 +133,7 @@ static json_t *graph_json(const struct saga_def *def)
 {
 	json_t *steps = json_array();
 
-	for (int i = 0; i < def->n_steps; i++) {
+	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 		json_t *needs = json_array();
 

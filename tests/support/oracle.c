@@ -24,6 +24,7 @@ void oracle_action_clear(struct oracle_saga *saga, struct oracle_action *action)
 	free(action->undo_key);
 	free(action->request);
 	free(action->undo_request);
+	oracle_people_clear(action);
 	*action = (struct oracle_action){0};
 }
 
@@ -123,6 +124,10 @@ static void look_begins(struct look *look)
 	const struct step_def *def = &look->saga->def->steps[look->event->step];
 	size_t i;
 
+	if (def->escalates) {
+		oracle_escalation_begins(look->oracle, look->saga, look->event);
+		return;
+	}
 	for (i = 0; i < def->n_needs; i++)
 		EXPECT(look, look->saga->steps[def->needs[i]].settled, "S11 begun before what it needs");
 	EXPECT(look, !look->step->settled, "S11 begun after it has settled");
@@ -143,7 +148,7 @@ static bool is_one_action(const struct look *look)
 {
 	const struct step_def *def = &look->saga->def->steps[look->event->step];
 
-	return !def->for_each && !def->repeat_until;
+	return !step_def_has_items(def);
 }
 
 static bool action_is_over(const struct oracle_action *action)
@@ -212,7 +217,7 @@ static void look_compensated(struct look *look)
 				oracle_fail(look->oracle, look->saga->id, "S12 compensated while %s[%d] is %s",
 							def->steps[i].id, j, owed ? "not undone" : "undone or not over");
 		}
-		if (i >= def->n_forward)
+		if (i >= def->n_forward && i < def->n_listed)
 			EXPECT(look, step->settled, "S12 compensated before on_compensated has ended");
 	}
 }
@@ -234,6 +239,8 @@ static void look_scheduled(struct look *look)
 	EXPECT(look, !action->scheduled && !action->completed && !action->failed, "S9 scheduled twice");
 	action->scheduled = true;
 	action->due_at = look->event->due_at;
+	action->began = look->event->at;
+	oracle_asked(look->oracle, look->saga, look->event);
 	if (look->event->step == look->saga->def->pivot)
 		look->saga->pivot_closed = true;
 	if (look->event->request)
@@ -258,6 +265,7 @@ static void look_step_completed(struct look *look)
 {
 	bool by_hand = oracle_by_hand(look->saga, look->event);
 
+	oracle_approval_ends(look->oracle, look->saga, look->event);
 	if (!look->action->scheduled && !by_hand)
 		look_begins(look); /* set */
 	EXPECT(look, !look->action->completed && !look->action->failed && !look->action->skipped,
@@ -301,6 +309,7 @@ static void look_step_failed(struct look *look)
 	struct oracle_action *action = look->action;
 	int i;
 
+	oracle_approval_ends(look->oracle, look->saga, look->event);
 	if (!action->scheduled && !oracle_by_hand(look->saga, look->event))
 		look_begins(look);
 	EXPECT(look, !action->completed && !action->failed && !action->skipped,
@@ -349,6 +358,8 @@ static void look_undo_started(struct look *look)
 {
 	look_undo_starts(look);
 	look->action->started = true;
+	look->action->undo_began = look->event->at;
+	look->action->undo_told = 0;
 	if (look->event->request) {
 		EXPECT(look, !look->action->undo_request, "S10 the undo request is computed twice");
 		free(look->action->undo_request);
@@ -480,7 +491,12 @@ static void look_event(struct look *look)
 	case EV_REPLY_IGNORED:
 		look_ignored(look);
 		break;
+	case EV_ESCALATED:
+		oracle_escalated(look->oracle, look->saga, look->event);
+		break;
 	case EV_SAGA_STARTED:
+		look->saga->watched_from = look->event->at;
+		break;
 	case EV_STEP_ONGOING:
 	case EV_COMPENSATION_ONGOING:
 	case EV_SAGA_DEADLINE_PASSED:

@@ -26,6 +26,9 @@ struct oracle_action {
 	char *key, *undo_key;         /* of the requests */
 	char *request, *undo_request; /* as text */
 	int64_t attempt;              /* the latest sent */
+	wall_ms began, undo_began;    /* later by as long as it was paused since */
+	unsigned told, undo_told;     /* a bit for each entry of `escalate` */
+	json_t *asked, *decided;      /* of an approval: what StepScheduled says; {by: word} */
 };
 
 struct oracle_step {
@@ -51,8 +54,12 @@ struct oracle_saga {
 	int64_t act_row;  /* of the latest act on the saga */
 	int64_t hand_row; /* of the latest act on a step, */
 	int hand_step, hand_item;
-	json_t *act_ids;  /* of acts that were taken */
-	json_t *old_keys; /* of runs that are over, and of requests that were replaced */
+	wall_ms watched_from; /* by the `escalate` of the saga */
+	unsigned told;        /* a bit for each of its entries */
+	int64_t told_row;     /* of the latest escalation, */
+	int told_step;        /* and the step that does it */
+	json_t *act_ids;      /* of acts that were taken */
+	json_t *old_keys;     /* of runs that are over, and of requests that were replaced */
 	enum saga_status end;
 	json_t *rows;        /* of text, as first read */
 	json_t *times;       /* of the rows */
@@ -100,6 +107,20 @@ void oracle_act_id(struct oracle *oracle, struct oracle_saga *saga, const struct
 bool oracle_by_hand(const struct oracle_saga *saga, const struct event *event);
 /* Its run is over: all is forgotten but the keys, which are never used again. */
 void oracle_action_clear(struct oracle_saga *saga, struct oracle_action *action);
+
+/* oracle_people.c: approvals and escalations, S22 and S23. */
+void oracle_people_clear(struct oracle_action *action);
+void oracle_asked(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
+void oracle_decided(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
+/* Before the end is booked. */
+void oracle_approval_ends(struct oracle *oracle, struct oracle_saga *saga,
+						  const struct event *event);
+void oracle_escalated(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
+void oracle_escalation_begins(struct oracle *oracle, struct oracle_saga *saga,
+							  const struct event *event);
+void oracle_people_paused(struct oracle_saga *saga, int64_t by);
+void oracle_people_forget(struct oracle_saga *saga, int step);
+const char *oracle_people_differ(const struct action_state *a, const struct action_state *b);
 
 /* What differs between a state in memory and a fold of its history; NULL: nothing that may not. */
 const char *oracle_state_differs(const struct saga_state *memory, const struct saga_state *fold,

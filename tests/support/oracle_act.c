@@ -73,6 +73,7 @@ static void retry_step(struct oracle *oracle, struct oracle_saga *saga, const st
 	if (action->parked && !action->request) {
 		oracle_action_clear(saga, action);
 		saga->steps[event->step].begun = false;
+		oracle_people_forget(saga, event->step);
 		return;
 	}
 	action->parked = false;
@@ -119,6 +120,11 @@ static void act_on_step(struct oracle *oracle, struct oracle_saga *saga, const s
 	struct oracle_action *action = oracle_action(saga, event->step, event->item);
 	int kind = act_kind_parse(event->name, true);
 
+	/* Who decides an approval does not say how it ends: the quorum does. */
+	if (kind == ACT_STEP_APPROVE || kind == ACT_STEP_REJECT) {
+		oracle_decided(oracle, saga, event);
+		return;
+	}
 	saga->hand_row = saga->seq + 1;
 	saga->hand_step = event->step;
 	saga->hand_item = event->item;
@@ -194,6 +200,7 @@ static void forget_step(struct oracle *oracle, struct oracle_saga *saga, const s
 		oracle_action_clear(saga, &st->actions[i]);
 	free(st->actions);
 	*st = (struct oracle_step){.run = (st->run ? st->run : 1) + 1};
+	oracle_people_forget(saga, step);
 	if (step == saga->def->pivot)
 		saga->pivot_closed = false;
 }
@@ -252,6 +259,7 @@ static void resume(struct oracle_saga *saga, const struct event *event)
 			if (saga->steps[i].actions[j].due_at && action_due_is_limit(kind))
 				saga->steps[i].actions[j].due_at += by;
 	}
+	oracle_people_paused(saga, by);
 	saga->paused = false;
 }
 

@@ -212,6 +212,8 @@ static const char *action_differs(const struct action_state *a, const struct act
 
 	if (!what)
 		what = exec_differs(&a->undo, &b->undo);
+	if (!what)
+		what = oracle_people_differ(a, b);
 	if (what)
 		return what;
 	if (a->comp != b->comp && !(a->comp == COMP_RUNNING && b->comp == COMP_BACKING_OFF) &&
@@ -251,6 +253,8 @@ const char *oracle_state_differs(const struct saga_state *a, const struct saga_s
 		return "failure";
 	if (!same_json(a->input, b->input) || !same_json(a->output, b->output))
 		return "input or output";
+	if (memcmp(&a->watch, &b->watch, sizeof(a->watch)) != 0)
+		return "escalations";
 	for (i = 0; i < a->def->n_steps; i++) {
 		const struct step_state *sa = &a->steps[i], *sb = &b->steps[i];
 		const char *what;

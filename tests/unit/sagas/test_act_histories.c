@@ -32,13 +32,16 @@ static const char plain[] =
 	"participants: {svc: {timeout: 2s}}\n"
 	"defaults: {retry: {initial_interval: 1s, maximum_attempts: 2}}\n"
 	"steps:\n"
-	"  - {id: a, http: {to: svc, method: PUT, path: /a}, "
+	"  - {id: r, approval: {title: t, groups: [g], approve: 2, exclude: [eve]}, timeout: 30m, "
+	"tolerate: true, escalate: [{after: 5m, http: {to: svc, method: POST, path: /late}}]}\n"
+	"  - {id: a, needs: [], http: {to: svc, method: PUT, path: /a}, "
 	"compensate: {http: {to: svc, method: DELETE, path: '/a/${step.uuid}'}}}\n"
 	"  - {id: b, command: {to: svc, type: B}, retry: {on_exhausted: park}, probe: {command: {to: "
 	"svc, type: Look}, every: 5s, outcome: {absent: [NotFound]}}, compensate: {command: {to: svc, "
 	"type: UnB}, probe: {command: {to: svc, type: LookUn}, every: 5s}}}\n"
 	"  - {id: c, http: {to: svc, method: PUT, path: /c}, compensate: none}\n"
-	"  - {id: w, await: {signal: go, when: '${event.data != 7}'}, timeout: 30m}\n"
+	"  - {id: w, await: {signal: go, when: '${event.data != 7}'}, timeout: 30m, escalate: [{after: "
+	"10m}]}\n"
 	"  - {id: d, pivot: true, http: {to: svc, method: POST, path: /d}, idempotency_key: "
 	"'own-${input.turns}'}\n"
 	"  - {id: e, command: {to: svc, type: E}}\n";
@@ -226,7 +229,7 @@ static bool find_call(struct history *h, int *ret_step, int *ret_item, enum call
 			if ((!probe && !call) || pick(h, ++n) != 0)
 				continue;
 			*ret_step = i;
-			*ret_item = def->for_each || def->repeat_until ? j / 2 : -1;
+			*ret_item = step_def_has_items(def) ? j / 2 : -1;
 			*ret_kind =
 				probe ? (j % 2 ? CALL_PROBE_UNDO : CALL_PROBE_DO) : (j % 2 ? CALL_UNDO : CALL_DO);
 		}
@@ -305,13 +308,14 @@ static void random_act(struct history *h, struct act *act)
 {
 	static const char *const edits[] = {"{\"path\":\"/new\"}", "{\"body\":{\"a\":1}}",
 										"{\"headers\":{\"X-A\":\"1\"}}"};
+	static const char *const names[] = {"ann", "bob", "eve"};
 	const struct saga_def *def = h->play.def;
 	unsigned step = pick(h, (unsigned)def->n_steps);
 
 	act_init(act, (enum act_kind)pick(h, ACT_KIND_COUNT));
 	if (act->kind == ACT_TERMINATE && pick(h, 4))
 		act->kind = ACT_RESUME;
-	act->by = pick(h, 4) ? xstrdup("ann") : NULL;
+	act->by = pick(h, 4) ? xstrdup(names[pick(h, ARRAY_SIZE(names))]) : NULL;
 	if (act_is_of_step(act->kind) || (act->kind == ACT_RETRY && pick(h, 2)))
 		act->step = xstrdup(def->steps[step].id);
 	if (act_is_of_step(act->kind)) {
@@ -333,6 +337,8 @@ static void random_act(struct history *h, struct act *act)
 	}
 	if (act->kind == ACT_SIGNAL)
 		act->name = xstrdup("go");
+	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)
+		act->groups = jval_from_json(json_pack("[s]", pick(h, 4) ? "g" : "other"));
 	if (act->kind == ACT_NOTE)
 		act->reason = xstrdup("a note");
 	if (act->kind == ACT_RESET) {

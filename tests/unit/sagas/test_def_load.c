@@ -468,12 +468,9 @@ START_TEST(test_def_load__says_what_is_not_built)
 {
 	static const char *const parts[] = {
 		"/key_reuse: `key_reuse: after_undo`",
-		"/escalate: `escalate`",
 		"/start_on/2/schedule: `start_on: {schedule}`",
-		"/steps/1/compensate/escalate: `escalate`",
 		"/steps/4/with: `env`",
 		"/steps/4/compensate/steps: `steps`",
-		"/steps/6/approval: `approval`",
 		"/steps/7/steps: `steps`",
 		"/steps/7/steps/0/saga: `saga`",
 		"/steps/8/http/headers/Authorization: `secret`",
