@@ -177,6 +177,7 @@ void config_release(struct config *config)
 	free(config->participants);
 	free(config->view);
 	config__kafka_release(config);
+	config__waiting_release(config);
 	*config = (struct config){0};
 }
 
@@ -424,6 +425,7 @@ void config_print(const struct config *config, FILE *out)
 		if (i + 1 == CONFIG_alerts_to)
 			config__kafka_print(config, out);
 	}
+	config__waiting_print(config, out);
 	fputs(config->n_participants ? "participants:\n" : "participants: {}\n", out);
 	for (size_t i = 0; i < config->n_participants; i++) {
 		const struct config_participant *p = &config->participants[i];
@@ -485,6 +487,8 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.memory_sagas_max = (size_t)config->engine_memory_sagas_max,
 		.payload_max = (size_t)config->server_payload_max,
 		.streams_max = (int)config->server_streams_max,
+		.public_url =
+			strcmp(config->server_public_url, "auto") == 0 ? NULL : config->server_public_url,
 		.allowed_origins = config__or_null(config->server_allowed_origins),
 		.advertise = strcmp(config->node_advertise, "auto") == 0 ? NULL : config->node_advertise,
 		.lease_ms = config->node_lease,
@@ -498,4 +502,5 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.alerts_repeat_ms = config->alerts_repeat,
 	};
 	config__kafka_options(config, &ret_options->kafka);
+	config__waiting_options(config, ret_options);
 }

@@ -20,6 +20,16 @@
  * kafka.clusters.NAME.brokers and .properties those of others. A property is librdkafka's; in the
  * environment SKALD_KAFKA__PROPERTIES__SASL_PASSWORD is `sasl.password`.
  *
+ * And what definitions read of a server, and may be told by others:
+ *
+ *   env: {region: eu}                                    # env.region
+ *   secrets: {psp_token: {file: /run/secrets/psp}, pin: {env: PSP_PIN}}   # secret.psp_token
+ *   webhooks: {psp: {scheme: standard, secret_file: /run/secrets/psp_hook}}
+ *
+ * in the environment SKALD_ENV__REGION, SKALD_SECRETS__PSP_TOKEN__FILE and
+ * SKALD_WEBHOOKS__PSP__SECRET_FILE. What is read from files and variables is read when the server
+ * starts (config_read_secrets), and never printed.
+ *
  * Everything wrong is reported at once, in findings whose pointer names the setting or variable.
  */
 #ifndef COORDINATOR_CONFIG_H
@@ -48,6 +58,9 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	X(server, allowed_origins, "allowed-origins", TEXT, "none", 0, 0,                              \
 	  "origins whose pages may act, beside the server's own, as https://skald.example.com,…; "   \
 	  "also names that it goes by; none: no others")                                               \
+	X(server, public_url, "public-url", TEXT, "auto", 0, 0,                                        \
+	  "URL under which participants reach this server, for step.callback_url; auto: the address "  \
+	  "and port it listens on")                                                                    \
 	X(server, drain, "drain", DURATION, "10s", 0, 3600000,                                         \
 	  "how long a stop by SIGTERM waits for calls that are out")                                   \
 	X(store, path, "store", TEXT, "skald-data/skald.db", 0, 0,                                     \
@@ -90,7 +103,7 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "who publishes the outbox: Skald (relay), or a connector that reads the table's changes "    \
 	  "(cdc)")                                                                                     \
 	X(kafka, early_events, "kafka-early-events", DURATION, "1h", 1000, 604800000,                  \
-	  "how long an event is kept for sagas that do not await it yet")                              \
+	  "how long an event, also of a webhook, is kept for sagas that do not await it yet")          \
 	X(kafka, in_flight, "kafka-in-flight", INT, "1000", 1, 100000,                                 \
 	  "records of one partition that are worked on at a time; past it the partition is paused")    \
 	X(alerts, to, "alerts-to", TEXT, "none", 0, 0,                                                 \
@@ -137,6 +150,9 @@ enum {
 	CONFIG_MAX_BYTES = 1024 * 1024,
 	CONFIG_MAX_CLUSTERS = 16,
 	CONFIG_MAX_PROPERTIES = 100,
+	CONFIG_MAX_ENV = 1000,
+	CONFIG_MAX_SECRETS = 1000,
+	CONFIG_MAX_WEBHOOKS = 1000,
 };
 
 struct config_participant {
@@ -163,6 +179,28 @@ struct config_cluster {
 	size_t n_properties;
 };
 
+/* A value of `env`. */
+struct config_value {
+	char *name, *text;
+	enum config_source source;
+};
+
+/* Where a secret comes from: a file, or a variable of the process. */
+struct config_secret {
+	char *name;
+	char *file, *variable; /* one of them; both NULL: not said */
+	char *value;           /* once it is read */
+	enum config_source source;
+};
+
+/* How what is posted to a webhook's source is checked. */
+struct config_webhook {
+	struct config_secret secret; /* its name is the source's */
+	enum webhook_scheme scheme;
+	char *header;      /* that holds the signature; NULL: the scheme's */
+	int64_t tolerance; /* of its time, in ms */
+};
+
 struct config {
 #define X(section, key, flag, type, fallback, least, most, help)                                   \
 	CONFIG_TYPE_OF_##type section##_##key;
@@ -173,7 +211,16 @@ struct config {
 	size_t n_participants;
 	struct config_cluster *clusters; /* the first is `default` */
 	size_t n_clusters;
+	struct config_value *env;
+	size_t n_env;
+	struct config_secret *secrets;
+	size_t n_secrets;
+	struct config_webhook *webhooks;
+	size_t n_webhooks;
 	/* For node_options. */
+	struct secret *secret_view;
+	struct webhook_check *webhook_view;
+	json_t *env_view;
 	struct http_participant *view;
 	struct kafka_participant *kafka_view;
 	struct kafka_cluster_options *cluster_view;
@@ -202,6 +249,9 @@ void config_set_participant_flag(struct config *config, const char *text,
 /* Adds the participant, or replaces its address, unless it was said by a stronger source. */
 void config_set_participant(struct config *config, const char *name, const char *url,
 							enum config_source source);
+
+/* Reads the secrets from where they are. Those that are not there are findings. */
+void config_read_secrets(struct config *config, struct findings *findings);
 
 /* What can be said only when all sources are read: whether what is named is there. */
 void config_check(const struct config *config, struct findings *findings);

@@ -39,5 +39,6 @@ void config_check(const struct config *config, struct findings *findings)
 {
 	check_origins(config, findings);
 	config__kafka_check(config, findings);
+	config__waiting_check(config, findings);
 	check_alerts(config, findings);
 }

@@ -41,6 +41,23 @@ void config__kafka_check(const struct config *config, struct findings *findings)
 void config__kafka_print(const struct config *config, FILE *out);
 void config__kafka_release(struct config *config);
 void config__kafka_options(struct config *config, struct kafka_settings *ret_settings);
+
+/* config_waiting.c: sections whose keys are names: env, secrets, webhooks. */
+
+bool config__waiting_section(const char *section);
+/* One entry of the file is {key: text} of a name; of env the key is NULL. */
+void config__waiting_set(struct config *config, const char *section, const char *name,
+						 const char *key, const char *text, const struct config_origin *origin,
+						 struct findings *findings);
+/* name: what follows the section, in small letters: psp_token__file. */
+void config__waiting_variable(struct config *config, const char *section, const char *name,
+							  const char *value, const struct config_origin *origin,
+							  struct findings *findings);
+void config__waiting_check(const struct config *config, struct findings *findings);
+void config__waiting_print(const struct config *config, FILE *out);
+void config__waiting_release(struct config *config);
+void config__waiting_options(struct config *config, struct node_options *ret_options);
+
 void config__print_string(const char *text, FILE *out);
 /* NULL for "none". Borrowed. */
 const char *config__or_null(const char *text);

@@ -187,6 +187,44 @@ static void read_clusters(const struct reader *reader, json_t *body, const char 
 	}
 }
 
+/* env, secrets, webhooks: names with a text, or with keys and texts. */
+static void read_named(const struct reader *reader, const char *section, const char *name,
+					   json_t *body, const char *at)
+{
+	bool keyed = strcmp(section, "env") != 0;
+	const char *key;
+	json_t *value;
+
+	if (!keyed) {
+		CLEANUP(free_p) char *text = scalar_text(body);
+		const struct config_origin origin = {CONFIG_FROM_FILE, doc_places_line(reader->places, at),
+											 at};
+
+		if (text)
+			config__waiting_set(reader->config, section, name, NULL, text, &origin,
+								reader->findings);
+		else
+			complain(reader, at, "is one value", NULL);
+		return;
+	}
+	if (!json_is_object(body)) {
+		complain(reader, at, "is keys with values, such as {file: /run/secrets/psp}", NULL);
+		return;
+	}
+	json_object_foreach (body, key, value) {
+		CLEANUP(free_p) char *pointer = xasprintf("%s/%s", at, key);
+		CLEANUP(free_p) char *text = scalar_text(value);
+		const struct config_origin origin = {CONFIG_FROM_FILE,
+											 doc_places_line(reader->places, pointer), pointer};
+
+		if (text)
+			config__waiting_set(reader->config, section, name, key, text, &origin,
+								reader->findings);
+		else
+			complain(reader, pointer, "is one value", NULL);
+	}
+}
+
 /* What the section of Kafka has beside the settings of the table. */
 static bool read_kafka(const struct reader *reader, const char *key, json_t *value, const char *at)
 {
@@ -204,6 +242,7 @@ static void read_section(const struct reader *reader, const char *section, json_
 	CLEANUP(free_p) char *at = xasprintf("/%s", section);
 	bool participants = strcmp(section, "participants") == 0;
 	bool kafka = strcmp(section, "kafka") == 0;
+	bool named = config__waiting_section(section);
 	const char *known[CONFIG_SETTING_COUNT + 2], *key;
 	size_t n = 0;
 	json_t *value;
@@ -211,12 +250,13 @@ static void read_section(const struct reader *reader, const char *section, json_
 	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
 		if (strcmp(config_settings[i].section, section) == 0)
 			known[n++] = config_settings[i].key;
-	if (n == 0 && !participants) {
-		const char *sections[CONFIG_SETTING_COUNT + 1] = {"participants"};
+	if (n == 0 && !participants && !named) {
+		const char *sections[CONFIG_SETTING_COUNT + 4] = {"participants", "env", "secrets",
+														  "webhooks"};
 
 		for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
-			sections[i + 1] = config_settings[i].section;
-		unknown_key(reader, at, section, sections, CONFIG_SETTING_COUNT + 1);
+			sections[i + 4] = config_settings[i].section;
+		unknown_key(reader, at, section, sections, CONFIG_SETTING_COUNT + 4);
 		return;
 	}
 	if (kafka) {
@@ -238,6 +278,8 @@ static void read_section(const struct reader *reader, const char *section, json_
 
 		if (participants)
 			read_participant(reader, key, value, pointer);
+		else if (named)
+			read_named(reader, section, key, value, pointer);
 		else if (kafka && read_kafka(reader, key, value, pointer))
 			continue;
 		else if (index < 0)
@@ -374,6 +416,10 @@ static void read_variable(struct config *config, const char *variable, const cha
 	key += 2;
 	if (strcmp(name, "participants") == 0) {
 		read_participant_variable(config, key, value, &origin, findings);
+		return;
+	}
+	if (config__waiting_section(name)) {
+		config__waiting_variable(config, name, key, value, &origin, findings);
 		return;
 	}
 	if (strcmp(name, "kafka") == 0 && config__kafka_variable(config, key, value, &origin, findings))

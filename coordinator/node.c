@@ -17,6 +17,7 @@
 #include "coordinator/server.h"
 #include "coordinator/streams.h"
 #include "coordinator/tally.h"
+#include "coordinator/webhooks.h"
 #include "coordinator/writer.h"
 
 enum { LEASE_DEFAULT_MS = 10000, HAND_OVER_MS = 3000, INTAKE_GRACE_MS = 3000 };
@@ -213,6 +214,27 @@ static int start_batches(struct node *node, struct err *err)
 	return batches_start(&batches, &node->batches, err);
 }
 
+static int start_webhooks(struct node *node, struct err *err)
+{
+	const struct webhooks_options webhooks = {
+		.store = node->store,
+		.writer = node->writer,
+		.registry = node->registry,
+		.owners =
+			{
+				.engine = node->engine,
+				.member = node->member,
+				.http = node->http,
+				.slot_count = node->store->ops->slot_count(node->store),
+			},
+		.keep_ms = node->options.kafka.early_events_ms,
+		.checks = node->options.webhooks,
+		.n_checks = node->options.n_webhooks,
+	};
+
+	return webhooks_start(&webhooks, &node->webhooks, err);
+}
+
 /* Thread: engine. */
 static void touched(void *ctx, const char *saga_id)
 {
@@ -257,6 +279,9 @@ static int start_all(struct node *node, struct err *err)
 	if (r < 0)
 		return r;
 	r = start_batches(node, err);
+	if (r < 0)
+		return r;
+	r = start_webhooks(node, err);
 	if (r < 0)
 		return r;
 	r = server_start(node, &node->server, err);
@@ -312,6 +337,7 @@ void node_stop(struct node *node)
 		member_stop(node->member, HAND_OVER_MS);
 	if (node->server)
 		server_stop(node->server);
+	webhooks_stop(node->webhooks);
 	if (node->http)
 		http_client_stop(node->http, 0);
 	waits_stop(node->waits);
@@ -319,6 +345,7 @@ void node_stop(struct node *node)
 		engine_stop(node->engine);
 	writer_stop(node->writer);
 	engine_free(node->engine);
+	webhooks_free(node->webhooks);
 	batches_free(node->batches);
 	hub_free(node->kafka);
 	member_free(node->member);

@@ -12,7 +12,9 @@
 #include "coordinator/kafka/hub.h"
 #include "coordinator/membership.h"
 #include "coordinator/registry.h"
+#include "coordinator/secrets.h"
 #include "coordinator/waits.h"
+#include "coordinator/webhook_check.h"
 
 struct node_options {
 	const char *store_path;     /* of the SQLite file, or postgresql://… */
@@ -27,6 +29,13 @@ struct node_options {
 	size_t memory_sagas_max; /* open sagas in memory; past it starts are refused with 429 */
 	int streams_max;         /* streams of events at a time */
 	size_t payload_max;      /* bytes of a request body */
+	const char *public_url;  /* where participants reach this server; NULL: where it listens */
+	/* What definitions read of the server. All are borrowed, and outlive the node. */
+	json_t *env; /* an object of texts */
+	const struct secret *secrets;
+	size_t n_secrets;
+	const struct webhook_check *webhooks;
+	size_t n_webhooks;
 	/* Whose pages may act, beside the server's own; see http_text.h. NULL: none. */
 	const char *allowed_origins;
 	/* Pointers to known keys; see connectors/idempotency_redis.h. */
@@ -57,6 +66,7 @@ struct node {
 	struct server *server;
 	struct member *member; /* NULL: the store is of one process */
 	struct hub *kafka;
+	struct webhooks *webhooks;
 	struct batches *batches;
 	struct alerts *alerts;           /* NULL: nobody is told */
 	int port;                        /* on which it listens */

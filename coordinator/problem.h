@@ -18,6 +18,7 @@
 	X(PROBLEM_INVALID_JSON, "invalid_json", 400, "The body is not valid JSON")                     \
 	X(PROBLEM_INVALID_REQUEST, "invalid_request", 400, "The request cannot be understood")         \
 	X(PROBLEM_INVALID_QUERY, "invalid_query", 400, "A query parameter is wrong")                   \
+	X(PROBLEM_BAD_SIGNATURE, "bad_signature", 401, "The signature does not fit")                   \
 	X(PROBLEM_CROSS_SITE, "cross_site", 403, "A page of another site may not do this")             \
 	X(PROBLEM_UNKNOWN_HOST, "unknown_host", 403, "The server does not go by this name")            \
 	X(PROBLEM_ROUTE_NOT_FOUND, "route_not_found", 404, "There is nothing at this path")            \

@@ -21,6 +21,7 @@ enum route_flag {
 	ROUTE_REST = 1 << 4,   /* the last parameter is all that is left of the path */
 	ROUTE_PAGE = 1 << 5,   /* what a browser shows: confined by the headers of a page */
 	ROUTE_STREAM = 1 << 6, /* an answer without an end: only for pages of this server */
+	ROUTE_ANY = 1 << 7,    /* the body is JSON, whatever type the sender gives it */
 	ROUTE_ACT = ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON,
 };
 
@@ -98,6 +99,7 @@ enum route_flag {
 	X(stop_batch, "POST", "/v1/batches/{id}/stop", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)        \
 	X(resume_batch, "POST", "/v1/batches/{id}/resume", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)    \
 	X(retry_batch, "POST", "/v1/batches/{id}/retry", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)      \
+	X(post_webhook, "POST", "/v1/webhooks/{source}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_ANY)       \
 	X(participants, "GET", "/v1/participants", 0)                                                  \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \
 	X(poke_node, "POST", "/v1/nodes/poke", 0)                                                      \

@@ -4,7 +4,11 @@
  */
 #include "sagas/hash.h"
 
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
+#include <limits.h>
 #include <string.h>
 
 #include "sagas/base/macros.h"
@@ -26,6 +30,21 @@ void hash_sha256_hex(const void *data, size_t len, char hex[SHA256_HEX_SIZE])
 		hex[2 * i + 1] = hex_digits[digest[i] & 15];
 	}
 	hex[SHA256_HEX_SIZE - 1] = '\0';
+}
+
+void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+					  unsigned char digest[SHA256_SIZE])
+{
+	unsigned int size = SHA256_SIZE;
+
+	CHECK(key_len <= INT_MAX);
+	CHECK(HMAC(EVP_sha256(), key, (int)key_len, data, len, digest, &size));
+	CHECK(size == SHA256_SIZE);
+}
+
+bool hash_equal(const void *a, const void *b, size_t len)
+{
+	return CRYPTO_memcmp(a, b, len) == 0;
 }
 
 /* Participants see what is made of it, so it may never change. */

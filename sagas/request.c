@@ -1,5 +1,6 @@
 #include "sagas/request.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sagas/json_text.h"
@@ -10,6 +11,14 @@ static const char *const KIND_TEXTS[] = {
 	[REQUEST_EMIT] = "emit",
 	[REQUEST_TASK] = "task",
 };
+
+void request_placeholder(const char *name, bool query, char ret[REQUEST_PLACEHOLDER_SIZE])
+{
+	if (query)
+		snprintf(ret, REQUEST_PLACEHOLDER_SIZE, "%s%s%%7D", REQUEST_PLACEHOLDER_QUERY, name);
+	else
+		snprintf(ret, REQUEST_PLACEHOLDER_SIZE, "%s%s}", REQUEST_PLACEHOLDER, name);
+}
 
 struct request *request_new(void)
 {
@@ -35,6 +44,9 @@ void request_unref(struct request *request)
 	for (header = request->headers; header && *header; header++)
 		free(*header);
 	free(request->headers);
+	for (char **name = request->secrets; name && *name; name++)
+		free(*name);
+	free(request->secrets);
 	free(request->to);
 	free(request->key);
 	free(request->body);
@@ -75,6 +87,19 @@ static void write_field(struct buf *out, const char *name, const char *value)
 	json_write_string(value, strlen(value), out);
 }
 
+static void write_list(struct buf *out, const char *name, char *const *list)
+{
+	if (!list)
+		return;
+	buf_printf(out, ",\"%s\":[", name);
+	for (char *const *text = list; *text; text++) {
+		if (text != list)
+			buf_add_char(out, ',');
+		json_write_string(*text, strlen(*text), out);
+	}
+	buf_add_char(out, ']');
+}
+
 static bool body_is_json(const struct request *request)
 {
 	return request->content_type && strcmp(request->content_type, "application/json") == 0;
@@ -82,22 +107,13 @@ static bool body_is_json(const struct request *request)
 
 void request_write(const struct request *request, struct buf *out)
 {
-	char **header;
-
 	buf_add_char(out, '{');
 	write_field(out, "kind", KIND_TEXTS[request->kind]);
 #define X(name, member) write_field(out, name, request->member);
 	REQUEST_STRINGS(X)
 #undef X
-	if (request->headers) {
-		buf_add_lit(out, ",\"headers\":[");
-		for (header = request->headers; *header; header++) {
-			if (header != request->headers)
-				buf_add_char(out, ',');
-			json_write_string(*header, strlen(*header), out);
-		}
-		buf_add_char(out, ']');
-	}
+	write_list(out, "headers", request->headers);
+	write_list(out, "secrets", request->secrets);
 	if (request->body && body_is_json(request)) {
 		buf_add_lit(out, ",\"body\":");
 		buf_add(out, request->body, request->body_len);
@@ -109,18 +125,19 @@ void request_write(const struct request *request, struct buf *out)
 	buf_add_char(out, '}');
 }
 
-static int read_headers(const json_t *list, struct request *request, struct err *err)
+/* A list of texts; *ret stays NULL where there is none. */
+static int read_list(const json_t *json, const char *name, char ***ret, struct err *err)
 {
-	const json_t *header;
+	const json_t *list = json_object_get(json, name), *text;
 	size_t i;
 
 	if (!json_is_array(list))
-		return list ? err_set(err, ERR_INVALID, "`headers` of a request must be a list") : 0;
-	request->headers = xcalloc(json_array_size(list) + 1, sizeof(*request->headers));
-	json_array_foreach (list, i, header) {
-		if (!json_is_string(header))
-			return err_set(err, ERR_INVALID, "a header of a request must be a string");
-		request->headers[i] = xstrdup(json_string_value(header));
+		return list ? err_set(err, ERR_INVALID, "`%s` of a request must be a list", name) : 0;
+	*ret = xcalloc(json_array_size(list) + 1, sizeof(**ret));
+	json_array_foreach (list, i, text) {
+		if (!json_is_string(text))
+			return err_set(err, ERR_INVALID, "`%s` of a request must hold strings", name);
+		(*ret)[i] = xstrdup(json_string_value(text));
 	}
 	return 0;
 }
@@ -211,7 +228,9 @@ int request_from_json(const json_t *json, struct request **ret_request, struct e
 #undef X
 	r = check_members(request, err);
 	if (r == 0)
-		r = read_headers(json_object_get(json, "headers"), request, err);
+		r = read_list(json, "headers", &request->headers, err);
+	if (r == 0)
+		r = read_list(json, "secrets", &request->secrets, err);
 	if (r == 0)
 		r = read_body(json, request, err);
 	if (r < 0)

@@ -10,6 +10,7 @@
 #define SAGAS_REQUEST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sagas/base/buf.h"
@@ -31,6 +32,7 @@ struct request {
 	char *body;     /* NULL: none; COMMAND, EMIT: the data, as JSON */
 	size_t body_len;
 	char *content_type; /* of the body */
+	char **secrets;     /* names of those in headers and query, NULL-terminated; NULL: none */
 	/* HTTP */
 	char *method; /* "POST" */
 	char *path;   /* with the query, encoded: "/a/b?c=d" */
@@ -45,13 +47,23 @@ struct request {
 	char *queue, *route; /* route: NULL: none */
 };
 
+/*
+ * A secret in a header or in the query is not in the request: a placeholder is, ${secret.NAME}, and
+ * the names that stand there are listed, so that no text that only looks like one is taken for it.
+ */
+#define REQUEST_PLACEHOLDER "${secret."
+#define REQUEST_PLACEHOLDER_QUERY "%24%7Bsecret."
+enum { REQUEST_SECRET_MAX_BYTES = 128, REQUEST_PLACEHOLDER_SIZE = 160 };
+void request_placeholder(const char *name, bool query, char ret[REQUEST_PLACEHOLDER_SIZE]);
+
 struct request *request_new(void) MUST_CHECK;
 struct request *request_ref(struct request *request);
 void request_unref(struct request *request);
 DEFINE_CLEANUP(struct request *, request_unref)
 
 /*
- * HTTP: {"to","method","path","key","headers":[…],"body":…|"body_text":"…","content_type"}
+ * HTTP:
+ * {"to","method","path","key","headers":[…],"secrets":[…],"body":…|"body_text":"…","content_type"}
  * {"kind":"command","to","type","record_key","key","correlation","headers","body"}
  * {"kind":"emit","cluster","topic","type","record_key","headers","body"}
  * {"kind":"task","queue","route","key","body"}

@@ -56,6 +56,7 @@ int server_config(const struct cli *cli, struct config *ret_config)
 	}
 	config_read_environment(ret_config, environ, &findings);
 	read_flags(cli, ret_config, &findings);
+	config_read_secrets(ret_config, &findings);
 	config_check(ret_config, &findings);
 	if (findings.n_errors > 0) {
 		print_findings(path, &findings);

@@ -15,6 +15,25 @@ START_TEST(test_hash_sha256_hex__gives_the_known_digests)
 }
 END_TEST
 
+/* RFC 4231, test cases 2 and 6. */
+START_TEST(test_hash_hmac_sha256__gives_the_known_digests)
+{
+	static const unsigned char known[] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e};
+	static const unsigned char long_key[] = {0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f};
+	unsigned char digest[SHA256_SIZE];
+	char key[131];
+
+	hash_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, digest);
+	ck_assert_mem_eq(digest, known, sizeof(known));
+	memset(key, 0xaa, sizeof(key));
+	hash_hmac_sha256(key, sizeof(key), "Test Using Larger Than Block-Size Key - Hash Key First", 54,
+					 digest);
+	ck_assert_mem_eq(digest, long_key, sizeof(long_key));
+	ck_assert(hash_equal(digest, long_key, 8));
+	ck_assert(!hash_equal(digest, known, 8));
+}
+END_TEST
+
 START_TEST(test_hash_uuid5__is_pinned)
 {
 	char uuid[UUID_SIZE];
@@ -44,6 +63,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_hash_sha256_hex__gives_the_known_digests);
+	tcase_add_test(tcase, test_hash_hmac_sha256__gives_the_known_digests);
 	tcase_add_test(tcase, test_hash_uuid5__is_pinned);
 	tcase_add_test(tcase, test_hash_uuid5__takes_long_names);
 	suite_add_tcase(suite, tcase);
