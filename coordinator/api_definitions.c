@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/definition_counts.h"
+#include "coordinator/json_routing.h"
 #include "coordinator/json_row.h"
 #include "coordinator/node.h"
 #include "coordinator/registry.h"
@@ -15,6 +16,7 @@
 
 struct deploy {
 	struct deployment deployment;
+	int64_t canary; /* percent of the starts; -1: it takes all */
 	struct exchange *ex;
 	const char *name; /* NULL: any */
 	bool dry_run;
@@ -103,6 +105,10 @@ static void answer_deployed(struct exchange *ex, const struct deployment *deploy
 	buf_printf(&ex->out, ",\"version\":%lld,\"hash\":\"%s\",\"existed\":%s,",
 			   (long long)deployment->version, deployment->hash,
 			   deployment->existed ? "true" : "false");
+	if (deployment->canary && !deployment->existed && deployment->version > 1)
+		buf_printf(&ex->out, "\"canary\":%d,", deployment->percent);
+	else
+		buf_add_lit(&ex->out, "\"canary\":null,");
 	write_findings(&deployment->findings, &ex->out);
 	buf_add_char(&ex->out, '}');
 	exchange_add_header(ex, "Location", "/v1/definitions/%s/versions/%lld", deployment->name,
@@ -152,6 +158,7 @@ static void run_deploy(struct read_job *job, struct store_reader *reader)
 
 static void take_deploy(struct exchange *ex, const char *name, bool dry_run)
 {
+	static const char *const known[] = {"canary"};
 	struct deploy *deploy = xcalloc(1, sizeof(*deploy));
 
 	ex->state = deploy;
@@ -161,8 +168,13 @@ static void take_deploy(struct exchange *ex, const char *name, bool dry_run)
 	deploy->dry_run = dry_run;
 	deploy->deployment.done = deployment_done;
 	deploy->deployment.ctx = deploy;
-	if (!exchange_args_done(ex, NULL, 0))
+	deploy->canary = -1;
+	if (!dry_run && !exchange_arg_int(ex, "canary", 0, 100, &deploy->canary))
 		return;
+	if (!exchange_args_done(ex, dry_run ? NULL : known, dry_run ? 0 : ARRAY_SIZE(known)))
+		return;
+	deploy->deployment.canary = deploy->canary >= 0;
+	deploy->deployment.percent = deploy->canary >= 0 ? (int)deploy->canary : 0;
 	if (ex->body.len > DEF_MAX_BYTES) {
 		exchange_problem(ex, PROBLEM_TOO_LARGE, "a definition has at most %d bytes", DEF_MAX_BYTES);
 		return;
@@ -197,6 +209,9 @@ struct listing {
 	bool counted;  /* with how many sagas there are */
 	bool versions; /* of one definition; else the newest of each */
 	struct definition_counts counts;
+	struct routing_row *routings; /* of the namespace */
+	size_t n_routings;
+	int64_t newest; /* versions: the first that is listed */
 };
 
 static void listing_free(void *state)
@@ -204,6 +219,9 @@ static void listing_free(void *state)
 	struct listing *listing = state;
 
 	definition_counts_release(&listing->counts);
+	for (size_t i = 0; i < listing->n_routings; i++)
+		routing_row_release(&listing->routings[i]);
+	free(listing->routings);
 	free(listing);
 }
 
@@ -213,12 +231,38 @@ static void separate(struct buf *out)
 		buf_add_char(out, ',');
 }
 
+static int keep_routing(void *ctx, const struct routing_row *row)
+{
+	struct listing *listing = ctx;
+
+	listing->routings = xrealloc_array(listing->routings, listing->n_routings + 1, sizeof(*row));
+	routing_row_copy(row, &listing->routings[listing->n_routings++]);
+	return 0;
+}
+
+/* NULL: nothing was said of the definition. */
+static const struct routing_row *routing_of(const struct listing *listing, const char *name)
+{
+	for (size_t i = 0; i < listing->n_routings; i++)
+		if (strcmp(listing->routings[i].name, name) == 0)
+			return &listing->routings[i];
+	return NULL;
+}
+
 static int list_row(void *ctx, const struct definition_row *row)
 {
 	struct listing *listing = ctx;
 
 	separate(listing->out);
 	json_row_definition_open(row, listing->out);
+	if (!listing->newest || !listing->versions)
+		listing->newest = row->version;
+	if (listing->versions)
+		buf_printf(
+			listing->out, ",\"share\":%d",
+			json_routing_share(routing_of(listing, row->name), listing->newest, row->version));
+	else
+		json_routing_members(routing_of(listing, row->name), listing->newest, listing->out);
 	if (listing->counted) {
 		buf_add_lit(listing->out, ",\"counts\":");
 		definition_counts_write(&listing->counts, row->name, listing->versions ? row->version : 0,
@@ -254,6 +298,8 @@ static void read_rows(struct exchange *ex, struct store_reader *reader,
 	buf_printf(&ex->out, "{\"%s\":[", name ? "versions" : "definitions");
 	if (listing->counted)
 		r = definition_counts_read(reader, ex->ns, name, &listing->counts, &err);
+	if (r == 0)
+		r = reader->store->ops->routing_list(reader, ex->ns, name, keep_routing, listing, &err);
 	if (r == 0)
 		r = reader->store->ops->definition_list(reader, ex->ns, name, row, listing, &err);
 	if (r < 0 && r != ERR_NOT_FOUND) {
@@ -308,9 +354,13 @@ void api_list_versions(struct exchange *ex)
 	api_list_definitions(ex);
 }
 
-static void write_definition(const struct definition_row *row, struct buf *out)
+/* The newest also says which versions start sagas. */
+static void write_definition(const struct definition_row *row, const struct listing *listing,
+							 struct buf *out)
 {
 	json_row_definition_open(row, out);
+	if (listing)
+		json_routing_members(routing_of(listing, row->name), row->version, out);
 	buf_add_lit(out, ",\"definition\":");
 	buf_add(out, row->doc, row->doc_len);
 	buf_add_lit(out, ",\"source\":");
@@ -322,6 +372,7 @@ static void write_definition(const struct definition_row *row, struct buf *out)
 static void read_definition(struct exchange *ex, struct store_reader *reader)
 {
 	const int64_t *version = ex->state;
+	struct listing *listing = *version ? NULL : xcalloc(1, sizeof(*listing));
 	struct definition_row row = {0};
 	struct err err;
 	int r;
@@ -332,14 +383,19 @@ static void read_definition(struct exchange *ex, struct store_reader *reader)
 						 *version ? "there is no such version of definition %.100s in namespace %s"
 								  : "there is no definition %.100s in namespace %s",
 						 ex->params[0], ex->ns);
-	} else if (r < 0) {
+	} else if (r == 0 && listing) {
+		r = reader->store->ops->routing_list(reader, ex->ns, row.name, keep_routing, listing, &err);
+	}
+	if (r < 0 && r != ERR_NOT_FOUND) {
 		exchange_problem_err(ex, &err);
-	} else {
-		write_definition(&row, &ex->out);
+	} else if (r == 0) {
+		write_definition(&row, listing, &ex->out);
 		exchange_add_header(ex, "ETag", "\"%s\"", row.hash);
 		exchange_answer(ex, 200);
-		definition_row_release(&row);
 	}
+	definition_row_release(&row);
+	if (listing)
+		listing_free(listing);
 }
 
 void api_get_definition(struct exchange *ex)

@@ -4,7 +4,7 @@
  * is read elsewhere, so that it does not hold up the others. With Redis the point read is a lookup
  * there, during which the connection is suspended.
  *
- *   body -> definition -> input against its schema -> key -> fingerprint
+ *   body -> definition -> input against its schema -> key -> canary? again -> fingerprint
  *        -> key known?  yes: the saga that has it (read from the store; waited for in the engine)
  *        -> engine      duplicate after all: the same
  *        -> committed   a pointer is left behind for the next one with this key
@@ -129,6 +129,59 @@ static bool choose_key(struct exchange *ex, struct start *start)
 	return true;
 }
 
+/* Whether the definition is there, the input fits it, and which key the start has. */
+static bool take_version(struct exchange *ex, struct start *start, int64_t version)
+{
+	struct err err;
+
+	saga_def_unref(start->def);
+	start->def = NULL;
+	if (registry_get(ex->node->registry, ex->ns, start->saga, version, &start->def, &err) < 0) {
+		if (err.code == ERR_NOT_FOUND)
+			exchange_problem(ex, PROBLEM_DEFINITION_NOT_FOUND, "%s", err.text);
+		else
+			exchange_problem_err(ex, &err);
+		return false;
+	}
+	return check_input(ex, start) && choose_key(ex, start);
+}
+
+static void make_id(struct exchange *ex, const struct start *start, char id[SAGA_ID_SIZE]);
+
+/*
+ * Where no version is said, the current one, or the canary's share. The current one says by its key
+ * which of the two it is, so while there is a canary a start has to fit it in any case.
+ */
+static bool choose_version(struct exchange *ex, struct start *start, int64_t version,
+						   const char *key)
+{
+	struct registry_route route = {0};
+	int64_t picked;
+	struct err err;
+
+	if (registry_route(ex->node->registry, ex->ns, start->saga, &route, &err) < 0) {
+		if (err.code == ERR_NOT_FOUND)
+			exchange_problem(ex, PROBLEM_DEFINITION_NOT_FOUND, "%s", err.text);
+		else
+			exchange_problem_err(ex, &err);
+		return false;
+	}
+	start->paused = route.paused;
+	memcpy(start->pause_reason, route.reason, sizeof(start->pause_reason));
+	if (!take_version(ex, start, version ? version : route.current))
+		return false;
+	if (version || !route.canary)
+		return true;
+	if (!start->key)
+		make_id(ex, start, start->id);
+	picked = registry_route_pick(&route, ex->ns, start->saga, start->key ? start->key : start->id);
+	if (picked == route.current)
+		return true;
+	free(start->key);
+	start->key = key ? xstrdup(key) : NULL;
+	return take_version(ex, start, picked);
+}
+
 static bool read_start(struct exchange *ex, struct start *start)
 {
 	static const struct body_member members[] = {
@@ -152,15 +205,7 @@ static bool read_start(struct exchange *ex, struct start *start)
 	start->input = input ? json_incref(input) : json_object();
 	start->wait_ms = prefer_wait_ms(ex);
 	start->wait_until_us = clock_mono_us() + start->wait_ms * 1000;
-	if (registry_get(ex->node->registry, ex->ns, start->saga,
-					 json_integer_value(json_object_get(body, "version")), &start->def, &err) < 0) {
-		if (err.code == ERR_NOT_FOUND)
-			exchange_problem(ex, PROBLEM_DEFINITION_NOT_FOUND, "%s", err.text);
-		else
-			exchange_problem_err(ex, &err);
-		return false;
-	}
-	if (!check_input(ex, start) || !choose_key(ex, start))
+	if (!choose_version(ex, start, json_integer_value(json_object_get(body, "version")), key))
 		return false;
 	if (start->key &&
 		start_fingerprint(start->saga, start->key, start->input, start->fingerprint, &err) < 0) {
@@ -346,14 +391,53 @@ static void make_id(struct exchange *ex, const struct start *start, char id[SAGA
 	start_make_id(ex->ns, start->saga, start->key, slots, id);
 }
 
+static void answer_known(struct exchange *ex)
+{
+	char id[SAGA_ID_SIZE];
+
+	memcpy(id, start__of(ex)->existing_id, sizeof(id));
+	start__answer_duplicate(ex, id);
+}
+
+/* What was started before the pause is found by its key all the same. Thread: read pool. */
+static void refuse_paused(struct exchange *ex, struct store_reader *reader)
+{
+	struct start *start = start__of(ex);
+	char id[SAGA_ID_SIZE], fingerprint[SHA256_HEX_SIZE];
+	struct err err;
+	int r = start->key ? reader->store->ops->find_key(reader, ex->ns, start->saga, start->key, id,
+													  fingerprint, &err)
+					   : ERR_NOT_FOUND;
+
+	if (r == 0 && strcmp(fingerprint, start->fingerprint) == 0) {
+		start->posted = true; /* the store's own word */
+		memcpy(start->existing_id, id, sizeof(id));
+		ex->next = answer_known;
+	} else if (r == 0) {
+		exchange_problem(ex, PROBLEM_KEY_REUSED,
+						 "saga %s has this key, and was started with another input", id);
+	} else if (r != ERR_NOT_FOUND) {
+		exchange_problem_err(ex, &err);
+	} else {
+		exchange_add_header(ex, "Retry-After", "10");
+		exchange_problem(ex, PROBLEM_DEFINITION_PAUSED, "definition %s is paused%s%s", start->saga,
+						 *start->pause_reason ? ": " : "", start->pause_reason);
+	}
+}
+
 static void post_start(struct exchange *ex)
 {
 	struct start *start = start__of(ex);
 	struct engine_call *call;
 
 	CHECK(!start->posted);
+	if (start->paused) {
+		exchange_read(ex, refuse_paused);
+		return;
+	}
 	start->posted = true;
-	make_id(ex, start, start->id);
+	if (!start->id[0] || start->key)
+		make_id(ex, start, start->id);
 	if (start__elsewhere(ex))
 		return;
 	call = engine_call_new(ENGINE_START);

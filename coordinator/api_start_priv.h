@@ -16,6 +16,8 @@ struct start {
 	struct saga_def *def;
 	json_t *input;
 	char fingerprint[SHA256_HEX_SIZE];
+	bool paused; /* the definition: nothing new is started */
+	char pause_reason[256];
 	int64_t wait_ms;       /* as the client asked for it */
 	int64_t wait_until_us; /* on the monotonic clock */
 	bool waited;           /* the time is up, or nobody is to wait any more */

@@ -34,6 +34,8 @@
 	X(PROBLEM_BATCH_NOT_FOUND, "batch_not_found", 404, "There is no such batch")                   \
 	X(PROBLEM_METHOD_NOT_ALLOWED, "method_not_allowed", 405, "This path has other methods")        \
 	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
+	X(PROBLEM_DEFINITION_PAUSED, "definition_paused", 409, "The definition is paused")             \
+	X(PROBLEM_VERSION_CONFLICT, "version_conflict", 409, "The versions do not allow this")         \
 	X(PROBLEM_ACT_REFUSED, "act_refused", 409, "The state of the saga does not allow this act")    \
 	X(PROBLEM_BATCH_CONFLICT, "batch_conflict", 409, "The state of the batch does not allow this") \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \

@@ -1,6 +1,7 @@
 /*
- * What was loaded is kept under "namespace\nname\nversion"; version 0 stands for the newest, and is
- * changed by a deployment of this process, the only one that writes to the store.
+ * What was loaded is kept under "namespace\nname\nversion", and which version starts sagas under
+ * "namespace\nname". With a store of one process the latter holds until it is changed here; with
+ * many nodes it is believed for a moment.
  */
 #include "coordinator/registry.h"
 
@@ -18,10 +19,11 @@
 #include "sagas/hash.h"
 #include "sagas/id.h"
 #include "sagas/json_text.h"
+#include "sagas/share.h"
 
 enum {
-	NEWEST_MS = 1000, /* with many nodes: for so long the newest version is believed to be that */
-	ENTRIES_MAX = 10000, /* definitions in memory; past it all are read again when wanted */
+	ROUTE_MS = 1000,     /* with many nodes: for so long a route is believed */
+	ENTRIES_MAX = 10000, /* definitions in memory, and routes; past it all are read again */
 	KEY_SIZE = NAMESPACE_MAX_BYTES + DEF_MAX_NAME + 32,
 	NAMES_OFFERED = 1000,
 };
@@ -29,16 +31,22 @@ enum {
 struct entry {
 	char key[KEY_SIZE];
 	struct saga_def *def;
-	int64_t read_us; /* of the newest version: when it was known to be that */
+};
+
+struct route_entry {
+	char key[KEY_SIZE];
+	struct registry_route route;
+	int64_t read_us;
 };
 
 struct registry {
 	struct store *store;
 	struct writer *writer;
-	pthread_mutex_t mutex;        /* of entries */
+	pthread_mutex_t mutex;        /* of entries, routes and changes */
 	pthread_mutex_t reader_mutex; /* of reader: whoever misses the cache reads */
 	struct store_reader *reader;
-	struct map entries;
+	struct map entries, routes;
+	uint64_t changes; /* of routes, so far: what was read before one is not kept */
 };
 
 int registry_new(struct store *store, struct writer *writer, struct registry **ret_registry,
@@ -73,11 +81,22 @@ static void forget_all(struct registry *registry)
 	map_release(&registry->entries);
 }
 
+static void forget_routes(struct registry *registry)
+{
+	struct map_entry *at;
+	size_t pos = 0;
+
+	while ((at = map_next(&registry->routes, &pos)))
+		free(at->value);
+	map_release(&registry->routes);
+}
+
 void registry_free(struct registry *registry)
 {
 	if (!registry)
 		return;
 	forget_all(registry);
+	forget_routes(registry);
 	registry->store->ops->reader_close(registry->reader);
 	pthread_mutex_destroy(&registry->mutex);
 	pthread_mutex_destroy(&registry->reader_mutex);
@@ -90,7 +109,7 @@ static bool make_key(char key[KEY_SIZE], const char *ns, const char *name, int64
 	return snprintf(key, KEY_SIZE, "%s\n%s\n%lld", ns, name, (long long)version) < KEY_SIZE;
 }
 
-/* What is there already wins, unless it is about which version is the newest. */
+/* What is there already wins: a version never changes. */
 static void remember(struct registry *registry, const char *ns, const char *name, int64_t version,
 					 struct saga_def *def)
 {
@@ -107,12 +126,7 @@ static void remember(struct registry *registry, const char *ns, const char *name
 		entry = xcalloc(1, sizeof(*entry));
 		memcpy(entry->key, key, sizeof(key));
 		entry->def = saga_def_ref(def);
-		entry->read_us = clock_mono_us();
 		map_put(&registry->entries, entry->key, entry);
-	} else if (version == 0 && entry->def->version <= def->version) {
-		saga_def_unref(entry->def);
-		entry->def = saga_def_ref(def);
-		entry->read_us = clock_mono_us();
 	}
 	pthread_mutex_unlock(&registry->mutex);
 }
@@ -195,15 +209,8 @@ static int read_row(struct registry *registry, const char *ns, const char *name,
 	return r;
 }
 
-/* With a store of many nodes, others deploy newer versions. */
-static bool is_fresh(const struct registry *registry, const struct entry *entry)
-{
-	return !registry->store->ops->node_join ||
-		   clock_mono_us() - entry->read_us < NEWEST_MS * INT64_C(1000);
-}
-
-int registry_get(struct registry *registry, const char *ns, const char *name, int64_t version,
-				 struct saga_def **ret_def, struct err *err)
+static int get_version(struct registry *registry, const char *ns, const char *name, int64_t version,
+					   struct saga_def **ret_def, struct err *err)
 {
 	struct definition_row row = {0};
 	struct saga_def *def = NULL;
@@ -215,7 +222,7 @@ int registry_get(struct registry *registry, const char *ns, const char *name, in
 		return err_set(err, ERR_NOT_FOUND, "there is no saga of this name");
 	pthread_mutex_lock(&registry->mutex);
 	entry = map_get(&registry->entries, key);
-	if (entry && (version > 0 || is_fresh(registry, entry)))
+	if (entry)
 		def = saga_def_ref(entry->def);
 	pthread_mutex_unlock(&registry->mutex);
 	if (!def) {
@@ -226,10 +233,152 @@ int registry_get(struct registry *registry, const char *ns, const char *name, in
 		definition_row_release(&row);
 		if (r < 0)
 			return r;
-		remember(registry, ns, name, version, def);
+		remember(registry, ns, name, def->version, def);
 	}
 	*ret_def = def;
 	return 0;
+}
+
+/* Routes. */
+
+/* With a store of many nodes, others change them. */
+static bool is_fresh(const struct registry *registry, const struct route_entry *entry)
+{
+	return !registry->store->ops->node_join ||
+		   clock_mono_us() - entry->read_us < ROUTE_MS * INT64_C(1000);
+}
+
+static int take_route(void *ctx, const struct routing_row *row)
+{
+	struct registry_route *route = ctx;
+
+	route->current = row->current;
+	route->canary = row->canary;
+	route->percent = row->percent;
+	route->paused = row->paused;
+	snprintf(route->reason, sizeof(route->reason), "%s", row->reason ? row->reason : "");
+	return 0;
+}
+
+static int read_route(struct registry *registry, const char *ns, const char *name,
+					  struct registry_route *ret, struct err *err)
+{
+	struct saga_def *def = NULL;
+	int64_t newest = 0;
+	int r = 0;
+
+	/* Again with the newest version known: one that came between may be a canary. */
+	for (int i = 0; i < 2 && r == 0; i++) {
+		*ret = (struct registry_route){0};
+		pthread_mutex_lock(&registry->reader_mutex);
+		r = registry->store->ops->routing_list(registry->reader, ns, name, take_route, ret, err);
+		pthread_mutex_unlock(&registry->reader_mutex);
+		if (r < 0 || ret->current > 0)
+			return r;
+		ret->current = newest;
+		if (newest == 0)
+			r = get_version(registry, ns, name, 0, &def, err);
+		if (def)
+			newest = def->version;
+		saga_def_unref(TAKE(def));
+	}
+	return r;
+}
+
+/* Unless a change came between: then what was read may be from before it. */
+static void keep_route(struct registry *registry, const char *key,
+					   const struct registry_route *route, uint64_t changes)
+{
+	struct route_entry *entry;
+
+	pthread_mutex_lock(&registry->mutex);
+	entry = map_get(&registry->routes, key);
+	if (registry->changes == changes) {
+		if (!entry && registry->routes.n >= ENTRIES_MAX)
+			forget_routes(registry);
+		if (!entry) {
+			entry = xcalloc(1, sizeof(*entry));
+			snprintf(entry->key, sizeof(entry->key), "%s", key);
+			map_put(&registry->routes, entry->key, entry);
+		}
+		entry->route = *route;
+		entry->read_us = clock_mono_us();
+	}
+	pthread_mutex_unlock(&registry->mutex);
+}
+
+int registry_route(struct registry *registry, const char *ns, const char *name,
+				   struct registry_route *ret, struct err *err)
+{
+	struct route_entry *entry;
+	char key[KEY_SIZE];
+	uint64_t changes;
+	bool found;
+	int r;
+
+	if (snprintf(key, sizeof(key), "%s\n%s", ns, name) >= KEY_SIZE)
+		return err_set(err, ERR_NOT_FOUND, "there is no saga of this name");
+	pthread_mutex_lock(&registry->mutex);
+	changes = registry->changes;
+	entry = map_get(&registry->routes, key);
+	found = entry && is_fresh(registry, entry);
+	if (found)
+		*ret = entry->route;
+	pthread_mutex_unlock(&registry->mutex);
+	if (found)
+		return 0;
+	r = read_route(registry, ns, name, ret, err);
+	if (r == 0)
+		keep_route(registry, key, ret, changes);
+	return r;
+}
+
+void registry_route_changed(struct registry *registry)
+{
+	pthread_mutex_lock(&registry->mutex);
+	registry->changes++;
+	forget_routes(registry);
+	pthread_mutex_unlock(&registry->mutex);
+}
+
+int64_t registry_route_pick(const struct registry_route *route, const char *ns, const char *name,
+							const char *identity)
+{
+	return route->canary && share_has(ns, name, route->canary, identity, route->percent)
+			   ? route->canary
+			   : route->current;
+}
+
+int registry_start(struct registry *registry, const char *ns, const char *name,
+				   const char *identity, struct saga_def **ret_def, struct err *err)
+{
+	struct registry_route route;
+	int r = registry_route(registry, ns, name, &route, err);
+
+	if (r < 0)
+		return r;
+	if (route.paused) {
+		r = err_set(err, ERR_UNAVAILABLE, "definition %s is paused%s%s", name,
+					*route.reason ? ": " : "", route.reason);
+		if (err)
+			err->retriable = true;
+		return r;
+	}
+	return get_version(registry, ns, name, registry_route_pick(&route, ns, name, identity), ret_def,
+					   err);
+}
+
+int registry_get(struct registry *registry, const char *ns, const char *name, int64_t version,
+				 struct saga_def **ret_def, struct err *err)
+{
+	struct registry_route route = {0};
+	int r = 0;
+
+	if (version == 0) {
+		r = registry_route(registry, ns, name, &route, err);
+		version = route.current;
+	}
+	return r == 0 ? get_version(registry, ns, name, version, ret_def, err) : r;
 }
 
 /* Deploying. */
@@ -267,6 +416,8 @@ static int put(struct writer_job *base, struct store *store)
 		.source = job->source,
 		.source_len = job->source_len,
 		.deployed_at = clock_wall(),
+		.canary = deployment->canary,
+		.percent = deployment->percent,
 	};
 
 	failpoint(FP_DEPLOY_BEFORE);
@@ -278,7 +429,7 @@ static int put(struct writer_job *base, struct store *store)
 		deployment->version = job->def->version = row.version;
 		deployment->existed = row.existed;
 		remember(job->registry, job->ns, job->def->name, row.version, job->def);
-		remember(job->registry, job->ns, job->def->name, 0, job->def);
+		registry_route_changed(job->registry);
 		if (!row.existed)
 			log_info("registry", NULL, "%s version %lld was deployed in namespace %s",
 					 job->def->name, (long long)row.version, job->ns);

@@ -65,6 +65,12 @@ enum route_flag {
 	X(list_versions, "GET", "/v1/definitions/{name}/versions", ROUTE_STORE)                        \
 	X(count_definition, "GET", "/v1/definitions/{name}/counts", ROUTE_STORE)                       \
 	X(get_version, "GET", "/v1/definitions/{name}/versions/{version}", ROUTE_STORE)                \
+	X(diff_versions, "GET", "/v1/definitions/{name}/diff", ROUTE_STORE)                            \
+	X(canary_definition, "POST", "/v1/definitions/{name}/canary", ROUTE_ACT)                       \
+	X(promote_definition, "POST", "/v1/definitions/{name}/promote", ROUTE_ACT)                     \
+	X(rollback_definition, "POST", "/v1/definitions/{name}/rollback", ROUTE_ACT)                   \
+	X(pause_definition, "POST", "/v1/definitions/{name}/pause", ROUTE_ACT)                         \
+	X(resume_definition, "POST", "/v1/definitions/{name}/resume", ROUTE_ACT)                       \
 	X(list_triggers, "GET", "/v1/triggers", ROUTE_STORE)                                           \
 	X(get_trigger, "GET", "/v1/triggers/{definition}/{topic}", ROUTE_STORE)                        \
 	X(pause_trigger, "POST", "/v1/triggers/{definition}/{topic}/pause",                            \

@@ -52,7 +52,7 @@ struct rows {
 };
 
 struct tally {
-	struct rows definitions, steps;
+	struct rows definitions, versions, steps; /* a version's number stands for the step */
 	counter attention[ATTENTION_KIND_COUNT];
 	counter acts[ACT_KIND_COUNT];
 };
@@ -88,6 +88,7 @@ struct tally *tally_new(void)
 	struct tally *tally = xcalloc(1, sizeof(*tally));
 
 	add_row(&tally->definitions, "", "", "other", "");
+	add_row(&tally->versions, "", "", "other", "other");
 	add_row(&tally->steps, "", "", "other", "other");
 	return tally;
 }
@@ -111,6 +112,7 @@ void tally_free(struct tally *tally)
 	if (!tally)
 		return;
 	rows_release(&tally->definitions);
+	rows_release(&tally->versions);
 	rows_release(&tally->steps);
 	free(tally);
 }
@@ -199,6 +201,15 @@ static void count_step(struct row *row, const struct event *event)
 	}
 }
 
+static void count_start(struct tally *tally, const char *ns, const struct saga_def *def)
+{
+	char version[24];
+
+	snprintf(version, sizeof(version), "%lld", (long long)def->version);
+	count(&find_row(&tally->definitions, ns, def->name, "")->started);
+	count(&find_row(&tally->versions, ns, def->name, version)->started);
+}
+
 void tally_events(struct tally *tally, const char *ns, const struct saga_def *def,
 				  const struct event *events, size_t n)
 {
@@ -209,7 +220,7 @@ void tally_events(struct tally *tally, const char *ns, const struct saga_def *de
 		const struct event *event = &events[i];
 
 		if (event->type == EV_SAGA_STARTED)
-			count(&find_row(&tally->definitions, ns, def->name, "")->started);
+			count_start(tally, ns, def);
 		else if (event->type == EV_ACT_TAKEN)
 			count_act(tally, event->name);
 		else if (event->type == EV_SAGA_CANCEL_REQUESTED)
@@ -270,6 +281,21 @@ static void write_definitions(struct tally *tally, struct buf *out)
 	}
 }
 
+static void write_versions(struct tally *tally, struct buf *out)
+{
+	static const char started[] = "skald_version_sagas_started_total";
+	size_t n = atomic_load_explicit(&tally->versions.n, memory_order_acquire);
+
+	metrics_write_head(out, started, "counter", "Sagas started, by version of the definition.");
+	for (size_t i = 0; i < n; i++) {
+		const struct row *row = tally->versions.list[i];
+
+		if (value(&row->started) > 0)
+			buf_printf(out, "%s{namespace=\"%s\",definition=\"%s\",version=\"%s\"} %lld\n", started,
+					   row->ns, row->definition, row->step, value(&row->started));
+	}
+}
+
 /* One metric of steps: a counter each, with a label when there are several. */
 static void write_steps(struct tally *tally, const char *name, const char *help, size_t offset,
 						const char *const *labels, size_t n_labels, struct buf *out)
@@ -327,6 +353,7 @@ static void write_acts(struct tally *tally, struct buf *out)
 void tally_write(struct tally *tally, struct buf *out)
 {
 	write_definitions(tally, out);
+	write_versions(tally, out);
 	write_steps(tally, "skald_step_ends_total",
 				"Steps and their items that ended, by definition, step and how; failed ones that "
 				"wait for a person too.",

@@ -145,13 +145,21 @@ static int deploy_one(struct cli *cli, struct client *client, const struct def_f
 									 .content_type = "application/yaml"};
 	struct client_reply reply;
 	bool dry_run = cli_option(cli, "dry-run") != NULL, valid;
-	int r;
+	int64_t canary = -1;
+	char percent[24];
+	int r = cli_option_int(cli, "canary", 0, 100, &canary);
 
+	if (r)
+		return r;
+	snprintf(percent, sizeof(percent), "%lld", (long long)canary);
 	if (dry_run) {
 		request.method = "POST";
 		client_path(&request, "/v1/definitions/validate", "");
 	} else {
 		client_path(&request, "/v1/definitions/%s", file->def->name);
+		if (canary >= 0)
+			snprintf(request.path + strlen(request.path),
+					 sizeof(request.path) - strlen(request.path), "?canary=%s", percent);
 	}
 	r = client_call(client, &request, &reply);
 	if (r)
@@ -162,8 +170,13 @@ static int deploy_one(struct cli *cli, struct client *client, const struct def_f
 	else if (dry_run)
 		printf("%s: the server %s\n", file->def->name, valid ? "would take it" : "would refuse it");
 	else
-		printf("%s version %lld%s\n", file->def->name, (long long)int_of(reply.json, "version", 0),
-			   reply.http.status == 201 ? "" : " (was there already)");
+		printf("%s version %lld%s%s%s\n", file->def->name,
+			   (long long)int_of(reply.json, "version", 0),
+			   reply.http.status == 201 ? "" : " (was there already)",
+			   json_is_integer(json_object_get(reply.json, "canary"))
+				   ? " starts this share, in percent: "
+				   : "",
+			   json_is_integer(json_object_get(reply.json, "canary")) ? percent : "");
 	client_reply_release(&reply);
 	return valid ? 0 : CLI_FAILED;
 }
@@ -198,14 +211,52 @@ int cmd_def_deploy(struct cli *cli)
 
 /* ---- list ---- */
 
+static void list_versions(const char *name, const json_t *list, struct table *table)
+{
+	const json_t *row;
+	size_t i;
+
+	table_init(table, "NAME", "VERSION", "STARTS", "DEPLOYED", "HASH", (char *)NULL);
+	json_array_foreach (list, i, row) {
+		char version[24], share[24], hash[13];
+
+		snprintf(version, sizeof(version), "%lld", (long long)int_of(row, "version", 0));
+		snprintf(share, sizeof(share), "%lld%%", (long long)int_of(row, "share", 0));
+		snprintf(hash, sizeof(hash), "%s", text_of(row, "hash") ? text_of(row, "hash") : "");
+		table_add(table, name, version, share, text_of(row, "deployed_at"), hash);
+	}
+}
+
+static void list_definitions(const json_t *list, struct table *table)
+{
+	const json_t *row;
+	size_t i;
+
+	table_init(table, "NAME", "VERSION", "CURRENT", "CANARY", "STATE", "DEPLOYED", "HASH",
+			   (char *)NULL);
+	json_array_foreach (list, i, row) {
+		const json_t *canary = json_object_get(row, "canary");
+		char version[24], current[24], share[64] = "-", hash[13];
+
+		snprintf(version, sizeof(version), "%lld", (long long)int_of(row, "version", 0));
+		snprintf(current, sizeof(current), "%lld", (long long)int_of(row, "current", 0));
+		if (json_is_object(canary))
+			snprintf(share, sizeof(share), "%lld: %lld%%", (long long)int_of(canary, "version", 0),
+					 (long long)int_of(canary, "percent", 0));
+		snprintf(hash, sizeof(hash), "%s", text_of(row, "hash") ? text_of(row, "hash") : "");
+		table_add(table, text_of(row, "name"), version, current, share,
+				  json_is_true(json_object_get(row, "paused")) ? "paused" : "active",
+				  text_of(row, "deployed_at"), hash);
+	}
+}
+
 int cmd_def_list(struct cli *cli)
 {
 	struct client_request request = {.method = "GET"};
 	struct client_reply reply;
 	struct client client;
 	struct table table;
-	json_t *list, *row;
-	size_t i;
+	json_t *list;
 	int r = client_open(cli, &client);
 
 	if (r)
@@ -224,14 +275,10 @@ int cmd_def_list(struct cli *cli)
 		client_reply_release(&reply);
 		return CLI_OK;
 	}
-	table_init(&table, "NAME", "VERSION", "DEPLOYED", "HASH", (char *)NULL);
-	json_array_foreach (list, i, row) {
-		char version[24], hash[13];
-
-		snprintf(version, sizeof(version), "%lld", (long long)int_of(row, "version", 0));
-		snprintf(hash, sizeof(hash), "%s", text_of(row, "hash") ? text_of(row, "hash") : "");
-		table_add(&table, text_of(row, "name"), version, text_of(row, "deployed_at"), hash);
-	}
+	if (cli->n_args == 1)
+		list_versions(cli->args[0], list, &table);
+	else
+		list_definitions(list, &table);
 	table_print(&table, cli->color, stdout);
 	table_release(&table);
 	client_reply_release(&reply);

@@ -57,13 +57,19 @@ const struct cli_option graph_options[] = {
 
 const struct cli_option deploy_options[] = {
 	{"dry-run", 0, NULL, "lets the server check the definition, and deploys nothing"},
+	{"canary", 0, "PERCENT", "a new version starts only this share of the sagas"},
+	{NULL},
+};
+
+const struct cli_option version_options[] = {
+	{"reason", 'r', "TEXT", "why; of a pause it is shown"},
 	{NULL},
 };
 
 const struct cli_option start_options[] = {
 	{"key", 'k', "KEY", "business key: one saga for one key (unless the definition says its own)"},
 	{"idempotency-key", 0, "KEY", "names this request, so that it can be sent again safely"},
-	{"version", 0, "N", "version of the definition; default the newest"},
+	{"version", 0, "N", "version of the definition; default the current one"},
 	{"wait", 'w', NULL, "waits for the end, and exits as `saga wait` does"},
 	{"timeout", 't', "DURATION", "how long --wait waits; default for ever"},
 	{NULL},

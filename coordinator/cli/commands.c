@@ -76,9 +76,11 @@ const struct cli_command cli_commands[] = {
 	{"def deploy", "FILE...", 1, MANY, "makes definitions known to the server",
 	 "Checks each FILE here, then sends it. A definition never changes: other content is a new\n"
 	 "version, the same content is the version that is there. Sagas that run stay on theirs.\n"
+	 "A new version starts all sagas from then on, or with --canary a share of them.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald def deploy order.yaml\n"
+	 "  skald def deploy order.yaml --canary 10\n"
 	 "  skald def deploy order.yaml --dry-run\n",
 	 deploy_options, true, true, false, cmd_def_deploy},
 	{"def list", "[NAME]", 0, 1, "lists definitions, or the versions of one",
@@ -88,6 +90,52 @@ const struct cli_command cli_commands[] = {
 	 "  skald def list\n"
 	 "  skald def list order-fulfilment -o json\n",
 	 NULL, true, true, false, cmd_def_list, "@definitions"},
+	{"def show", "NAME", 1, 1, "says which versions of a definition start sagas",
+	 "Examples:\n"
+	 "  skald def show order\n",
+	 NULL, true, true, false, cmd_def_show, "@definitions"},
+	{"def diff", "NAME [FROM] [TO]", 1, 3, "says what differs between two versions",
+	 "Steps that are new, gone, elsewhere or changed, and all other keys. TO is the newest "
+	 "version\n"
+	 "unless it is said, FROM the one before it.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def diff order\n"
+	 "  skald def diff order 3 7 -o json\n",
+	 NULL, true, true, false, cmd_def_diff, "@definitions"},
+	{"def canary", "NAME PERCENT [VERSION]", 2, 3, "gives a version a share of the new sagas",
+	 "Which sagas belong to the share follows from their keys, so a start that is sent again goes\n"
+	 "to the same version, and who is in a share stays in it when it grows. Without VERSION the\n"
+	 "share of the canary that there is changes. All nodes follow within a second or two.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def canary order 10 4\n"
+	 "  skald def canary order 50\n",
+	 version_options, true, true, false, cmd_def_canary, "@definitions"},
+	{"def promote", "NAME [VERSION]", 1, 2, "lets the canary, or VERSION, start all new sagas",
+	 "Examples:\n"
+	 "  skald def promote order\n",
+	 version_options, true, true, false, cmd_def_promote, "@definitions"},
+	{"def rollback", "NAME [VERSION]", 1, 2, "ends a canary, or goes back to an earlier version",
+	 "With a canary and without VERSION, the canary ends. Else VERSION starts all new sagas, or\n"
+	 "the version that did before. Sagas that run stay on theirs.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def rollback order\n"
+	 "  skald def rollback order 3 --reason 'version 4 charges twice'\n",
+	 version_options, true, true, false, cmd_def_rollback, "@definitions"},
+	{"def pause", "NAME", 1, 1, "starts no more sagas of a definition, on all nodes",
+	 "Starts over HTTP are refused (409 definition_paused), triggers of Kafka leave their records\n"
+	 "where they are, schedules skip, and steps that start it as a child wait. Sagas that run go\n"
+	 "on; `skald batch start pause` pauses those.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald def pause order --reason 'stock is being counted'\n",
+	 version_options, true, true, false, cmd_def_pause, "@definitions"},
+	{"def resume", "NAME", 1, 1, "starts sagas of a definition again",
+	 "Examples:\n"
+	 "  skald def resume order\n",
+	 version_options, true, true, false, cmd_def_resume, "@definitions"},
 	{"def graph", "FILE", 1, 1, "draws the steps of a definition",
 	 "Shows which step waits for which, what is undone and where the way back ends. The text form\n"
 	 "is for the terminal, mermaid for Markdown, dot for Graphviz.\n"
@@ -383,7 +431,7 @@ const struct cli_command cli_commands[] = {
 	 "  skald idempotency expire payment o-17\n",
 	 NULL, true, true, false, cmd_idempotency_expire},
 	{"trigger list", "", 0, 0, "lists the triggers and their lag",
-	 "Each `start_on` of the newest version of a definition is a trigger, called after the\n"
+	 "Each `start_on` of the current version of a definition is a trigger, called after the\n"
 	 "definition and its topic. Counts are those of the node that answers, since it runs; the lag\n"
 	 "is that of its partitions.\n"
 	 "\n"
@@ -431,7 +479,8 @@ const struct cli_command cli_commands[] = {
 	 NULL, true, true, false, cmd_dlq_show},
 	{"dlq redrive", "[ID]", 0, 1, "sends dead letters again: one, perhaps edited, or many",
 	 "The record is evaluated as if it came again from its topic, partition and offset, by the\n"
-	 "newest version of the definition. What still starts nothing stays, and says why. Without an\n"
+	 "current version of the definition. What still starts nothing stays, and says why. Without "
+	 "an\n"
 	 "ID, those that wait and match are sent again one after the other, the oldest first; exit\n"
 	 "code 7 when some failed.\n"
 	 "\n"

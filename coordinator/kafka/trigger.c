@@ -1,6 +1,6 @@
 /*
- * The manager: which triggers there are, and that each has its worker. It asks the store for the
- * newest versions of all definitions; what is new is loaded, and compared with what runs.
+ * The manager: which triggers there are, and that each has its worker. It asks the store which
+ * versions of all definitions start sagas; what is new is loaded, and compared with what runs.
  */
 #include "coordinator/kafka/trigger.h"
 
@@ -12,88 +12,14 @@
 #include "coordinator/clock.h"
 #include "coordinator/kafka/trigger_priv.h"
 #include "coordinator/log.h"
-#include "coordinator/registry.h"
 
 enum { LOOK_EVERY_MS = 2000, RETIRE_GRACE_MS = 2000 };
-
-/* Definitions. */
 
 static int compare_names(const char *ns_a, const char *name_a, const char *ns_b, const char *name_b)
 {
 	int c = strcmp(ns_a, ns_b);
 
 	return c ? c : strcmp(name_a, name_b);
-}
-
-static struct trigger_version *version_of(struct triggers *triggers, const char *ns,
-										  const char *name)
-{
-	struct trigger_version *at;
-	size_t low = 0, high = triggers->n_versions;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int c = compare_names(triggers->versions[mid].ns, triggers->versions[mid].name, ns, name);
-
-		if (c == 0)
-			return &triggers->versions[mid];
-		if (c < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (triggers->n_versions == triggers->cap_versions) {
-		triggers->cap_versions = triggers->cap_versions ? 2 * triggers->cap_versions : 64;
-		triggers->versions =
-			xrealloc_array(triggers->versions, triggers->cap_versions, sizeof(*at));
-	}
-	at = &triggers->versions[low];
-	memmove(at + 1, at, (triggers->n_versions++ - low) * sizeof(*at));
-	*at = (struct trigger_version){.ns = xstrdup(ns), .name = xstrdup(name)};
-	return at;
-}
-
-/* A definition that cannot be loaded has no triggers until there is another version. */
-static int load_version(struct triggers *triggers, struct trigger_version *at, int64_t version)
-{
-	struct saga_def *def = NULL;
-	struct err err;
-	int r = registry_get(triggers->options.registry, at->ns, at->name, version, &def, &err);
-
-	if (r < 0 && r != ERR_INVALID && r != ERR_NOT_BUILT && r != ERR_NOT_FOUND)
-		return r;
-	if (r < 0)
-		log_warn("kafka", NULL, "version %lld of saga %s in namespace %s has no triggers: %s",
-				 (long long)version, at->name, at->ns, err.text);
-	/* Triggers of the version before hold references of their own. */
-	saga_def_unref(at->def);
-	at->def = NULL;
-	if (r == 0 && def->n_triggers > 0)
-		at->def = saga_def_ref(def);
-	saga_def_unref(def);
-	at->version = version;
-	return 0;
-}
-
-static int note_definition(void *ctx, const struct definition_row *row)
-{
-	struct trigger_version *at = version_of(ctx, row->ns, row->name);
-
-	at->seen = true;
-	if (at->version != row->version)
-		at->version = -row->version; /* to be loaded, when the list is read */
-	return 0;
-}
-
-static int read_definitions(struct triggers *triggers, struct err *err)
-{
-	const struct store_ops *ops = triggers->options.store->ops;
-	int r = ops->definition_list(triggers->reader, NULL, NULL, note_definition, triggers, err);
-
-	for (size_t i = 0; r == 0 && i < triggers->n_versions; i++)
-		if (triggers->versions[i].version < 0)
-			r = load_version(triggers, &triggers->versions[i], -triggers->versions[i].version);
-	return r;
 }
 
 /* Workers. */
@@ -202,7 +128,7 @@ static void start_worker(struct triggers *triggers, struct trigger *trigger)
 		.slots = options->store->ops->slot_count(options->store),
 		.from_latest = trigger->trigger->from_latest,
 		.in_flight = options->in_flight,
-		.paused = trigger->paused,
+		.paused = trigger->paused || trigger->held,
 		.pause = pause_wanted,
 		.ctx = trigger,
 	};
@@ -216,7 +142,8 @@ static void start_worker(struct triggers *triggers, struct trigger *trigger)
 		set_failed(trigger, text);
 		return;
 	}
-	if (trigger_worker_start(&worker, trigger->def, trigger->trigger, &started, &err) < 0) {
+	if (trigger_worker_start(&worker, trigger->def, trigger->trigger, &trigger->canary, &started,
+							 &err) < 0) {
 		set_failed(trigger, err.text);
 		return;
 	}
@@ -263,6 +190,7 @@ static void start_workers(struct triggers *triggers)
 static void trigger_free(struct trigger *trigger)
 {
 	saga_def_unref(trigger->def);
+	saga_def_unref(trigger->canary.def);
 	free(trigger->ns);
 	free(trigger->name);
 	free(trigger->cluster);
@@ -321,7 +249,7 @@ static void update(struct triggers *triggers, struct trigger *trigger, struct sa
 	}
 	set_definition(trigger, def, from);
 	if (trigger->worker)
-		trigger_worker_define(trigger->worker, def, from);
+		trigger_worker_define(trigger->worker, def, from, &trigger->canary);
 	log_info("kafka", NULL, "trigger %s of namespace %s is now that of version %lld", trigger->name,
 			 trigger->ns, (long long)def->version);
 }
@@ -344,8 +272,8 @@ static void insert(struct triggers *triggers, struct trigger *trigger)
 	pthread_mutex_unlock(&triggers->lock);
 }
 
-static void add(struct triggers *triggers, const char *ns, char *name, struct saga_def *def,
-				const struct trigger_def *from)
+static struct trigger *add(struct triggers *triggers, const char *ns, char *name,
+						   struct saga_def *def, const struct trigger_def *from)
 {
 	struct trigger *trigger = xcalloc(1, sizeof(*trigger));
 
@@ -364,6 +292,7 @@ static void add(struct triggers *triggers, const char *ns, char *name, struct sa
 				  trigger->detail);
 	}
 	insert(triggers, trigger);
+	return trigger;
 }
 
 static struct trigger *find(struct triggers *triggers, const char *ns, const char *name)
@@ -374,24 +303,55 @@ static struct trigger *find(struct triggers *triggers, const char *ns, const cha
 	return NULL;
 }
 
-static void want(struct triggers *triggers, const char *ns, struct saga_def *def)
+/* The canary's trigger of the same topic; one of another place is not consumed until its version is
+ * the current one. */
+static void update_canary(struct trigger *trigger, const struct trigger_version *version)
 {
+	struct saga_def *def = version->canary_def, *before = trigger->canary.def;
+	struct trigger_canary canary = {.percent = version->percent};
+
+	for (size_t i = 0; def && trigger->seen && i < def->n_triggers; i++)
+		if (same_places(&def->triggers[i], trigger->trigger)) {
+			canary.def = saga_def_ref(def);
+			canary.trigger = &def->triggers[i];
+		}
+	pthread_mutex_lock(&trigger->all->lock);
+	trigger->held = version->paused;
+	pthread_mutex_unlock(&trigger->all->lock);
+	if (canary.def == before && (!before || canary.percent == trigger->canary.percent)) {
+		saga_def_unref(canary.def);
+		return;
+	}
+	pthread_mutex_lock(&trigger->all->lock);
+	trigger->canary = canary;
+	pthread_mutex_unlock(&trigger->all->lock);
+	saga_def_unref(before);
+	if (trigger->worker)
+		trigger_worker_define(trigger->worker, trigger->def, trigger->trigger, &trigger->canary);
+}
+
+static void want(struct triggers *triggers, const struct trigger_version *version)
+{
+	struct saga_def *def = version->def;
+	const char *ns = version->ns;
+
 	for (size_t i = 0; i < def->n_triggers; i++) {
 		const struct trigger_def *from = &def->triggers[i];
 		char *name = xasprintf("%s/%s", def->name, from->topic);
 		struct trigger *trigger = find(triggers, ns, name);
 
-		if (!trigger) {
-			add(triggers, ns, name, def, from);
-			continue;
+		if (trigger) {
+			free(name);
+			trigger->seen = true;
+			update(triggers, trigger, def, from);
+		} else {
+			trigger = add(triggers, ns, name, def, from);
 		}
-		free(name);
-		trigger->seen = true;
-		update(triggers, trigger, def, from);
+		update_canary(trigger, version);
 	}
 }
 
-/* A trigger that no newest version has any more. It stays while something of it is out. */
+/* A trigger that no current version has any more. It stays while something of it is out. */
 static void remove_unseen(struct triggers *triggers)
 {
 	for (size_t i = 0; i < triggers->n; i++) {
@@ -420,9 +380,7 @@ static void look(struct triggers *triggers)
 	struct err err = {0};
 
 	free_idle(triggers);
-	for (size_t i = 0; i < triggers->n_versions; i++)
-		triggers->versions[i].seen = false;
-	if (read_definitions(triggers, &err) < 0) {
+	if (triggers__read_versions(triggers, &err) < 0) {
 		log_debug("kafka", NULL, "the definitions cannot be read now: %s", err.text);
 		return; /* everything stays as it is */
 	}
@@ -430,7 +388,7 @@ static void look(struct triggers *triggers)
 		triggers->list[i]->seen = false;
 	for (size_t i = 0; i < triggers->n_versions; i++)
 		if (triggers->versions[i].seen && triggers->versions[i].def)
-			want(triggers, triggers->versions[i].ns, triggers->versions[i].def);
+			want(triggers, &triggers->versions[i]);
 	remove_unseen(triggers);
 	triggers__obey_rows(
 		triggers); /* before workers begin: what is paused is not to take anything */
@@ -546,6 +504,7 @@ void triggers_free(struct triggers *triggers)
 		trigger_free(triggers->list[i]);
 	for (size_t i = 0; i < triggers->n_versions; i++) {
 		saga_def_unref(triggers->versions[i].def);
+		saga_def_unref(triggers->versions[i].canary_def);
 		free(triggers->versions[i].ns);
 		free(triggers->versions[i].name);
 	}

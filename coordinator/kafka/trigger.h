@@ -110,6 +110,13 @@ struct trigger_redrive {
 /* Evaluates the record as if it came again from its topic, partition and offset, and starts. */
 void trigger_redrive(struct triggers *triggers, struct trigger_redrive *redrive);
 
+/* A version that takes a share of the starts beside the current one. */
+struct trigger_canary {
+	struct saga_def *def; /* NULL: there is none, or it has no such trigger */
+	const struct trigger_def *trigger;
+	int percent;
+};
+
 /* Snapshots. */
 
 /* X(constant, text) */

@@ -23,6 +23,8 @@ struct trigger {
 	enum trigger_state state;      /* RUNNING: the worker knows better */
 	char detail[200];
 	bool seen;
+	struct trigger_canary canary; /* with a reference; def NULL: none */
+	bool held;                    /* the definition is paused */
 	/* Of its row. */
 	bool paused;
 	char *pause_reason, *paused_by, *seeks; /* NULL: none */
@@ -51,7 +53,7 @@ struct triggers {
 	int64_t refused; /* triggers past the limit, as of the last look */
 
 	/* The manager's own. */
-	struct trigger_version *versions; /* the newest of each definition, by namespace and name */
+	struct trigger_version *versions; /* of each definition, by namespace and name */
 	size_t n_versions, cap_versions;
 	struct trigger_worker **retired; /* stopped, and something of them is still out */
 	size_t n_retired, cap_retired;
@@ -59,10 +61,19 @@ struct triggers {
 
 struct trigger_version {
 	char *ns, *name;
-	int64_t version;
-	struct saga_def *def; /* NULL: it has no triggers, or cannot be used */
+	int64_t newest, current; /* current 0: the newest */
+	int64_t version;         /* that def was loaded for */
+	struct saga_def *def;    /* NULL: it has no triggers, or cannot be used */
+	int64_t canary, canary_version;
+	struct saga_def *canary_def; /* as def */
+	int percent;
+	bool paused;
 	bool seen;
 };
+
+/* trigger_versions.c: reads which versions there are and which of them start sagas, and loads
+ * those. Thread: manager. */
+int triggers__read_versions(struct triggers *triggers, struct err *err) MUST_CHECK;
 
 /* trigger_rows.c: reads the rows of the store, and does as they say. Thread: manager. */
 void triggers__obey_rows(struct triggers *triggers);

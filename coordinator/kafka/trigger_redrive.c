@@ -100,8 +100,13 @@ static int find_trigger(struct triggers *triggers, const struct dead_letter_row 
 	char *name =
 		xstrndup(row->trigger, slash ? (size_t)(slash - row->trigger) : strlen(row->trigger));
 	struct saga_def *def = NULL;
-	int r = registry_get(triggers->options.registry, row->ns, name, 0, &def, err);
+	struct registry_route route;
+	int r = registry_route(triggers->options.registry, row->ns, name, &route, err);
 
+	if (r == 0 && route.paused)
+		return err_set(err, ERR_UNAVAILABLE, "definition %s is paused", name);
+	if (r == 0)
+		r = registry_get(triggers->options.registry, row->ns, name, route.current, &def, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < def->n_triggers; i++)
@@ -111,7 +116,7 @@ static int find_trigger(struct triggers *triggers, const struct dead_letter_row 
 			return 0;
 		}
 	saga_def_unref(def);
-	return err_set(err, ERR_NOT_FOUND, "the newest version of saga %s has no trigger %s", name,
+	return err_set(err, ERR_NOT_FOUND, "the current version of saga %s has no trigger %s", name,
 				   row->trigger);
 }
 

@@ -221,7 +221,7 @@ void triggers__obey_rows(struct triggers *triggers)
 		pthread_mutex_unlock(&triggers->lock);
 		/* A pause that began while this looked is written at the next look, not undone now. */
 		if (trigger->worker && !wanted)
-			trigger_worker_pause(trigger->worker, trigger->paused);
+			trigger_worker_pause(trigger->worker, trigger->paused || trigger->held);
 		make_seeks(triggers, trigger);
 	}
 }

@@ -6,6 +6,7 @@
 #include "coordinator/kafka/trigger_evaluate.h"
 #include "coordinator/log.h"
 #include "sagas/hash.h"
+#include "sagas/share.h"
 
 enum { SAY_SKIPS_EVERY_MS = 10000 };
 
@@ -21,6 +22,7 @@ struct trigger_run {
 	const char *ns, *name;
 	struct saga_def *def;
 	const struct trigger_def *trigger;
+	struct trigger_canary canary; /* def NULL: none */
 	struct map lanes;
 	struct heap timers;
 	struct run_record *first, *last;
@@ -90,17 +92,22 @@ void trigger_run_free(struct trigger_run *run)
 	map_release(&run->lanes);
 	heap_release(&run->timers);
 	saga_def_unref(run->def);
+	saga_def_unref(run->canary.def);
 	free(run);
 }
 
 void trigger_run_define(struct trigger_run *run, struct saga_def *def,
-						const struct trigger_def *trigger)
+						const struct trigger_def *trigger, const struct trigger_canary *canary)
 {
-	struct saga_def *before = run->def;
+	struct saga_def *before = run->def, *canary_before = run->canary.def;
 
 	run->def = saga_def_ref(def);
 	run->trigger = trigger;
+	run->canary = canary ? *canary : (struct trigger_canary){0};
+	if (run->canary.def)
+		run->canary.def = saga_def_ref(run->canary.def);
 	saga_def_unref(before);
+	saga_def_unref(canary_before);
 }
 
 /* The list of all, and lanes. */
@@ -358,7 +365,7 @@ static struct run_record *poison(struct trigger_run *run, struct run_record *rec
 
 /* Beginning. */
 
-static void submit(struct trigger_run *run, struct run_record *record,
+static void submit(struct trigger_run *run, struct run_record *record, struct saga_def *def,
 				   struct evaluation *evaluation)
 {
 	struct submission *submission = &record->submission;
@@ -371,12 +378,27 @@ static void submit(struct trigger_run *run, struct run_record *record,
 	free(record->key);
 	record->key = xstrdup(evaluation->key);
 	submission->ns = run->ns;
-	submission->def = saga_def_ref(run->def);
+	submission->def = saga_def_ref(def);
 	submission->input = TAKE(evaluation->input);
 	submission->key = TAKE(evaluation->key);
 	memcpy(submission->fingerprint, evaluation->fingerprint, sizeof(submission->fingerprint));
 	set_state(run, record, RECORD_SUBMITTED);
 	run->ports->submit(run->ctx, submission);
+}
+
+/* By the current version; and by the canary, when the key that the former gives is in its share. */
+static struct saga_def *evaluate(struct trigger_run *run, const struct run_record *record,
+								 struct evaluation *ret)
+{
+	const struct trigger_canary *canary = &run->canary;
+
+	trigger_evaluate(run->def, run->trigger, &record->taken->record, ret);
+	if (!canary->def || ret->verdict != EVALUATION_START ||
+		!share_has(run->ns, run->def->name, canary->def->version, ret->key, canary->percent))
+		return run->def;
+	evaluation_release(ret);
+	trigger_evaluate(canary->def, canary->trigger, &record->taken->record, ret);
+	return canary->def;
 }
 
 /* Returns who comes next in its lane, if this one is over at once. */
@@ -385,6 +407,7 @@ static struct run_record *try_record(struct trigger_run *run, struct run_record 
 {
 	struct run_record *next = NULL;
 	struct evaluation evaluation;
+	struct saga_def *def;
 
 	if (run->paused || run->stopping) {
 		set_state(run, record, RECORD_HELD);
@@ -395,10 +418,10 @@ static struct run_record *try_record(struct trigger_run *run, struct run_record 
 		heap_add(&run->timers, &record->timer, run->trouble_until);
 		return NULL;
 	}
-	trigger_evaluate(run->def, run->trigger, &record->taken->record, &evaluation);
+	def = evaluate(run, record, &evaluation);
 	switch (evaluation.verdict) {
 	case EVALUATION_START:
-		submit(run, record, &evaluation);
+		submit(run, record, def, &evaluation);
 		break;
 	case EVALUATION_FILTERED:
 		next = end(run, record, TRIGGER_FILTERED);

@@ -104,9 +104,10 @@ struct trigger_run *trigger_run_new(const struct run_ports *ports, void *ctx, co
 void trigger_run_free(struct trigger_run *run);
 
 /* The definition (a reference is taken) and which of its triggers this is. Before all else, and
- * again when a new version counts. */
+ * again when a new version counts. canary (whose definition a reference is taken of): it takes a
+ * share of the records that the current version starts a saga for; NULL: there is none. */
 void trigger_run_define(struct trigger_run *run, struct saga_def *def,
-						const struct trigger_def *trigger);
+						const struct trigger_def *trigger, const struct trigger_canary *canary);
 
 /* Takes over the record. now_ms is monotonic, here and in all that follows. */
 void trigger_run_record(struct trigger_run *run, struct run_record *record, int64_t now_ms);

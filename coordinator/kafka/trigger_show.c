@@ -52,6 +52,8 @@ static void judge(struct snapshot *snapshot, const struct trigger *trigger)
 
 	if (trigger->paused || trigger->pause_wanted) {
 		say(snapshot, TRIGGER_PAUSED, "");
+	} else if (trigger->held) {
+		say(snapshot, TRIGGER_PAUSED, "the definition is paused");
 	} else if (stats->consumer.missing_topic[0]) {
 		snprintf(text, sizeof(text), "topic %s does not exist", stats->consumer.missing_topic);
 		say(snapshot, TRIGGER_WAITING, text);

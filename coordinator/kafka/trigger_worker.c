@@ -28,9 +28,10 @@ struct told {
 	enum told_kind kind;
 	struct saga_def *def; /* DEFINE */
 	const struct trigger_def *trigger;
-	bool paused;     /* PAUSE */
-	int partition;   /* FORGET */
-	uint64_t before; /* FORGET */
+	struct trigger_canary canary; /* DEFINE, with a reference of its own */
+	bool paused;                  /* PAUSE */
+	int partition;                /* FORGET */
+	uint64_t before;              /* FORGET */
 };
 
 struct trigger_worker {
@@ -190,7 +191,7 @@ static void obey(struct trigger_worker *worker, struct told *told)
 {
 	switch (told->kind) {
 	case TOLD_DEFINE:
-		trigger_run_define(worker->run, told->def, told->trigger);
+		trigger_run_define(worker->run, told->def, told->trigger, &told->canary);
 		break;
 	case TOLD_PAUSE:
 		trigger_run_pause(worker->run, told->paused, clock_mono_ms());
@@ -208,6 +209,7 @@ static void obey(struct trigger_worker *worker, struct told *told)
 		break;
 	}
 	saga_def_unref(told->def);
+	saga_def_unref(told->canary.def);
 	free(told);
 }
 
@@ -347,8 +349,8 @@ static void worker_free(struct trigger_worker *worker)
 }
 
 int trigger_worker_start(const struct trigger_worker_options *options, struct saga_def *def,
-						 const struct trigger_def *trigger, struct trigger_worker **ret_worker,
-						 struct err *err)
+						 const struct trigger_def *trigger, const struct trigger_canary *canary,
+						 struct trigger_worker **ret_worker, struct err *err)
 {
 	struct trigger_worker *worker = xcalloc(1, sizeof(*worker));
 	int r;
@@ -358,7 +360,7 @@ int trigger_worker_start(const struct trigger_worker_options *options, struct sa
 	CHECK(pthread_mutex_init(&worker->lock, NULL) == 0);
 	clock_cond_init(&worker->published);
 	worker->run = trigger_run_new(&ports, worker, options->ns, options->name);
-	trigger_run_define(worker->run, def, trigger);
+	trigger_run_define(worker->run, def, trigger, canary);
 	if (options->paused)
 		trigger_run_pause(worker->run, true, clock_mono_ms());
 	r = start_thread(worker, err);
@@ -377,12 +379,15 @@ int trigger_worker_start(const struct trigger_worker_options *options, struct sa
 }
 
 void trigger_worker_define(struct trigger_worker *worker, struct saga_def *def,
-						   const struct trigger_def *trigger)
+						   const struct trigger_def *trigger, const struct trigger_canary *canary)
 {
 	struct told *told = told_new(TOLD_DEFINE);
 
 	told->def = saga_def_ref(def);
 	told->trigger = trigger;
+	told->canary = *canary;
+	if (canary->def)
+		told->canary.def = saga_def_ref(canary->def);
 	post(worker, &told->mail, MAIL_TOLD);
 }
 

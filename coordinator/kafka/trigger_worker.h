@@ -31,11 +31,11 @@ struct trigger_worker_options {
 
 /* def: a reference is taken; trigger is one of its. ERR_INVALID, ERR_UNAVAILABLE. */
 int trigger_worker_start(const struct trigger_worker_options *options, struct saga_def *def,
-						 const struct trigger_def *trigger, struct trigger_worker **ret_worker,
-						 struct err *err) MUST_CHECK;
-/* Another version counts from now on; its consumer is the same. */
+						 const struct trigger_def *trigger, const struct trigger_canary *canary,
+						 struct trigger_worker **ret_worker, struct err *err) MUST_CHECK;
+/* Other versions count from now on; its consumer is the same. */
 void trigger_worker_define(struct trigger_worker *worker, struct saga_def *def,
-						   const struct trigger_def *trigger);
+						   const struct trigger_def *trigger, const struct trigger_canary *canary);
 void trigger_worker_pause(struct trigger_worker *worker, bool paused);
 /* As kafka_consumer_seek, of one partition. Waits. */
 int trigger_worker_seek(struct trigger_worker *worker, int partition, int64_t offset, bool at_time,

@@ -8,6 +8,7 @@
 
 #include "coordinator/kafka/trigger_evaluate.h"
 #include "coordinator/log.h"
+#include "sagas/share.h"
 #include "tests/support/definition.h"
 
 enum { MANY = 64 };
@@ -117,7 +118,7 @@ static void begin(const char *poison)
 	def = definition_must_load(text);
 	free(text);
 	run = trigger_run_new(&ports, NULL, "default", "order/orders");
-	trigger_run_define(run, def, &def->triggers[0]);
+	trigger_run_define(run, def, &def->triggers[0], NULL);
 }
 
 static void teardown(void)
@@ -378,7 +379,7 @@ START_TEST(test_run__a_new_version_may_cure_poison)
 								"start_on: [{kafka: orders}]\n"
 								"steps:\n"
 								"  - {id: a, set: {x: 1}}\n");
-	trigger_run_define(run, next, &next->triggers[0]);
+	trigger_run_define(run, next, &next->triggers[0], NULL);
 	saga_def_unref(next);
 	trigger_run_pause(run, false, now);
 	tick();
@@ -387,6 +388,53 @@ START_TEST(test_run__a_new_version_may_cure_poison)
 	ck_assert_str_eq(submitted[0]->key, "kafka:default/orders/0/1");
 	answer(0, SUBMIT_STARTED);
 	ck_assert_uint_eq(n_over, 1);
+}
+END_TEST
+
+START_TEST(test_run__a_canary_takes_the_records_of_its_share)
+{
+	struct saga_def *next =
+		definition_must_load("saga: order\n"
+							 "start_on: [{kafka: orders, key: '${event.data.id}',"
+							 " input: {id: '${event.data.id}', new: true}}]\n"
+							 "steps:\n"
+							 "  - {id: a, set: {x: 2}}\n");
+	struct trigger_canary canary = {.def = next, .trigger = &next->triggers[0], .percent = 30};
+	int n = 0;
+
+	begin("dead_letter");
+	def->version = 1;
+	next->version = 2;
+	trigger_run_define(run, def, &def->triggers[0], &canary);
+	for (int i = 0; i < 20; i++) {
+		char value[40], id[16];
+		bool in_share;
+
+		snprintf(id, sizeof(id), "k-%d", i);
+		snprintf(value, sizeof(value), "{\"id\":\"%s\",\"kind\":\"x\"}", id);
+		in_share = share_has("default", "order", 2, id, 30);
+		n_submitted = 0;
+		take(i, id, value);
+		ck_assert_uint_eq(n_submitted, 1);
+		ck_assert_int_eq(submitted[0]->def->version, in_share ? 2 : 1);
+		ck_assert_int_eq(json_is_true(json_object_get(submitted[0]->input, "new")), in_share);
+		answer(0, SUBMIT_STARTED);
+		n += in_share;
+	}
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_lt(n, 20);
+	trigger_run_define(run, def, &def->triggers[0], NULL); /* it has ended */
+	n_submitted = 0;
+	for (int i = 0; i < 20; i++) {
+		char value[40];
+
+		snprintf(value, sizeof(value), "{\"id\":\"k-%d\",\"kind\":\"x\"}", i);
+		n_submitted = 0;
+		take(100 + i, "x", value);
+		ck_assert_int_eq(submitted[0]->def->version, 1);
+		answer(0, SUBMIT_STARTED);
+	}
+	saga_def_unref(next);
 }
 END_TEST
 
@@ -531,6 +579,7 @@ int main(void)
 	tcase_add_test(tcase, test_run__skips_poison_where_it_is_told_to);
 	tcase_add_test(tcase, test_run__pauses_at_poison_and_tries_it_again_when_resumed);
 	tcase_add_test(tcase, test_run__a_new_version_may_cure_poison);
+	tcase_add_test(tcase, test_run__a_canary_takes_the_records_of_its_share);
 	tcase_add_test(tcase, test_run__trouble_closes_the_intake_for_longer_and_longer);
 	tcase_add_test(tcase, test_run__forgets_what_another_node_has_now);
 	tcase_add_test(tcase, test_run__what_came_after_a_seek_stays);
