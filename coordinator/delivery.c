@@ -17,6 +17,12 @@ static const char *const outcome_names[] = {
 	[OUTCOME_UNKNOWN] = "unknown", [OUTCOME_ABSENT] = "absent",   [OUTCOME_DEFAULT] = NULL,
 };
 
+static const char *const kind_names[] = {
+	[DELIVERY_REPLY] = "reply",
+	[DELIVERY_EVENT] = "event",
+	[DELIVERY_LOCK] = "lock",
+};
+
 struct delivery *delivery_new(enum delivery_kind kind)
 {
 	struct delivery *delivery = xcalloc(1, sizeof(*delivery));
@@ -67,7 +73,7 @@ void delivery_write(const struct delivery *delivery, struct buf *out)
 {
 	bool is_reply = delivery->kind == DELIVERY_REPLY;
 
-	buf_printf(out, "{\"kind\":\"%s\"", is_reply ? "reply" : "event");
+	buf_printf(out, "{\"kind\":\"%s\"", kind_names[delivery->kind]);
 	add_string(out, "step", delivery->step);
 	add_int(out, "item", delivery->item, -1);
 	if (is_reply) {
@@ -79,6 +85,8 @@ void delivery_write(const struct delivery *delivery, struct buf *out)
 		add_string(out, "message", delivery->message);
 		add_string(out, "type", delivery->type);
 		add_value(out, "value", delivery->value);
+	} else if (delivery->kind == DELIVERY_LOCK) {
+		add_int(out, "token", delivery->token, 0);
 	} else {
 		add_int(out, "place", delivery->place, 0);
 		add_string(out, "event_id", delivery->event_id);
@@ -176,6 +184,17 @@ static int read_reply(const json_t *message, struct delivery *delivery, struct e
 	return r;
 }
 
+static int read_lock(const json_t *message, struct delivery *delivery, struct err *err)
+{
+	json_int_t token = 0;
+	int r = read_int(message, "token", 1, INT64_MAX, &token, err);
+
+	if (r == 0 && token == 0)
+		return err_set(err, ERR_INVALID, "a lock without its token");
+	delivery->token = token;
+	return r;
+}
+
 static int read_members(const json_t *message, struct delivery *delivery, struct err *err)
 {
 	bool is_reply = delivery->kind == DELIVERY_REPLY;
@@ -184,6 +203,8 @@ static int read_members(const json_t *message, struct delivery *delivery, struct
 
 	if (r == 0 && is_reply)
 		r = read_reply(message, delivery, err);
+	if (r == 0 && delivery->kind == DELIVERY_LOCK)
+		return read_lock(message, delivery, err);
 	if (r == 0 && !is_reply)
 		r = read_string(message, "event_id", &delivery->event_id, err);
 	if (r < 0)
@@ -195,10 +216,6 @@ static int read_members(const json_t *message, struct delivery *delivery, struct
 
 int delivery_read(const char *message, size_t len, struct delivery **ret_delivery, struct err *err)
 {
-	static const char *const kinds[] = {
-		[DELIVERY_REPLY] = "reply",
-		[DELIVERY_EVENT] = "event",
-	};
 	CLEANUP(json_decref_p) json_t *json = NULL;
 	CLEANUP(delivery_free_p) struct delivery *delivery = NULL;
 	int kind = -1, r;
@@ -206,7 +223,7 @@ int delivery_read(const char *message, size_t len, struct delivery **ret_deliver
 	r = json_parse_stored(message, len, &json, err);
 	if (r < 0)
 		return r;
-	r = read_word(json, "kind", kinds, ARRAY_SIZE(kinds), &kind, err);
+	r = read_word(json, "kind", kind_names, ARRAY_SIZE(kind_names), &kind, err);
 	if (r < 0)
 		return r;
 	if (kind < 0)

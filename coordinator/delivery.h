@@ -15,6 +15,8 @@
  *    "code":"NoCredit","message":"…","type":"CreditRefused","value":{…}}
  *   {"kind":"event","step":"paid","item":-1,"place":0,"event_id":"default/payments/3/17","event":{…}}
  *
+ *   {"kind":"lock","step":"account","item":-1,"token":17}
+ *
  * What stands at its default may be left out; unknown members are skipped.
  */
 #ifndef COORDINATOR_DELIVERY_H
@@ -25,7 +27,7 @@
 #include "sagas/hash.h"
 #include "sagas/id.h"
 
-enum delivery_kind { DELIVERY_REPLY, DELIVERY_EVENT };
+enum delivery_kind { DELIVERY_REPLY, DELIVERY_EVENT, DELIVERY_LOCK };
 
 struct delivery {
 	struct mail mail;
@@ -44,6 +46,8 @@ struct delivery {
 	/* EVENT */
 	char *event_id; /* "<cluster>/<topic>/<partition>/<offset>" */
 	int place;      /* with step "": which entry of cancel_on */
+	/* LOCK: the keys that the step asked for under the ticket that is inbox_id are its saga's. */
+	int64_t token; /* the fencing token */
 	/*
 	 * The reply's body or the event; NULL: none. It is handed over whole, since nobody counts its
 	 * references with atomics. When done says 0 or ERR_NOT_FOUND it is gone; else it is there, and

@@ -188,7 +188,8 @@ struct engine_stats {
 		sagas_parked; /* could not be folded or stored; kept out of memory */
 	/* Of what goes through queues. */
 	int64_t commands_published;
-	int64_t replies_delivered, events_delivered, deliveries_useless; /* … of no use to their saga */
+	int64_t replies_delivered, events_delivered, locks_granted,
+		deliveries_useless;     /* … of no use to their saga */
 	int64_t replies_unrecorded; /* late ones past those that a history tells */
 	int64_t inbox_rows;         /* fed from the inbox */
 	int64_t early_events;       /* fed after their saga began to wait */

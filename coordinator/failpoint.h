@@ -36,6 +36,8 @@
 	X(FP_CHECKPOINT_AFTER, "checkpoint_after")   /* writer */                                      \
 	X(FP_DEPLOY_BEFORE, "deploy_before")         /* writer: before a definition is written */      \
 	X(FP_DEPLOY_AFTER, "deploy_after")           /* writer: after it */                            \
+	X(FP_GRANT_BEFORE, "grant_before")           /* writer: before free locks are granted */       \
+	X(FP_GRANT_AFTER, "grant_after")             /* writer: they are, no owner knows it yet */     \
 	X(FP_RETAIN_BEFORE, "retain_before")         /* writer: before ended sagas are removed */      \
 	X(FP_DRAIN, "drain")                         /* engine: a graceful stop has begun */           \
 	FAILPOINTS_KAFKA(X)

@@ -49,6 +49,7 @@ struct sources {
 	  s->engine.replies_delivered)                                                                 \
 	X("skald_queue_events_total", "counter", "Events through queues that took effect.",            \
 	  s->engine.events_delivered)                                                                  \
+	X("skald_locks_granted_total", "counter", "Locks that were granted.", s->engine.locks_granted) \
 	X("skald_queue_useless_total", "counter",                                                      \
 	  "Replies and events that their saga could do nothing with.", s->engine.deliveries_useless)   \
 	X("skald_queue_unrecorded_total", "counter",                                                   \

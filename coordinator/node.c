@@ -12,6 +12,7 @@
 #include "coordinator/batches.h"
 #include "coordinator/clock.h"
 #include "coordinator/forward.h"
+#include "coordinator/kafka/owners.h"
 #include "coordinator/log.h"
 #include "coordinator/peers.h"
 #include "coordinator/server.h"
@@ -241,6 +242,20 @@ static void touched(void *ctx, const char *saga_id)
 	streams_touched(((struct node *)ctx)->streams, saga_id);
 }
 
+/* Thread: writer. */
+static void locks_granted(void *ctx, const bool *slots)
+{
+	struct node *node = ctx;
+	const struct owners owners = {
+		.engine = node->engine,
+		.member = node->member,
+		.http = node->http,
+		.slot_count = node->store->ops->slot_count(node->store),
+	};
+
+	owners_wake(&owners, slots);
+}
+
 static int start_all(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
@@ -278,6 +293,7 @@ static int start_all(struct node *node, struct err *err)
 	r = engine_start(&engine, &node->engine, err);
 	if (r < 0)
 		return r;
+	writer_on_granted(node->writer, locks_granted, node);
 	r = start_batches(node, err);
 	if (r < 0)
 		return r;
@@ -333,6 +349,8 @@ void node_stop(struct node *node)
 	if (node->kafka)
 		hub_end(node->kafka, INTAKE_GRACE_MS);
 	waits_end(node->waits);
+	if (node->writer)
+		writer_on_granted(node->writer, NULL, NULL);
 	if (node->member)
 		member_stop(node->member, HAND_OVER_MS);
 	if (node->server)

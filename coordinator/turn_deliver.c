@@ -52,6 +52,8 @@ void turn__end_delivery(struct turn *turn, struct delivery *delivery, int result
 		turn->stats.deliveries_useless++;
 	else if (result == 0 && delivery->kind == DELIVERY_REPLY)
 		turn->stats.replies_delivered++;
+	else if (result == 0 && delivery->kind == DELIVERY_LOCK)
+		turn->stats.locks_granted++;
 	else if (result == 0)
 		turn->stats.events_delivered++;
 	if (!delivery->done) {
@@ -191,6 +193,36 @@ static void fill_event(const struct delivery *delivery, struct input *in)
 	in->event_id = delivery->event_id;
 }
 
+/* A lock that is told is the one that the step asks for now, and not one that it gave up before. */
+static bool is_asked_for(const struct saga_state *state, int step, const struct delivery *delivery)
+{
+	const struct action_state *action;
+	char ticket[UUID_SIZE];
+
+	if (state->def->steps[step].act.kind != ACTION_LOCK)
+		return false;
+	action = saga_state_action(state, step, delivery->item);
+	store_lock_ticket(action->lock_at, state->id, action->lock_row, delivery->step, delivery->item,
+					  ticket);
+	return action->lock && strcmp(ticket, delivery->inbox_id) == 0;
+}
+
+static void fill_input(const struct delivery *delivery, struct input *in)
+{
+	switch (delivery->kind) {
+	case DELIVERY_REPLY:
+		fill_reply(delivery, in);
+		break;
+	case DELIVERY_EVENT:
+		fill_event(delivery, in);
+		break;
+	case DELIVERY_LOCK:
+		in->type = INPUT_LOCK;
+		in->token = delivery->token;
+		break;
+	}
+}
+
 void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct delivery *delivery,
 						 wall_ms now)
 {
@@ -209,10 +241,9 @@ void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct deliv
 				 "a delivery is of no use: nothing in the saga waits for \"%s\"", delivery->step);
 		return;
 	}
-	if (delivery->kind == DELIVERY_REPLY)
-		fill_reply(delivery, &in);
-	else
-		fill_event(delivery, &in);
+	if (delivery->kind == DELIVERY_LOCK && !is_asked_for(saga->state, in.step, delivery))
+		return;
+	fill_input(delivery, &in);
 	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
 		log_warn("engine", saga->id, "a delivery was refused: %s", err.text);
 	delivery->useless = saga->decision.n_events + saga->decision.n_commands == before;

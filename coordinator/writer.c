@@ -17,6 +17,9 @@ enum {
 	RETAIN_LOOK_MS = 1000,       /* when only a part was looked at */
 	RETAIN_FIRST_MS = 2000,      /* after the start: a process that lives shortly removes, too */
 	SETTLE_EVERY_MS = 200,
+	GRANT_EVERY_MS = 10 * 1000, /* locks that nobody has looked at are looked at, */
+	GRANT_AGAIN_MS = 500,       /* also after an error, */
+	GRANT_ROUNDS = 20,          /* and before the next commit so often at most */
 };
 
 enum writer_mail { WRITER_BATCH, WRITER_JOB, WRITER_STOP };
@@ -31,9 +34,13 @@ struct writer {
 	int64_t retention_ms;
 	int64_t retain_at_ms; /* monotonic */
 	bool untended;        /* written to since the store was last tended */
+	int64_t grant_at_ms;  /* monotonic */
+	bool *touched;        /* of each slot: a lock of it was granted */
 
 	pthread_mutex_t mutex;
 	struct writer_stats stats;
+	void (*granted)(void *ctx, const bool *slots);
+	void *granted_ctx;
 };
 
 static void wait_a_moment(int64_t ms)
@@ -74,6 +81,14 @@ static void count_commit(struct writer *writer, const struct batch *batch)
 	pthread_mutex_unlock(&writer->mutex);
 }
 
+static bool changes_locks(const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++)
+		if (batch->items[i].n_locks > 0 || batch->items[i].release_all_locks)
+			return true;
+	return false;
+}
+
 static void commit(struct writer *writer, struct batch *batch)
 {
 	const struct store_ops *ops = writer->store->ops;
@@ -87,8 +102,40 @@ static void commit(struct writer *writer, struct batch *batch)
 		settle(writer);
 	writer->untended = true;
 	count_commit(writer, batch);
+	if (batch->result == 0 && changes_locks(batch))
+		writer->grant_at_ms = 0;
 	batch->done(batch);
 	failpoint(FP_COMMIT_POSTED);
+}
+
+static void tell_granted(struct writer *writer)
+{
+	pthread_mutex_lock(&writer->mutex);
+	if (writer->granted)
+		writer->granted(writer->granted_ctx, writer->touched);
+	pthread_mutex_unlock(&writer->mutex);
+}
+
+/* What is free goes to who is first in line for it. */
+static void grant(struct writer *writer)
+{
+	const struct store_ops *ops = writer->store->ops;
+	struct err err;
+	int r = 1;
+
+	memset(writer->touched, 0, SLOTS_MAX * sizeof(*writer->touched));
+	for (int i = 0; i < GRANT_ROUNDS && r > 0; i++) {
+		failpoint(FP_GRANT_BEFORE);
+		r = ops->locks_grant(writer->store, clock_wall(), writer->touched, &err);
+		failpoint(FP_GRANT_AFTER);
+	}
+	writer->grant_at_ms = clock_mono_ms() + (r == 0 ? GRANT_EVERY_MS : r > 0 ? 0 : GRANT_AGAIN_MS);
+	if (r == ERR_UNKNOWN)
+		settle(writer);
+	else if (r < 0)
+		log_warn("writer", NULL, "locks could not be granted now: %s", err.text);
+	/* An unknown commit may have granted what is not marked; its owner reads its inbox anyway. */
+	tell_granted(writer);
 }
 
 static void run_job(struct writer *writer, struct writer_job *job)
@@ -142,6 +189,7 @@ static void retain(struct writer *writer)
 static int64_t patience_ms(const struct writer *writer)
 {
 	int64_t patience = writer->untended ? IDLE_AFTER_MS : -1;
+	int64_t grant = writer->grant_at_ms - clock_mono_ms();
 
 	if (writer->retention_ms > 0) {
 		int64_t left = writer->retain_at_ms - clock_mono_ms();
@@ -151,6 +199,10 @@ static int64_t patience_ms(const struct writer *writer)
 		if (patience < 0 || left < patience)
 			patience = left;
 	}
+	if (grant < 0)
+		grant = 0;
+	if (patience < 0 || grant < patience)
+		patience = grant;
 	return patience;
 }
 
@@ -187,6 +239,8 @@ static void *writer_main(void *arg)
 			going &= handle(writer, mail);
 			mail = next;
 		}
+		if (going && clock_mono_ms() >= writer->grant_at_ms)
+			grant(writer);
 		if (going && writer->retention_ms > 0 && clock_mono_ms() >= writer->retain_at_ms)
 			retain(writer);
 	}
@@ -202,10 +256,12 @@ int writer_start(const struct writer_options *options, struct writer **ret_write
 	writer->retention_ms = options->retention_ms;
 	writer->retain_at_ms = clock_mono_ms() + RETAIN_FIRST_MS;
 	writer->box = mailbox_new(JOBS_MAX);
+	writer->touched = xcalloc(SLOTS_MAX, sizeof(*writer->touched));
 	CHECK(pthread_mutex_init(&writer->mutex, NULL) == 0);
 	if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
 		pthread_mutex_destroy(&writer->mutex);
 		mailbox_free(writer->box);
+		free(writer->touched);
 		free(writer);
 		return err_set(err, ERR_UNAVAILABLE, "cannot start the writer's thread");
 	}
@@ -225,7 +281,17 @@ void writer_stop(struct writer *writer)
 	pthread_join(writer->thread, NULL);
 	mailbox_free(writer->box);
 	pthread_mutex_destroy(&writer->mutex);
+	free(writer->touched);
 	free(writer);
+}
+
+void writer_on_granted(struct writer *writer, void (*granted)(void *ctx, const bool *slots),
+					   void *ctx)
+{
+	pthread_mutex_lock(&writer->mutex);
+	writer->granted = granted;
+	writer->granted_ctx = ctx;
+	pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_commit(struct writer *writer, struct batch *batch)

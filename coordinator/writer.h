@@ -24,6 +24,15 @@ int writer_start(const struct writer_options *options, struct writer **ret_write
 /* Does what was handed over before, then ends. Takes NULL. */
 void writer_stop(struct writer *writer);
 
+/*
+ * Locks: after a commit that asks for some or gives some back, and every now and then for what an
+ * earlier process left, those that are free are granted. `granted` is told in whose slots (an entry
+ * each), on the writer's thread; it must not block. NULL: nobody wants to know any more, which is
+ * so when this returns. Thread: any but the writer's.
+ */
+void writer_on_granted(struct writer *writer, void (*granted)(void *ctx, const bool *slots),
+					   void *ctx);
+
 /* Hands a batch over; batch->done is called on the writer's thread. Thread: any. */
 void writer_commit(struct writer *writer, struct batch *batch);
 
