@@ -108,20 +108,22 @@ static int fold_row(void *ctx, const struct history_row *row)
 	return 0;
 }
 
-static int fold_history(struct store_reader *reader, struct saga_state *state, int64_t *ret_seq,
-						struct err *err)
+/* first: the row to begin with. */
+static int fold_history(struct store_reader *reader, struct saga_state *state, int64_t first,
+						int64_t *ret_seq, struct err *err)
 {
 	const struct store_ops *ops = reader->store->ops;
-	struct fold fold = {.state = state, .err = err};
+	struct fold fold = {.state = state, .seq = first - 1, .err = err};
 	int r;
 
+	state->rows = first - 1;
 	do {
 		fold.rows = 0;
 		r = ops->history(reader, state->id, fold.seq, HISTORY_PAGE, fold_row, &fold, err);
 		if (r < 0)
 			return r;
 	} while (fold.rows == HISTORY_PAGE);
-	if (fold.seq == 0)
+	if (fold.seq == first - 1)
 		return err_set(err, ERR_INVALID, "the history is empty");
 	*ret_seq = fold.seq;
 	return saga_state_validate(state, err);
@@ -170,7 +172,8 @@ static int load(struct store_reader *reader, definition_source *definition, void
 		return r == ERR_NOT_FOUND ? ERR_INVALID : r;
 	}
 	state = saga_state_new(def, loaded->id);
-	r = fold_history(reader, state, &loaded->seq, &loaded->err);
+	r = fold_history(reader, state, row.base_seq > 0 ? row.base_seq : 1, &loaded->seq,
+					 &loaded->err);
 	if (r < 0)
 		return r;
 	r = load_early(reader, state, loaded);

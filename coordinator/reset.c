@@ -9,6 +9,12 @@ int reset_find(struct store_reader *reader, struct registry *registry, const str
 	int r;
 
 	CHECK(act->kind == ACT_RESET && !act->forget);
+	if (act->to < view->state->base_row)
+		return err_set_at(
+			err, ERR_INVALID, "/to",
+			"row %lld is of an earlier run, which has ended: the saga continued as new "
+			"with row %lld",
+			(long long)act->to, (long long)view->state->base_row);
 	r = saga_view_read(reader, registry, view->row.ns, view->row.id, act->to, &then, err);
 	if (r == ERR_NOT_FOUND)
 		return err_set_at(err, ERR_INVALID, "/to", "the history ends at row %lld",

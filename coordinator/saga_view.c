@@ -17,12 +17,17 @@ static int fold_row(void *ctx, const struct history_row *row)
 
 	if (fold->up_to_seq > 0 && row->seq > fold->up_to_seq)
 		return STOP;
+	fold->n++;
+	view->seq = row->seq;
+	/* What stands before the first run that is there whole cannot be understood. */
+	if (view->state->n_events == 0 && !saga_state_row_begins(row->events, row->events_len))
+		return 0;
+	if (view->state->n_events == 0)
+		view->state->rows = row->seq - 1;
 	r = saga_state_apply_row(view->state, row->at, row->events, row->events_len, fold->err);
 	if (r < 0)
 		return r;
-	view->seq = row->seq;
 	view->at = row->at;
-	fold->n++;
 	return 0;
 }
 
@@ -30,7 +35,11 @@ static int fold_history(struct store_reader *reader, int64_t up_to_seq, struct s
 						struct err *err)
 {
 	struct fold fold = {.view = view, .up_to_seq = up_to_seq, .err = err};
+	int64_t base = view->row.base_seq;
 	int r;
+
+	if (base > 0 && (up_to_seq == 0 || up_to_seq >= base))
+		view->seq = base - 1;
 
 	do {
 		fold.n = 0;
@@ -42,6 +51,11 @@ static int fold_history(struct store_reader *reader, int64_t up_to_seq, struct s
 	if (view->seq == 0 || (up_to_seq > 0 && view->seq < up_to_seq))
 		return err_set(err, ERR_NOT_FOUND, "the history of saga %s ends at %lld", view->row.id,
 					   (long long)view->seq);
+	if (view->state->n_events == 0)
+		return err_set(err, ERR_NOT_FOUND,
+					   "the history of saga %s before row %lld has been removed, and with it the "
+					   "beginning of the run that row %lld is of",
+					   view->row.id, (long long)base, (long long)up_to_seq);
 	return 0;
 }
 

@@ -194,6 +194,7 @@ static void count_step(struct row *row, const struct event *event)
 	case EV_SAGA_ATTENTION:
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
+	case EV_SAGA_CONTINUED:
 	case EV_ACT_TAKEN:
 	case EV_TASK_LEASED:
 	case EV_ESCALATED:

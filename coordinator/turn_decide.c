@@ -203,7 +203,8 @@ static void feed_all(struct turn *turn, struct live_saga *saga, wall_ms now)
 static void forget_passing_status(struct saga_state *state, enum saga_status before,
 								  wall_ms updated_before)
 {
-	if (state->status == before)
+	/* A run that begins is one, whatever the status. */
+	if (state->status == before && state->base_row != state->rows + 1)
 		state->updated_at = updated_before;
 }
 

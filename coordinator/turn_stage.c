@@ -56,6 +56,7 @@ static bool is_compensation_event(const struct saga_state *state, const struct e
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
 	case EV_ESCALATED:
+	case EV_SAGA_CONTINUED:
 		return false;
 	}
 	return false;
@@ -85,6 +86,8 @@ static const char *action_text(enum action_kind kind)
 		return "lock";
 	case ACTION_APPROVAL:
 		return "approval";
+	case ACTION_CONTINUE:
+		return "continue_as_new";
 	}
 	return "";
 }
@@ -154,7 +157,7 @@ static void fill_compensation(struct turn *turn, const struct saga_state *state,
 	*row = (struct compensation_row){
 		.step = copy_text(batch, step->id),
 		.item = event->item,
-		.action = action_text(step->undo.kind),
+		.action = action_text(saga_state_undo_def(state, event->step, event->item)->kind),
 		.status = action->comp,
 		.attempts = undo->attempt,
 		.last_error = copy_text(batch, undo->message ? undo->message : undo->code),
@@ -183,21 +186,95 @@ static struct compensation_row *row_of(const struct step_def *step, int item,
 	return NULL;
 }
 
+/* Where in the decision a run of the saga has begun; n_events: nowhere. */
+static size_t continued_at(const struct decision *decision)
+{
+	size_t i = 0;
+
+	while (i < decision->n_events && decision->events[i].type != EV_SAGA_CONTINUED)
+		i++;
+	return i;
+}
+
+/* How many rows carried_rows needs. */
+static size_t count_carried(const struct event *continued)
+{
+	const json_t *value = jval_json(continued->value);
+
+	return json_array_size(json_object_get(value, "carried")) +
+		   (size_t)json_integer_value(json_object_get(value, "had")) +
+		   json_array_size(json_object_get(value, "let_go"));
+}
+
+static struct compensation_row gone_row(struct batch *batch, const struct step_def *step, int item,
+										wall_ms now)
+{
+	return (struct compensation_row){
+		.step = copy_text(batch, step->id),
+		.item = item,
+		.action = action_text(step->undo.kind),
+		.status = COMP_NOT_ARMED,
+		.request = "null",
+		.request_len = 4,
+		.updated_at = now,
+	};
+}
+
+/*
+ * What is carried over stands in the ledger under the hidden step, from this transition on; what it
+ * was, in the run that is over, is no longer armed. Past the point of no return all is let go.
+ */
+static void fill_carried(struct turn *turn, const struct saga_state *state,
+						 const struct event *continued, wall_ms now, struct store_item *item)
+{
+	struct compensation_row *rows = (struct compensation_row *)item->compensations;
+	const struct step_def *steps = state->def->steps, *hidden = &steps[state->def->carried];
+	const json_t *value = jval_json(continued->value);
+	const json_t *let_go = json_object_get(value, "let_go");
+	const json_t *carried = json_object_get(value, "carried");
+	int had = (int)json_integer_value(json_object_get(value, "had"));
+	size_t i;
+
+	for (i = 0; i < json_array_size(let_go); i++) {
+		const json_t *place = json_array_get(let_go, i);
+		int step = saga_def_step(state->def, json_string_value(json_object_get(place, "step")));
+		int at = (int)json_integer_value(json_object_get(place, "item"));
+
+		if (!row_of(&steps[step], at, item))
+			rows[item->n_compensations++] = gone_row(turn->open, &steps[step], at, now);
+	}
+	for (int j = (int)json_array_size(carried); j < had; j++)
+		rows[item->n_compensations++] = gone_row(turn->open, hidden, j, now);
+	for (int j = had; j < (int)json_array_size(carried); j++) {
+		const struct action_state *action = saga_state_action(state, state->def->carried, j);
+		struct event armed = {.step = hidden->index, .item = j, .request = action->undo.request};
+
+		if (!row_of(hidden, j, item))
+			fill_compensation(turn, state, &armed, now, &rows[item->n_compensations++]);
+	}
+}
+
 static void fill_compensations(struct turn *turn, struct live_saga *saga, wall_ms now,
 							   struct store_item *item)
 {
 	const struct decision *decision = &saga->decision;
 	const struct step_def *steps = saga->state->def->steps;
 	struct compensation_row *rows, *row;
-	size_t n = 0;
+	size_t run = continued_at(decision), n = 0;
+	bool continued = run < decision->n_events;
 
-	for (size_t i = 0; i < decision->n_events; i++)
+	/* What the run that is over did with compensations is told by what is carried over. */
+	if (!continued)
+		run = 0;
+	else
+		n = count_carried(&decision->events[run]);
+	for (size_t i = run; i < decision->n_events; i++)
 		n += is_compensation_event(saga->state, &decision->events[i]);
 	if (n + saga->n_armed == 0)
 		return;
 	rows = batch_alloc(turn->open, (n + saga->n_armed) * sizeof(*rows));
 	item->compensations = rows;
-	for (size_t i = 0; i < decision->n_events; i++) {
+	for (size_t i = run; i < decision->n_events; i++) {
 		const struct event *event = &decision->events[i];
 
 		if (!is_compensation_event(saga->state, event))
@@ -215,6 +292,8 @@ static void fill_compensations(struct turn *turn, struct live_saga *saga, wall_m
 		row = row_of(&steps[armed->step], item_of(&steps[armed->step], armed->index), item);
 		fill_forgotten(turn, saga->state, armed, now, row ? row : &rows[item->n_compensations++]);
 	}
+	if (continued)
+		fill_carried(turn, saga->state, &decision->events[run], now, item);
 }
 
 static bool begins_to_wait(const struct decision *decision)
@@ -293,6 +372,11 @@ static bool has_new_owner(const struct decision *decision)
 	return false;
 }
 
+static bool has_continued(const struct decision *decision)
+{
+	return continued_at(decision) < decision->n_events;
+}
+
 /* The row of the saga: whole when it begins, and what has changed later. */
 static void fill_row(struct turn *turn, struct live_saga *saga, struct store_item *item)
 {
@@ -309,7 +393,7 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	if (item->seq > 1 && state->status == saga->row_status &&
 		saga->next_due_at == saga->row_due_at &&
 		same_attention(&saga->next_attention, &saga->row_attention) &&
-		!has_new_owner(&saga->decision))
+		!has_new_owner(&saga->decision) && !has_continued(&saga->decision))
 		return;
 	row = batch_alloc(batch, sizeof(*row));
 	row->slot = saga->slot;
@@ -326,6 +410,7 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	row->attention = copy_attention(batch, &saga->next_attention);
 	row->attention_at = state->attention_at;
 	row->owner = copy_text(batch, state->owner);
+	row->base_seq = state->base_row;
 	if (item->seq == 1)
 		item->create = row;
 	else

@@ -34,6 +34,7 @@ static bool has_no_effect(const struct step_def *def)
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
+	case ACTION_CONTINUE:
 	case ACTION_AWAIT:
 	case ACTION_APPROVAL:
 		return true;
@@ -128,6 +129,11 @@ static int check_kept(struct forget *forget, int step, const struct action_state
 		return refuse(forget, step, "was a lock that is given back, and would not begin anew");
 	if (run->status == EXEC_FAILED || run->status == EXEC_GAVE_UP)
 		return refuse(forget, step, "has failed, too, and would not begin anew");
+	if (action->comp != COMP_NOT_ARMED && action->comp != COMP_ARMED &&
+		step == forget->state->def->carried)
+		return err_set(forget->err, ERR_CONFLICT,
+					   "what earlier runs did is undone, or is being undone, and would not begin "
+					   "anew");
 	if (action->comp != COMP_NOT_ARMED && action->comp != COMP_ARMED)
 		return refuse(forget, step, "is undone, or is being undone, and would not begin anew");
 	return 0;
@@ -211,6 +217,8 @@ bool *act_forget_set(const struct saga_state *state, const struct act *act, stru
 		step = saga_def_step(def, act->step);
 		if (step < 0)
 			err_set_at(err, ERR_NOT_FOUND, "/from", "the saga has no step `%.100s`", act->step);
+		else if (step == def->carried)
+			err_set(err, ERR_CONFLICT, "what earlier runs did does not begin anew");
 		else if (!state->steps[step].begun || step >= def->n_forward)
 			err_set(err, ERR_CONFLICT, "%s %s", act->step,
 					step >= def->n_forward ? "runs once all is undone, and not again"

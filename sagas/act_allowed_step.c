@@ -364,7 +364,7 @@ static void look_at(struct look *look)
 			 index);
 	look->action = saga_state_action(state, place.step, place.item);
 	look->exec = undo ? &look->action->undo : &look->action->run;
-	look->def = undo ? &def->undo : &def->act;
+	look->def = undo ? saga_state_undo_def(state, place.step, place.item) : &def->act;
 }
 
 bool act_allowed__is_retried(const struct saga_state *state, struct act_place place)

@@ -137,7 +137,8 @@ const struct action_def *decide__action_def(const struct ctx *ctx, struct target
 {
 	const struct step_def *def = &ctx->state->def->steps[target.step];
 
-	return target.side == SIDE_DO ? &def->act : &def->undo;
+	return target.side == SIDE_DO ? &def->act
+								  : saga_state_undo_def(ctx->state, target.step, target.item);
 }
 
 void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *message)
@@ -261,6 +262,8 @@ void decide__timers(struct ctx *ctx)
 				action->run.settle_at = 0;
 			if (exec_is_due(&action->run, ctx->now))
 				decide__due(ctx, (struct target){i, item, SIDE_DO});
+			if (j >= state->steps[i].n_actions)
+				break; /* the run has ended */
 			action = saga_state_action(state, i, item);
 			if (exec_is_due(&action->undo, ctx->now))
 				decide__due(ctx, (struct target){i, item, SIDE_UNDO});

@@ -343,6 +343,9 @@ static void running_is_due(struct ctx *ctx, struct target target)
 	case ACTION_AWAIT_SIGNAL:
 		decide__await_timed_out(ctx, target, "the signal did not come in time");
 		break;
+	case ACTION_CONTINUE:
+		decide__continue_due(ctx, target);
+		break;
 	case ACTION_LOCK:
 		decide__await_timed_out(ctx, target, "the lock was not granted in time");
 		break;

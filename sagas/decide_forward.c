@@ -200,6 +200,9 @@ void decide__begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_AWAIT_SIGNAL:
 		r = decide__begin_signal(ctx, step, item, &env, &err);
 		break;
+	case ACTION_CONTINUE:
+		r = decide__begin_continue(ctx, step, item, &env, &err);
+		break;
 	case ACTION_LOCK:
 		r = decide__begin_lock(ctx, step, item, &env, &err);
 		break;

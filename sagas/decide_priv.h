@@ -10,6 +10,7 @@
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
  *   decide_signal.c   signals, and what waits for them
  *   decide_lock.c     locks: asked for, granted, given back
+ *   decide_continue.c the end of a run, and the beginning of the next
  *   decide_await.c    awaits of webhooks, and of several things
  *   decide_task.c     tasks, and the workers that lease them
  *   decide_approval.c what people are asked to decide
@@ -291,6 +292,12 @@ void decide__recover_task(struct ctx *ctx, struct target target);
 void decide__forget_task(struct ctx *ctx, struct target target);
 /* After all that was decided: what has become of tasks since it was last told. */
 void decide__tell_tasks(struct ctx *ctx);
+/* decide_continue.c */
+
+int decide__begin_continue(struct ctx *ctx, int step, int item, struct env *env,
+						   struct err *err) MUST_CHECK;
+/* A run that had to wait for its end ends now. */
+void decide__continue_due(struct ctx *ctx, struct target target);
 
 /* decide_act.c */
 

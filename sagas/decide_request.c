@@ -448,6 +448,7 @@ int decide__request(const struct action_def *act, struct env *env, enum call_kin
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
+	case ACTION_CONTINUE:
 	case ACTION_AWAIT:
 	case ACTION_APPROVAL:
 		CHECK(!"it sends something");

@@ -79,7 +79,7 @@ static int undo_wanted(const struct action_def *undo, struct env *env, struct er
 
 static int start_undo_call(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
 {
-	const struct action_def *undo = &ctx->state->def->steps[step].undo;
+	const struct action_def *undo = saga_state_undo_def(ctx->state, step, item);
 	const struct action_state *action = saga_state_action(ctx->state, step, item);
 	CLEANUP(request_unref_p) struct request *late = NULL;
 	struct event event;
@@ -114,7 +114,8 @@ static int undo_by_emit(struct ctx *ctx, int step, int item, struct env *env, st
 	int r;
 
 	if (!action->undo.request) {
-		r = decide__request(&ctx->state->def->steps[step].undo, env, CALL_UNDO, 0, &late, err);
+		r = decide__request(saga_state_undo_def(ctx->state, step, item), env, CALL_UNDO, 0, &late,
+							err);
 		if (r < 0)
 			return r;
 	}
@@ -133,7 +134,7 @@ static int undo_by_set(struct ctx *ctx, int step, int item, struct env *env, str
 	json_t *value = NULL;
 	int r;
 
-	r = tmpl_eval(ctx->state->def->steps[step].undo.set, &env->expr, &value, err);
+	r = tmpl_eval(saga_state_undo_def(ctx->state, step, item)->set, &env->expr, &value, err);
 	if (r < 0)
 		return r;
 	event = decide__event(EV_COMPENSATION_COMPLETED, step, item);
@@ -144,7 +145,7 @@ static int undo_by_set(struct ctx *ctx, int step, int item, struct env *env, str
 
 static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
 {
-	switch (ctx->state->def->steps[step].undo.kind) {
+	switch (saga_state_undo_def(ctx->state, step, item)->kind) {
 	case ACTION_HTTP:
 	case ACTION_COMMAND:
 	case ACTION_TASK:
@@ -158,6 +159,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	case ACTION_AWAIT_KAFKA:
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
+	case ACTION_CONTINUE:
 	case ACTION_AWAIT:
 	case ACTION_APPROVAL:
 		break;
@@ -167,7 +169,7 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 
 void decide__start_undo(struct ctx *ctx, int step, int item)
 {
-	const struct action_def *undo = &ctx->state->def->steps[step].undo;
+	const struct action_def *undo = saga_state_undo_def(ctx->state, step, item);
 	struct event event;
 	struct env env;
 	struct err err;
@@ -231,8 +233,9 @@ static void undo_items(struct ctx *ctx, int step)
 			decide__start_undo(ctx, step, decide__item(ctx->state, step, i));
 			busy++;
 		}
-		/* Turns are undone one after another, the last one first. */
-		if (def->repeat_until && !(saga_state_undo_is_final(action) && action->comp != COMP_FAILED))
+		/* Turns are undone one after another, the last one first; so is what was carried. */
+		if ((def->repeat_until || step == ctx->state->def->carried) &&
+			!(saga_state_undo_is_final(action) && action->comp != COMP_FAILED))
 			return;
 	}
 }

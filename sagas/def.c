@@ -152,6 +152,7 @@ void action_def__release(struct action_def *act)
 	tmpl_free(act->with);
 	free(act->await_signal);
 	tmpl_free(act->lock.keys);
+	tmpl_free(act->next_input);
 	await_def_release(&act->await);
 	approval_action_release(&act->approval);
 	escalate_list__release(&act->escalate);

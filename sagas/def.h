@@ -90,6 +90,7 @@ enum action_kind {
 	ACTION_AWAIT_KAFKA,
 	ACTION_AWAIT_SIGNAL,
 	ACTION_LOCK,
+	ACTION_CONTINUE,
 	ACTION_AWAIT, /* a webhook, or a list of which the first wins */
 	ACTION_TASK,
 	ACTION_APPROVAL,
@@ -100,14 +101,14 @@ static inline bool action_only_waits(enum action_kind kind)
 {
 	return kind == ACTION_AWAIT_AFTER || kind == ACTION_AWAIT_KAFKA ||
 		   kind == ACTION_AWAIT_SIGNAL || kind == ACTION_LOCK || kind == ACTION_AWAIT ||
-		   kind == ACTION_APPROVAL;
+		   kind == ACTION_CONTINUE || kind == ACTION_APPROVAL;
 }
 
 /* Where its due time is a limit, which a pause moves, and not a point in time. */
 static inline bool action_due_is_limit(enum action_kind kind)
 {
-	return kind == ACTION_COMMAND ||
-		   (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER && kind != ACTION_AWAIT);
+	return kind == ACTION_COMMAND || (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER &&
+									  kind != ACTION_AWAIT && kind != ACTION_CONTINUE);
 }
 
 /* The cluster of Kafka that is meant where none is said. */
@@ -247,6 +248,7 @@ struct action_def {
 	struct correlate_def await_kafka;      /* ACTION_AWAIT_KAFKA; of a signal, only its `when` */
 	char *await_signal;                    /* ACTION_AWAIT_SIGNAL: its name */
 	struct lock_action lock;               /* ACTION_LOCK */
+	struct tmpl *next_input;               /* ACTION_CONTINUE */
 	struct await_def await;                /* ACTION_AWAIT */
 	struct task_action task;               /* ACTION_TASK */
 	struct tmpl *with;                     /* what a task is given; NULL: nothing */
@@ -333,6 +335,12 @@ struct saga_def {
 	size_t n_cancel_on;
 	bool locks; /* one of the steps is a lock */
 	struct escalate_list escalate;
+	/*
+	 * The last of the forward steps, of a saga that may continue as new; -1: it does not. It is not
+	 * in the document: its items are what earlier runs did and can still undo. All other forward
+	 * steps come after it, so it is undone last.
+	 */
+	int carried;
 };
 
 /* It waits for events that come through the store, with a subscription for each place. */
@@ -352,6 +360,8 @@ static inline bool step_def_has_items(const struct step_def *step)
 }
 
 /* The index of a step by its id, or -1. */
+#define CARRIED_STEP_ID "~carried"
+
 int saga_def_step(const struct saga_def *def, const char *id);
 
 struct saga_def *saga_def_ref(struct saga_def *def);

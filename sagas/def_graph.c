@@ -46,6 +46,9 @@ static void write_action(const struct action_def *act, struct buf *out)
 	case ACTION_EMIT:
 		buf_printf(out, "emit %s", act->emit.topic);
 		return;
+	case ACTION_CONTINUE:
+		buf_add_lit(out, "continue as new");
+		return;
 	case ACTION_LOCK:
 		buf_add_lit(out, "lock");
 		return;
@@ -111,6 +114,8 @@ static void write_mermaid(const struct saga_def *def, struct buf *out)
 	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 
+		if (i == def->carried)
+			continue;
 		if (i == def->n_forward)
 			buf_add_lit(out, "\tsubgraph after [on compensated]\n");
 		buf_printf(out, step->pivot ? "\tn%d{{\"" : "\tn%d[\"", i);
@@ -133,6 +138,8 @@ static void write_dot(const struct saga_def *def, struct buf *out)
 	for (int i = 0; i < def->n_listed; i++) {
 		const struct step_def *step = &def->steps[i];
 
+		if (i == def->carried)
+			continue;
 		if (i == def->n_forward)
 			buf_add_lit(out, "\tsubgraph cluster_after {\n\tlabel=\"on compensated\";\n");
 		buf_printf(out, "\tn%d [label=\"", i);

@@ -318,19 +318,52 @@ static int count_escalations(const struct load *load)
 	return n;
 }
 
+static int continues(const struct block *block)
+{
+	for (size_t i = 0; i < block->n; i++)
+		if (block->steps[i].action == ACT_CONTINUE)
+			return 1;
+	return 0;
+}
+
+static void add_carried(struct saga_def *def)
+{
+	int at = def->n_forward - 1;
+	struct step_def *carried = &def->steps[at];
+	json_t *none = json_array();
+
+	def->carried = at;
+	*carried = (struct step_def){
+		.id = xstrdup(CARRIED_STEP_ID),
+		.index = at,
+		.ancestors = xcalloc(((size_t)def->n_steps + 63) / 64, sizeof(uint64_t)),
+		.max_parallel = 1,
+		.act = {.kind = ACTION_SET},
+		.undo_kind = UNDO_ACTION,
+		.undo = {.kind = ACTION_SET},
+	};
+	CHECK(tmpl_compile(none, NULL, NULL, &carried->for_each) == 0);
+	json_decref(none);
+	for (int i = 0; i < at; i++)
+		def->steps[i].ancestors[at / 64] |= (uint64_t)1 << (at % 64);
+}
+
 static void assemble(struct load *load)
 {
 	struct saga_def *def = load->def;
 	size_t after = load->on_compensated ? load->on_compensated->n : 0;
 
-	def->n_forward = (int)load->forward->n;
+	def->n_forward = (int)load->forward->n + continues(load->forward);
 	def->n_listed = def->n_forward + (int)after;
 	def->n_steps = def->n_listed + count_escalations(load);
 	def->steps = xcalloc((size_t)def->n_steps, sizeof(*def->steps));
+	def->carried = -1;
 	def->pivot = load->forward->pivot;
 	take_steps(def, load->forward, 0);
 	if (load->on_compensated)
 		take_steps(def, load->on_compensated, def->n_forward);
+	if (continues(load->forward))
+		add_carried(def);
 	find_dependants(def);
 	assemble_escalations(def);
 }
@@ -392,7 +425,7 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 	load.def->refs = 1;
 	load.def->doc = json_incref(doc);
 	load.def->deadline.ms = -1;
-	load.def->pivot = -1;
+	load.def->pivot = load.def->carried = -1;
 	read_document(&load);
 	/* Outer blocks first: what stands in a block looks at the steps around it. */
 	for (struct block *block = load.blocks; block; block = block->next)

@@ -170,6 +170,9 @@ static void read_action(const struct node *at, void *to)
 	case ACT_LOCK:
 		read_lock(&placed, read->step, act);
 		return;
+	case ACT_CONTINUE:
+		read_continue(&placed, read->step, act);
+		return;
 	case ACT_STEPS:
 		break; /* read_inner */
 	case ACT_COUNT:
@@ -370,8 +373,9 @@ static void refuse_compensate(const struct node *at, void *to)
 	{"http", read_action}, {"command", read_action}, {"emit", read_action}, {"task", read_action}, \
 		{"saga", read_action}, {"await", read_action}, {"approval", read_action},                  \
 		{"steps", read_action}, {"set", read_action}, {"fail", read_action},                       \
+		{"lock", read_action},                                                                     \
 	{                                                                                              \
-		"lock", read_action                                                                        \
+		"continue_as_new", read_action                                                             \
 	}
 /* timeout, deadline, retry and outcome are read by read_rules, needs by order_block. */
 #define MODIFIER_KEYS                                                                              \
@@ -423,6 +427,7 @@ static const char *rules_from(const struct step_read *read)
 	case ACT_SET:
 	case ACT_FAIL:
 	case ACT_LOCK:
+	case ACT_CONTINUE:
 	case ACT_COUNT:
 		return NULL;
 	}
@@ -481,7 +486,7 @@ static void read_compensate(const struct node *at, void *to)
 	undo.late.names &= ~BIT(EXPR_REPLY);
 	read_half(at, &undo, "compensate", undo_keys, ARRAY_SIZE(undo_keys));
 	if (undo.action == ACT_SET || undo.action == ACT_FAIL || undo.action == ACT_LOCK ||
-		undo.action == ACT_APPROVAL)
+		undo.action == ACT_CONTINUE || undo.action == ACT_APPROVAL)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
 	if (undo.action == ACT_AWAIT && action_only_waits(step->def.undo.kind))

@@ -32,7 +32,8 @@ enum { ID_MAX = 64 };
 	X(ACT_STEPS, "steps")                                                                          \
 	X(ACT_SET, "set")                                                                              \
 	X(ACT_FAIL, "fail")                                                                            \
-	X(ACT_LOCK, "lock")
+	X(ACT_LOCK, "lock")                                                                            \
+	X(ACT_CONTINUE, "continue_as_new")
 
 enum action {
 #define X(name, key) name,
@@ -194,6 +195,9 @@ void read_heartbeat(const struct node *at, struct task_action *task);
 void finish_task(const struct node *at, struct action_def *act);
 void read_child(const struct node *at);
 void read_lock(const struct node *at, const struct lstep *step, struct action_def *act);
+void read_continue(const struct node *at, const struct lstep *step, struct action_def *act);
+/* The run ends there: it waits for all other steps, and none may wait for it. */
+void order_continue(struct load *load, struct block *block);
 void lint_lock(struct load *load, const struct lstep *step);
 void check_schedule(const struct node *at);
 /* def_load_approval.c */
@@ -241,6 +245,7 @@ static inline bool lstep_has_before(const struct lstep *step, int index)
 {
 	return step->before[index / 64] >> (index % 64) & 1;
 }
+void step_def__add_need(struct step_def *def, int index);
 void lint_steps(struct load *load);
 void lint_uses(struct load *load);
 /* Everything that waits should have a limit; told once, at the first step that has none. */

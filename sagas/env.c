@@ -21,16 +21,26 @@ void step_key(const struct saga_state *state, int step, int item, const char *wh
 			  char key[STEP_KEY_SIZE])
 {
 	char run[16] = "", index[16] = "";
+	int of = step, n = saga_state_run(state, step);
 
-	if (saga_state_run(state, step) > 1)
-		snprintf(run, sizeof(run), "~%d", saga_state_run(state, step));
+	/* What an earlier run did keeps the keys that it was done with. */
+	if (step == state->def->carried && item >= 0) {
+		const json_t *entry = json_array_get(state->steps[step].list, (size_t)item);
+		const json_t *of_item = json_object_get(entry, "item");
+
+		of = state->steps[step].actions[item].carried_from;
+		n = (int)json_integer_value(json_object_get(entry, "run"));
+		item = of_item ? (int)json_integer_value(of_item) : -1;
+	}
+	if (n > 1)
+		snprintf(run, sizeof(run), "~%d", n);
 	if (item >= 0)
 		snprintf(index, sizeof(index), "[%d]", item);
 	if (state->def->steps[step].escalates) {
 		escalation_key(state, step, run, index, key);
 		return;
 	}
-	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s/%s", state->id, state->def->steps[step].id, run, index,
+	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s/%s", state->id, state->def->steps[of].id, run, index,
 			 what);
 }
 
@@ -186,10 +196,25 @@ static json_t *make(const struct env *env, enum expr_name name)
 	return NULL;
 }
 
+/* These are of the run that did what is undone; the saga is the same. */
+static bool is_of_run(enum expr_name name)
+{
+	return name == EXPR_INPUT || name == EXPR_STEPS || name == EXPR_OUTPUT || name == EXPR_ITEM ||
+		   name == EXPR_INDEX || name == EXPR_PREVIOUS;
+}
+
+static const char *const scope_names[EXPR_NAME_COUNT] = {
+#define X(name, text) [name] = text,
+	EXPR_NAMES(X)
+#undef X
+};
+
 static json_t *env_get(void *ctx, enum expr_name name)
 {
 	struct env *env = ctx;
 
+	if (env->step >= 0 && env->step == env->state->def->carried && is_of_run(name))
+		return json_object_get(env->carried, scope_names[name]);
 	if (name == EXPR_INPUT)
 		return env->state->input ? jval_json(env->state->input) : NULL;
 	if (name == EXPR_STEPS)
@@ -207,6 +232,9 @@ void env_init(struct env *env, struct saga_state *state, int step, int item)
 	env->scope = escalates ? state->def->steps[step].watches : step;
 	env->expr.get = env_get;
 	env->expr.ctx = env;
+	if (step >= 0 && step == state->def->carried && item >= 0)
+		env->carried =
+			json_object_get(json_array_get(state->steps[step].list, (size_t)item), "scope");
 	/* The steps of on_compensated run because of it. */
 	env->saga_failure = step >= state->def->n_forward;
 }

@@ -26,6 +26,8 @@ struct env {
 	struct jval *output;                        /* `output` */
 	bool saga_failure;                          /* saga.failure may be read */
 	bool stub_saga_failure;                     /* … and is not known yet: give a stand-in */
+	json_t
+		*carried; /* what a carried compensation sees instead of this run; borrowed, NULL: none */
 	/* Made on demand. */
 	json_t *made[EXPR_NAME_COUNT];
 };

@@ -63,7 +63,10 @@ enum { EVENT_VERSION = 1 };
 	X(EV_TASK_LEASED, 29,                                                                          \
 	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */    \
 	X(EV_ESCALATED, 31, "Escalated") /* side value={entry, groups} due_at of the next entry;       \
-										step -1: of the saga */
+										step -1: of the saga */                                    \
+	X(EV_SAGA_CONTINUED, 33,                                                                       \
+	  "SagaContinued") /* name version key ns id deadline value={input, run, …}: folds may begin \
+						  here (state_continue.c) */
 
 enum event_type {
 #define X(name, number, text) name = (number),

@@ -76,6 +76,7 @@ static enum lifecycle_type type_of(const struct saga_state *state, const struct 
 	case EV_SAGA_ATTENTION:
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
+	case EV_SAGA_CONTINUED:
 	case EV_ACT_TAKEN:
 	case EV_TASK_LEASED:
 	case EV_ESCALATED:

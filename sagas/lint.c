@@ -50,7 +50,7 @@ static void check_duplicate(struct load *load, const struct block *block, const 
 	}
 }
 
-static void add_need(struct step_def *def, int index)
+void step_def__add_need(struct step_def *def, int index)
 {
 	for (size_t i = 0; i < def->n_needs; i++) {
 		if (def->needs[i] == index)
@@ -65,7 +65,7 @@ static void need_what_comes_before(struct lstep *step)
 {
 	step->loose = true;
 	if (step->index > 0)
-		add_need(&step->def, step->index - 1);
+		step_def__add_need(&step->def, step->index - 1);
 }
 
 static void read_need(struct load *load, struct block *block, struct lstep *step,
@@ -89,7 +89,7 @@ static void read_need(struct load *load, struct block *block, struct lstep *step
 		return;
 	}
 	if (index >= 0) {
-		add_need(&step->def, index);
+		step_def__add_need(&step->def, index);
 		return;
 	}
 	suggest_init(&suggest, id, strlen(id));
@@ -113,7 +113,7 @@ static void read_need(struct load *load, struct block *block, struct lstep *step
 	find_pointer(load, pointer, FINDING_ERROR, "unknown step `%.64s` in needs; did you mean `%s`?",
 				 id, suggest_best(&suggest));
 	/* Taken as meant, so that one slip is one finding. */
-	add_need(&step->def, block_find(block, suggest_best(&suggest)));
+	step_def__add_need(&step->def, block_find(block, suggest_best(&suggest)));
 }
 
 static void read_needs(struct load *load, struct block *block, struct lstep *step)
@@ -122,7 +122,7 @@ static void read_needs(struct load *load, struct block *block, struct lstep *ste
 
 	if (!needs) {
 		if (step->index > 0)
-			add_need(&step->def, step->index - 1);
+			step_def__add_need(&step->def, step->index - 1);
 		return;
 	}
 	if (!json_is_array(needs)) {
@@ -258,7 +258,7 @@ static void apply_pivot(struct block *block)
 			last = !(lstep_has_before(&block->steps[k], (int)i) &&
 					 beside_pivot(block, &block->steps[k]));
 		if (last)
-			add_need(&pivot->def, (int)i);
+			step_def__add_need(&pivot->def, (int)i);
 	}
 	find_before(block);
 }
@@ -271,6 +271,7 @@ void order_block(struct load *load, struct block *block)
 		check_duplicate(load, block, &block->steps[i]);
 		read_needs(load, block, &block->steps[i]);
 	}
+	order_continue(load, block);
 	find_before(block);
 	find_pivot(load, block);
 	cycles = find_cycles(load, block);
@@ -311,6 +312,7 @@ static bool needs_compensate(const struct lstep *step)
 	case ACT_SET:
 	case ACT_FAIL:
 	case ACT_LOCK:
+	case ACT_CONTINUE:
 	case ACT_COUNT:
 		return false;
 	}

@@ -153,6 +153,7 @@ static bool ends_known(const struct lstep *step)
 	case ACT_SET:
 	case ACT_FAIL:
 	case ACT_LOCK:
+	case ACT_CONTINUE:
 	case ACT_COUNT:
 		return true;
 	}

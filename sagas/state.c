@@ -15,6 +15,8 @@ struct saga_state *saga_state_new(struct saga_def *def, const char *id)
 	state->def = saga_def_ref(def);
 	state->steps = xcalloc((size_t)def->n_steps, sizeof(*state->steps));
 	state->failure_step = state->attention_step = -1;
+	state->run = 1;
+	state__init_carried(state);
 	memcpy(state->id, id, strnlen(id, SAGA_ID_SIZE - 1));
 	return state;
 }
@@ -67,7 +69,7 @@ void state__step_clear(struct saga_state *state, int index)
 	state->steps_json = NULL;
 }
 
-static void signals_free(struct saga_state *state)
+void state__signals_free(struct saga_state *state)
 {
 	size_t i;
 
@@ -76,6 +78,8 @@ static void signals_free(struct saga_state *state)
 		jval_unref(state->signals[i].value);
 	}
 	free(state->signals);
+	state->signals = NULL;
+	state->n_signals = 0;
 }
 
 void saga_state_free(struct saga_state *state)
@@ -98,7 +102,7 @@ void saga_state_free(struct saga_state *state)
 	free(state->attention_note);
 	free(state->refused_cancel);
 	free(state->owner);
-	signals_free(state);
+	state__signals_free(state);
 	for (i = 0; i < ACT_IDS_KEPT; i++)
 		free(state->act_ids[i]);
 	attention_release(&state->attention);
@@ -122,7 +126,7 @@ void state__set_jval(struct jval **to, struct jval *from)
 	*to = copy;
 }
 
-static void grow_actions(struct step_state *step, int n)
+void state__grow_actions(struct step_state *step, int n)
 {
 	int cap = step->cap_actions ? step->cap_actions : 1;
 
@@ -145,7 +149,7 @@ static struct action_state *event_action(struct saga_state *state, const struct 
 	struct step_state *step = &state->steps[event->step];
 	int at = event->item < 0 ? 0 : event->item;
 
-	grow_actions(step, at + 1);
+	state__grow_actions(step, at + 1);
 	return &step->actions[at];
 }
 
@@ -354,7 +358,7 @@ static void apply_step_expanded(struct saga_state *state, const struct event *ev
 	step->status = STEP_RUNNING;
 	json_decref(step->list);
 	step->list = json_incref(jval_json(event->value));
-	grow_actions(step, (int)json_array_size(step->list));
+	state__grow_actions(step, (int)json_array_size(step->list));
 }
 
 static void apply_step_parked(struct saga_state *state, const struct event *event)
@@ -600,10 +604,13 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 	case EV_ESCALATED:
 		state__apply_escalated(state, event);
 		break;
+	case EV_SAGA_CONTINUED:
+		state__apply_continued(state, event);
+		break;
 	}
 	if (state->def->locks && event->step >= 0 && state->steps[event->step].settled)
 		release_locks(state, event->step);
-	if (state->steps_json && event->step >= 0)
+	if (state->steps_json && event->step >= 0 && event->step != state->def->carried)
 		step_json_set(state, event->step);
 }
 
@@ -639,7 +646,8 @@ json_t *saga_state_steps_json(struct saga_state *state)
 	if (!state->steps_json) {
 		state->steps_json = json_object();
 		for (i = 0; i < state->def->n_steps; i++)
-			step_json_set(state, i);
+			if (i != state->def->carried)
+				step_json_set(state, i);
 	}
 	return state->steps_json;
 }

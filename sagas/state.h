@@ -112,7 +112,8 @@ struct action_state {
 	struct jval *lock;
 	wall_ms lock_at;
 	int64_t lock_row;
-	bool locked; /* it is granted, and not given back */
+	bool locked;      /* it is granted, and not given back */
+	int carried_from; /* of def->carried: the step that did what is undone here */
 };
 
 struct step_state {
@@ -141,6 +142,12 @@ struct saga_signal {
 enum { SIGNAL_ID_SIZE = 32 };
 void signal_id(const struct saga_signal *signal, char id[SIGNAL_ID_SIZE]);
 
+enum {
+	CARRIED_MAX = 1000,                     /* compensations, */
+	CONTINUE_INPUT_MAX_BYTES = 1024 * 1024, /* and the input, that go over into the next run, */
+	CONTINUE_MAX_BYTES = 8 * 1024 * 1024,   /* and all of it */
+};
+
 enum { SIGNALS_MAX = 100, SIGNALS_MAX_BYTES = 4 * 1024 * 1024 };
 
 struct saga_state {
@@ -156,6 +163,9 @@ struct saga_state {
 	int64_t n_events;
 	int64_t history_bytes; /* kept by who reads and writes rows, */
 	int64_t rows;          /* and so is this: the sequence number of the last row */
+	int64_t base_row;      /* the row that a fold may begin with; 0: the first */
+	int64_t run;           /* from 1: how often it has continued as new, and one */
+	int step_run;          /* of the steps when this run of the saga began; 0: the first */
 	bool failing;          /* SagaCompensating was written */
 	bool pivot_scheduled;
 	struct watch watch;
@@ -205,8 +215,14 @@ void saga_state_derive(struct saga_state *state);
 int saga_state_apply_row(struct saga_state *state, wall_ms at, const char *events, size_t len,
 						 struct err *err) MUST_CHECK;
 
+/* Whether a fold may begin with this row. */
+bool saga_state_row_begins(const char *events, size_t len);
+
 /* The action, which must exist (item -1: the step's only one). */
 struct action_state *saga_state_action(const struct saga_state *state, int step, int item);
+
+/* How the action is undone: what was carried over, as the step that did it says. */
+const struct action_def *saga_state_undo_def(const struct saga_state *state, int step, int item);
 
 /* The run that a step is in, from 1. */
 int saga_state_run(const struct saga_state *state, int step);

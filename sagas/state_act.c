@@ -11,7 +11,9 @@
 
 int saga_state_run(const struct saga_state *state, int step)
 {
-	return state->steps[step].run > 1 ? state->steps[step].run : 1;
+	int first = state->step_run > 1 ? state->step_run : 1;
+
+	return state->steps[step].run > first ? state->steps[step].run : first;
 }
 
 bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind)
@@ -70,7 +72,8 @@ static void resume(struct saga_state *state, wall_ms at)
 
 		for (j = 0; j < state->steps[i].n_actions; j++) {
 			shift_exec(&state->steps[i].actions[j].run, def->act.kind, by, at);
-			shift_exec(&state->steps[i].actions[j].undo, def->undo.kind, by, at);
+			shift_exec(&state->steps[i].actions[j].undo, saga_state_undo_def(state, i, j)->kind, by,
+					   at);
 		}
 	}
 	state->paused = false;

@@ -72,6 +72,7 @@ static bool action_sends(enum action_kind kind)
 static void check_undo(struct check *check, const struct step_def *def,
 					   const struct action_state *action)
 {
+	const struct action_def *undo = saga_state_undo_def(check->state, check->step, check->item);
 	bool open = action->undo.status == EXEC_RUNNING || action->undo.status == EXEC_BACKING_OFF ||
 				action->undo.status == EXEC_ONGOING || action->undo.status == EXEC_QUEUED;
 
@@ -87,8 +88,8 @@ static void check_undo(struct check *check, const struct step_def *def,
 		   "its undo and the status of its undo differ");
 	/* One that is armed without a request is given it when the way back begins. */
 	expect(check,
-		   action->comp != COMP_ARMED || !action_sends(def->undo.kind) || action->undo.request ||
-			   def->undo.reads_failure,
+		   action->comp != COMP_ARMED || !action_sends(undo->kind) || action->undo.request ||
+			   undo->reads_failure || check->step == check->state->def->carried,
 		   "its undo has no request");
 }
 
@@ -130,7 +131,8 @@ static void check_step(struct check *check)
 
 		if (!saga_status_is_terminal(state->status)) {
 			check_exec(check, &action->run, def->act.kind);
-			check_exec(check, &action->undo, def->undo.kind);
+			check_exec(check, &action->undo,
+					   saga_state_undo_def(state, check->step, check->item)->kind);
 		}
 		check_undo(check, def, action);
 		expect(check,

@@ -58,6 +58,7 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_AWAIT_SIGNAL:
 	case ACTION_LOCK:
 	case ACTION_APPROVAL:
+	case ACTION_CONTINUE:
 		sum->timers++;
 		due_at(sum, exec->due_at, queued);
 		break;
@@ -223,9 +224,10 @@ bool saga_state_is_stuck(const struct saga_state *state)
 static bool later_turn_stands(const struct saga_state *state, int step, int item)
 {
 	const struct step_state *st = &state->steps[step];
+	bool in_turn = state->def->steps[step].repeat_until || step == state->def->carried;
 	int i;
 
-	for (i = item + 1; i < st->n_actions && state->def->steps[step].repeat_until; i++)
+	for (i = item + 1; i < st->n_actions && in_turn; i++)
 		if (!saga_state_undo_is_final(&st->actions[i]) || st->actions[i].comp == COMP_FAILED)
 			return true;
 	return false;
@@ -260,13 +262,25 @@ static bool exec_awaits_queue(const struct exec *exec, const struct action_def *
 		   (exec->sent_before || exec->ambiguous || exec->out || exec->taken || exec->published);
 }
 
+static const struct action_def *undo_def_of(const struct saga_state *state, int step,
+											const struct action_state *action)
+{
+	return &state->def->steps[step == state->def->carried ? action->carried_from : step].undo;
+}
+
+const struct action_def *saga_state_undo_def(const struct saga_state *state, int step, int item)
+{
+	return undo_def_of(state, step, saga_state_action(state, step, item));
+}
+
 bool saga_state_awaits_queue(const struct saga_state *state, int step,
 							 const struct action_state *action)
 {
 	const struct step_def *def = &state->def->steps[step];
 
 	return exec_awaits_queue(&action->run, &def->act) ||
-		   (def->undo_kind == UNDO_ACTION && exec_awaits_queue(&action->undo, &def->undo));
+		   (def->undo_kind == UNDO_ACTION &&
+			exec_awaits_queue(&action->undo, undo_def_of(state, step, action)));
 }
 
 /* What only tells that something is late is waited for by nobody: the status of the saga is not
@@ -314,7 +328,7 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 			any_queued |= queued;
 			sum_watches(sum, action);
 			sum_exec(sum, &action->run, def->act.kind, queued);
-			sum_exec(sum, &action->undo, def->undo.kind, queued);
+			sum_exec(sum, &action->undo, saga_state_undo_def(state, i, j)->kind, queued);
 			if (waits_to_settle(state, i, j)) {
 				sum->settling = true;
 				due_at(sum, action->run.settle_at, false);

@@ -161,6 +161,42 @@ static void add_escalations(struct buf *out, const struct saga_state *state,
 		add_json(out, "escalate", json);
 }
 
+/* Which run did what is undone here. */
+static void write_carried(const struct saga_state *state, int index, struct buf *out)
+{
+	const struct step_state *step = &state->steps[state->def->carried];
+	const json_t *entry = json_array_get(step->list, (size_t)index);
+	const json_t *item = json_object_get(entry, "item");
+
+	name(out, "carried");
+	buf_add_char(out, '{');
+	add_text(out, "step", state->def->steps[step->actions[index].carried_from].id);
+	if (item)
+		add_int(out, "item", json_integer_value(item));
+	add_int(out, "run", json_integer_value(json_object_get(entry, "run")));
+	buf_add_char(out, '}');
+}
+
+/* Granted or not, from when it is asked for until it is given back. */
+static void write_lock(const struct action_state *action, struct buf *out)
+{
+	bool waits = action->run.status == EXEC_RUNNING || action->run.status == EXEC_PARKED;
+
+	name(out, "lock");
+	if (!action->lock || (!waits && !action->event_id)) {
+		buf_add_lit(out, "null");
+		return;
+	}
+	buf_add_char(out, '{');
+	name(out, "keys");
+	json_write(json_object_get(jval_json(action->lock), "keys"), out);
+	add_bool(out, "held", action->locked);
+	name(out, "token");
+	buf_add_str(out, action->event_id ? action->event_id : "null");
+	add_time(out, "since", action->lock_at);
+	buf_add_char(out, '}');
+}
+
 static void write_action(const struct saga_state *state, int step, int index, struct buf *out)
 {
 	const struct step_def *def = &state->def->steps[step];
@@ -169,6 +205,8 @@ static void write_action(const struct saga_state *state, int step, int index, st
 	buf_add_char(out, '{');
 	if (def->for_each || def->repeat_until)
 		add_int(out, "item", index);
+	if (step == state->def->carried)
+		write_carried(state, index, out);
 	add_text(out, "status",
 			 step_status_text(action->skipped ? STEP_SKIPPED : exec_step_status(&action->run)));
 	add_bool(out, "parked", action->run.status == EXEC_PARKED);
@@ -179,6 +217,8 @@ static void write_action(const struct saga_state *state, int step, int index, st
 	if (action->approval)
 		add_json(out, "approval", approval_json(action->approval, def->act.approval.form));
 	add_escalations(out, state, (struct escalation_place){step, index, SIDE_DO});
+	if (def->act.kind == ACTION_LOCK)
+		write_lock(action, out);
 	name(out, "compensation");
 	buf_add_char(out, '{');
 	add_text(out, "status", comp_status_text(saga_state_comp_shown(state, action)));
@@ -422,6 +462,7 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	add_text(out, "summary", buf_str(&summary));
 	add_text(out, "owner", state->owner);
 	add_bool(out, "paused", state->paused);
+	add_int(out, "run", state->run);
 	add_signals(out, state);
 	add_time(out, "deadline_at", state->deadline_at);
 	add_escalations(out, state, (struct escalation_place){-1, -1, SIDE_DO});
@@ -431,6 +472,8 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	name(out, "steps");
 	buf_add_char(out, '[');
 	for (i = 0; i < state->def->n_listed; i++) {
+		if (i == state->def->carried && state->steps[i].n_actions == 0)
+			continue;
 		if (i > 0)
 			buf_add_char(out, ',');
 		write_step(state, i, out);

@@ -14,6 +14,10 @@ void state__set_jval(struct jval **to, struct jval *from);
 void state__exec_end(struct exec *exec, enum exec_status status);
 /* The step is as if it had never begun; its run stays what it was. */
 void state__step_clear(struct saga_state *state, int step);
+/* Nothing has begun. */
+void state__init_carried(struct saga_state *state);
+void state__signals_free(struct saga_state *state);
+void state__grow_actions(struct step_state *step, int n);
 /* … and so is one of several actions of it. */
 void state__action_clear(struct action_state *action);
 
@@ -28,6 +32,13 @@ void state__apply_escalated(struct saga_state *state, const struct event *event)
 void state__late_seen(struct saga_state *state);
 /* The step begins anew, and with it those that stand for its `escalate`. item -1: all of it. */
 void state__forget_escalations(struct saga_state *state, int step, int item);
+/* state_continue.c */
+
+/* SagaContinued: the state is made anew, from what the event holds alone. ERR_INVALID: it does not
+ * fit the definition, which is to be asked before. */
+int state__check_continued(const struct saga_state *state, const struct event *event,
+						   struct err *err) MUST_CHECK;
+void state__apply_continued(struct saga_state *state, const struct event *event);
 
 /* state_act.c */
 

@@ -21,6 +21,8 @@ static const char *action_text(const struct step_def *step)
 		return step->act.command.to;
 	case ACTION_EMIT:
 		return "emit";
+	case ACTION_CONTINUE:
+		return "continue as new";
 	case ACTION_LOCK:
 		return "lock";
 	case ACTION_TASK:
@@ -77,7 +79,7 @@ static void graph_text(const struct cli *cli, const struct saga_def *def)
 	struct table table;
 
 	table_init(&table, "STEP", "CALLS", "UNDO", "AFTER", "NOTES", (char *)NULL);
-	for (int i = 0; i < def->n_listed; i++) {
+	for (int i = 0; i < def->n_listed; i += 1 + (i + 1 == def->carried)) {
 		const struct step_def *step = &def->steps[i];
 		CLEANUP(free_p) char *needs = needs_text(def, step);
 		CLEANUP(free_p) char *note = notes(step);
@@ -97,7 +99,7 @@ static void graph_text(const struct cli *cli, const struct saga_def *def)
 static void graph_mermaid(const struct saga_def *def)
 {
 	puts("flowchart TD");
-	for (int i = 0; i < def->n_listed; i++) {
+	for (int i = 0; i < def->n_listed; i += 1 + (i + 1 == def->carried)) {
 		const struct step_def *step = &def->steps[i];
 		const char *undo = undo_text(step);
 
@@ -116,7 +118,7 @@ static void graph_mermaid(const struct saga_def *def)
 static void graph_dot(const struct saga_def *def)
 {
 	printf("digraph \"%s\" {\n  node [shape=box];\n", def->name);
-	for (int i = 0; i < def->n_listed; i++) {
+	for (int i = 0; i < def->n_listed; i += 1 + (i + 1 == def->carried)) {
 		const struct step_def *step = &def->steps[i];
 		const char *undo = undo_text(step);
 
@@ -133,7 +135,7 @@ static json_t *graph_json(const struct saga_def *def)
 {
 	json_t *steps = json_array();
 
-	for (int i = 0; i < def->n_listed; i++) {
+	for (int i = 0; i < def->n_listed; i += 1 + (i + 1 == def->carried)) {
 		const struct step_def *step = &def->steps[i];
 		json_t *needs = json_array();
 

@@ -70,6 +70,9 @@ static void check_action(const struct action_def *act)
 	case ACTION_AWAIT_SIGNAL:
 		CHECK(act->await_signal);
 		break;
+	case ACTION_CONTINUE:
+		CHECK(act->next_input);
+		break;
 	case ACTION_LOCK:
 		CHECK(act->lock.keys);
 		break;

@@ -501,6 +501,7 @@ static void look_event(struct look *look)
 	case EV_COMPENSATION_ONGOING:
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_COMMAND_PUBLISHED:
+	case EV_SAGA_CONTINUED:
 	case EV_SAGA_ATTENTION:
 		break;
 	}

@@ -64,6 +64,27 @@ static void check(struct play *play)
 		fail(play, "it sleeps", "and the fold would not wake it at the same time");
 }
 
+/* A fold that begins with the run is that of everything. */
+static void check_base(struct play *play)
+{
+	struct saga_state *state = saga_state_new(play->def, PLAY_ID);
+	const char *differs;
+	int step;
+
+	state->rows = play->state->base_row - 1;
+	for (size_t i = (size_t)state->rows; i < play->n_rows; i++)
+		fold_row(play, state, &play->rows[i]);
+	differs = oracle_state_differs(play->fold, state, &step);
+	if (differs)
+		fail(play, "a fold of everything and one of the run differ", differs);
+	if (play->fold->n_events != state->n_events ||
+		play->fold->history_bytes != state->history_bytes ||
+		play->fold->updated_at != state->updated_at ||
+		saga_state_next_due(play->fold) != saga_state_next_due(state))
+		fail(play, "a fold of everything and one of the run differ", "in figures");
+	saga_state_free(state);
+}
+
 static void decided(struct play *play)
 {
 	const struct decision *decision = &play->decision;
@@ -78,6 +99,8 @@ static void decided(struct play *play)
 		fail(play, "something is to be committed", "without an event");
 	}
 	check(play);
+	if (play->fold->base_row > 0)
+		check_base(play);
 }
 
 int play_give(struct play *play, const struct input *given)

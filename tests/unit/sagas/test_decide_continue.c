@@ -1,0 +1,342 @@
+/*
+ * Deciding about runs: what goes over into the next one, what does not, and what cannot. That a
+ * fold of everything and one that begins with the run agree is checked by play.h at each step.
+ */
+#include "sagas/decide.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/definition.h"
+#include "tests/support/play.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+static struct play play;
+
+static void give(const char *act)
+{
+	ck_assert_msg(play_act(&play, act) == 0, "%s: %s", act, play.err.text);
+}
+
+static const struct request *sent(size_t i)
+{
+	ck_assert_uint_gt(play.decision.n_commands, i);
+	return play.decision.commands[i].request;
+}
+
+static const struct action_state *carried(int item)
+{
+	return saga_state_action(play.state, play.def->carried, item);
+}
+
+static bool trail_ends_with(const char *text)
+{
+	size_t all = play.trail.len, len = strlen(text);
+
+	return all >= len && strcmp(buf_str(&play.trail) + all - len, text) == 0;
+}
+
+/* Buys, and begins again with what it has, until it is told to stop. */
+#define ENTITY                                                                                     \
+	"saga: entity\n"                                                                               \
+	"deadline: 30d\n"                                                                              \
+	"input: {schema: {type: object, required: [n], properties: {n: {type: integer, maximum: "      \
+	"5}}}}\n"                                                                                      \
+	"steps:\n"                                                                                     \
+	"  - {id: told, await: {signal: go}, timeout: 10d}\n"                                          \
+	"  - id: buy\n"                                                                                \
+	"    when: ${steps.told.output != 'stop'}\n"                                                   \
+	"    http: {to: shop, method: PUT, path: '/things/${input.n}'}\n"                              \
+	"    compensate:\n"                                                                            \
+	"      http: {to: shop, method: DELETE, path: '/things/${input.n}', query: {because: "         \
+	"'${saga.failure.code}'}}\n"                                                                   \
+	"      retry: {maximum_attempts: 1}\n"                                                         \
+	"  - id: note\n"                                                                               \
+	"    when: ${steps.told.output != 'stop'}\n"                                                   \
+	"    http: {to: book, method: POST, path: /notes}\n"                                           \
+	"    compensate: {when: '${input.n > 1}', http: {to: book, method: DELETE, path: "             \
+	"'/notes/${reply.body.id}'}}\n"                                                                \
+	"    probe: {http: {to: book, method: GET, path: /notes}, outcome: {absent: [404]}}\n"                      \
+	"  - id: again\n"                                                                              \
+	"    when: ${steps.told.output != 'stop'}\n"                                                   \
+	"    continue_as_new: {input: {n: '${input.n + 1}'}}\n"
+
+static void run_once(const char *note)
+{
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	play_answer(&play, 1, -1, CALL_DO, 200, NULL);
+	play_answer(&play, 2, -1, CALL_DO, 200, note);
+}
+
+START_TEST(test_continue__begins_anew_with_its_input)
+{
+	play_begin(&play, ENTITY, "{\"n\":1}", false);
+	run_once("{\"id\":\"n1\"}");
+	ck_assert(trail_ends_with("CompensationArmed note, SagaContinued, StepScheduled told"));
+	ck_assert_int_eq(play.state->run, 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(jval_json(play.state->input), "n")), 2);
+	ck_assert_int_eq(play.state->status, SAGA_WAITING);
+	ck_assert_int_eq(play.state->deadline_at, play.now + 30 * 24 * (int64_t)HOUR);
+	ck_assert_int_eq(play.state->started_at, PLAY_STARTS_AT);
+	ck_assert_int_eq(play.state->n_events, 2);
+	/* Another run has other keys. */
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy~2/do");
+	play_restart(&play);
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy~2/do");
+	ck_assert_str_eq(sent(0)->path, "/things/2");
+	/* What comes for the run before is told, and changes nothing. */
+	play_answer(&play, 1, -1, CALL_DO, 200, NULL);
+	play_answer(&play, 2, -1, CALL_DO, 200, "{\"id\":\"n2\"}");
+	ck_assert_int_eq(play.state->run, 3);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"stop\"}");
+	ck_assert_int_eq(play.state->status, SAGA_COMPLETED);
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_continue__carries_what_can_be_undone_and_undoes_it_in_reverse)
+{
+	play_begin(&play, ENTITY, "{\"n\":1}", false);
+	run_once("{\"id\":\"n1\"}");
+	run_once("{\"id\":\"n2\"}");
+	ck_assert_int_eq(play.state->steps[play.def->carried].n_actions, 4);
+	play_restart(&play);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	play_answer(&play, 1, -1, CALL_DO, 422, NULL);
+	ck_assert_str_eq(play.state->failure_code, "http_422");
+	/* The last one first, one after another, under the keys of their runs. */
+	ck_assert_uint_eq(play.decision.n_commands, 1);
+	ck_assert_str_eq(sent(0)->path, "/notes/n2");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/note~2/undo");
+	play_restart(&play);
+	play_answer(&play, play.def->carried, 3, CALL_UNDO, 200, NULL);
+	/* It reads the failure of the saga, and the input of its own run. */
+	ck_assert_uint_eq(play.decision.n_commands, 1);
+	ck_assert_str_eq(sent(0)->path, "/things/2?because=http_422");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy~2/undo");
+	play_answer(&play, play.def->carried, 2, CALL_UNDO, 200, NULL);
+	/* Its `when` is of its own run, too: n was 1, so the note stays. */
+	ck_assert_int_eq(carried(1)->comp, COMP_SKIPPED);
+	ck_assert_str_eq(sent(0)->path, "/things/1?because=http_422");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy/undo");
+	play_answer(&play, play.def->carried, 0, CALL_UNDO, 200, NULL);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_continue__one_that_cannot_be_undone_holds_up_those_before_it)
+{
+	play_begin(&play, ENTITY, "{\"n\":2}", false);
+	run_once("{\"id\":\"n2\"}");
+	give("{\"act\":\"cancel\",\"reason\":\"no\"}");
+	play_answer(&play, play.def->carried, 1, CALL_UNDO, 403, NULL);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATION_FAILED);
+	ck_assert_int_eq(carried(0)->comp, COMP_ARMED);
+	ck_assert_msg(strstr(saga_state_attention(play.state), "~carried: the compensation failed"),
+				  "%s", saga_state_attention(play.state));
+	/* A person takes care of it, as of any other. */
+	give("{\"act\":\"retry\",\"step\":\"~carried\",\"item\":1,\"compensation\":true}");
+	ck_assert_str_eq(sent(0)->path, "/notes/n2");
+	play_answer(&play, play.def->carried, 1, CALL_UNDO, 403, NULL);
+	give("{\"act\":\"complete\",\"step\":\"~carried\",\"item\":1,\"compensation\":true}");
+	ck_assert_str_eq(sent(0)->path, "/things/2?because=cancelled");
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"retry\",\"from\":\"told\"}"), ERR_CONFLICT);
+	ck_assert_msg(strstr(play.err.text, "what earlier runs did is undone") != NULL, "%s",
+				  play.err.text);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"retry\",\"from\":\"~carried\"}"), ERR_CONFLICT);
+	play_answer(&play, play.def->carried, 0, CALL_UNDO, 200, NULL);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_continue__keeps_what_nobody_has_read_and_who_takes_care)
+{
+	play_begin(&play, ENTITY, "{\"n\":1}", false);
+	give("{\"act\":\"owner\",\"owner\":\"ann\"}");
+	give("{\"act\":\"signal\",\"signal\":\"later\",\"value\":7,\"id\":\"s-1\"}");
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"stop\",\"id\":\"s-2\"}");
+	play_answer(&play, 1, -1, CALL_DO, 200, NULL);
+	play_answer(&play, 2, -1, CALL_DO, 200, "{\"id\":\"n1\"}");
+	/* The next run reads the signal that was left. */
+	ck_assert_int_eq(play.state->status, SAGA_COMPLETED);
+	ck_assert_int_eq(play.state->run, 2);
+	ck_assert_uint_eq(play.state->n_signals, 1);
+	ck_assert_str_eq(play.state->signals[0].name, "later");
+	ck_assert_str_eq(play.state->owner, "ann");
+	ck_assert_str_eq(play.state->act_ids[0], "s-2");
+	ck_assert_str_eq(play.state->act_ids[1], "s-1");
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_continue__with_an_input_that_does_not_fit_fails)
+{
+	play_begin(&play, ENTITY, "{\"n\":5}", false);
+	run_once("{\"id\":\"n5\"}");
+	ck_assert_str_eq(play.state->failure_code, "invalid_input");
+	ck_assert_msg(strstr(play.state->failure_message, "/n") != NULL, "%s",
+				  play.state->failure_message);
+	play_end(&play);
+}
+END_TEST
+
+/* Never waits for anything. */
+START_TEST(test_continue__goes_round_once_a_second_at_most)
+{
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - {id: count, set: '${input + 1}'}\n"
+			   "  - {id: again, when: '${input < 4}', continue_as_new: {input: "
+			   "'${steps.count.output}'}}\n",
+			   "1", false);
+	ck_assert_int_eq(play.state->run, 2);
+	ck_assert_int_eq(play.state->status, SAGA_WAITING);
+	play_wait(&play, SECOND - 1);
+	ck_assert_int_eq(play.state->run, 2);
+	play_wait(&play, 1);
+	ck_assert_int_eq(play.state->run, 3);
+	play_restart(&play);
+	play_wait(&play, SECOND);
+	ck_assert_int_eq(play.state->run, 4);
+	ck_assert_int_eq(play.state->status, SAGA_COMPLETED);
+	play_end(&play);
+}
+END_TEST
+
+/* Past the point of no return of a run nothing of the runs before it is undone any more. */
+START_TEST(test_continue__past_the_pivot_lets_go)
+{
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - {id: a, http: {to: p, method: PUT, path: /a}, compensate: {http: {to: p, "
+			   "method: DELETE, path: /a}}}\n"
+			   "  - {id: told, await: {signal: go}}\n"
+			   "  - {id: pay, when: '${steps.told.output}', pivot: true, http: {to: p, method: "
+			   "POST, path: /pay}}\n"
+			   "  - {id: again, needs: [pay], continue_as_new: {input: null}}\n",
+			   "null", false);
+	play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":true}");
+	play_answer(&play, 2, -1, CALL_DO, 200, NULL);
+	ck_assert_int_eq(play.state->run, 2);
+	ck_assert_int_eq(play.state->steps[play.def->carried].n_actions, 0);
+	ck_assert(!saga_state_past_pivot(play.state));
+	/* The next run has a way back of its own. */
+	play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+	give("{\"act\":\"cancel\"}");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/a~2/undo");
+	play_answer(&play, 0, -1, CALL_UNDO, 200, NULL);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
+START_TEST(test_continue__gives_locks_back)
+{
+	struct input in = {.type = INPUT_LOCK, .step = 0, .item = -1, .token = 3};
+
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - {id: l, lock: {keys: [k]}}\n"
+			   "  - {id: told, await: {signal: go}}\n"
+			   "  - {id: again, continue_as_new: {input: null}}\n",
+			   "null", false);
+	ck_assert_int_eq(play_give(&play, &in), 0);
+	give("{\"act\":\"signal\",\"signal\":\"go\"}");
+	ck_assert(play.decision.release_all_locks);
+	ck_assert_uint_eq(play.decision.n_locks, 1);
+	ck_assert(!play.decision.locks[0].release);
+	ck_assert(!saga_state_action(play.state, 0, -1)->locked);
+	play_end(&play);
+}
+END_TEST
+
+/* A step that was begun anew has used a number of its own. */
+START_TEST(test_continue__no_key_is_used_twice)
+{
+	play_begin(&play, ENTITY, "{\"n\":1}", false);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	play_answer(&play, 1, -1, CALL_DO, 422, NULL);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+	play_begin(&play, ENTITY, "{\"n\":1}", false);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	give("{\"act\":\"pause\"}");
+	play_answer(&play, 1, -1, CALL_DO, 422, NULL);
+	give("{\"act\":\"retry\",\"from\":\"buy\"}");
+	give("{\"act\":\"resume\"}");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy~2/do");
+	play_answer(&play, 1, -1, CALL_DO, 200, NULL);
+	play_answer(&play, 2, -1, CALL_DO, 200, "{\"id\":\"n1\"}");
+	ck_assert_int_eq(play.state->run, 2);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy~3/do");
+	give("{\"act\":\"cancel\"}");
+	play_answer(&play, 1, -1, CALL_DO, 422, NULL);
+	ck_assert_str_eq(sent(0)->key, PLAY_ID "/buy~2/undo");
+	play_end(&play);
+}
+END_TEST
+
+static const struct {
+	const char *steps, *error;
+} wrong[] = {
+	{"  - {id: a, set: 1}\n  - {id: b, continue_as_new: {}}\n",
+	 "error /steps/1/continue_as_new: `input` is missing: what the next run begins with"},
+	{"  - {id: b, continue_as_new: {input: 1}}\n  - {id: c, set: 1}\n",
+	 "error /steps/1: step `c` waits for `b`, where the run ends"},
+	{"  - {id: b, for_each: [1], continue_as_new: {input: 1}}\n",
+	 "error /steps/0/continue_as_new: `continue_as_new` takes no `for_each`"},
+	{"  - {id: b, compensate: {http: {to: p, path: /}}, continue_as_new: {input: 1}}\n",
+	 "error /steps/0/continue_as_new: `continue_as_new` takes no `compensate`"},
+	{"  - {id: a, set: 1}\non_compensated:\n  - {id: b, continue_as_new: {input: 1}}\n",
+	 "error /on_compensated/0/continue_as_new: a saga that has been undone has ended"},
+};
+
+START_TEST(test_continue__is_refused_where_a_run_cannot_end)
+{
+	CLEANUP(buf_release) struct buf yaml;
+	CLEANUP(buf_release) struct buf out;
+
+	buf_init(&yaml, 0);
+	buf_init(&out, 0);
+	buf_printf(&yaml, "saga: s\nsteps:\n%s", wrong[_i].steps);
+	definition_findings(buf_str(&yaml), &out);
+	ck_assert_msg(strstr(buf_str(&out), wrong[_i].error) != NULL, "%s", buf_str(&out));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("decide_continue");
+	TCase *tcase = tcase_create("continue");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, test_continue__begins_anew_with_its_input);
+	tcase_add_test(tcase, test_continue__carries_what_can_be_undone_and_undoes_it_in_reverse);
+	tcase_add_test(tcase, test_continue__one_that_cannot_be_undone_holds_up_those_before_it);
+	tcase_add_test(tcase, test_continue__keeps_what_nobody_has_read_and_who_takes_care);
+	tcase_add_test(tcase, test_continue__with_an_input_that_does_not_fit_fails);
+	tcase_add_test(tcase, test_continue__goes_round_once_a_second_at_most);
+	tcase_add_test(tcase, test_continue__past_the_pivot_lets_go);
+	tcase_add_test(tcase, test_continue__gives_locks_back);
+	tcase_add_test(tcase, test_continue__no_key_is_used_twice);
+	tcase_add_loop_test(tcase, test_continue__is_refused_where_a_run_cannot_end, 0,
+						ARRAY_SIZE(wrong));
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed > 0;
+}
