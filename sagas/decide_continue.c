@@ -262,9 +262,19 @@ static int make_value(struct ctx *ctx, json_t *input, struct jval **ret_value, s
 /* What the run that ends wanted of the world within this decision is of no use any more. */
 static void drop_wishes(struct ctx *ctx)
 {
+	const struct saga_state *state = ctx->state;
 	struct decision *decision = ctx->decision;
 	size_t i;
+	int step, j;
 
+	for (step = 0; step < state->def->n_steps; step++) {
+		for (j = 0; j < state->steps[step].n_actions; j++) {
+			int item = decide__item(state, step, j);
+
+			decide__forget_task(ctx, (struct target){step, item, SIDE_DO});
+			decide__forget_task(ctx, (struct target){step, item, SIDE_UNDO});
+		}
+	}
 	for (i = 0; i < decision->n_commands; i++)
 		request_unref(decision->commands[i].request);
 	for (i = 0; i < decision->n_locks; i++)

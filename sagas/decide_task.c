@@ -379,13 +379,14 @@ void decide__tell_tasks(struct ctx *ctx)
 
 			if (ended) {
 				any |= def->act.kind == ACTION_TASK && note_told(ctx, &action->run);
-				any |= def->undo.kind == ACTION_TASK && note_told(ctx, &action->undo);
+				any |= saga_state_undo_def(state, i, j)->kind == ACTION_TASK &&
+					   note_told(ctx, &action->undo);
 				continue;
 			}
 			if (def->act.kind == ACTION_TASK)
 				tell_target(ctx, target);
 			target.side = SIDE_UNDO;
-			if (def->undo.kind == ACTION_TASK)
+			if (saga_state_undo_def(state, i, j)->kind == ACTION_TASK)
 				tell_target(ctx, target);
 		}
 	}

@@ -42,7 +42,7 @@ static bool ends_undo(const struct replay *replay, const struct event *event)
 	if (event->by)
 		return true;
 	if (!decide__action_exists(state, event->step, event->item) ||
-		is_decided_at_once(state->def->steps[event->step].undo.kind))
+		is_decided_at_once(saga_state_undo_def(state, event->step, event->item)->kind))
 		return false;
 	undo = &saga_state_action(state, event->step, event->item)->undo;
 	/* The answer to a command may come late, and is taken. */
@@ -90,6 +90,7 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_COMPENSATION_STARTED:
 	case EV_SAGA_COMPLETED:
 	case EV_SAGA_COMPENSATED:
+	case EV_SAGA_CONTINUED:
 		break;
 	}
 	return false;

@@ -321,15 +321,6 @@ static void apply_step_settled(struct saga_state *state, const struct event *eve
 	}
 }
 
-static void apply_lock_asked(struct saga_state *state, const struct event *event)
-{
-	struct action_state *action = event_action(state, event);
-
-	state__set_jval(&action->lock, event->value);
-	action->lock_at = event->at;
-	action->lock_row = state->rows + 1;
-}
-
 static void apply_step_scheduled(struct saga_state *state, const struct event *event)
 {
 	struct step_state *step = &state->steps[event->step];
@@ -337,7 +328,7 @@ static void apply_step_scheduled(struct saga_state *state, const struct event *e
 
 	exec_begin(&action->run, event);
 	if (state->def->steps[event->step].act.kind == ACTION_LOCK)
-		apply_lock_asked(state, event);
+		state__lock_asked(action, event, state->rows + 1);
 	if (state->def->steps[event->step].act.kind == ACTION_APPROVAL) {
 		approval_free(action->approval);
 		action->approval = approval_new(event);
@@ -484,18 +475,6 @@ static void apply_cancel_requested(struct saga_state *state, const struct event 
 	state__set_string(&state->refused_cancel, event->id);
 }
 
-/* What was held until this step had settled is given back. */
-static void release_locks(struct saga_state *state, int settled)
-{
-	const struct saga_def *def = state->def;
-	int i, j;
-
-	for (i = 0; i < def->n_steps; i++)
-		for (j = 0; j < state->steps[i].n_actions && def->steps[i].act.kind == ACTION_LOCK; j++)
-			if (def->steps[i].act.lock.release_after == settled)
-				state->steps[i].actions[j].locked = false;
-}
-
 static void saga_end(struct saga_state *state, const struct event *event, enum saga_status status)
 {
 	state->status = status;
@@ -609,7 +588,7 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	}
 	if (state->def->locks && event->step >= 0 && state->steps[event->step].settled)
-		release_locks(state, event->step);
+		state__release_locks(state, event->step);
 	if (state->steps_json && event->step >= 0 && event->step != state->def->carried)
 		step_json_set(state, event->step);
 }

@@ -32,6 +32,13 @@ void state__apply_escalated(struct saga_state *state, const struct event *event)
 void state__late_seen(struct saga_state *state);
 /* The step begins anew, and with it those that stand for its `escalate`. item -1: all of it. */
 void state__forget_escalations(struct saga_state *state, int step, int item);
+/* state_lock.c */
+
+/* The keys of a lock are asked for, in this history row. */
+void state__lock_asked(struct action_state *action, const struct event *event, int64_t row);
+/* What was held until this step had settled is given back. */
+void state__release_locks(struct saga_state *state, int settled);
+
 /* state_continue.c */
 
 /* SagaContinued: the state is made anew, from what the event holds alone. ERR_INVALID: it does not

@@ -58,7 +58,7 @@ static bool trail_ends_with(const char *text)
 	"    http: {to: book, method: POST, path: /notes}\n"                                           \
 	"    compensate: {when: '${input.n > 1}', http: {to: book, method: DELETE, path: "             \
 	"'/notes/${reply.body.id}'}}\n"                                                                \
-	"    probe: {http: {to: book, method: GET, path: /notes}, outcome: {absent: [404]}}\n"                      \
+	"    probe: {http: {to: book, method: GET, path: /notes}, outcome: {absent: [404]}}\n"         \
 	"  - id: again\n"                                                                              \
 	"    when: ${steps.told.output != 'stop'}\n"                                                   \
 	"    continue_as_new: {input: {n: '${input.n + 1}'}}\n"
