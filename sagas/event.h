@@ -23,50 +23,50 @@
 enum { EVENT_VERSION = 1 };
 
 /* X(constant, number, name) */
-#define EVENT_TYPES(X)                                                                             \
-	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */        \
-	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await      \
-												value={cluster, topic, expect};                    \
-												of a lock value={keys} */                          \
-	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited, or the     \
-												fencing token of a lock;                           \
-												by a person: ambiguous settle_at */                \
-	X(EV_STEP_FAILED, 4, "StepFailed") /* code message outcome ambiguous tolerated settle_at */    \
-	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                   \
-	  "StepAttemptFailed")               /* outcome code message due_at of the next */             \
-	X(EV_STEP_ONGOING, 6, "StepOngoing") /* value=reply body; due_at of the first probe */         \
-	X(EV_STEP_SKIPPED, 7, "StepSkipped")                                                           \
-	X(EV_STEP_EXPANDED, 8, "StepExpanded") /* value=list of for_each */                            \
-	X(EV_STEP_SETTLED, 9, "StepSettled")   /* a step of items or turns: value=output */            \
-	X(EV_STEP_PARKED, 10, "StepParked")    /* waits for a person: code message settle_at */        \
-	X(EV_COMPENSATION_ARMED, 11, "CompensationArmed") /* request, unless saga.failure is wanted */ \
-	X(EV_COMPENSATION_STARTED, 12,                                                                 \
-	  "CompensationStarted") /* request if it was not armed with one */                            \
-	X(EV_COMPENSATION_COMPLETED, 13, "CompensationCompleted") /* value=output */                   \
-	X(EV_COMPENSATION_ATTEMPT_FAILED, 14, "CompensationAttemptFailed")                             \
-	X(EV_COMPENSATION_FAILED, 15, "CompensationFailed")   /* for good: waits for a person */       \
-	X(EV_COMPENSATION_SKIPPED, 16, "CompensationSkipped") /* its `when` is false */                \
-	X(EV_COMPENSATION_ONGOING, 17, "CompensationOngoing")                                          \
-	X(EV_SAGA_COMPENSATING, 18, "SagaCompensating") /* code message step: the way back begins */   \
-	X(EV_SAGA_COMPLETED, 19, "SagaCompleted")       /* value=output */                             \
-	X(EV_SAGA_COMPENSATED, 20, "SagaCompensated")                                                  \
-	X(EV_SAGA_TERMINATED, 21, "SagaTerminated")            /* by reason */                         \
-	X(EV_SAGA_CANCEL_REQUESTED, 22, "SagaCancelRequested") /* by reason id */                      \
-	X(EV_SAGA_DEADLINE_PASSED, 23, "SagaDeadlinePassed")   /* past the pivot: an alert */          \
-	X(EV_REPLY_IGNORED, 24, "ReplyIgnored")                /* late or duplicate: outcome status */ \
-	X(EV_SAGA_ATTENTION, 25, "SagaAttention")              /* reason: a person should look */      \
-	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */            \
-	X(EV_COMMAND_PUBLISHED, 27,                                                                    \
-	  "CommandPublished") /* side attempt due_at ambiguous settle_at: only of what waits long */   \
-	X(EV_ACT_TAKEN, 28, "ActTaken") /* name=the act by reason id side value=its parameters, and    \
-									   request deadline_at where it gives new ones */              \
-	X(EV_TASK_LEASED, 29,                                                                          \
-	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */    \
-	X(EV_ESCALATED, 31, "Escalated") /* side value={entry, groups} due_at of the next entry;       \
-										step -1: of the saga */                                    \
-	X(EV_SAGA_CONTINUED, 33,                                                                       \
-	  "SagaContinued") /* name version key ns id deadline value={input, run, …}: folds may begin \
-						  here (state_continue.c) */
+#define EVENT_TYPES(X)                                                                               \
+	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */          \
+	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await        \
+												value={cluster, topic, expect};                      \
+												of a lock value={keys} */                            \
+	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited, or the       \
+												fencing token of a lock;                             \
+												by a person: ambiguous settle_at */                  \
+	X(EV_STEP_FAILED, 4, "StepFailed") /* code message outcome ambiguous tolerated settle_at */      \
+	X(EV_STEP_ATTEMPT_FAILED, 5,                                                                     \
+	  "StepAttemptFailed")               /* outcome code message due_at of the next */               \
+	X(EV_STEP_ONGOING, 6, "StepOngoing") /* value=reply body; due_at of the first probe */           \
+	X(EV_STEP_SKIPPED, 7, "StepSkipped")                                                             \
+	X(EV_STEP_EXPANDED, 8, "StepExpanded") /* value=list of for_each */                              \
+	X(EV_STEP_SETTLED, 9, "StepSettled")   /* a step of items or turns: value=output */              \
+	X(EV_STEP_PARKED, 10, "StepParked")    /* waits for a person: code message settle_at */          \
+	X(EV_COMPENSATION_ARMED, 11, "CompensationArmed") /* request, unless saga.failure is wanted */   \
+	X(EV_COMPENSATION_STARTED, 12,                                                                   \
+	  "CompensationStarted") /* request if it was not armed with one */                              \
+	X(EV_COMPENSATION_COMPLETED, 13, "CompensationCompleted") /* value=output */                     \
+	X(EV_COMPENSATION_ATTEMPT_FAILED, 14, "CompensationAttemptFailed")                               \
+	X(EV_COMPENSATION_FAILED, 15, "CompensationFailed")   /* for good: waits for a person */         \
+	X(EV_COMPENSATION_SKIPPED, 16, "CompensationSkipped") /* its `when` is false */                  \
+	X(EV_COMPENSATION_ONGOING, 17, "CompensationOngoing")                                            \
+	X(EV_SAGA_COMPENSATING, 18, "SagaCompensating") /* code message step: the way back begins */     \
+	X(EV_SAGA_COMPLETED, 19, "SagaCompleted")       /* value=output */                               \
+	X(EV_SAGA_COMPENSATED, 20, "SagaCompensated")                                                    \
+	X(EV_SAGA_TERMINATED, 21, "SagaTerminated")            /* by reason */                           \
+	X(EV_SAGA_CANCEL_REQUESTED, 22, "SagaCancelRequested") /* by reason id */                        \
+	X(EV_SAGA_DEADLINE_PASSED, 23, "SagaDeadlinePassed")   /* past the pivot: an alert */            \
+	X(EV_REPLY_IGNORED, 24, "ReplyIgnored")                /* late or duplicate: outcome status */   \
+	X(EV_SAGA_ATTENTION, 25, "SagaAttention")              /* reason: a person should look */        \
+	X(EV_STEP_ABSENT, 26, "StepAbsent") /* a probe: it never took effect; sent again */              \
+	X(EV_COMMAND_PUBLISHED, 27,                                                                      \
+	  "CommandPublished") /* side attempt due_at ambiguous settle_at: only of what waits long */     \
+	X(EV_ACT_TAKEN, 28, "ActTaken") /* name=the act by reason id side value=its parameters, and      \
+									   request deadline_at where it gives new ones */                \
+	X(EV_TASK_LEASED, 29,                                                                            \
+	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */      \
+	X(EV_ESCALATED, 31, "Escalated") /* side value={entry, groups} due_at of the next entry;         \
+										step -1: of the saga */                                      \
+	X(EV_SAGA_CONTINUED, 33,                                                                         \
+	  "SagaContinued") /* name version key ns id deadline escalate_at value={input, run, …}: folds \
+						  may begin here (state_continue.c) */
 
 enum event_type {
 #define X(name, number, text) name = (number),

@@ -129,6 +129,8 @@ static void forget_run(struct saga_state *state)
 	state__signals_free(state);
 	state->failing = state->pivot_scheduled = false;
 	state->deadline_noted = state->deadline_seen = false;
+	json_decref(state->escalated_groups);
+	state->escalated_groups = NULL;
 	state->paused = false;
 	state->paused_at = 0;
 	state->ignored = 0;
@@ -155,6 +157,7 @@ void state__apply_continued(struct saga_state *state, const struct event *event)
 	state->deadline_at = event->deadline_at;
 	state->run = json_integer_value(json_object_get(value, "run"));
 	state->step_run = (int)json_integer_value(json_object_get(value, "step_run"));
+	state__watch_begin(&state->watch, event);
 	take_carried(state, json_object_get(value, "carried"));
 	take_signals(state, json_object_get(value, "signals"));
 	state->signals_told = json_integer_value(json_object_get(value, "told"));
