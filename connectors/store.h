@@ -88,9 +88,9 @@ struct store_item {
 	 */
 	bool reuse;
 	const struct saga_row *update; /* status, updated_at, ended_at, due_at, attention,
-									  attention_at and owner are written, version and base_seq
-									  if they are not 0; ns
-									  (never NULL) names the row with saga_id. Or NULL */
+									  attention_at and owner are written, ns (never NULL) names
+									  the row with saga_id; or NULL */
+	bool rebase;                   /* with update: its version and base_seq are written, too */
 	/* Inserted, or updated when the row exists; each (step, item) at most once. */
 	const struct compensation_row *compensations;
 	size_t n_compensations;

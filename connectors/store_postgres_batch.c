@@ -35,6 +35,17 @@ size_t pg__item_bytes(const struct store_item *item, size_t *ret_row)
 		if (item->outbox[i].payload_len > row)
 			row = item->outbox[i].payload_len;
 	}
+	for (size_t i = 0; i < item->n_tasks; i++) {
+		all += item->tasks[i].row.doc_len + 1024;
+		if (item->tasks[i].row.doc_len > row)
+			row = item->tasks[i].row.doc_len;
+	}
+	for (size_t i = 0; i < item->n_messages; i++) {
+		all += item->messages[i].message_len + 256;
+		if (item->messages[i].message_len > row)
+			row = item->messages[i].message_len;
+	}
+	all += item->n_locks * 1024 + item->n_search * 512;
 	*ret_row = row;
 	return all;
 }
@@ -107,7 +118,8 @@ static int compare_beginnings(const void *a, const void *b)
 	return r ? r : (x->place > y->place) - (x->place < y->place);
 }
 
-static void add_saga(struct pg_array *arrays, const struct beginning *beginning, bool more)
+static void add_saga(struct pg_array *arrays, const struct beginning *beginning,
+					 enum pg_statement which)
 {
 	const struct store_item *item = beginning->item;
 	const struct saga_row *row = item->create;
@@ -129,13 +141,23 @@ static void add_saga(struct pg_array *arrays, const struct beginning *beginning,
 	pg__add_int4(&arrays[PG_BATCH_SAGA_KEY_SLOT], beginning->key_slot);
 	pg__add_str(&arrays[PG_BATCH_SAGA_FINGERPRINT], item->fingerprint ? item->fingerprint : "");
 	pg__add_bool(&arrays[PG_BATCH_SAGA_FENCED], pg__is_fenced(item));
-	if (more) {
+	if (which >= PG_COMMIT_ALL) {
 		pg__add_int8(&arrays[PG_BATCH_SAGA_AT], item->at);
 		add_concern(&arrays[PG_BATCH_SAGA_CONCERN], row);
 	}
+	if (which >= PG_COMMIT_LONG) {
+		if (row->parent_id[0]) {
+			CHECK(pg__uuid_parse(row->parent_id, &id));
+			pg__add_uuid(&arrays[PG_BATCH_SAGA_PARENT], &id);
+		} else {
+			pg__add_text(&arrays[PG_BATCH_SAGA_PARENT], NULL, 0);
+		}
+		pg__add_int4(&arrays[PG_BATCH_SAGA_BASE_SEQ], (int32_t)row->base_seq);
+		pg__add_bool(&arrays[PG_BATCH_SAGA_REUSE], item->reuse);
+	}
 }
 
-static void add_sagas(struct store_postgres *s, const struct pg_part *part, bool more)
+static void add_sagas(struct store_postgres *s, const struct pg_part *part, enum pg_statement which)
 {
 	CLEANUP(free_p) struct beginning *beginnings = xcalloc(part->n, sizeof(*beginnings));
 	size_t n = 0;
@@ -149,11 +171,11 @@ static void add_sagas(struct store_postgres *s, const struct pg_part *part, bool
 			};
 	qsort(beginnings, n, sizeof(*beginnings), compare_beginnings);
 	for (size_t i = 0; i < n; i++)
-		add_saga(s->arrays, &beginnings[i], more);
+		add_saga(s->arrays, &beginnings[i], which);
 }
 
 static void add_change(struct pg_array *arrays, const struct store_item *item,
-					   const struct pg_uuid *id, bool more)
+					   const struct pg_uuid *id, enum pg_statement which)
 {
 	const struct saga_row *row = item->update;
 
@@ -164,9 +186,18 @@ static void add_change(struct pg_array *arrays, const struct store_item *item,
 	pg__add_time(&arrays[PG_BATCH_CHANGE_ENDED_AT], row->ended_at);
 	pg__add_time(&arrays[PG_BATCH_CHANGE_DUE_AT], row->ended_at ? 0 : row->due_at);
 	pg__add_str(&arrays[PG_BATCH_CHANGE_ATTENTION], row->attention.text);
-	if (more) {
+	if (which >= PG_COMMIT_ALL) {
 		pg__add_int8(&arrays[PG_BATCH_CHANGE_AT], item->at);
 		add_concern(&arrays[PG_BATCH_CHANGE_CONCERN], row);
+	}
+	if (which < PG_COMMIT_LONG)
+		return;
+	if (item->rebase) {
+		pg__add_int8(&arrays[PG_BATCH_CHANGE_VERSION], row->version);
+		pg__add_int4(&arrays[PG_BATCH_CHANGE_BASE_SEQ], (int32_t)row->base_seq);
+	} else {
+		pg__add_text(&arrays[PG_BATCH_CHANGE_VERSION], NULL, 0);
+		pg__add_text(&arrays[PG_BATCH_CHANGE_BASE_SEQ], NULL, 0);
 	}
 }
 
@@ -189,7 +220,8 @@ static void add_compensation(struct pg_array *arrays, const struct store_item *i
 	pg__add_text(&arrays[PG_BATCH_COMP_REQUEST], comp->request, comp->request_len);
 }
 
-static void add_item(struct pg_array *arrays, const struct store_item *item, bool more)
+static void add_item(struct pg_array *arrays, const struct store_item *item,
+					 enum pg_statement which)
 {
 	struct pg_uuid id;
 
@@ -204,7 +236,7 @@ static void add_item(struct pg_array *arrays, const struct store_item *item, boo
 	for (size_t i = 0; i < item->n_compensations; i++)
 		add_compensation(arrays, item, &id, i);
 	if (item->update)
-		add_change(arrays, item, &id, more);
+		add_change(arrays, item, &id, which);
 }
 
 void pg__add_fences(struct store_postgres *s, const bool needed[SLOTS_MAX], struct pg_array *slots,
@@ -270,10 +302,17 @@ static bool has_other_minute(const struct store_item *item)
 		   (row && row->ended_at && row->ended_at / MINUTE_MS != item->at / MINUTE_MS);
 }
 
-bool pg__has_more(const struct store_item *item)
+static bool has_more(const struct store_item *item)
 {
 	return item->n_subscriptions || item->unsubscribe_all || item->n_outbox || item->n_inbox ||
 		   has_concern(item->create) || has_concern(item->update) || has_other_minute(item);
+}
+
+enum pg_statement pg__statement_for(const struct store_item *item)
+{
+	if (pg__has_long(item))
+		return PG_COMMIT_LONG;
+	return has_more(item) ? PG_COMMIT_ALL : PG_COMMIT;
 }
 
 static void add_arrays(struct store_postgres *s, int from, int to, struct pg_args *args)
@@ -289,27 +328,35 @@ enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part 
 {
 	static const enum pg_type types[] = {
 #define X(name, type) type,
-		PG_BATCH_ARRAYS(X) PG_BATCH_MORE_ARRAYS(X)
+		PG_BATCH_ARRAYS(X) PG_BATCH_MORE_ARRAYS(X) PG_BATCH_LONG_ARRAYS(X)
 #undef X
 	};
-	bool more = false;
+	static const int ends[] = {
+		[PG_COMMIT] = PG_BATCH_SUB_SLOT,
+		[PG_COMMIT_ALL] = PG_BATCH_SAGA_PARENT,
+		[PG_COMMIT_LONG] = PG_BATCH_ARRAY_COUNT,
+	};
+	enum pg_statement which = PG_COMMIT;
 
 	for (size_t i = 0; i < part->n; i++)
-		more |= pg__has_more(part->items[i]);
-	for (int i = 0; i < (more ? PG_BATCH_ARRAY_COUNT : PG_BATCH_SUB_SLOT); i++)
+		if (pg__statement_for(part->items[i]) > which)
+			which = pg__statement_for(part->items[i]);
+	for (int i = 0; i < ends[which]; i++)
 		pg__array_reset(&s->arrays[i], types[i]);
 	add_fences(s, part);
-	add_sagas(s, part, more);
-	for (size_t i = 0; i < part->n; i++)
-		add_item(s->arrays, part->items[i], more);
-	for (size_t i = 0; more && i < part->n; i++)
-		pg__batch_add_queues(s, part->items[i]);
+	add_sagas(s, part, which);
+	for (size_t i = 0; i < part->n; i++) {
+		add_item(s->arrays, part->items[i], which);
+		if (which >= PG_COMMIT_ALL)
+			pg__batch_add_queues(s, part->items[i]);
+		if (which >= PG_COMMIT_LONG)
+			pg__batch_add_long(s, part->items[i]);
+	}
 	*args = (struct pg_args){0};
 	add_arrays(s, 0, PG_BATCH_SUB_SLOT, args);
 	pg__arg_int(args, counting_slot(s, part));
-	if (more)
-		add_arrays(s, PG_BATCH_SUB_SLOT, PG_BATCH_ARRAY_COUNT, args);
-	return more ? PG_COMMIT_ALL : PG_COMMIT;
+	add_arrays(s, PG_BATCH_SUB_SLOT, ends[which], args);
+	return which;
 }
 
 /* An array in a result, in binary: elements of one size and no NULLs. */

@@ -88,9 +88,68 @@
 	X(CHANGE_AT, PG_INT8)                                                                          \
 	X(CHANGE_CONCERN, PG_TEXT)
 
+/* The parameters $76 and on of PG_COMMIT_LONG. */
+#define PG_BATCH_LONG_ARRAYS(X)                                                                    \
+	X(SAGA_PARENT, PG_UUID)                                                                        \
+	X(SAGA_BASE_SEQ, PG_INT4)                                                                      \
+	X(SAGA_REUSE, PG_BOOL)                                                                         \
+	X(CHANGE_VERSION, PG_INT8)                                                                     \
+	X(CHANGE_BASE_SEQ, PG_INT4)                                                                    \
+	X(TASK_SLOT, PG_INT4)                                                                          \
+	X(TASK_SAGA_ID, PG_UUID)                                                                       \
+	X(TASK_STEP, PG_TEXT)                                                                          \
+	X(TASK_ITEM, PG_INT4)                                                                          \
+	X(TASK_SIDE, PG_TEXT)                                                                          \
+	X(TASK_NAMESPACE, PG_TEXT)                                                                     \
+	X(TASK_DEFINITION, PG_TEXT)                                                                    \
+	X(TASK_KIND, PG_TEXT)                                                                          \
+	X(TASK_QUEUE, PG_TEXT)                                                                         \
+	X(TASK_ROUTE, PG_TEXT)                                                                         \
+	X(TASK_ATTEMPT, PG_INT8)                                                                       \
+	X(TASK_STATE, PG_TEXT)                                                                         \
+	X(TASK_QUEUED_AT, PG_INT8)                                                                     \
+	X(TASK_AVAILABLE_AT, PG_INT8)                                                                  \
+	X(TASK_DEADLINE_AT, PG_INT8)                                                                   \
+	X(TASK_LEASED_UNTIL, PG_INT8)                                                                  \
+	X(TASK_WORKER, PG_TEXT)                                                                        \
+	X(TASK_BUILD, PG_TEXT)                                                                         \
+	X(TASK_DOC, PG_TEXT)                                                                           \
+	X(TASK_GONE_SLOT, PG_INT4)                                                                     \
+	X(TASK_GONE_SAGA_ID, PG_UUID)                                                                  \
+	X(TASK_GONE_STEP, PG_TEXT)                                                                     \
+	X(TASK_GONE_ITEM, PG_INT4)                                                                     \
+	X(TASK_GONE_SIDE, PG_TEXT)                                                                     \
+	X(MESSAGE_SLOT, PG_INT4)                                                                       \
+	X(MESSAGE_ID, PG_UUID)                                                                         \
+	X(MESSAGE_SAGA_ID, PG_UUID)                                                                    \
+	X(MESSAGE_NAMESPACE, PG_TEXT)                                                                  \
+	X(MESSAGE_AT, PG_INT8)                                                                         \
+	X(MESSAGE_MESSAGE, PG_TEXT)                                                                    \
+	X(MESSAGE_SENDER, PG_UUID)                                                                     \
+	X(SEARCH_SLOT, PG_INT4)                                                                        \
+	X(SEARCH_SAGA_ID, PG_UUID)                                                                     \
+	X(SEARCH_NAME, PG_TEXT)                                                                        \
+	X(SEARCH_VALUE, PG_TEXT)                                                                       \
+	X(SEARCH_NAMESPACE, PG_TEXT)                                                                   \
+	X(ASK_NAMESPACE, PG_TEXT)                                                                      \
+	X(ASK_KEY, PG_TEXT)                                                                            \
+	X(ASK_TICKET, PG_UUID)                                                                         \
+	X(ASK_SLOT, PG_INT4)                                                                           \
+	X(ASK_SAGA_ID, PG_UUID)                                                                        \
+	X(ASK_STEP, PG_TEXT)                                                                           \
+	X(ASK_ITEM, PG_INT4)                                                                           \
+	X(ASK_ASKED_AT, PG_INT8)                                                                       \
+	X(ASK_SEQ, PG_INT4)                                                                            \
+	X(RELEASE_SLOT, PG_INT4)                                                                       \
+	X(RELEASE_SAGA_ID, PG_UUID)                                                                    \
+	X(RELEASE_STEP, PG_TEXT)                                                                       \
+	X(RELEASE_ITEM, PG_INT4)                                                                       \
+	X(RELEASE_KEY, PG_TEXT)                                                                        \
+	X(RELEASE_SEQ, PG_INT4)
+
 enum pg_batch_array {
 #define X(name, type) PG_BATCH_##name,
-	PG_BATCH_ARRAYS(X) PG_BATCH_MORE_ARRAYS(X)
+	PG_BATCH_ARRAYS(X) PG_BATCH_MORE_ARRAYS(X) PG_BATCH_LONG_ARRAYS(X)
 #undef X
 		PG_BATCH_ARRAY_COUNT
 };
@@ -109,8 +168,8 @@ bool pg__is_fenced(const struct store_item *item);
 /* The slot of a saga's key. */
 int pg__key_slot(const struct store_postgres *s, const struct saga_row *row);
 
-/* Whether the item has what only PG_COMMIT_ALL writes. */
-bool pg__has_more(const struct store_item *item);
+/* The least statement that writes all that the item has. */
+enum pg_statement pg__statement_for(const struct store_item *item);
 /* Fills the store's arrays and args with a part. Returns the statement that it needs. */
 enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part *part,
 								 struct pg_args *args);
@@ -118,6 +177,10 @@ enum pg_statement pg__batch_fill(struct store_postgres *s, const struct pg_part 
 bool pg__queues_fit(const struct store_item *item);
 /* Adds them. */
 void pg__batch_add_queues(struct store_postgres *s, const struct store_item *item);
+/* The same of what runs long. */
+bool pg__has_long(const struct store_item *item);
+bool pg__long_fits(const struct store_postgres *s, const struct store_item *item);
+void pg__batch_add_long(struct store_postgres *s, const struct store_item *item);
 /* Adds to two arrays the slots that are marked, each once and in order, and our tokens for them. */
 void pg__add_fences(struct store_postgres *s, const bool needed[SLOTS_MAX], struct pg_array *slots,
 					struct pg_array *tokens);

@@ -92,7 +92,7 @@ static void prepare(struct commit *c)
 		item->existing_fingerprint[0] = '\0';
 		pg__item_bytes(item, &row);
 		if (row > PG_MAX_ROW || item->slot < 0 || item->slot >= c->s->slot_count ||
-			!pg__queues_fit(item))
+			!pg__queues_fit(item) || !pg__long_fits(c->s, item))
 			item->verdict = STORE_UNSTORABLE;
 		else
 			c->order[n++] = item;
@@ -396,7 +396,7 @@ static int connect_writer(struct store_postgres *s, const struct store_item *ite
 {
 	struct pg_conn *conn = &s->writer;
 	struct pg_failure failure;
-	bool more = false;
+	enum pg_statement most = PG_COMMIT;
 	int r;
 
 	pg__notice_hangup(conn); /* a connection that died while it was idle loses nothing */
@@ -405,10 +405,11 @@ static int connect_writer(struct store_postgres *s, const struct store_item *ite
 		return r;
 	/* Beforehand, so that what fails here cannot have begun a transaction. */
 	for (size_t i = 0; i < n; i++)
-		more |= pg__has_more(&items[i]);
-	if (pg__prepare_now(conn, PG_COMMIT, &failure) < 0 ||
-		(more && pg__prepare_now(conn, PG_COMMIT_ALL, &failure) < 0))
-		return err_set(err, ERR_UNAVAILABLE, "Postgres: %s", failure.text);
+		if (pg__statement_for(&items[i]) > most)
+			most = pg__statement_for(&items[i]);
+	for (enum pg_statement which = PG_COMMIT; which <= most; which++)
+		if (pg__prepare_now(conn, which, &failure) < 0)
+			return err_set(err, ERR_UNAVAILABLE, "Postgres: %s", failure.text);
 	return say_slot(s, err);
 }
 

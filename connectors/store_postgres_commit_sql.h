@@ -19,12 +19,14 @@
  * for each row, and a hash table.)
  *
  * Most batches have nothing to do with Kafka, nor with sagas that concern a person, and each
- * sub-statement, parameter and column costs something though it is empty. So there are two
- * statements: PG_COMMIT, and PG_COMMIT_ALL, which is the same with more behind it: why sagas
+ * sub-statement, parameter and column costs something though it is empty. So there are three
+ * statements: PG_COMMIT, then PG_COMMIT_ALL, which is the same with more behind it: why sagas
  * concern a person and who has taken them, subscriptions that begin and end, rows for the outbox,
  * rows of the inbox that were taken in. Being one statement too, it needs no other way to know what
- * was accepted, and is fenced, bisected and settled alike. (A saga that ceases to concern anybody
- * needs neither: PG_COMMIT says NULL, and groups are counted by a trigger.)
+ * was accepted, and is fenced, bisected and settled alike. The third, PG_COMMIT_LONG, has what runs
+ * long behind it: tasks, messages to other sagas, search values, locks, parents, other versions. (A
+ * saga that ceases to concern anybody needs neither: PG_COMMIT says NULL, and groups are counted by
+ * a trigger.)
  */
 #ifndef CONNECTORS_STORE_POSTGRES_COMMIT_SQL_H
 #define CONNECTORS_STORE_POSTGRES_COMMIT_SQL_H
@@ -52,17 +54,20 @@
 	" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */       \
 	" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"                          \
 	" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"
-#define COMMIT_BEGUN_CONCERN                                                                       \
+#define COMMIT_BEGUN_MORE(parameters, columns)                                                     \
 	"), begun AS MATERIALIZED ("                                                                   \
 	" SELECT * FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::text[], $7::int8[],"            \
 	" $8::text[], $9::text[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::text[],"    \
-	" $15::int4[], $16::text[], $17::bool[], $72::int8[], $73::text[]) AS b (slot, id, namespace," \
-	" definition, version,"                                                                        \
+	" $15::int4[], $16::text[], $17::bool[], $72::int8[], $73::text[]" parameters                  \
+	") AS b (slot, id, namespace, definition, version,"                                            \
 	" status, key, started_at, updated_at, ended_at, due_at, attention, key_slot, fingerprint,"    \
-	" fenced, at, concern)"                                                                        \
+	" fenced, at, concern" columns ")"                                                             \
 	" WHERE (SELECT count(*) FROM fence) >= 0" /* the slots are locked first, in any case */       \
 	" AND (NOT b.fenced OR (b.slot IN (SELECT slot FROM fence)) IS TRUE)"                          \
 	" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"
+#define COMMIT_BEGUN_CONCERN COMMIT_BEGUN_MORE("", "")
+#define COMMIT_BEGUN_LONG                                                                          \
+	COMMIT_BEGUN_MORE(", $76::uuid[], $77::int4[], $78::bool[]", ", parent_id, base_seq, reuse")
 
 #define COMMIT_KEYED                                                                               \
 	"), keyed AS ("                                                                                \
@@ -78,14 +83,24 @@
 	" ended_at, due_at, attention FROM begun"                                                      \
 	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed)) IS TRUE"                            \
 	" RETURNING id, namespace, definition, version, status, started_at, ended_at"
-#define COMMIT_STARTED_CONCERN                                                                     \
+#define COMMIT_STARTED_MORE(columns, taken)                                                        \
 	"), started AS ("                                                                              \
 	" INSERT INTO sagas (slot, id, namespace, definition, version, status, key, started_at,"       \
-	" updated_at, ended_at, due_at, attention, " CONCERN_COLUMNS                                   \
+	" updated_at, ended_at, due_at, attention, " CONCERN_COLUMNS columns                           \
 	") SELECT slot, id, namespace, definition, version, status, key, started_at, updated_at,"      \
-	" ended_at, due_at, attention, " CONCERN_VALUES " FROM begun"                                  \
-	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed)) IS TRUE"                            \
+	" ended_at, due_at, attention, " CONCERN_VALUES columns " FROM begun"                          \
+	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed" taken ")) IS TRUE"                   \
 	" RETURNING id, namespace, definition, version, status"
+#define COMMIT_STARTED_CONCERN COMMIT_STARTED_MORE("", "")
+/* A key whose saga has been undone may go over to another. */
+#define COMMIT_STARTED_LONG                                                                        \
+	"), taken AS ("                                                                                \
+	" UPDATE idempotency k SET saga_id = b.id, fingerprint = b.fingerprint FROM begun b, sagas o"  \
+	" WHERE b.reuse AND k.slot = b.key_slot AND k.namespace = b.namespace"                         \
+	" AND k.definition = b.definition AND k.key = b.key AND o.namespace = k.namespace"             \
+	" AND o.id = k.saga_id AND o.status = 'compensated'"                                           \
+	" RETURNING k.saga_id" COMMIT_STARTED_MORE(", parent_id, base_seq",                            \
+											   " UNION ALL SELECT saga_id FROM taken")
 
 #define COMMIT_ACCEPTED                                                                            \
 	"), accepted AS ("                                                                             \
@@ -119,18 +134,24 @@
 	" AND o.slot = u.slot AND o.id = u.id AND s.slot = u.slot AND s.id = u.id"                     \
 	" RETURNING s.namespace, s.definition, s.version, o.status AS old, s.status, s.ended_at,"      \
 	" o.ended_at IS NULL AND s.ended_at IS NOT NULL AS ended"
-#define COMMIT_CHANGED_CONCERN                                                                     \
+#define COMMIT_CHANGED_MORE(columns, parameters, names)                                            \
 	"), changed AS ("                                                                              \
 	" UPDATE sagas s SET status = u.status, updated_at = u.updated_at, ended_at = u.ended_at,"     \
 	" due_at = u.due_at, attention = u.attention, (" CONCERN_COLUMNS ") = ROW (" CONCERN_VALUES    \
-	") FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[], $39::int8[],"               \
-	" $40::int8[], $41::text[], $74::int8[], $75::text[]) AS u (slot, id, status, updated_at,"     \
-	" ended_at, due_at, attention, at, concern), sagas o"                                          \
+	")" columns " FROM unnest($35::int4[], $36::uuid[], $37::text[], $38::int8[], $39::int8[],"    \
+	" $40::int8[], $41::text[], $74::int8[], $75::text[]" parameters                               \
+	") AS u (slot, id, status, updated_at,"                                                        \
+	" ended_at, due_at, attention, at, concern" names "), sagas o"                                 \
 	" WHERE (u.id IN (SELECT saga_id FROM accepted)) IS TRUE"                                      \
 	" AND o.slot = u.slot AND o.id = u.id AND s.slot = u.slot AND s.id = u.id"                     \
 	" RETURNING s.namespace, s.definition, s.version, o.status AS old, s.status, u.at,"            \
 	" o.ended_at IS NULL AND s.ended_at IS NOT NULL AS ended,"                                     \
-	" s.attention_group <> coalesce(o.attention_group, '') AS concerns"
+	" s.attention_group <> coalesce(o.attention_group, '') AS concerns, o.version AS old_version"
+#define COMMIT_CHANGED_CONCERN COMMIT_CHANGED_MORE("", "", "")
+#define COMMIT_CHANGED_LONG                                                                        \
+	COMMIT_CHANGED_MORE(", version = coalesce(u.version, s.version),"                              \
+						" base_seq = coalesce(u.base_seq, s.base_seq)",                            \
+						", $79::int8[], $80::int4[]", ", version, base_seq")
 
 /* A minute is that of the history row: also of the times in the row, or it goes by
  * PG_COMMIT_ALL. */
@@ -141,6 +162,13 @@
 	" FROM (SELECT namespace, definition, version, status, 1 AS n FROM started"                    \
 	" UNION ALL SELECT namespace, definition, version, status, 1 FROM changed WHERE old <> status" \
 	" UNION ALL SELECT namespace, definition, version, old, -1 FROM changed WHERE old <> status"
+#define COMMIT_COUNTED_LONG                                                                        \
+	"), counted AS ("                                                                              \
+	" INSERT INTO counters AS c (slot, namespace, definition, number, what, n)"                    \
+	" SELECT $42::int4, namespace, definition, version, status, sum(n)"                            \
+	" FROM (SELECT namespace, definition, version, status, 1 AS n FROM started"                    \
+	" UNION ALL SELECT namespace, definition, version, status, 1 FROM changed"                     \
+	" UNION ALL SELECT namespace, definition, old_version, old, -1 FROM changed"
 #define COMMIT_MINUTES                                                                             \
 	" UNION ALL SELECT namespace, '', started_at - started_at % 60000, 'started', 1 FROM started"  \
 	" UNION ALL SELECT namespace, '', ended_at - ended_at % 60000, status, 1 FROM started"         \
@@ -197,5 +225,66 @@
 	" AS i (slot, id, saga_id)"                                                                    \
 	" WHERE (i.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE"                                 \
 	" AND t.slot = i.slot AND t.id = i.id"
+
+/*
+ * What runs long. Of tasks those named, or, with step NULL, all of the saga go, but not what is to
+ * be there in the end; the same of places in lines. Messages go to the inbox of any slot.
+ */
+#define COMMIT_LONG_ROWS                                                                           \
+	"), put AS MATERIALIZED ("                                                                     \
+	" SELECT * FROM unnest($81::int4[], $82::uuid[], $83::text[], $84::int4[],"                    \
+	" $85::text[], $86::text[], $87::text[], $88::text[], $89::text[], $90::text[],"               \
+	" $91::int8[], $92::text[], $93::int8[], $94::int8[], $95::int8[], $96::int8[],"               \
+	" $97::text[], $98::text[], $99::text[]) AS p (slot, saga_id, step, item, side,"               \
+	" namespace, definition, kind, queue, route, attempt, state, queued_at, available_at,"         \
+	" deadline_at, leased_until, worker, build, doc) WHERE (p.saga_id IN (SELECT saga_id"          \
+	" FROM accepted)) IS TRUE"                                                                     \
+	"), placed AS ("                                                                               \
+	" INSERT INTO tasks AS t (slot, saga_id, step, item, side, namespace, definition,"             \
+	" kind, queue, route, attempt, state, queued_at, available_at, deadline_at,"                   \
+	" leased_until, worker, build, doc) SELECT * FROM put ON CONFLICT (slot, saga_id,"             \
+	" step, item, side) DO UPDATE SET kind = excluded.kind, queue = excluded.queue, route"         \
+	" = excluded.route, attempt = excluded.attempt, state = excluded.state, queued_at ="           \
+	" excluded.queued_at, available_at = excluded.available_at, deadline_at ="                     \
+	" excluded.deadline_at, leased_until = excluded.leased_until, worker ="                        \
+	" excluded.worker, build = excluded.build, doc = excluded.doc"                                 \
+	"), settled AS ("                                                                              \
+	" DELETE FROM tasks t USING unnest($100::int4[], $101::uuid[], $102::text[],"                  \
+	" $103::int4[], $104::text[]) AS g (slot, saga_id, step, item, side) WHERE (g.saga_id"         \
+	" IN (SELECT saga_id FROM accepted)) IS TRUE AND t.slot = g.slot AND t.saga_id ="              \
+	" g.saga_id AND (g.step IS NULL OR (t.step = g.step AND t.item = g.item AND t.side ="          \
+	" g.side)) AND NOT EXISTS (SELECT FROM put p WHERE p.slot = t.slot AND p.saga_id ="            \
+	" t.saga_id AND p.step = t.step AND p.item = t.item AND p.side = t.side)"                      \
+	"), told AS ("                                                                                 \
+	" INSERT INTO inbox (slot, id, saga_id, namespace, at, message) SELECT slot, id,"              \
+	" saga_id, namespace, at, message FROM unnest($105::int4[], $106::uuid[],"                     \
+	" $107::uuid[], $108::text[], $109::int8[], $110::text[], $111::uuid[]) AS m (slot,"           \
+	" id, saga_id, namespace, at, message, sender) WHERE (m.sender IN (SELECT saga_id"             \
+	" FROM accepted)) IS TRUE ON CONFLICT DO NOTHING"                                              \
+	"), valued AS ("                                                                               \
+	" INSERT INTO search (slot, saga_id, name, value, namespace) SELECT * FROM"                    \
+	" unnest($112::int4[], $113::uuid[], $114::text[], $115::text[], $116::text[]) AS v"           \
+	" (slot, saga_id, name, value, namespace) WHERE (v.saga_id IN (SELECT saga_id FROM"            \
+	" accepted)) IS TRUE ON CONFLICT DO NOTHING"                                                   \
+	"), asked AS MATERIALIZED ("                                                                   \
+	" SELECT * FROM unnest($117::text[], $118::text[], $119::uuid[], $120::int4[],"                \
+	" $121::uuid[], $122::text[], $123::int4[], $124::int8[], $125::int4[]) AS a"                  \
+	" (namespace, key, ticket, slot, saga_id, step, item, asked_at, seq) WHERE (a.saga_id"         \
+	" IN (SELECT saga_id FROM accepted)) IS TRUE"                                                  \
+	"), lined AS ("                                                                                \
+	" INSERT INTO locks (namespace, key, ticket, slot, saga_id, step, item, asked_at,"             \
+	" held, token) SELECT namespace, key, ticket, slot, saga_id, step, item, asked_at,"            \
+	" false, 0 FROM asked ON CONFLICT DO NOTHING"                                                  \
+	"), left_line AS ("                                                                            \
+	" DELETE FROM locks l USING unnest($126::int4[], $127::uuid[], $128::text[],"                  \
+	" $129::int4[], $130::text[], $131::int4[]) AS r (slot, saga_id, step, item, key,"             \
+	" seq) WHERE (r.saga_id IN (SELECT saga_id FROM accepted)) IS TRUE AND l.slot ="               \
+	" r.slot AND l.saga_id = r.saga_id AND (r.step IS NULL OR (l.step = r.step AND l.item"         \
+	" = r.item)) AND (r.key IS NULL OR l.key = r.key) RETURNING l.namespace, l.key,"               \
+	" l.saga_id, r.seq"                                                                            \
+	"), called AS ("                                                                               \
+	" INSERT INTO lock_calls (namespace, key, saga_id, seq) SELECT namespace, key,"                \
+	" saga_id, seq FROM asked UNION SELECT namespace, key, saga_id, seq FROM left_line ON"         \
+	" CONFLICT DO NOTHING"
 
 #endif

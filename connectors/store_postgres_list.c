@@ -17,7 +17,7 @@
 #include "connectors/store_postgres_priv.h"
 #include "sagas/base/macros.h"
 
-enum { MAX_LIST = 1000, COLUMN_COUNT = 19, EARLIER_MS = 60000, LATER_MS = 2000 };
+enum { MAX_LIST = 1000, COLUMN_COUNT = 21, EARLIER_MS = 60000, LATER_MS = 2000 };
 
 struct list {
 	const struct saga_filter *filter;
@@ -27,7 +27,8 @@ struct list {
 	char from_id[SAGA_ID_SIZE], before_id[SAGA_ID_SIZE];
 	bool by_key;
 	int looks;
-	/* Numbers of the parameters. */
+	/* Numbers of the parameters; of search, of the first name: its value follows, and the rest. */
+	int parent, search;
 	int ns, id, definition_n, key_n, group, kind, step, owner, after, from, before, slots_n,
 		names_n;
 };
@@ -111,6 +112,14 @@ static void add_params(struct list *list)
 	list->kind = add_param(list, filter->kind);
 	list->step = add_param(list, filter->step);
 	list->owner = add_param(list, filter->owner);
+	list->parent = add_param(list, filter->parent);
+	for (size_t i = 0; i < filter->n_search; i++) {
+		int name = add_param(list, filter->search[i].name);
+
+		add_param(list, filter->search[i].value);
+		if (i == 0)
+			list->search = name;
+	}
 	list->after = add_param(list, filter->after_id[0] ? filter->after_id : NULL);
 	add_span(list);
 }
@@ -154,8 +163,8 @@ static bool walks_by_status(const struct list *list)
 {
 	unsigned mask = list->filter->status_mask;
 
-	return mask && !(mask & 1U << SAGA_COMPLETED) && !list->group && !list->owner && !list->kind &&
-		   !list->step && !list->filter->attention_only;
+	return mask && !(mask & 1U << SAGA_COMPLETED) && !list->parent && !list->group &&
+		   !list->owner && !list->kind && !list->step && !list->filter->attention_only;
 }
 
 /* One walk: of one status, or (-1) of none in particular. Says the conditions of an index, too, so
@@ -169,7 +178,9 @@ static void add_walk(const struct list *list, int status, const char *columns, s
 		buf_add_lit(sql, " AND ended_at IS NULL");
 	if (status >= 0)
 		buf_printf(sql, " AND status = '%s'", saga_status_text((enum saga_status)status));
-	if (list->group)
+	if (list->parent)
+		buf_printf(sql, " AND parent_id = $%d::uuid", list->parent);
+	else if (list->group)
 		buf_printf(sql, " AND attention_group = $%d", list->group);
 	else if (list->owner)
 		buf_printf(sql, " AND owner = $%d", list->owner);
@@ -183,6 +194,32 @@ static void add_walk(const struct list *list, int status, const char *columns, s
 		buf_printf(sql, " AND id < $%d::uuid", list->before);
 }
 
+static bool walks_by_search(const struct list *list)
+{
+	return list->search && !list->parent;
+}
+
+/* Along the values of the first name, in the order of ids; each is looked up where sagas are. */
+static void add_search(const struct list *list, const char *columns, struct buf *sql)
+{
+	const char *before = list->filter->oldest_first ? ">" : "<";
+
+	buf_printf(sql,
+			   "SELECT %s FROM (SELECT slot AS found_slot, saga_id FROM search"
+			   " WHERE namespace = $%d AND name = $%d AND value = $%d",
+			   columns, list->ns, list->search, list->search + 1);
+	if (list->after)
+		buf_printf(sql, " AND saga_id %s $%d::uuid", before, list->after);
+	if (list->from)
+		buf_printf(sql, " AND saga_id >= $%d::uuid", list->from);
+	if (list->before)
+		buf_printf(sql, " AND saga_id < $%d::uuid", list->before);
+	buf_printf(sql,
+			   " ORDER BY saga_id%s LIMIT %d) AS found, LATERAL (SELECT * FROM sagas s"
+			   " WHERE s.slot = found_slot AND s.id = found.saga_id OFFSET 0) AS sagas",
+			   list->filter->oldest_first ? "" : " DESC", list->looks);
+}
+
 /*
  * The walks together, in the order of ids; what follows bounds them. Each walk has an order and a
  * bound of its own, or the planner would not know that it comes in the order of ids, and would read
@@ -192,6 +229,11 @@ static void add_walks(const struct list *list, const char *columns, struct buf *
 {
 	const char *order = list->filter->oldest_first ? "" : " DESC", *separator = "";
 
+	if (walks_by_search(list)) {
+		add_search(list, columns, sql);
+		buf_printf(sql, " ORDER BY found.saga_id%s", order);
+		return;
+	}
 	if (!walks_by_status(list)) {
 		add_walk(list, -1, columns, sql);
 		buf_printf(sql, " ORDER BY id%s", order);
@@ -215,8 +257,8 @@ static void add_equal(struct buf *sql, const char *column, int param)
 		buf_printf(sql, " AND %s = $%d", column, param);
 }
 
-/* All that the filter says, whatever the walk took care of. */
-static void add_conditions(const struct list *list, struct buf *sql)
+/* All that the filter says, whatever the walk took care of; `of` names the rows. */
+static void add_conditions(const struct list *list, const char *of, struct buf *sql)
 {
 	const struct saga_filter *filter = list->filter;
 	const char *separator = "";
@@ -245,6 +287,13 @@ static void add_conditions(const struct list *list, struct buf *sql)
 	add_equal(sql, "attention_kind", list->kind);
 	add_equal(sql, "attention_step", list->step);
 	add_equal(sql, "owner", list->owner);
+	if (list->parent)
+		buf_printf(sql, " AND parent_id = $%d::uuid", list->parent);
+	for (size_t i = 0; i < filter->n_search; i++)
+		buf_printf(sql,
+				   " AND EXISTS (SELECT FROM search v WHERE v.slot = %s.slot"
+				   " AND v.saga_id = %s.id AND v.name = $%d AND v.value = $%d)",
+				   of, of, list->search + 2 * (int)i, list->search + 2 * (int)i + 1);
 	if (filter->started_from)
 		buf_printf(sql, " AND started_at >= %lld", (long long)filter->started_from);
 	if (filter->started_before)
@@ -267,7 +316,7 @@ static void build_found(const struct list *list, struct buf *sql)
 				   " AND k.definition = d.name AND k.key = $%d))",
 				   list->slots_n, list->names_n, list->ns, list->key_n);
 	buf_add_lit(sql, " OFFSET 0) AS found");
-	add_conditions(list, sql);
+	add_conditions(list, "found", sql);
 }
 
 static void build_walked(const struct list *list, struct buf *sql)
@@ -275,7 +324,7 @@ static void build_walked(const struct list *list, struct buf *sql)
 	buf_add_lit(sql, "WITH page AS MATERIALIZED (SELECT * FROM (");
 	add_walks(list, PG_SAGA_COLUMNS, sql);
 	buf_printf(sql, " LIMIT %d) AS looked", list->looks);
-	add_conditions(list, sql);
+	add_conditions(list, "looked", sql);
 	buf_add_lit(sql, ") SELECT *, false FROM page UNION ALL SELECT NULL, id");
 	for (int i = 2; i < COLUMN_COUNT; i++)
 		buf_add_lit(sql, ", NULL");
@@ -291,6 +340,9 @@ static int check(const struct saga_filter *filter, struct err *err)
 		return err_set(err, ERR_INVALID, "a page has 1 to %d sagas", MAX_LIST);
 	if (filter->after_id[0] && saga_id_slot(filter->after_id) < 0)
 		return err_set(err, ERR_INVALID, "a page goes on after the id of a saga");
+	if (filter->n_search > SEARCH_VALUES_MAX)
+		return err_set(err, ERR_LIMIT, "a list is searched by at most %d values",
+					   SEARCH_VALUES_MAX);
 	return 0;
 }
 
@@ -305,7 +357,8 @@ int pg__list(struct store_reader *reader, struct saga_filter *filter,
 	list.looks = filter->looks > 0 ? filter->looks : STORE_LIST_LOOKS;
 	buf_init(&sql, 0);
 	filter->looked_to[0] = '\0';
-	if (r == 0 && filter->id && saga_id_slot(filter->id) < 0)
+	if (r == 0 && ((filter->id && saga_id_slot(filter->id) < 0) ||
+				   (filter->parent && saga_id_slot(filter->parent) < 0)))
 		return 0; /* no saga has such an id */
 	list.by_key = filter->key && (filter->key_exact || !has_wildcard(filter->key));
 	if (r == 0)

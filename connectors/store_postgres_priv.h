@@ -22,7 +22,7 @@ enum {
 	PG_ANSWER_MS = 30000,   /* after it a server is taken for gone */
 	PG_READ_MS = 10000,     /* the server itself ends a read then */
 	PG_TRIES = 4,           /* of what may be tried again without harm */
-	PG_MAX_PARAMS = 80,
+	PG_MAX_PARAMS = 140,
 	PG_UUID_SIZE = 16,
 };
 
@@ -78,6 +78,8 @@ struct store_postgres {
 	int64_t sized_at_ms;     /* when the bytes were last asked for; monotonic */
 	char *retain_ns;         /* where the next retain goes on; NULL: from the start */
 	char retain_id[SAGA_ID_SIZE];
+	char trim_ns[NAMESPACE_MAX_BYTES + 1]; /* the same for history_trim */
+	char trim_id[SAGA_ID_SIZE];
 	bool retain_dense; /* the last look found as many as it wanted */
 
 	/* Thread: membership. */
@@ -103,6 +105,7 @@ static inline struct store_postgres *pg__from(const struct store *store)
 #define PG_STATEMENTS(X)                                                                           \
 	X(PG_COMMIT)                                                                                   \
 	X(PG_COMMIT_ALL)                                                                               \
+	X(PG_COMMIT_LONG)                                                                              \
 	X(PG_KEYS_FIND)                                                                                \
 	X(PG_SETTLE)                                                                                   \
 	X(PG_DEF_PUT)                                                                                  \
@@ -161,6 +164,21 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_SCHEDULE_PUT)                                                                             \
 	X(PG_SCHEDULE)                                                                                 \
 	X(PG_SCHEDULES)                                                                                \
+	X(PG_LOCKS_GRANT)                                                                              \
+	X(PG_LOCK_KEYS_FORGET)                                                                         \
+	X(PG_QUEUE_PUT)                                                                                \
+	X(PG_HISTORY_TRIM)                                                                             \
+	X(PG_TASKS_QUEUE)                                                                              \
+	X(PG_TASKS_QUEUE_ANY)                                                                          \
+	X(PG_TASKS_ALL)                                                                                \
+	X(PG_TASKS_ALL_ANY)                                                                            \
+	X(PG_TASK_GET)                                                                                 \
+	X(PG_QUEUE_COUNTS)                                                                             \
+	X(PG_QUEUE_NAMESPACE)                                                                          \
+	X(PG_QUEUE)                                                                                    \
+	X(PG_QUEUES)                                                                                   \
+	X(PG_LOCK_LINE)                                                                                \
+	X(PG_LOCKS_OF)                                                                                 \
 	X(PG_TERMINATE)                                                                                \
 	X(PG_TAKE_ALL)                                                                                 \
 	X(PG_JOIN)                                                                                     \
@@ -283,7 +301,7 @@ void pg__copy(const PGresult *result, int row, int col, char *to, size_t size);
 #define PG_SAGA_COLUMNS                                                                            \
 	"slot, id, namespace, definition, version, status, key, started_at, updated_at, ended_at,"     \
 	" due_at, attention, attention_group, attention_kind, attention_step, attention_side,"         \
-	" attention_code, attention_at, owner"
+	" attention_code, attention_at, owner, parent_id, base_seq"
 /* Calls row for each of the first n_rows rows of these columns; *n counts, and may be NULL. */
 int pg__each_saga(const PGresult *result, int n_rows,
 				  int (*row)(void *ctx, const struct saga_row *row), void *ctx, int *n,
@@ -343,6 +361,10 @@ int pg__trigger_put(struct store *store, struct trigger_row *row, struct err *er
 int pg__attention_put(struct store *store, struct attention_group_row *row, struct err *err);
 int pg__batch_put(struct store *store, struct batch_row *row, const struct batch_item_row *items,
 				  size_t n, struct err *err);
+int pg__locks_grant(struct store *store, wall_ms now, bool *touched, struct err *err);
+int pg__lock_keys_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
+int pg__queue_put(struct store *store, struct queue_row *row, struct err *err);
+int pg__history_trim(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
 /* What of that is too old, or counts nothing any more. */
 int pg__operators_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
 int pg__node_join(struct store *store, const char *address, int64_t lease_ms,
@@ -437,5 +459,20 @@ int pg__batch_open(struct store_reader *reader, int limit,
 int pg__batch_items(struct store_reader *reader, const struct batch_item_filter *filter,
 					int (*row)(void *ctx, const struct batch_item_row *row), void *ctx,
 					struct err *err);
+int pg__tasks_list(struct store_reader *reader, const struct task_filter *filter,
+				   int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err);
+int pg__task_get(struct store_reader *reader, int slot, const char *saga_id, const char *step,
+				 int item, enum side side, struct task_row *ret_row, struct err *err);
+int pg__queue_counts(struct store_reader *reader, const char *ns, const char *after_ns,
+					 const char *after_queue, int limit,
+					 int (*row)(void *ctx, const struct queue_count_row *row), void *ctx,
+					 struct err *err);
+int pg__queue_get(struct store_reader *reader, const char *ns, const char *name,
+				  struct queue_row *ret_row, struct err *err);
+int pg__queue_list(struct store_reader *reader, const char *ns,
+				   int (*row)(void *ctx, const struct queue_row *row), void *ctx, struct err *err);
+int pg__locks_list(struct store_reader *reader, const char *ns, const char *key,
+				   const char *saga_id, int limit,
+				   int (*row)(void *ctx, const struct lock_row *row), void *ctx, struct err *err);
 
 #endif

@@ -50,8 +50,10 @@ static int read_saga(const PGresult *result, int row, struct saga_row *ret_row, 
 					  .code = pg__text(result, row, 16)},
 		.attention_at = pg__int(result, row, 17),
 		.owner = pg__text(result, row, 18),
+		.base_seq = pg__int(result, row, 20),
 	};
 	PG_COPY(result, row, 1, ret_row->id);
+	PG_COPY(result, row, 19, ret_row->parent_id);
 	if (number < 0)
 		return err_set(err, ERR_INTERNAL, "saga %s has the unknown status %s in the store",
 					   ret_row->id, status);

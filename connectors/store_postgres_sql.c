@@ -2,6 +2,7 @@
  * The statements, in one place; that of a batch comes from store_postgres_commit_sql.h.
  */
 #include "connectors/store_postgres_commit_sql.h"
+#include "connectors/store_postgres_long_sql.h"
 #include "connectors/store_postgres_priv.h"
 
 /* A group's rows of all slots, added up. */
@@ -43,6 +44,10 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 	[PG_COMMIT_ALL] = COMMIT_FENCE COMMIT_BEGUN_CONCERN COMMIT_KEYED COMMIT_STARTED_CONCERN
 		COMMIT_ACCEPTED COMMIT_CHANGED_CONCERN COMMIT_COUNTED COMMIT_MINUTES_CONCERN
 			COMMIT_COUNTED_END COMMIT_QUEUES COMMIT_ANSWER,
+	[PG_COMMIT_LONG] = COMMIT_FENCE COMMIT_BEGUN_LONG COMMIT_KEYED COMMIT_STARTED_LONG
+		COMMIT_ACCEPTED COMMIT_CHANGED_LONG COMMIT_COUNTED_LONG COMMIT_MINUTES_CONCERN
+			COMMIT_COUNTED_END COMMIT_QUEUES COMMIT_LONG_ROWS COMMIT_ANSWER,
+	LONG_STATEMENTS,
 
 	[PG_KEYS_FIND] =
 		"SELECT a.i, k.saga_id, k.fingerprint"
@@ -101,6 +106,14 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" WHERE t.saga_slot = d.slot AND t.saga_id = d.id"
 		"), d6 AS (DELETE FROM inbox t USING doomed d"
 		" WHERE t.slot = d.slot AND t.saga_id = d.id"
+		"), d7 AS (DELETE FROM tasks t USING doomed d"
+		" WHERE t.slot = d.slot AND t.saga_id = d.id"
+		"), d8 AS (DELETE FROM search t USING doomed d"
+		" WHERE t.slot = d.slot AND t.saga_id = d.id"
+		"), d9 AS (DELETE FROM locks t USING doomed d WHERE t.slot = d.slot AND t.saga_id = d.id"
+		" RETURNING t.namespace, t.key, t.saga_id"
+		"), called AS (INSERT INTO lock_calls (namespace, key, saga_id, seq)"
+		" SELECT DISTINCT namespace, key, saga_id, 0 FROM d9 ON CONFLICT DO NOTHING"
 		"), d4 AS (DELETE FROM sagas t USING doomed d WHERE t.slot = d.slot AND t.id = d.id"
 		" RETURNING t.definition, t.version, t.status"
 		"), counted AS ("

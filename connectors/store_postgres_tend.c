@@ -189,6 +189,8 @@ int pg__retain(struct store *store, wall_ms before, int limit, int *ret_n, struc
 	r = pg__dead_letters_retain(s, before, limit, err);
 	if (r == 0 && n < limit && looks > 0) /* not in each of many calls in a row */
 		r = pg__operators_retain(s, before, limit, err);
+	if (r == 0 && n < limit && looks > 0)
+		r = pg__lock_keys_retain(s, before, limit, err);
 	if (r < 0)
 		return r;
 	*ret_n = n;

@@ -166,7 +166,6 @@ struct store_sqlite_tally {
 struct store_sqlite_before {
 	size_t count; /* of its version, in the tally */
 	enum saga_status status;
-	int64_t version, base_seq;
 	bool marked; /* it concerns a person, or one has taken it */
 	char group[ATTENTION_GROUP_SIZE];
 };

@@ -59,7 +59,7 @@ enum {
 					 " ON CONFLICT DO NOTHING")                                                    \
 	X(W_SAGA_BEFORE,                                                                               \
 	  "SELECT definition, version, status, attention IS NOT NULL OR owner IS NOT NULL,"            \
-	  " attention_group, base_seq FROM sagas WHERE namespace = ?1 AND id = ?2")                    \
+	  " attention_group FROM sagas WHERE namespace = ?1 AND id = ?2")                              \
 	X(W_SAGA_UPDATE, "UPDATE sagas SET status = ?3, updated_at = ?4, ended_at = ?5, due_at = ?6"   \
 					 " WHERE namespace = ?1 AND id = ?2")                                          \
 	X(W_SAGA_UPDATE_MARKED,                                                                        \

@@ -144,12 +144,12 @@ static void join_group(struct store_sqlite_tally *tally, const struct store_item
 }
 
 /* A person may take a saga to another version. */
-static size_t version_after(struct store_sqlite_tally *tally, const struct saga_row *row,
-							const struct store_sqlite_before *before)
+static size_t version_after(struct store_sqlite_tally *tally, const struct store_item *item,
+							const struct saga_row *row, const struct store_sqlite_before *before)
 {
 	if (!before)
 		return store_sqlite__tally_version(tally, row->ns, row->definition, row->version);
-	if (row->version == 0 || row->version == before->version)
+	if (!item->rebase)
 		return before->count;
 	return store_sqlite__tally_version(tally, row->ns, tally->counts[before->count].definition,
 									   row->version);
@@ -160,7 +160,7 @@ void store_sqlite__tally_item(struct store_sqlite_tally *tally, const struct sto
 {
 	const struct saga_row *row = item->create ? item->create : item->update;
 	const char *was = before ? before->group : "", *is = row->attention.group;
-	size_t version = version_after(tally, row, before);
+	size_t version = version_after(tally, item, row, before);
 
 	if (!before || before->status != row->status || before->count != version) {
 		if (before)

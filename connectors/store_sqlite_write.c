@@ -143,8 +143,6 @@ static int saga_before(struct store_sqlite *s, struct store_item *item,
 												 store_sqlite__text(stmt, 0),
 												 sqlite3_column_int64(stmt, 1)),
 			.status = (enum saga_status)status,
-			.version = sqlite3_column_int64(stmt, 1),
-			.base_seq = sqlite3_column_int64(stmt, 5),
 			.marked = sqlite3_column_int(stmt, 3) != 0,
 		};
 		STORE_SQLITE_COPY(stmt, 4, ret_before->group);
@@ -175,20 +173,15 @@ static int saga_update(struct store_sqlite *s, const struct store_item *item,
 }
 
 /* Few updates change where a saga's fold begins, or its version. */
-static int saga_rebase(struct store_sqlite *s, const struct store_item *item,
-					   const struct store_sqlite_before *before)
+static int saga_rebase(struct store_sqlite *s, const struct store_item *item)
 {
 	const struct saga_row *row = item->update;
-	int64_t version = row->version ? row->version : before->version;
-	int64_t base_seq = row->base_seq ? row->base_seq : before->base_seq;
 	sqlite3_stmt *stmt = s->stmts[W_SAGA_REBASE];
 
-	if (version == before->version && base_seq == before->base_seq)
-		return SQLITE_DONE;
 	store_sqlite__bind_text(stmt, 1, row->ns);
 	store_sqlite__bind_text(stmt, 2, item->saga_id);
-	sqlite3_bind_int64(stmt, 3, version);
-	sqlite3_bind_int64(stmt, 4, base_seq);
+	sqlite3_bind_int64(stmt, 3, row->version);
+	sqlite3_bind_int64(stmt, 4, row->base_seq);
 	return store_sqlite__run(stmt);
 }
 
@@ -265,8 +258,8 @@ static int write_item(struct store_sqlite *s, struct store_item *item)
 			rc = history_insert(s, item);
 		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update)
 			rc = saga_update(s, item, &before);
-		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update)
-			rc = saga_rebase(s, item, &before);
+		if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->update && item->rebase)
+			rc = saga_rebase(s, item);
 	}
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED)
 		rc = compensations_put(s, item);
