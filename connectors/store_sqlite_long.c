@@ -438,6 +438,7 @@ int store_sqlite__history_trim(struct store *store, wall_ms before, int limit, i
 	struct store_sqlite *s = store_sqlite__from(store);
 	STORE_SQLITE_GUARD(s);
 	int r = store_check_limit(limit, err), rc = SQLITE_DONE, n = 0, looks = TRIM_LOOKS;
+	char from_ns[sizeof(s->trim_ns)], from_id[sizeof(s->trim_id)];
 	int64_t base = 1;
 
 	if (r == 0)
@@ -447,11 +448,17 @@ int store_sqlite__history_trim(struct store *store, wall_ms before, int limit, i
 	while (rc == SQLITE_DONE && base > 0 && looks-- > 0 && n < limit) {
 		bool over = false;
 
+		memcpy(from_ns, s->trim_ns, sizeof(from_ns));
+		memcpy(from_id, s->trim_id, sizeof(from_id));
 		rc = next_based(s, &base);
 		if (rc == SQLITE_DONE && base > 0)
 			rc = is_oldest_over(s, before, &over);
 		if (rc == SQLITE_DONE && over)
 			rc = trim(s, base, before, limit - n, &n);
+	}
+	if (n == limit) { /* of the last saga there may be more */
+		memcpy(s->trim_ns, from_ns, sizeof(from_ns));
+		memcpy(s->trim_id, from_id, sizeof(from_id));
 	}
 	r = finish(s, rc, "cannot remove what no fold needs", err);
 	if (r < 0 || base == 0) { /* again from the first one: what failed, or all has been looked at */
