@@ -45,6 +45,7 @@ export const ATTENTION = {
 	unknown: ['doubt', 'question', 'unknown', 'nobody knows whether it took effect'],
 	parked: ['bad', 'pause', 'parked', 'parked after a definite failure'],
 	failing: ['undo', 'retry', 'failing', 'tried again and again without success'],
+	late: ['undo', 'clock', 'late', 'it takes longer than was promised'],
 	deadline: ['undo', 'clock', 'deadline', 'its deadline has passed and it goes on'],
 	notice: ['wait', 'info', 'notice', 'something a person should know'],
 };

@@ -18,7 +18,8 @@ export function actPath(id, act) {
 	return act.act === 'signal' ? `${saga}/signals/${seg(act.signal ?? '')}` : `${saga}/${act.act}`;
 }
 
-const MEMBERS = ['output', 'reply', 'request', 'value', 'code', 'message', 'outcome', 'owner', 'from', 'to'];
+const MEMBERS = ['output', 'reply', 'request', 'value', 'code', 'message', 'outcome', 'owner', 'from', 'to', 'version',
+	'groups', 'data'];
 
 /* The body; members that were left empty are left out. */
 export function actBody(act, form) {
@@ -35,7 +36,7 @@ export function quote(text) {
 	return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`;
 }
 
-const VALUES = ['output', 'reply', 'request'];
+const VALUES = ['output', 'reply', 'request', 'data'];
 const TEXTS = ['code', 'message', 'from', 'to'];
 
 /* What is said with options. */
@@ -51,6 +52,8 @@ function options(act, form) {
 	for (const name of TEXTS)
 		if (form[name] !== undefined && form[name] !== '')
 			words.push(`--${name}`, String(form[name]));
+	for (const group of form.groups ?? [])
+		words.push('--group', group);
 	if (form.by)
 		words.push('--by', form.by);
 	return words;
@@ -62,7 +65,7 @@ const opening = (namespace) => ['skald', ...(namespace && namespace !== 'default
 export function commandLine(id, act, form, { namespace, ifMatch } = {}) {
 	const words = opening(namespace), reason = form.reason || '…';
 	if (isOfStep(act)) {
-		words.push('step', act.act, id, act.step);
+		words.push(act.act === 'approve' || act.act === 'reject' ? 'approval' : 'step', act.act, id, act.step);
 		if (act.act === 'resolve')
 			words.push(form.outcome || 'OUTCOME');
 	} else {
@@ -73,6 +76,8 @@ export function commandLine(id, act, form, { namespace, ifMatch } = {}) {
 			words.push(form.owner);
 		if (act.act === 'note')
 			words.push(reason);
+		if (act.act === 'migrate')
+			words.push(String(form.version ?? 'VERSION'));
 	}
 	words.push(...options(act, form));
 	if (act.act !== 'note')
@@ -108,6 +113,8 @@ export const SAGA_ACTS = {
 	acknowledge: ['Acknowledge', 'What a person was to know is known and dealt with.', ''],
 	note: ['Add a note', 'A remark in the history.', ''],
 	owner: ['Set the owner', 'Who takes care of it.', ''],
+	migrate: ['Migrate to another version',
+		'Goes on with another version of its definition. Refused where that would have decided its history otherwise.', ''],
 };
 
 export const STEP_ACTS = {
@@ -116,6 +123,8 @@ export const STEP_ACTS = {
 	complete: ['Mark completed', 'It was done by other means.', ''],
 	fail: ['Mark failed', 'It has definitely failed, without effect.', 'danger'],
 	resolve: ['Resolve outcome', 'The outcome is unknown, and you know it, or ask the probe.', ''],
+	approve: ['Approve', 'A decision of a person; enough of them, and the saga goes on.', ''],
+	reject: ['Reject', 'A decision of a person; enough of them, and the step fails.', 'danger'],
 };
 
 export const UNDO_ACTS = {

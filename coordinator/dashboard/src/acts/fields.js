@@ -3,7 +3,7 @@
  * begin anew from. JSON is typed as text and checked while it is typed.
  */
 import { html } from '../h.js';
-import { stepsOf } from '../saga/definition.js';
+import { signalsOf, stepsOf } from '../saga/definition.js';
 import { Field } from '../ui.js';
 import { isOfStep, readJson } from './calls.js';
 
@@ -39,7 +39,8 @@ export function emptyForm(act, action) {
 	return {
 		reason: '', outputText: '', replyText: '', valueText: '', give: 'output', edit: false,
 		requestText: JSON.stringify(editable(action?.request), null, 2), request: action?.request ?? null,
-		code: '', message: '', outcome: '', owner: '', from: act.from ?? '', to: act.to ?? '',
+		code: '', message: '', outcome: '', owner: '', from: act.from ?? '', to: act.to ?? '', version: '',
+		groups: '', dataText: '',
 	};
 }
 
@@ -93,6 +94,18 @@ export function readForm(act, form, by) {
 		if (!act.signal)
 			errors.signal = 'A signal needs a name.';
 	}
+	if (act.act === 'approve' || act.act === 'reject') {
+		json('data', form.dataText);
+		const groups = form.groups.split(/[\s,]+/).filter(Boolean);
+		if (groups.length)
+			values.groups = groups;
+	}
+	if (act.act === 'migrate') {
+		if (!/^[1-9]\d*$/.test(form.version.trim()))
+			errors.version = 'The number of a version of its definition.';
+		else
+			values.version = Number(form.version);
+	}
 	if (act.act === 'owner')
 		values.owner = form.owner.trim();
 	if (act.act === 'retry' && !isOfStep(act) && form.from)
@@ -133,6 +146,11 @@ function Output({ act, form, change, errors }) {
 				change=${change} />`}`;
 }
 
+function signalHint(doc) {
+	const names = signalsOf(doc);
+	return names.length ? `Its definition waits for ${names.join(', ')}.` : null;
+}
+
 export function ActFields({ act, form, change, setAct, errors, doc }) {
 	const step = isOfStep(act);
 	if (act.act === 'retry' && step)
@@ -153,9 +171,18 @@ export function ActFields({ act, form, change, setAct, errors, doc }) {
 			hint="The saga is then as it was after this event of its history; what was not done there begins anew.">
 			<input class="input" name="to" inputmode="numeric" value=${form.to}
 			onInput=${(event) => change({ to: event.target.value })} /></${Field}>`;
+	if (act.act === 'migrate')
+		return html`<${Field} label="Version" error=${errors.version}><input class="input" name="version" inputmode="numeric"
+			value=${form.version} onInput=${(event) => change({ version: event.target.value })} /></${Field}>`;
+	if (act.act === 'approve' || act.act === 'reject')
+		return html`<${Field} label="Your groups (optional)"><input class="input" name="groups" maxlength="400"
+			value=${form.groups} onInput=${(event) => change({ groups: event.target.value })} /></${Field}>
+			${act.act === 'approve' && html`<${Json} label="Data (JSON, optional)" name="dataText" text=${form.dataText}
+				error=${errors.data} change=${change} rows="3" hint="What the form of the definition asks for." />`}`;
 	if (act.act === 'signal')
-		return html`<${Field} label="Signal" error=${errors.signal}><input class="input" name="signal" maxlength="200"
-			value=${act.signal ?? ''} onInput=${(event) => setAct({ ...act, signal: event.target.value })} /></${Field}>
+		return html`<${Field} label="Signal" error=${errors.signal} hint=${signalHint(doc)}><input class="input" name="signal"
+			maxlength="200" value=${act.signal ?? ''}
+			onInput=${(event) => setAct({ ...act, signal: event.target.value })} /></${Field}>
 			<${Json} label="Value (JSON, optional)" name="valueText" text=${form.valueText} error=${errors.value}
 				change=${change} rows="3" />`;
 	if (act.act === 'owner')

@@ -6,13 +6,16 @@ import { html, useEffect, useMemo, useState } from '../h.js';
 import { call } from '../api.js';
 import { count, plural } from '../format.js';
 import { Icon } from '../icons.js';
+import { Menu } from '../menu.js';
+import { PlainAct } from '../plain_act.js';
+import { quote } from '../acts/calls.js';
 import { useResource } from '../resource.js';
 import { at, link, setQuery, useQuery } from '../router.js';
 import { actionLine, kindWord, stepsOf } from '../saga/definition.js';
 import { hunks, lineDiff } from '../saga/diff.js';
 import { GraphDrawing, GraphTable } from '../saga/tab_graph.js';
 import { Table } from '../table.js';
-import { Ago, Copy, Empty, Page, Problem, Skeleton, Tabs } from '../ui.js';
+import { Ago, Copy, Empty, Field, Page, Problem, Skeleton, Tabs, toast } from '../ui.js';
 import { StatusCounts, sumOf } from './status_counts.js';
 
 const TABS = [['graph', 'Graph'], ['versions', 'Versions'], ['source', 'Source'], ['lint', 'Lint'], ['diff', 'Diff']];
@@ -118,10 +121,81 @@ function DiffTab({ name, version, versions, source }) {
 			</tbody></table></div>`}</section>`;
 }
 
-function VersionsTab({ name, versions, counts }) {
+/* What a version is for new sagas: [tone, icon, words]. */
+export function roleOf(version, routes, newest) {
+	if (!routes)
+		return null;
+	if (routes.canary?.version === version)
+		return ['doubt', 'question', `canary, ${routes.canary.percent} %`];
+	if ((routes.current ?? newest) === version)
+		return ['good', 'check', routes.canary ? `current, ${100 - routes.canary.percent} %` : 'current'];
+	return null;
+}
+
+function Role({ version, routes, newest }) {
+	const role = roleOf(version, routes, newest);
+	return role ? html`<span class=${`badge tone-${role[0]}`}><${Icon} name=${role[1]} />${role[2]}</span>` : null;
+}
+
+function Canary({ name, versions, ...rest }) {
+	const [version, setVersion] = useState(String(versions[0].version));
+	const [percent, setPercent] = useState('10');
+	const ready = /^\d+(\.\d+)?$/.test(percent.trim()) && Number(percent) <= 100;
+	return html`<${PlainAct} title=${`Canary · ${name}`} verb="Give it a share" reasoned ready=${ready}
+		hint="So much of the new sagas begins on this version; those that run stay on theirs."
+		path=${`${at('definitions', name)}/canary`} body=${{ version: Number(version), percent: Number(percent) }}
+		command=${`skald def canary ${quote(name)} --version ${version} --percent ${percent.trim()}`} ...${rest}>
+		<div class="fields"><${Field} label="Version"><select class="input" name="canary-version" value=${version}
+			onChange=${(event) => setVersion(event.target.value)}>${versions.map((each) => html`<option key=${each.version}
+			value=${String(each.version)}>${each.version}</option>`)}</select></${Field}>
+		<${Field} label="Percent of new sagas" error=${!ready && '0 to 100.'}><input class="input" name="percent"
+			inputmode="decimal" value=${percent} onInput=${(event) => setPercent(event.target.value)} /></${Field}></div>
+		</${PlainAct}>`;
+}
+
+const ROUTING = {
+	promote: ['Promote', 'Every new saga begins on this version; the canary ends.', 'primary'],
+	rollback: ['Roll back', 'New sagas begin on the version before again; a canary ends. Those that run stay on theirs.', 'danger'],
+	pause: ['Pause', 'No new saga begins: starts are refused, triggers hold their records, schedules pass. Those that run go on.',
+		'danger'],
+	resume: ['Resume', 'New sagas begin again.', 'primary'],
+};
+
+/* What is done with a definition as a whole; ?version= is what the page shows. */
+function Acts({ name, versions, version, routes, onDone }) {
+	const [act, setAct] = useState(null);
+	const close = () => setAct(null);
+	const done = (words) => () => {
+		toast(words);
+		onDone();
+	};
+	const words = ROUTING[act];
+	const promoted = act === 'promote' ? { version: routes?.canary?.version ?? version } : {};
+	return html`<${Menu} label="Acts on the definition" class="button" icon="down" groups=${[{ items: [
+		{ id: 'canary', text: 'Canary …', hint: 'A share of new sagas on another version.', icon: 'question',
+			disabled: versions.length < 2, why: 'there is only one version', onChoose: () => setAct('canary') },
+		{ id: 'promote', text: `Promote version ${routes?.canary?.version ?? version} …`, hint: ROUTING.promote[1], icon: 'check',
+			onChoose: () => setAct('promote') },
+		{ id: 'rollback', text: 'Roll back …', hint: ROUTING.rollback[1], icon: 'left', disabled: versions.length < 2,
+			why: 'there is only one version', onChoose: () => setAct('rollback') },
+		routes?.paused ? { id: 'resume', text: 'Resume …', hint: ROUTING.resume[1], icon: 'play', onChoose: () =>
+			setAct('resume') } : { id: 'pause', text: 'Pause …', hint: ROUTING.pause[1], icon: 'pause', danger: true,
+			onChoose: () => setAct('pause') },
+	] }]}>Acts</${Menu}>
+	${act === 'canary' && html`<${Canary} name=${name} versions=${versions} onClose=${close}
+		onDone=${done('The canary has its share.')} />`}
+	${words && html`<${PlainAct} title=${`${words[0]} · ${name}`} verb=${words[0]} danger=${words[2] === 'danger'} reasoned
+		hint=${words[1]} path=${`${at('definitions', name)}/${act}`} body=${promoted}
+		command=${`skald def ${act} ${quote(name)}${promoted.version ? ` --version ${promoted.version}` : ''}`}
+		onClose=${close} onDone=${done(`${words[0]}: done; it holds on all nodes within seconds.`)} />`}`;
+}
+
+function VersionsTab({ name, versions, counts, routes }) {
 	const columns = [
 		{ id: 'version', title: 'Version', class: 'w-10', cell: (row) =>
 			html`<a href=${link(at('definitions', name), { version: row.version })}>version ${row.version}</a>` },
+		{ id: 'role', title: 'New sagas', class: 'w-14', cell: (row) => html`<${Role} version=${row.version} routes=${routes}
+			newest=${versions[0].version} />` },
 		{ id: 'sagas', title: 'Sagas', cell: (row) => html`<${StatusCounts} counts=${counts.get(row.version)} name=${name}
 			version=${row.version} />` },
 		{ id: 'total', title: 'In all', class: 'w-8 num', narrow: false, cell: (row) => (counts.has(row.version) ?
@@ -137,6 +211,7 @@ function VersionsTab({ name, versions, counts }) {
 export function Definition({ name, query }) {
 	const list = useResource(at('definitions', name, 'versions'));
 	const stats = useResource(at('definitions', name, 'counts'));
+	const routes = useResource(at('definitions', name));
 	const versions = useMemo(() => [...(list.data?.versions ?? [])].sort((a, b) => b.version - a.version), [list.data]);
 	const version = Number(query.get('version')) || versions[0]?.version;
 	const tab = TABS.some(([id]) => id === query.get('tab')) ? query.get('tab') : 'graph';
@@ -148,9 +223,12 @@ export function Definition({ name, query }) {
 		return html`<${Page} title=${name}><${Problem} error=${error} onRetry=${() => { list.reload(); one.reload(); }} />
 			</${Page}>`;
 	const doc = one.data?.definition, labels = Object.entries(doc?.labels ?? {});
-	return html`<${Page} title=${name} wide actions=${version && html`<${VersionPick} versions=${versions} name="version"
+	return html`<${Page} title=${name} wide actions=${version && html`<${Acts} name=${name} versions=${versions} version=${version}
+		routes=${routes.data} onDone=${routes.reload} /><${VersionPick} versions=${versions} name="version"
 		value=${version}
 		label="Version" onPick=${(value) => setQuery({ version: value, against: null, step: null })} />`}>
+		${routes.data?.paused && html`<div class="notice tone-hold"><${Icon} name="pause" /><span>Paused: no new saga
+			begins.</span></div>`}
 		<dl class="head-facts def-facts"><div class="fact"><dt>Sagas on this version</dt><dd>
 			<${StatusCounts} counts=${counts.get(version)} name=${name} version=${version} /></dd></div>
 			${one.data && html`<div class="fact"><dt>Deployed</dt><dd><${Ago} at=${one.data.deployed_at} /></dd></div>
@@ -165,7 +243,7 @@ export function Definition({ name, query }) {
 			tabs=${TABS.map(([id, words]) => [id, words, id === 'versions' ? versions.length : undefined])}
 			href=${(id) => link(at('definitions', name), { tab: id === 'graph' ? '' : id, version: query.get('version') })} />
 		${!one.data ? html`<${Skeleton} rows=${8} />` : tab === 'versions' ?
-			html`<${VersionsTab} name=${name} versions=${versions} counts=${counts} />`
+			html`<${VersionsTab} name=${name} versions=${versions} counts=${counts} routes=${routes.data} />`
 			: tab === 'source' ? html`<section class="panel" aria-label="Source"><header class="panel-head">
 				<h2>As it was deployed</h2>
 				<${Copy} text=${one.data.source} label="Copy the source"><span></span></${Copy}></header>

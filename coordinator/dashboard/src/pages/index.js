@@ -4,6 +4,7 @@
  *
  *     { path, page, title, nav?, icon?, group?, key? }     path: "/sagas/:id"; nav: in the menu
  */
+import { Approvals } from './approvals.js';
 import { Attention } from './attention.js';
 import { AttentionGroup } from './attention_group.js';
 import { Batch } from './batch.js';
@@ -14,8 +15,10 @@ import { Definitions } from './definitions.js';
 import { Keys } from './keys.js';
 import { Nodes } from './nodes.js';
 import { Now } from './now.js';
+import { Queue, Queues } from './queues.js';
 import { Saga } from './saga.js';
 import { Sagas } from './sagas.js';
+import { Schedule, Schedules } from './schedules.js';
 import { Trigger, Triggers } from './triggers.js';
 
 export const PAGES = [
@@ -23,11 +26,16 @@ export const PAGES = [
 	{ path: '/attention', page: Attention, title: 'Attention', nav: true, icon: 'attention', group: 'Operate', key: 'a' },
 	{ path: '/attention/:id', page: AttentionGroup, title: 'Attention' },
 	{ path: '/sagas', page: Sagas, title: 'Sagas', nav: true, icon: 'sagas', group: 'Operate', key: 's' },
+	{ path: '/approvals', page: Approvals, title: 'Approvals', nav: true, icon: 'approvals', group: 'Operate', key: 'p' },
 	{ path: '/batches', page: Batches, title: 'Batches', nav: true, icon: 'batches', group: 'Operate', key: 'b' },
 	{ path: '/batches/:id', page: Batch, title: 'Batch' },
 	{ path: '/definitions', page: Definitions, title: 'Definitions', nav: true, icon: 'definitions', group: 'Look',
 		key: 'd' },
 	{ path: '/definitions/:name', page: Definition, title: 'Definition' },
+	{ path: '/queues', page: Queues, title: 'Queues', nav: true, icon: 'queues', group: 'Look', key: 'q' },
+	{ path: '/queues/:queue', page: Queue, title: 'Queue' },
+	{ path: '/schedules', page: Schedules, title: 'Schedules', nav: true, icon: 'clock', group: 'Look', key: 'e' },
+	{ path: '/schedules/:definition/:entry', page: Schedule, title: 'Schedule' },
 	{ path: '/triggers', page: Triggers, title: 'Triggers', nav: true, icon: 'triggers', group: 'Look', key: 't' },
 	{ path: '/triggers/:definition/:topic', page: Trigger, title: 'Trigger' },
 	{ path: '/dead-letters', page: DeadLetters, title: 'Dead letters', nav: true, icon: 'dead-letters', group: 'Look',

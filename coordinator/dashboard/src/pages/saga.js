@@ -54,6 +54,12 @@ function Fact({ name, children, hot = false }) {
 
 const NONE = html`<span class="faint">–</span>`;
 
+/* Labels may be addresses, such as a runbook's. */
+function Linked(value) {
+	const text = typeof value === 'string' ? value : JSON.stringify(value);
+	return /^https:\/\/\S+$/.test(text) ? html`<a href=${text} rel="noreferrer" target="_blank">${text}</a>` : text;
+}
+
 function Facts({ saga }) {
 	return html`<dl class="head-facts">
 		<${Fact} name="Id"><${Copy} text=${saga.id} label="Copy the id" /></${Fact}>
@@ -65,6 +71,10 @@ function Facts({ saga }) {
 		<${Fact} name="Ended">${saga.ended_at ? html`<time class="num" datetime=${saga.ended_at}>${exact(saga.ended_at)}
 			</time>
 			<span class="muted"> · after ${duration(ms(saga.ended_at) - ms(saga.started_at))}</span>` : NONE}</${Fact}>
+		${saga.parent && html`<${Fact} name="Parent"><a href=${link(path('sagas', saga.parent.id))}>${saga.parent.step} of
+			${' '}${saga.parent.id}</a></${Fact}>`}
+		${Object.entries({ ...saga.labels, ...saga.search }).map(([name, value]) => html`<${Fact} key=${name} name=${name}>
+			${Linked(value)}</${Fact}>`)}
 		<${Fact} name="Owner">${saga.owner ?? html`<span class="faint">nobody</span>`}</${Fact}>
 	</dl>`;
 }
@@ -139,7 +149,8 @@ export function Saga({ id, query }) {
 	const counts = { history: data.head || undefined, audit: acts || undefined };
 	return html`<div class="page wide saga-page">
 		<header class="saga-head"><div class="saga-title"><h1 tabindex="-1">${saga.key ?? saga.id}</h1>
-			<${Badge} status=${saga.status} />
+			<${Badge} status=${saga.status} />${saga.held && html`<span class="badge tone-wait"
+				title="it is done, and can be undone until its parent has ended"><${Icon} name="clock" />held</span>`}
 			${!at && saga.attention_detail &&
 				html`<a class="kind-link" href=${link(path('attention', saga.attention_detail.group))}
 				title=${`${saga.attention} — all sagas with this trouble`}><${Kind} kind=${saga.attention_detail.kind} /></a>`}

@@ -11,7 +11,7 @@ import { suggested } from './ledger.js';
 const ICONS = {
 	retry: 'retry', skip: 'skip', complete: 'check', fail: 'cross', resolve: 'question', cancel: 'undo',
 	terminate: 'stop', pause: 'pause', resume: 'play', compensate: 'undo', reset: 'left', signal: 'triggers',
-	note: 'definitions', owner: 'user',
+	note: 'definitions', owner: 'user', approve: 'check', reject: 'cross', migrate: 'right',
 };
 
 function item(entry, act, open) {
@@ -49,7 +49,8 @@ export function SagaMenu({ acts, open }) {
 	}]}>Acts</${Menu}>`;
 }
 
-const SHORT = { retry: 'Retry', skip: 'Skip', complete: 'Mark done', resolve: 'Resolve', fail: 'Mark failed' };
+const SHORT = { retry: 'Retry', skip: 'Skip', complete: 'Mark done', resolve: 'Resolve', fail: 'Mark failed',
+	approve: 'Approve', reject: 'Reject' };
 
 /* The acts that help, as buttons: the first is the one to think of. */
 export function Suggested({ row, side, open, most = 3 }) {

@@ -23,14 +23,33 @@ export function describe(action) {
 	if (action.fail)
 		return { kind: 'fail', to: '', what: text(action.fail.code) };
 	if (action.await)
-		return describeAwait([].concat(action.await)[0] ?? {});
-	for (const kind of ['task', 'saga', 'approval', 'steps', 'lock'])
-		if (action[kind] !== undefined)
-			return { kind, to: text(action[kind]?.queue ?? action[kind]?.to ?? ''), what: '' };
+		return describeAwaits([].concat(action.await));
+	if (action.task !== undefined)
+		return { kind: 'task', to: text(action.task?.queue ?? action.task), what: text(action.task?.route) };
+	if (action.saga !== undefined)
+		return { kind: 'saga', to: text(action.saga), what: '' };
+	if (action.approval !== undefined)
+		return { kind: 'approval', to: [].concat(action.approval?.groups ?? []).map(text).join(', '),
+			what: text(action.approval?.title) };
+	if (Array.isArray(action.steps))
+		return { kind: 'steps', to: '', what: action.steps.map((step) => step?.id ?? '?').join(', ') };
+	if (action.lock !== undefined)
+		return { kind: 'lock', to: '', what: text(action.lock?.keys) };
+	if (action.continue_as_new !== undefined)
+		return { kind: 'continue', to: '', what: '' };
 	return { kind: 'none', to: '', what: '' };
 }
 
+/* Of several the first wins: they are said one after another. */
+function describeAwaits(list) {
+	const all = list.map((what) => describeAwait(what ?? {}));
+	return all.length <= 1 ? all[0] ?? describeAwait({})
+		: { kind: 'event', to: all.map((each) => each.to || each.what).join(' or '), what: '' };
+}
+
 function describeAwait(what) {
+	if (what.webhook !== undefined)
+		return { kind: 'webhook', to: text(what.webhook), what: '' };
 	if (what.signal !== undefined)
 		return { kind: 'signal', to: '', what: text(what.signal) };
 	if (what.kafka !== undefined)
@@ -72,10 +91,26 @@ export function stepsOf(doc) {
 	return list;
 }
 
+/* The names of the signals that it waits for, also in blocks. */
+export function signalsOf(doc) {
+	const names = new Set();
+	const walk = (steps) => {
+		for (const step of Array.isArray(steps) ? steps : []) {
+			for (const each of [].concat(step?.await ?? []))
+				if (typeof each?.signal === 'string')
+					names.add(each.signal);
+			walk(step?.steps);
+		}
+	};
+	walk(doc?.steps);
+	walk(doc?.on_compensated);
+	return [...names];
+}
+
 const KIND_WORDS = {
 	http: 'HTTP', command: 'command', emit: 'record', set: 'values', fail: 'failure', timer: 'timer',
 	signal: 'signal', event: 'event', task: 'task', saga: 'child saga', approval: 'approval',
-	steps: 'steps', lock: 'lock', none: '',
+	steps: 'steps', lock: 'lock', webhook: 'webhook', continue: 'a new run', none: '',
 };
 export const kindWord = (kind) => KIND_WORDS[kind] ?? kind;
 

@@ -47,6 +47,8 @@ const MARKS = {
 	SagaCancelRequested: ['hold', 'user'], SagaDeadlinePassed: ['undo', 'clock'],
 	ReplyIgnored: ['off', 'dash'], SagaAttention: ['bad', 'attention'], StepAbsent: ['off', 'question'],
 	CommandPublished: ['wait', 'external'], ActTaken: ['hold', 'user'],
+	TaskLeased: ['run', 'user'], ChildStarted: ['run', 'right'], Escalated: ['undo', 'attention'],
+	SagaHeld: ['wait', 'clock'], SagaContinued: ['run', 'retry'],
 };
 export function mark(event) {
 	if ((event.type === 'StepFailed' || event.type === 'StepParked') && event.ambiguous)
@@ -108,6 +110,12 @@ const SAYS = {
 	SagaAttention: (e) => `a person should look: ${e.reason ?? error(e)}`,
 	StepAbsent: (e) => `${place(e)}: the probe says that it never took effect; sent again`,
 	CommandPublished: (e) => `${isUndo(e) ? 'undo of ' : ''}${place(e)}: the broker has the command${attempt(e)}`,
+	TaskLeased: (e) => `${isUndo(e) ? 'undo of ' : ''}${place(e)} given to ${e.by ?? 'a worker'}${e.name ?
+		` (build ${e.name})` : ''}${attempt(e)}`,
+	ChildStarted: (e) => `${isUndo(e) ? 'undo of ' : ''}${place(e)} has started saga ${e.id}`,
+	Escalated: (e) => `${e.step ? place(e) : 'the saga'} takes longer than was promised: escalated`,
+	SagaHeld: () => 'done; held until its parent has ended',
+	SagaContinued: () => 'goes on as a new run',
 	ActTaken: (e) => `${e.by ?? 'somebody'}: ${e.name}${e.step ? ` ${isUndo(e) ? 'the undo of ' : ''}${place(e)}` :
 		''}${quoted(e.reason)}`,
 };

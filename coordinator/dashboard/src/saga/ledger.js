@@ -48,12 +48,13 @@ function side(exec, [tone, icon, word], status, more) {
 	return {
 		status, word, tone, icon,
 		attempts: exec.attempts ?? 0, nextAt: exec.next_at ?? null, error: exec.error ?? null,
-		request: exec.request ?? null, ambiguous: Boolean(exec.ambiguous), ...more,
+		request: exec.request ?? null, ambiguous: Boolean(exec.ambiguous), task: exec.task ?? null,
+		child: exec.child ?? null, ...more,
 	};
 }
 
 const runSide = (action) => side(action, runShown(action), action.status, {
-	parked: Boolean(action.parked), output: action.output ?? null,
+	parked: Boolean(action.parked), output: action.output ?? null, approval: action.approval ?? null,
 });
 
 function undoSide(action, kind, wayBack) {
@@ -162,5 +163,7 @@ export function suggested(row, side) {
 		wish = ['retry'];
 	else if (side === 'run' && at.status === 'outcome_unknown')
 		wish = ['resolve'];
+	else if (side === 'run')
+		wish = ['approve', 'reject'];
 	return wish.filter(can);
 }

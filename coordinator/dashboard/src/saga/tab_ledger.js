@@ -41,10 +41,45 @@ function requestLine(side, action) {
 	return action ? { to: action.to, what: action.what } : null;
 }
 
+/* How far a worker says it is: {done, total} as a bar, anything else as it is. */
+export function progressWords(progress) {
+	if (progress === null || progress === undefined)
+		return null;
+	const { done, total } = progress;
+	if (Number.isFinite(done) && Number.isFinite(total) && total > 0)
+		return { percent: Math.max(0, Math.min(100, (100 * done) / total)), words: `${done} of ${total}` };
+	return { percent: null, words: typeof progress === 'string' ? progress : JSON.stringify(progress) };
+}
+
+function TaskLine({ task }) {
+	const progress = progressWords(task.progress);
+	return html`<span class="line task-line"><b><a href=${link(path('queues', task.queue))}>${task.queue}</a></b>
+		${' '}${task.worker ? `in work at ${task.worker}` : 'waits for a worker'}
+		${progress && html` · ${progress.percent !== null && html`<span class="bar" role="img" aria-label=${progress.words}><span
+			style=${{ width: `${progress.percent}%` }}></span></span>`} <span class="num">${progress.words.slice(0, 200)}</span>`}
+		</span>`;
+}
+
+function ChildLine({ id }) {
+	return html`<span class="line"><a href=${link(path('sagas', id))}>its saga</a> <code class="faint">${id}</code></span>`;
+}
+
+function ApprovalLine({ approval }) {
+	return html`<span class="line"><a href=${link('/approvals')}>waits for a decision</a> ${approval.approved ?? 0} of
+		${' '}${approval.approve ?? 1} approvals</span>`;
+}
+
 function Line({ side, action }) {
 	if (side.error && side.status !== 'completed' && side.status !== 'done')
 		return html`<span class="line error" title=${`${side.error.code}: ${side.error.message}`}><b>${side.error.code}
 			</b>: ${plain(side.error.message)}</span>`;
+	const open = side.status !== 'completed' && side.status !== 'done';
+	if (side.task?.queue && open)
+		return html`<${TaskLine} task=${side.task} />`;
+	if (side.child)
+		return html`<${ChildLine} id=${side.child} />`;
+	if (side.approval && open)
+		return html`<${ApprovalLine} approval=${side.approval} />`;
 	const line = requestLine(side, action);
 	if (!line)
 		return null;

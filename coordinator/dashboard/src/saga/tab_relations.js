@@ -1,11 +1,36 @@
 /* Relations: the key of the saga and who else has it, what started it, batches that acted on it. */
-import { html, useMemo } from '../h.js';
+import { html, useMemo, useState } from '../h.js';
+import { get } from '../api.js';
 import { useResource } from '../resource.js';
 import { at as path, link } from '../router.js';
-import { Ago, Badge, Copy, Skeleton } from '../ui.js';
+import { Ago, Badge, Button, Copy, Skeleton } from '../ui.js';
 import { audit } from './history.js';
 
 const quoted = (text) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+
+const CHILDREN_PAGE = 100;
+
+function Children({ saga }) {
+	const where = path('sagas', saga.id) + '/children';
+	const { data, error } = useResource(where, { limit: CHILDREN_PAGE });
+	const [more, setMore] = useState([]);
+	const pages = [data, ...more].filter(Boolean);
+	const rows = pages.flatMap((page) => page.children), next = pages.at(-1)?.next;
+	const onMore = async () => {
+		const page = await get(where, { limit: CHILDREN_PAGE, cursor: next });
+		setMore((list) => [...list, page]);
+	};
+	return html`<section class="panel" aria-labelledby="its-children"><header class="panel-head">
+		<h2 id="its-children">Child sagas</h2>${rows.length > 0 && html`<span class="count num">${rows.length}${next ? '+' : ''}
+		</span>`}</header><div class="panel-body">
+		${error ? html`<p class="faint">${error.message}</p>` : !data ? html`<${Skeleton} rows=${2} />` :
+			rows.length === 0 ? html`<p class="faint">It has started no other sagas.</p>`
+			: html`<ul class="plain-list">${rows.map((row) => html`<li key=${row.id} class="row wrap"><${Badge}
+				status=${row.status} /><span class="muted">${row.step}${row.item === null || row.item === undefined || row.item < 0
+				? '' : `[${row.item}]`}</span><a href=${link(path('sagas', row.id))}>${row.saga}</a><code class="faint">${row.id}
+				</code><${Ago} at=${row.started_at} /></li>`)}</ul>
+				${next && html`<${Button} kind="small" onClick=${onMore}>Show more</${Button}>`}`}</div></section>`;
+}
 
 function Others({ saga }) {
 	const { data, error } = useResource(saga.key ? '/sagas' : null, { q: `key:${quoted(saga.key ?? '')}`, limit: 20 });
@@ -41,8 +66,12 @@ export function Relations({ data }) {
 			html`<a href=${link('/triggers', { definition: saga.saga })}>its triggers</a>`}</dd>
 		${history.rows.flatMap((row) => row.events).filter((event) => event.type === 'SagaCancelRequested' &&
 			event.id).map((event) => html`<dt>Cancelled by record</dt><dd><code>${event.id}</code></dd>`)}
-		<dt>Child sagas</dt><dd class="faint">none: this definition starts no other sagas</dd></dl></div></section>
-		<div><${Others} saga=${saga} /><section class="panel" aria-labelledby="its-batches"><header class="panel-head">
+		${saga.parent && html`<dt>Parent</dt><dd><a href=${link(path('sagas', saga.parent.id))}>${saga.parent.id}</a>, step
+			${' '}${saga.parent.step}${saga.parent.item === null || saga.parent.item === undefined || saga.parent.item < 0 ? ''
+			: `[${saga.parent.item}]`}${saga.held ? '; it is done, and held until that has ended' : ''}</dd>`}
+		</dl></div></section>
+		<div><${Children} saga=${saga} /><${Others} saga=${saga} /><section class="panel"
+			aria-labelledby="its-batches"><header class="panel-head">
 			<h2 id="its-batches">Acts with an id</h2></header><div class="panel-body">
 			${batches.length === 0 ? html`<p class="faint">No batch has acted on it.</p>` : html`<ul class="plain-list">
 				${batches.map((act) => html`<li key=${act.id} class="row wrap"><b>${act.act}</b>
