@@ -31,6 +31,8 @@ static const char *via_text(enum request_kind kind)
 		return "emit";
 	case REQUEST_TASK:
 		return "task";
+	case REQUEST_CHILD:
+		return "saga";
 	}
 	return "?";
 }

@@ -57,7 +57,11 @@ static bool is_compensation_event(const struct saga_state *state, const struct e
 	case EV_COMMAND_PUBLISHED:
 	case EV_ESCALATED:
 	case EV_SAGA_CONTINUED:
+	case EV_SAGA_HELD:
 		return false;
+	case EV_CHILD_STARTED:
+	case EV_CHILD_CANCELLED:
+		return event->side == SIDE_UNDO;
 	}
 	return false;
 }
@@ -88,6 +92,8 @@ static const char *action_text(enum action_kind kind)
 		return "approval";
 	case ACTION_CONTINUE:
 		return "continue_as_new";
+	case ACTION_CHILD:
+		return "saga";
 	}
 	return "";
 }

@@ -37,7 +37,8 @@ static bool any_retried(const struct saga_state *state, enum side first_side)
 		for (j = 0; j < state->steps[i].n_actions; j++) {
 			struct act_place place = {i, def->for_each || def->repeat_until ? j : -1, SIDE_UNDO};
 
-			if (def->undo_kind == UNDO_ACTION && act_allowed__is_retried(state, place))
+			if (saga_has_undo(def, &state->steps[i].actions[j]) &&
+				act_allowed__is_retried(state, place))
 				return true;
 			place.side = SIDE_DO;
 			if (first_side == SIDE_DO && act_allowed__is_retried(state, place))

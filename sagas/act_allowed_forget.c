@@ -43,6 +43,7 @@ static bool has_no_effect(const struct step_def *def)
 	case ACTION_COMMAND:
 	case ACTION_EMIT:
 	case ACTION_TASK:
+	case ACTION_CHILD:
 		break;
 	}
 	return false;
@@ -62,7 +63,7 @@ static int check_done(struct forget *forget, int step, const struct action_state
 
 	if (is_undone(action) || (action->skipped && !action->run.ambiguous))
 		return 0;
-	if (def->undo_kind != UNDO_ACTION)
+	if (!saga_has_undo(def, action))
 		return refuse(forget, step, "has taken effect, and cannot be undone");
 	return refuse(forget, step,
 				  action->comp == COMP_ARMED ? "has taken effect, and is not undone"

@@ -51,8 +51,6 @@ int act_place_find(const struct saga_state *state, const struct act *act,
 	if (step < 0 || step >= state->def->n_listed)
 		return err_set_at(err, ERR_NOT_FOUND, "/step", "the saga has no step `%.100s`", act->step);
 	def = &state->def->steps[step];
-	if (act->side == SIDE_UNDO && def->undo_kind != UNDO_ACTION)
-		return err_set(err, ERR_CONFLICT, "%s declares no compensation", def->id);
 	if (!state->steps[step].begun)
 		return err_set(err, ERR_CONFLICT, "%s has not begun", def->id);
 	if (state->steps[step].n_actions == 0)
@@ -65,6 +63,8 @@ int act_place_find(const struct saga_state *state, const struct act *act,
 	if (at >= state->steps[step].n_actions)
 		return err_set_at(err, ERR_NOT_FOUND, "/item", "%s has %d items", def->id,
 						  state->steps[step].n_actions);
+	if (act->side == SIDE_UNDO && !saga_has_undo(def, &state->steps[step].actions[at]))
+		return err_set(err, ERR_CONFLICT, "%s declares no compensation", def->id);
 	*ret_place = (struct act_place){step, act->item, act->side};
 	return 0;
 }
@@ -85,8 +85,15 @@ static int refuse_while_out(const struct look *look)
 	const struct exec *exec = look->exec;
 	char until[TIME_TEXT_SIZE];
 
+	if (look->def->kind == ACTION_CHILD && exec->status == EXEC_BACKING_OFF && exec->ambiguous &&
+		look->act->kind != ACT_STEP_RETRY)
+		return refuse(look, "may have started its child: wait until that is known");
 	if (exec->status != EXEC_RUNNING)
 		return 0;
+	if (look->def->kind == ACTION_CHILD)
+		return exec->child || (look->state->paused && !exec->out && !exec->ambiguous)
+				   ? 0
+				   : refuse(look, "is starting its child: wait for that");
 	if (look->def->kind == ACTION_COMMAND) {
 		if (!exec->out || exec->taken)
 			return 0;

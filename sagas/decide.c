@@ -107,6 +107,7 @@ void decide__emit(struct ctx *ctx, struct event *event)
 	decide__note_end(ctx, event);
 	decide__note_approval(ctx, event);
 	decide__note_beginning(ctx, event);
+	decide__note_children(ctx, event);
 	saga_state_apply(ctx->state, event);
 	if (event->step >= 0 && !settled && ctx->state->steps[event->step].settled)
 		decide__note_settled(ctx, event->step);
@@ -164,6 +165,9 @@ static void start(struct ctx *ctx)
 	event.id = xstrdup(state->id);
 	event.key = ctx->in->key ? xstrdup(ctx->in->key) : NULL;
 	event.value = jval_ref(ctx->in->value);
+	event.parent = ctx->in->parent ? xstrdup(ctx->in->parent) : NULL;
+	event.depth = ctx->in->depth;
+	event.hold = ctx->in->hold;
 	/* The deadline may depend on the input, which the state must hold before it is evaluated. */
 	state->input = jval_ref(ctx->in->value);
 	state->started_at = ctx->now;
@@ -215,7 +219,7 @@ static void saga_deadline(struct ctx *ctx)
 	struct saga_state *state = ctx->state;
 	struct event event;
 
-	if (!state->deadline_at || state->deadline_at > ctx->now || state->failing ||
+	if (!state->deadline_at || state->deadline_at > ctx->now || state->failing || state->held ||
 		state->deadline_noted)
 		return;
 	if (!saga_state_past_pivot(state)) {
@@ -344,7 +348,7 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 
 	CHECK((in->type == INPUT_START) == (state->n_events == 0));
 	if (saga_status_is_terminal(state->status) && in->type != INPUT_ACT &&
-		in->type != INPUT_REPLY && in->type != INPUT_TASK)
+		in->type != INPUT_REPLY && in->type != INPUT_TASK && in->type != INPUT_CHILD)
 		return 0;
 	switch (in->type) {
 	case INPUT_START:
@@ -362,6 +366,9 @@ int saga_decide(struct saga_state *state, const struct input *in, wall_ms now,
 		break;
 	case INPUT_LOCK:
 		decide__lock_input(&ctx);
+		break;
+	case INPUT_CHILD:
+		decide__child_input(&ctx);
 		break;
 	case INPUT_ACT:
 		r = decide__act(&ctx, err);
@@ -386,13 +393,28 @@ void decide__send_held_back(struct ctx *ctx, struct target target)
 	struct exec *exec = decide__exec(ctx, target);
 	const struct action_def *def = decide__action_def(ctx, target);
 
-	if (exec->status != EXEC_RUNNING || (def->kind != ACTION_HTTP && def->kind != ACTION_COMMAND) ||
-		exec->out || exec->probe_out || exec->asked || exec->taken || exec->published)
+	bool call = def->kind == ACTION_HTTP || def->kind == ACTION_COMMAND ||
+				(def->kind == ACTION_CHILD && !exec->child);
+
+	if (exec->status != EXEC_RUNNING || !call || exec->out || exec->probe_out || exec->asked ||
+		exec->taken || exec->published)
 		return;
 	if (def->probe && exec->sent_before)
 		decide__probe(ctx, target);
 	else
 		decide__send_again(ctx, target);
+}
+
+/* Until it is known to have started, it is started again. */
+static void recover_child(struct ctx *ctx, struct target target)
+{
+	struct exec *exec = decide__exec(ctx, target);
+
+	if (exec->child)
+		return;
+	exec->sent_before = exec->ambiguous = true;
+	if (!ctx->state->paused)
+		decide__send_held_back(ctx, target);
 }
 
 static void recover_exec(struct ctx *ctx, struct target target)
@@ -406,6 +428,8 @@ static void recover_exec(struct ctx *ctx, struct target target)
 	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
 		exec->status != EXEC_ONGOING)
 		return;
+	if (def->kind == ACTION_CHILD)
+		recover_child(ctx, target);
 	if (def->kind != ACTION_HTTP && def->kind != ACTION_COMMAND)
 		return;
 	/* The broker has it, and its time-out is known: nothing was lost with the earlier owner. */

@@ -12,6 +12,7 @@
 
 #include "sagas/act.h"
 #include "sagas/call_kind.h"
+#include "sagas/child_message.h"
 #include "sagas/event.h"
 #include "sagas/state.h"
 #include "sagas/task.h"
@@ -24,6 +25,7 @@ enum input_type {
 	INPUT_EVENT, /* a record of Kafka that the saga subscribed to */
 	INPUT_LOCK,  /* a lock is granted */
 	INPUT_TASK,  /* a worker takes a task, or says what has become of it */
+	INPUT_CHILD, /* what a child tells its parent, or a parent its child */
 };
 
 /*
@@ -70,6 +72,12 @@ struct input {
 	const char *ns, *key; /* key may be NULL */
 	struct jval *value;   /* input; borrowed */
 	bool create_only;     /* nothing is scheduled: its owner does that, by INPUT_TIMER */
+	/* … of a child; parent NULL: it has none. As its request says it. */
+	const char *parent; /* a correlation */
+	int64_t depth;
+	bool hold;
+	/* CHILD. Borrowed. */
+	const struct child_message *message;
 	/* REPLY */
 	int step, item; /* item -1: the step's only action */
 	enum call_kind kind;
@@ -112,8 +120,10 @@ struct input {
 
 /*
  * A call to make once the events are durable; what kind of call, request->kind says: REQUEST_HTTP,
- * or REQUEST_COMMAND. The time-out of a command over Kafka is kept by the core: timeout_ms limits
- * how long the producer may try to publish it.
+ * REQUEST_COMMAND, or REQUEST_CHILD, which is answered (CALL_ANSWERED) with a body {"id"}, the
+ * child's, whether it was started now or before, or {"code","message"}, why it never will be. The
+ * time-out of a command over Kafka is kept by the core: timeout_ms limits how long the producer may
+ * try to publish it.
  */
 struct command {
 	int step, item;

@@ -124,7 +124,8 @@ static void retry_target(struct ctx *ctx, struct target target)
 	struct act_place place = {target.step, target.item, target.side};
 	struct err err;
 
-	if (target.side == SIDE_UNDO && def->undo_kind != UNDO_ACTION)
+	if (target.side == SIDE_UNDO &&
+		!saga_has_undo(def, saga_state_action(ctx->state, target.step, target.item)))
 		return;
 	/* What cannot be tried stays as it is. */
 	if (act_allowed__is_retried(ctx->state, place))

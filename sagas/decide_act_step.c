@@ -264,6 +264,9 @@ int decide__retry(struct ctx *ctx, struct target target, const struct act *act, 
 	if (act->request)
 		r = decide__edit_request(exec->request, jval_json(act->request), exec->edits + 2, &request,
 								 err);
+	else if (exec->request && exec->request->kind == REQUEST_CHILD && exec->child)
+		/* Its child has ended: another one is started, which has another key. */
+		r = decide__edit_request(exec->request, NULL, exec->edits + 2, &request, err);
 	else
 		r = make_missing_undo(ctx, target, &request, err);
 	if (r < 0)

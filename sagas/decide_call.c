@@ -151,6 +151,8 @@ void decide__send(struct ctx *ctx, struct target target)
 	int64_t timeout_ms = timeout_left(ctx, target);
 
 	exec->out = true;
+	if (decide__action_def(ctx, target)->kind == ACTION_CHILD)
+		timeout_ms = decide__child_start_timeout();
 	if (is_command(ctx, target)) {
 		exec->taken = exec->published = false;
 		exec->rest_at = 0;
@@ -363,6 +365,9 @@ static void running_is_due(struct ctx *ctx, struct target target)
 	case ACTION_TASK:
 		decide__lease_over(ctx, target);
 		break;
+	case ACTION_CHILD:
+		decide__child_is_due(ctx, target);
+		break;
 	case ACTION_HTTP: /* its client tells */
 	case ACTION_SET:
 	case ACTION_FAIL:
@@ -382,6 +387,13 @@ static bool deadline_may_act(const struct ctx *ctx, struct target target)
 		   decide__queues_are_read(ctx, exec->deadline_at);
 }
 
+/* A child that may have started is asked after until that is known. */
+static bool start_is_in_doubt(const struct ctx *ctx, struct target target)
+{
+	return decide__action_def(ctx, target)->kind == ACTION_CHILD &&
+		   decide__exec(ctx, target)->ambiguous;
+}
+
 void decide__due(struct ctx *ctx, struct target target)
 {
 	struct exec *exec = decide__exec(ctx, target);
@@ -398,7 +410,7 @@ void decide__due(struct ctx *ctx, struct target target)
 		break;
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
-		if (exec->deadline_at && exec->deadline_at <= ctx->now) {
+		if (exec->deadline_at && exec->deadline_at <= ctx->now && !start_is_in_doubt(ctx, target)) {
 			if (!deadline_may_act(ctx, target))
 				break;
 			if (exec->status == EXEC_ONGOING)
@@ -594,13 +606,16 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	if (sent && outcome == OUTCOME_UNKNOWN)
 		exec->denied = false;
 	/* What the participant said to go on goes on, whatever became of this question. */
-	if ((sent && !answered && outcome == OUTCOME_UNKNOWN) || exec->status == EXEC_ONGOING)
+	if (act->kind != ACTION_CHILD &&
+		((sent && !answered && outcome == OUTCOME_UNKNOWN) || exec->status == EXEC_ONGOING))
 		settle_at = decide__later(settle_at, unanswered_settles(ctx, target, timed_out));
 	exec->settle_at = settle_at;
 	exhausted =
 		stops || decide__non_retryable(&act->retry, code) ||
 		(act->retry.maximum_attempts && attempts_made(exec) >= act->retry.maximum_attempts) ||
 		(exec->deadline_at && ctx->now + delay >= exec->deadline_at);
+	if (act->kind == ACTION_CHILD && ambiguous)
+		exhausted = false;
 	exec->probe_first = act->probe && ambiguous && outcome == OUTCOME_UNKNOWN;
 	if (exhausted)
 		give_up(ctx, target, ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILURE, code, message);

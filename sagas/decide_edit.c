@@ -31,6 +31,9 @@ static struct request *copy_of(const struct request *from)
 	request->content_type = copy_or_null(from->content_type);
 	request->queue = copy_or_null(from->queue);
 	request->route = copy_or_null(from->route);
+	request->version = from->version;
+	request->depth = from->depth;
+	request->hold = from->hold;
 	if (from->body) {
 		request->body = xstrndup(from->body, from->body_len);
 		request->body_len = from->body_len;

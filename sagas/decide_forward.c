@@ -185,6 +185,9 @@ void decide__begin_action(struct ctx *ctx, int step, int item)
 	case ACTION_TASK:
 		r = decide__queue_task(ctx, step, item, &env, &err);
 		break;
+	case ACTION_CHILD:
+		r = decide__begin_child(ctx, step, item, &env, &err);
+		break;
 	case ACTION_EMIT:
 		r = decide__emit_record(ctx, step, item, &env, &err);
 		break;
@@ -447,7 +450,7 @@ static bool history_is_full(struct ctx *ctx)
 static void complete(struct ctx *ctx)
 {
 	const struct tmpl *output = ctx->state->def->output;
-	struct event event = decide__event(EV_SAGA_COMPLETED, -1, -1);
+	struct event event = decide__event(decide__end_type(ctx->state), -1, -1);
 	struct event attention;
 	json_t *value = NULL;
 	struct env env;
@@ -471,7 +474,7 @@ static void complete(struct ctx *ctx)
 
 void decide__forward(struct ctx *ctx)
 {
-	if (saga_state_is_stuck(ctx->state) || history_is_full(ctx))
+	if (ctx->state->held || saga_state_is_stuck(ctx->state) || history_is_full(ctx))
 		return;
 	if (decide__run_steps(ctx, 0, ctx->state->def->n_forward))
 		complete(ctx);

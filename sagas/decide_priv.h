@@ -15,6 +15,7 @@
  *   decide_task.c     tasks, and the workers that lease them
  *   decide_approval.c what people are asked to decide
  *   decide_escalate.c what is told when something takes too long
+ *   decide_child.c    children, and the saga that is one
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
@@ -34,6 +35,7 @@ enum {
 	REST_AFTER_MS = 10000,          /* a command that waits longer may let its saga sleep, */
 	REST_WORTH_MS = 70000,          /* if its reply has so much time left when it is sent, */
 	REST_ONGOING_WORTH_MS = 600000, /* and this much when it is sent again while it is worked on */
+	CHILD_DEPTH_MAX = 16,           /* sagas above one */
 	RECORD_MAX_HEADERS = 48,        /* that a definition gives to a record of Kafka */
 	RECORD_HEADER_MAX_BYTES = 8 * 1024,
 	RECORD_KEY_MAX_BYTES = 16 * 1024,
@@ -50,6 +52,7 @@ struct ctx {
 	uint64_t random; /* drawn from in->random; advances with each use */
 	wall_ms now;
 	struct decision *decision;
+	const char *holds;              /* the child that undoes what completes now; NULL: none */
 	struct approval_ref *approvals; /* each at most once */
 	size_t n_approvals, cap_approvals;
 	const char *by; /* who says how an action ended, instead of its participant; NULL: nobody */
@@ -98,6 +101,10 @@ bool decide__queues_are_read(const struct ctx *ctx, wall_ms at);
 /* Of an action that sends something. ask: the number of a probe, else 0. */
 int decide__request(const struct action_def *act, struct env *env, enum call_kind kind, int64_t ask,
 					struct request **ret_request, struct err *err) MUST_CHECK;
+
+/* What an answer says it is to: "<ns>/<saga>/<step>…". */
+void decide__make_correlation(const struct env *env, enum call_kind kind, int64_t ask,
+							  struct request *request);
 
 /* decide_call.c */
 
@@ -277,6 +284,31 @@ void decide__begin_escalation(struct ctx *ctx, struct target target, int n);
 void decide__drop_escalations(struct ctx *ctx);
 /* The step of an entry has failed for good: a person is told. */
 void decide__escalation_failed(struct ctx *ctx, int step, const char *code, const char *message);
+/* decide_child.c */
+
+int decide__make_child(const struct action_def *act, struct env *env, enum call_kind kind,
+					   struct request *request, struct err *err) MUST_CHECK;
+int decide__begin_child(struct ctx *ctx, int step, int item, struct env *env,
+						struct err *err) MUST_CHECK;
+/* How long its start may take. */
+int64_t decide__child_start_timeout(void);
+/* Its start was answered, or was not. */
+void decide__child_answered(struct ctx *ctx, struct target target);
+/* A child that runs is told to turn back, once: the way back has begun, or its time is over. */
+void decide__abandon_child(struct ctx *ctx, struct target target);
+void decide__child_is_due(struct ctx *ctx, struct target target);
+/* ctx->holds is what undoes the item. */
+void decide__arm_child(struct ctx *ctx, int step, int item);
+/* The child that is held undoes what it did. */
+void decide__undo_by_child(struct ctx *ctx, int step, int item);
+/* `compensate` is a saga, or a block. */
+int decide__undo_with_child(struct ctx *ctx, int step, int item, struct env *env,
+							struct err *err) MUST_CHECK;
+/* Before the event is folded: whom it concerns is told. */
+void decide__note_children(struct ctx *ctx, const struct event *event);
+/* All is done: whether that is the end, or the parent may still want it undone. */
+enum event_type decide__end_type(const struct saga_state *state);
+void decide__child_input(struct ctx *ctx);
 
 /* decide_task.c */
 

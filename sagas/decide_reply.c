@@ -477,6 +477,10 @@ void decide__reply(struct ctx *ctx)
 		ctx->decision->unrecorded_replies++;
 		return;
 	}
+	if (decide__action_def(ctx, target)->kind == ACTION_CHILD) {
+		decide__child_answered(ctx, target);
+		return;
+	}
 	over_kafka = decide__answered_def(ctx, target, in->kind)->kind == ACTION_COMMAND;
 	if (over_kafka && in->result != CALL_ANSWERED) {
 		if (!ended)

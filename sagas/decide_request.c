@@ -337,8 +337,8 @@ static int make_data(const struct tmpl *data, struct env *env, struct request *r
 	return 0;
 }
 
-static void make_correlation(const struct env *env, enum call_kind kind, int64_t ask,
-							 struct request *request)
+void decide__make_correlation(const struct env *env, enum call_kind kind, int64_t ask,
+							  struct request *request)
 {
 	struct correlation correlation = {
 		.item = env->item, .run = saga_state_run(env->state, env->step), .kind = kind, .ask = ask};
@@ -361,7 +361,7 @@ static int make_command(const struct command_action *command, struct env *env, e
 	request->kind = REQUEST_COMMAND;
 	request->to = xstrdup(command->to);
 	request->type = xstrdup(command->type);
-	make_correlation(env, kind, ask, request);
+	decide__make_correlation(env, kind, ask, request);
 	r = make_record_key(command->key, env, request, err);
 	if (r == 0)
 		r = make_record_headers(command->headers, env, request, err);
@@ -441,6 +441,9 @@ int decide__request(const struct action_def *act, struct env *env, enum call_kin
 		break;
 	case ACTION_TASK:
 		r = make_task(act, env, request, err);
+		break;
+	case ACTION_CHILD:
+		r = decide__make_child(act, env, kind, request, err);
 		break;
 	case ACTION_SET:
 	case ACTION_FAIL:

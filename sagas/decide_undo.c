@@ -19,7 +19,7 @@ static void undo_cannot_be_evaluated(struct ctx *ctx, int step, int item, const 
 static bool sends(enum action_kind kind)
 {
 	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT ||
-		   kind == ACTION_TASK;
+		   kind == ACTION_TASK || kind == ACTION_CHILD;
 }
 
 int decide__undo_request(struct ctx *ctx, int step, struct env *env, struct request **ret_request,
@@ -47,6 +47,8 @@ void decide__arm(struct ctx *ctx, int step, int item, struct env *env)
 	struct err err;
 	int r;
 
+	if (ctx->holds && def->undo_kind == UNDO_NOT_NEEDED)
+		decide__arm_child(ctx, step, item);
 	if (def->undo_kind != UNDO_ACTION)
 		return;
 	/* `reply` as it was given; `steps.<this>` is settled in the state by now. */
@@ -150,6 +152,8 @@ static int run_undo(struct ctx *ctx, int step, int item, struct env *env, struct
 	case ACTION_COMMAND:
 	case ACTION_TASK:
 		return start_undo_call(ctx, step, item, env, err);
+	case ACTION_CHILD:
+		return decide__undo_with_child(ctx, step, item, env, err);
 	case ACTION_EMIT:
 		return undo_by_emit(ctx, step, item, env, err);
 	case ACTION_SET:
@@ -175,6 +179,10 @@ void decide__start_undo(struct ctx *ctx, int step, int item)
 	struct err err;
 	int r;
 
+	if (saga_state_action(ctx->state, step, item)->held) {
+		decide__undo_by_child(ctx, step, item);
+		return;
+	}
 	env_init(&env, ctx->state, step, item);
 	env.saga_failure = true;
 	/* A tolerated failure is undone while the saga as a whole has not failed. */
@@ -199,10 +207,15 @@ static void abandon(struct ctx *ctx, int step, int item)
 	const struct exec *run = &action->run;
 	enum action_kind kind = ctx->state->def->steps[step].act.kind;
 	bool is_timer = action_only_waits(kind);
-	bool ambiguous = !is_timer && run->ambiguous;
+	bool ambiguous = !is_timer && kind != ACTION_CHILD && run->ambiguous;
 	struct env env;
 
 	if (run->out || run->probe_out || run->asked)
+		return;
+	if (kind == ACTION_CHILD)
+		decide__abandon_child(ctx, (struct target){step, item, SIDE_DO});
+	/* It may have started: that is found out first. */
+	if (kind == ACTION_CHILD && run->status == EXEC_BACKING_OFF && run->ambiguous)
 		return;
 	if (!(is_timer && run->status == EXEC_RUNNING) && run->status != EXEC_BACKING_OFF &&
 		run->status != EXEC_PARKED && run->status != EXEC_QUEUED)

@@ -16,6 +16,68 @@ int saga_def_step(const struct saga_def *def, const char *id)
 	return -1;
 }
 
+/* The block that is the action of a step, or of its undo. */
+static struct saga_def *block_of(const struct action_def *act)
+{
+	return act->kind == ACTION_CHILD ? act->child.block : NULL;
+}
+
+struct saga_def *saga_def_find_block(struct saga_def *def, const char *name)
+{
+	if (strcmp(def->name, name) == 0)
+		return def;
+	for (int i = 0; i < def->n_steps; i++) {
+		struct saga_def *const blocks[] = {block_of(&def->steps[i].act),
+										   block_of(&def->steps[i].undo)};
+
+		for (size_t k = 0; k < ARRAY_SIZE(blocks); k++) {
+			size_t len = blocks[k] ? strlen(blocks[k]->name) : 0;
+
+			/* What begins with its name, and goes on with that of a step in it. */
+			if (blocks[k] && strncmp(blocks[k]->name, name, len) == 0 &&
+				(name[len] == '\0' || name[len] == '#'))
+				return saga_def_find_block(blocks[k], name);
+		}
+	}
+	return NULL;
+}
+
+void saga_def_walk(struct saga_def *def, void (*fn)(struct saga_def *def, void *ctx), void *ctx)
+{
+	fn(def, ctx);
+	for (int i = 0; i < def->n_steps; i++) {
+		struct saga_def *block = block_of(&def->steps[i].act);
+		struct saga_def *undo = block_of(&def->steps[i].undo);
+
+		if (block)
+			saga_def_walk(block, fn, ctx);
+		if (undo)
+			saga_def_walk(undo, fn, ctx);
+	}
+}
+
+struct deployed {
+	int64_t version;
+	const char *hash;
+};
+
+static void set_version(struct saga_def *def, void *ctx)
+{
+	const struct deployed *deployed = ctx;
+
+	def->version = deployed->version;
+	memcpy(def->hash, deployed->hash, sizeof(def->hash));
+}
+
+void saga_def_set_version(struct saga_def *def, int64_t version, const char hash[65])
+{
+	char copy[65];
+	struct deployed deployed = {version, copy};
+
+	memcpy(copy, hash, sizeof(copy));
+	saga_def_walk(def, set_version, &deployed);
+}
+
 static void limit_release(struct limit *limit)
 {
 	tmpl_free(limit->tmpl);
@@ -115,6 +177,12 @@ void escalate_list__release(struct escalate_list *list)
 	*list = (struct escalate_list){0};
 }
 
+static void child_action_release(struct child_action *child)
+{
+	free(child->saga);
+	saga_def_unref(child->block);
+}
+
 static void retry_policy_release(struct retry_policy *retry)
 {
 	for (size_t i = 0; i < retry->n_non_retryable; i++)
@@ -156,6 +224,7 @@ void action_def__release(struct action_def *act)
 	await_def_release(&act->await);
 	approval_action_release(&act->approval);
 	escalate_list__release(&act->escalate);
+	child_action_release(&act->child);
 	retry_policy_release(&act->retry);
 	outcome_rules__release(&act->outcome);
 	tmpl_free(act->output);
@@ -213,6 +282,9 @@ static void saga_def_free(struct saga_def *def)
 		correlate_def_release(&def->cancel_on[i]);
 	free(def->cancel_on);
 	escalate_list__release(&def->escalate);
+	for (size_t i = 0; i < def->scope.n_steps; i++)
+		free(def->scope.steps[i]);
+	free(def->scope.steps);
 	free(def->name);
 	json_decref(def->doc);
 	tmpl_free(def->key);

@@ -94,6 +94,7 @@ enum action_kind {
 	ACTION_AWAIT, /* a webhook, or a list of which the first wins */
 	ACTION_TASK,
 	ACTION_APPROVAL,
+	ACTION_CHILD, /* a saga of its own: `saga`, and `steps` with a definition that has no name */
 };
 
 /* It sends nothing, and only waits until something comes or its time is over. */
@@ -107,8 +108,9 @@ static inline bool action_only_waits(enum action_kind kind)
 /* Where its due time is a limit, which a pause moves, and not a point in time. */
 static inline bool action_due_is_limit(enum action_kind kind)
 {
-	return kind == ACTION_COMMAND || (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER &&
-									  kind != ACTION_AWAIT && kind != ACTION_CONTINUE);
+	return kind == ACTION_COMMAND || kind == ACTION_CHILD ||
+		   (action_only_waits(kind) && kind != ACTION_AWAIT_AFTER && kind != ACTION_AWAIT &&
+			kind != ACTION_CONTINUE);
 }
 
 /* The cluster of Kafka that is meant where none is said. */
@@ -233,6 +235,16 @@ struct escalate_list {
 	size_t n;
 };
 
+/*
+ * A saga that is started, and waited for. A `steps` block is one, too: its definition is compiled
+ * with the one around it, and is named after the step: "parent#step", "parent#step~undo" in an
+ * undo. What its expressions read of what is around it is its input (block_scope).
+ */
+struct child_action {
+	char *saga;             /* the definition's name; of a block, in full */
+	struct saga_def *block; /* `steps`: a reference; NULL: found by its name when it starts */
+};
+
 struct probe_def;
 
 /* Something that is done: a step's forward action, or its undo. */
@@ -251,7 +263,8 @@ struct action_def {
 	struct tmpl *next_input;               /* ACTION_CONTINUE */
 	struct await_def await;                /* ACTION_AWAIT */
 	struct task_action task;               /* ACTION_TASK */
-	struct tmpl *with;                     /* what a task is given; NULL: nothing */
+	struct tmpl *with;                     /* what a task or a child is given; NULL: nothing */
+	struct child_action child;             /* ACTION_CHILD */
 	struct limit timeout;                  /* of one attempt */
 	struct limit deadline;                 /* of all attempts */
 	struct approval_action approval;       /* ACTION_APPROVAL */
@@ -313,13 +326,23 @@ struct trigger_def {
 	enum poison_then then;
 };
 
+/* What a `steps` block reads of its surroundings: a bit for each enum expr_name, and of `steps` the
+ * ids. */
+struct block_scope {
+	unsigned names;
+	char **steps;
+	size_t n_steps;
+};
+
 struct saga_def {
 	int refs; /* atomic */
 	char *name;
-	char hash[65];    /* SHA-256 of the canonical JSON, in hex; filled in by who deploys */
-	int64_t version;  /* 0: not deployed */
-	json_t *doc;      /* the document as JSON */
-	struct tmpl *key; /* NULL: the caller's */
+	bool is_block;            /* a `steps` block; its input is its scope */
+	struct block_scope scope; /* of a block */
+	char hash[65];            /* SHA-256 of the canonical JSON, in hex; filled in by who deploys */
+	int64_t version;          /* 0: not deployed */
+	json_t *doc;              /* the document as JSON */
+	struct tmpl *key;         /* NULL: the caller's */
 	struct limit deadline;
 	bool recovery_forward;
 	struct schema *input_schema; /* NULL: anything */
@@ -363,6 +386,16 @@ static inline bool step_def_has_items(const struct step_def *step)
 #define CARRIED_STEP_ID "~carried"
 
 int saga_def_step(const struct saga_def *def, const char *id);
+
+/*
+ * The definition of a block, borrowed, by its full name: "order" gives def itself, "order#paid" the
+ * block of its step `paid`, and so on downwards. NULL: def has none of this name.
+ */
+struct saga_def *saga_def_find_block(struct saga_def *def, const char *name);
+/* Its version and hash are those of what was deployed; so are those of its blocks. */
+void saga_def_set_version(struct saga_def *def, int64_t version, const char hash[65]);
+/* Calls fn for def and for all blocks in it, the outer ones first. */
+void saga_def_walk(struct saga_def *def, void (*fn)(struct saga_def *def, void *ctx), void *ctx);
 
 struct saga_def *saga_def_ref(struct saga_def *def);
 void saga_def_unref(struct saga_def *def);

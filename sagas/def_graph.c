@@ -43,6 +43,12 @@ static void write_action(const struct action_def *act, struct buf *out)
 	case ACTION_COMMAND:
 		buf_printf(out, "command %s", act->command.to);
 		return;
+	case ACTION_CHILD:
+		if (act->child.block)
+			buf_add_lit(out, "steps");
+		else
+			buf_printf(out, "saga %s", act->child.saga);
+		return;
 	case ACTION_EMIT:
 		buf_printf(out, "emit %s", act->emit.topic);
 		return;

@@ -257,7 +257,7 @@ static void read_document(struct load *load)
 }
 
 /* Moves the steps of a block into the definition, behind those that are there. */
-static void take_steps(struct saga_def *def, struct block *block, int first)
+static void take_steps(struct load *load, struct saga_def *def, struct block *block, int first)
 {
 	size_t words = ((size_t)def->n_steps + 63) / 64;
 
@@ -267,6 +267,7 @@ static void take_steps(struct saga_def *def, struct block *block, int first)
 
 		*step = from->def;
 		memset(&from->def, 0, sizeof(from->def));
+		compile_blocks(load, def->name, from, step);
 		step->index = first + (int)i;
 		def->locks |= step->act.kind == ACTION_LOCK;
 		if (step->act.kind == ACTION_LOCK && step->act.lock.release_after >= 0)
@@ -306,10 +307,11 @@ static void find_dependants(struct saga_def *def)
 	}
 }
 
-static int count_escalations(const struct load *load)
+static int count_escalations(const struct saga_def *def, const struct block *forward,
+							 const struct block *on_compensated)
 {
-	const struct block *blocks[] = {load->forward, load->on_compensated};
-	int n = escalate_steps(&load->def->escalate);
+	const struct block *blocks[] = {forward, on_compensated};
+	int n = escalate_steps(&def->escalate);
 
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
 		for (size_t k = 0; blocks[i] && k < blocks[i]->n; k++)
@@ -348,21 +350,21 @@ static void add_carried(struct saga_def *def)
 		def->steps[i].ancestors[at / 64] |= (uint64_t)1 << (at % 64);
 }
 
-static void assemble(struct load *load)
+void assemble_steps(struct load *load, struct saga_def *def, struct block *forward,
+					struct block *on_compensated)
 {
-	struct saga_def *def = load->def;
-	size_t after = load->on_compensated ? load->on_compensated->n : 0;
+	size_t after = on_compensated ? on_compensated->n : 0;
 
-	def->n_forward = (int)load->forward->n + continues(load->forward);
+	def->n_forward = (int)forward->n + continues(forward);
 	def->n_listed = def->n_forward + (int)after;
-	def->n_steps = def->n_listed + count_escalations(load);
+	def->n_steps = def->n_listed + count_escalations(def, forward, on_compensated);
 	def->steps = xcalloc((size_t)def->n_steps, sizeof(*def->steps));
 	def->carried = -1;
-	def->pivot = load->forward->pivot;
-	take_steps(def, load->forward, 0);
-	if (load->on_compensated)
-		take_steps(def, load->on_compensated, def->n_forward);
-	if (continues(load->forward))
+	def->pivot = forward->pivot;
+	take_steps(load, def, forward, 0);
+	if (on_compensated)
+		take_steps(load, def, on_compensated, def->n_forward);
+	if (continues(forward))
 		add_carried(def);
 	find_dependants(def);
 	assemble_escalations(def);
@@ -432,6 +434,7 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 		order_block(&load, block);
 	lint_steps(&load);
 	lint_uses(&load);
+	lint_blocks(&load);
 	if (load.n_rules > DEF_MAX_EXPRS)
 		find_pointer(
 			&load, "", FINDING_ERROR,
@@ -446,7 +449,7 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 	else if (findings->n_not_built > 0)
 		r = ERR_NOT_BUILT;
 	if (r == 0) {
-		assemble(&load);
+		assemble_steps(&load, load.def, load.forward, load.on_compensated);
 		*ret_def = TAKE(load.def);
 	}
 	load_release(&load);

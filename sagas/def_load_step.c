@@ -162,8 +162,8 @@ static void read_action(const struct node *at, void *to)
 		read_task(&placed, &act->task);
 		return;
 	case ACT_SAGA:
-		read_child(&placed);
-		break;
+		read_child(&placed, act);
+		return;
 	case ACT_APPROVAL:
 		read_approval(&placed, act);
 		return;
@@ -174,7 +174,8 @@ static void read_action(const struct node *at, void *to)
 		read_continue(&placed, read->step, act);
 		return;
 	case ACT_STEPS:
-		break; /* read_inner */
+		act->kind = ACTION_CHILD; /* read_inner */
+		return;
 	case ACT_COUNT:
 		return;
 	}
@@ -347,7 +348,9 @@ static void read_inner(const struct node *at, struct step_read *read)
 	place.names &= ~(BIT(EXPR_REPLY) | BIT(EXPR_OUTPUT));
 	list.place = &place;
 	read->output.block = read_block(&list, read->step->block, read->step);
-	if (!read->undo)
+	if (read->undo)
+		read->step->undo_inner = (struct block *)read->output.block;
+	else
 		read->step->inner = (struct block *)read->output.block;
 	read->output.step = NULL;
 }
@@ -418,12 +421,12 @@ static const char *rules_from(const struct step_read *read)
 	case ACT_COMMAND:
 		return read->act->command.to ? read->act->command.to : "";
 	case ACT_TASK:
-	case ACT_SAGA:
 		return "";
+	case ACT_SAGA:
+	case ACT_STEPS:
 	case ACT_EMIT:
 	case ACT_AWAIT:
 	case ACT_APPROVAL:
-	case ACT_STEPS:
 	case ACT_SET:
 	case ACT_FAIL:
 	case ACT_LOCK:
@@ -495,7 +498,9 @@ static void read_compensate(const struct node *at, void *to)
 		add_undo_default(&step->def.undo.outcome, 404);
 		add_undo_default(&step->def.undo.outcome, 410);
 	}
-	step->def.undo.reads_failure = request_reads_failure(&step->def.undo);
+	step->def.undo.reads_failure =
+		request_reads_failure(&step->def.undo) ||
+		(step->undo_inner && block_reads_failure(at->load, step->undo_inner));
 }
 
 static void step_places(const struct node *at, struct step_read *read)
@@ -505,6 +510,7 @@ static void step_places(const struct node *at, struct step_read *read)
 
 	read->before = *at->place;
 	read->before.block = step->block;
+	read->before.own = false; /* of what is around it */
 	read->before.step = step;
 	read->content = read->before;
 	if (step->for_each)

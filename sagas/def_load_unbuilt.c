@@ -21,10 +21,6 @@ static void check_constant(const struct node *at, void *to)
 	free(read_constant(at));
 }
 
-void read_child(const struct node *at)
-{
-	(void)read_name(at, "the name of the child saga", DEF_MAX_NAME, true);
-}
 
 static void check_overlap(const struct node *at, void *to)
 {

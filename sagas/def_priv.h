@@ -104,8 +104,9 @@ struct lstep {
 	const json_t *value;
 	char *pointer;
 	enum action action;
-	struct block *inner; /* ACT_STEPS */
-	bool http_safe;      /* GET or HEAD */
+	struct block *inner;      /* ACT_STEPS */
+	struct block *undo_inner; /* its undo is a block */
+	bool http_safe;           /* GET or HEAD */
 	bool for_each, repeat;
 	bool loose;       /* its needs could not be read, so what comes before it is unknown */
 	bool after_pivot; /* of its block */
@@ -193,7 +194,6 @@ void read_task(const struct node *at, struct task_action *task);
 /* The modifiers of a task: what is not said is filled in. at: the step or undo. */
 void read_heartbeat(const struct node *at, struct task_action *task);
 void finish_task(const struct node *at, struct action_def *act);
-void read_child(const struct node *at);
 void read_lock(const struct node *at, const struct lstep *step, struct action_def *act);
 void read_continue(const struct node *at, const struct lstep *step, struct action_def *act);
 /* The run ends there: it waits for all other steps, and none may wait for it. */
@@ -228,6 +228,19 @@ char *default_cluster(void);
 /* Of an outcome: replies over Kafka have no status that could match. */
 void warn_statuses(const struct node *at);
 
+/* def_load_block.c: sagas of their own. */
+void read_child(const struct node *at, struct action_def *act);
+/* Gives the step, which was moved to `to`, the definitions of its blocks; name: of the definition
+ * that it stands in. */
+void compile_blocks(struct load *load, const char *name, struct lstep *from, struct step_def *to);
+/* Something in it reads saga.failure. */
+bool block_reads_failure(const struct load *load, const struct block *block);
+void lint_blocks(struct load *load);
+/* def_load.c: gives the definition the steps of a block, and of on_compensated where there is one.
+ */
+void assemble_steps(struct load *load, struct saga_def *def, struct block *forward,
+					struct block *on_compensated);
+
 /* def_load_await.c: what is waited for; start_on is def_load_trigger.c. */
 void read_start_on(const struct node *at);
 void read_cancel_on(const struct node *at);
@@ -247,6 +260,8 @@ static inline bool lstep_has_before(const struct lstep *step, int index)
 }
 void step_def__add_need(struct step_def *def, int index);
 void lint_steps(struct load *load);
+/* Whether the way back is closed when a step runs: nothing is undone any more. */
+bool way_back_closed(const struct load *load, const struct lstep *step);
 void lint_uses(struct load *load);
 /* Everything that waits should have a limit; told once, at the first step that has none. */
 void lint_limits(struct load *load);

@@ -81,17 +81,41 @@ static json_t *make_error(const char *code, const char *message)
 	return error;
 }
 
+/* What a block's input holds of what is around it; NULL: nothing, or it is no block. */
+static json_t *scope_get(const struct env *env, const char *name)
+{
+	const struct saga_state *state = env->state;
+
+	return state->def->is_block && state->input ? json_object_get(jval_json(state->input), name)
+												: NULL;
+}
+
+/* A block is known by what is around it; but its failure is its own. */
+static json_t *around_saga(const struct env *env)
+{
+	json_t *around = scope_get(env, "saga");
+	json_t *saga = around ? json_copy(around) : NULL;
+
+	if (saga && (env->saga_failure && (env->state->failing || env->failure_code)))
+		json_object_del(saga, "failure");
+	return saga;
+}
+
 static json_t *make_saga(const struct env *env)
 {
 	const struct saga_state *state = env->state;
-	json_t *saga = json_object();
+	json_t *saga = around_saga(env);
 	char at[TIME_TEXT_SIZE];
 
-	time_format(state->started_at, at);
-	json_object_set_new_nocheck(saga, "id", json_string(state->id));
-	json_object_set_new_nocheck(saga, "name", json_string(state->def->name));
-	json_object_set_new_nocheck(saga, "key", state->key ? json_string(state->key) : json_null());
-	json_object_set_new_nocheck(saga, "started_at", json_string(at));
+	if (!saga) {
+		saga = json_object();
+		time_format(state->started_at, at);
+		json_object_set_new_nocheck(saga, "id", json_string(state->id));
+		json_object_set_new_nocheck(saga, "name", json_string(state->def->name));
+		json_object_set_new_nocheck(saga, "key",
+									state->key ? json_string(state->key) : json_null());
+		json_object_set_new_nocheck(saga, "started_at", json_string(at));
+	}
 	if (env->stub_saga_failure)
 		json_object_set_new_nocheck(saga, "failure", make_error("pending", "pending"));
 	else if (env->saga_failure && state->failing)
@@ -101,6 +125,15 @@ static json_t *make_saga(const struct env *env)
 		json_object_set_new_nocheck(saga, "failure",
 									make_error(env->failure_code, env->failure_message));
 	return saga;
+}
+
+/* Those of a block, and those around it that it reads; no id is in both. */
+static json_t *make_steps(const struct env *env)
+{
+	json_t *steps = json_copy(saga_state_steps_json(env->state));
+
+	json_object_update(steps, scope_get(env, "steps"));
+	return steps;
 }
 
 static json_t *make_step(const struct env *env)
@@ -215,12 +248,17 @@ static json_t *env_get(void *ctx, enum expr_name name)
 
 	if (env->step >= 0 && env->step == env->state->def->carried && is_of_run(name))
 		return json_object_get(env->carried, scope_names[name]);
+	if (name == EXPR_INPUT && env->state->def->is_block)
+		return scope_get(env, "input");
 	if (name == EXPR_INPUT)
 		return env->state->input ? jval_json(env->state->input) : NULL;
-	if (name == EXPR_STEPS)
+	if (name == EXPR_STEPS && !scope_get(env, "steps"))
 		return saga_state_steps_json(env->state);
 	if (!env->made[name])
-		env->made[name] = make(env, name);
+		env->made[name] = name == EXPR_STEPS ? make_steps(env) : make(env, name);
+	/* What a block may take over from around it, where it has none of its own. */
+	if (!env->made[name] && (name == EXPR_ITEM || name == EXPR_INDEX || name == EXPR_PREVIOUS))
+		return scope_get(env, scope_names[name]);
 	return env->made[name];
 }
 

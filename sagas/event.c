@@ -18,6 +18,7 @@ static const char *const OUTCOME_TEXTS[] = {
 	X("status", http_status)                                                                       \
 	X("attempt", attempt)                                                                          \
 	X("version", version)                                                                          \
+	X("depth", depth)                                                                              \
 	X("due_at", due_at)                                                                            \
 	X("deadline_at", deadline_at)                                                                  \
 	X("settle_at", settle_at)                                                                      \
@@ -31,7 +32,8 @@ static const char *const OUTCOME_TEXTS[] = {
 	X("code", code)                                                                                \
 	X("message", message)                                                                          \
 	X("by", by)                                                                                    \
-	X("reason", reason)
+	X("reason", reason)                                                                            \
+	X("parent", parent)
 
 void event_init(struct event *event, enum event_type type)
 {
@@ -103,6 +105,8 @@ void event_write(const struct event *event, const struct saga_def *def, struct b
 		buf_add_lit(out, ",\"ambiguous\":true");
 	if (event->tolerated)
 		buf_add_lit(out, ",\"tolerated\":true");
+	if (event->hold)
+		buf_add_lit(out, ",\"hold\":true");
 #define X(json_name, member) write_int_field(out, json_name, event->member);
 	EVENT_INTS(X)
 #undef X
@@ -185,6 +189,7 @@ static int read_fields(const json_t *json, const struct saga_def *def, struct ev
 		return r;
 	event->ambiguous = json_is_true(json_object_get(json, "ambiguous"));
 	event->tolerated = json_is_true(json_object_get(json, "tolerated"));
+	event->hold = json_is_true(json_object_get(json, "hold"));
 #define X(json_name, member)                                                                       \
 	event->member = (__typeof__(event->member))json_integer_value(json_object_get(json, json_name));
 	EVENT_INTS(X)

@@ -24,7 +24,8 @@ enum { EVENT_VERSION = 1 };
 
 /* X(constant, number, name) */
 #define EVENT_TYPES(X)                                                                               \
-	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline */          \
+	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline;            \
+												of a child: parent depth hold */                     \
 	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await        \
 												value={cluster, topic, expect};                      \
 												of a lock value={keys} */                            \
@@ -39,7 +40,8 @@ enum { EVENT_VERSION = 1 };
 	X(EV_STEP_EXPANDED, 8, "StepExpanded") /* value=list of for_each */                              \
 	X(EV_STEP_SETTLED, 9, "StepSettled")   /* a step of items or turns: value=output */              \
 	X(EV_STEP_PARKED, 10, "StepParked")    /* waits for a person: code message settle_at */          \
-	X(EV_COMPENSATION_ARMED, 11, "CompensationArmed") /* request, unless saga.failure is wanted */   \
+	X(EV_COMPENSATION_ARMED, 11, "CompensationArmed") /* request, unless saga.failure is wanted;     \
+														 id: by the child that is held */            \
 	X(EV_COMPENSATION_STARTED, 12,                                                                   \
 	  "CompensationStarted") /* request if it was not armed with one */                              \
 	X(EV_COMPENSATION_COMPLETED, 13, "CompensationCompleted") /* value=output */                     \
@@ -62,11 +64,15 @@ enum { EVENT_VERSION = 1 };
 									   request deadline_at where it gives new ones */                \
 	X(EV_TASK_LEASED, 29,                                                                            \
 	  "TaskLeased") /* side attempt id=nonce by=worker name=its build due_at=the lease's end */      \
+	X(EV_CHILD_STARTED, 30, "ChildStarted") /* side id=the child's saga */                           \
 	X(EV_ESCALATED, 31, "Escalated") /* side value={entry, groups} due_at of the next entry;         \
 										step -1: of the saga */                                      \
+	X(EV_SAGA_HELD, 32, "SagaHeld")  /* value=output: a child is done, and waits for its parent */   \
 	X(EV_SAGA_CONTINUED, 33,                                                                         \
 	  "SagaContinued") /* name version key ns id deadline escalate_at value={input, run, …}: folds \
-						  may begin here (state_continue.c) */
+						  may begin here (state_continue.c) */                                       \
+	X(EV_CHILD_CANCELLED, 39,                                                                        \
+	  "ChildCancelRequested") /* side id=the child code message: it is told to turn back */
 
 enum event_type {
 #define X(name, number, text) name = (number),
@@ -83,19 +89,22 @@ struct event {
 	int step;       /* -1: none */
 	int item;       /* -1: none */
 	enum side side; /* of EV_REPLY_IGNORED, EV_COMMAND_PUBLISHED, EV_ACT_TAKEN, EV_TASK_LEASED,
-					 * EV_ESCALATED */
+					 * EV_ESCALATED, EV_CHILD_… */
 	bool ambiguous;
 	bool tolerated;
+	bool hold;            /* SagaStarted: the parent may want it undone after it is done */
 	enum outcome outcome; /* OUTCOME_DEFAULT: not said */
 	int http_status;      /* 0: none */
 	int64_t attempt;
 	int64_t version;
+	int64_t depth;  /* SagaStarted: parents that stand above it */
 	wall_ms at;     /* of the transition; the row's, not written in the event */
 	wall_ms due_at; /* 0: none; so the other times */
 	wall_ms deadline_at;
 	wall_ms settle_at;
 	wall_ms escalate_at; /* of what begins: when the first entry of its `escalate` is due */
 	char *name, *ns, *id, *key, *code, *message, *by, *reason;
+	char *parent; /* SagaStarted: whose step it is, as a correlation (correlation.h) */
 	struct request *request;
 	struct jval *value;
 };

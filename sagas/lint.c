@@ -283,8 +283,7 @@ void order_block(struct load *load, struct block *block)
 		block->steps[i].after_pivot = lstep_has_before(&block->steps[i], block->pivot);
 }
 
-/* Whether the way back is closed when a step runs: nothing is undone any more. */
-static bool way_back_closed(const struct load *load, const struct lstep *step)
+bool way_back_closed(const struct load *load, const struct lstep *step)
 {
 	if (load->def->recovery_forward)
 		return true;

@@ -59,6 +59,7 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
 	case EV_TASK_LEASED:
+	case EV_CHILD_STARTED:
 	case EV_SAGA_TERMINATED:
 	case EV_SAGA_CANCEL_REQUESTED:
 	case EV_SAGA_DEADLINE_PASSED:
@@ -66,6 +67,12 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_ACT_TAKEN:
 	case EV_ESCALATED: /* its time had come */
 		return true;
+	case EV_CHILD_CANCELLED: /* its time is over; or the way back, which is decided */
+		return event->code && strcmp(event->code, "timeout") == 0;
+	case EV_COMPENSATION_ARMED: /* the child says that it is held */
+		return event->id != NULL;
+	case EV_SAGA_COMPLETED: /* the parent says so */
+		return replay->state->held;
 	case EV_SAGA_ATTENTION:
 		/* This one is said with the end. */
 		return strncmp(event->reason ? event->reason : "", "the output could", 16) != 0;
@@ -86,9 +93,8 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_STEP_SCHEDULED:
 	case EV_STEP_EXPANDED:
 	case EV_STEP_SETTLED:
-	case EV_COMPENSATION_ARMED:
 	case EV_COMPENSATION_STARTED:
-	case EV_SAGA_COMPLETED:
+	case EV_SAGA_HELD:
 	case EV_SAGA_COMPENSATED:
 	case EV_SAGA_CONTINUED:
 		break;

@@ -7,9 +7,8 @@
 
 static const char *const KIND_TEXTS[] = {
 	[REQUEST_HTTP] = NULL, /* not said, as in the histories from before there were others */
-	[REQUEST_COMMAND] = "command",
-	[REQUEST_EMIT] = "emit",
-	[REQUEST_TASK] = "task",
+	[REQUEST_COMMAND] = "command", [REQUEST_EMIT] = "emit",
+	[REQUEST_TASK] = "task",       [REQUEST_CHILD] = "child",
 };
 
 void request_placeholder(const char *name, bool query, char ret[REQUEST_PLACEHOLDER_SIZE])
@@ -112,6 +111,9 @@ void request_write(const struct request *request, struct buf *out)
 #define X(name, member) write_field(out, name, request->member);
 	REQUEST_STRINGS(X)
 #undef X
+	if (request->kind == REQUEST_CHILD)
+		buf_printf(out, ",\"version\":%lld,\"depth\":%lld,\"hold\":%s", (long long)request->version,
+				   (long long)request->depth, request->hold ? "true" : "false");
 	write_list(out, "headers", request->headers);
 	write_list(out, "secrets", request->secrets);
 	if (request->body && body_is_json(request)) {
@@ -208,6 +210,10 @@ static int check_members(const struct request *request, struct err *err)
 		if (!request->queue || !request->key)
 			return err_set(err, ERR_INVALID, "a task needs `queue` and `key`");
 		break;
+	case REQUEST_CHILD:
+		if (!request->to || !request->key || !request->correlation)
+			return err_set(err, ERR_INVALID, "a child needs `to`, `key` and `correlation`");
+		break;
 	}
 	return 0;
 }
@@ -226,6 +232,9 @@ int request_from_json(const json_t *json, struct request **ret_request, struct e
 	request->member = text ? xstrdup(text) : NULL;
 	REQUEST_STRINGS(X)
 #undef X
+	request->version = json_integer_value(json_object_get(json, "version"));
+	request->depth = json_integer_value(json_object_get(json, "depth"));
+	request->hold = json_is_true(json_object_get(json, "hold"));
 	r = check_members(request, err);
 	if (r == 0)
 		r = read_list(json, "headers", &request->headers, err);

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sagas/base/buf.h"
 #include "sagas/base/err.h"
@@ -21,12 +22,13 @@ enum request_kind {
 	REQUEST_COMMAND, /* a Kafka record that the participant answers with another */
 	REQUEST_EMIT,    /* a Kafka record that nobody answers */
 	REQUEST_TASK,    /* waits in a queue for a worker, who gives the answer */
+	REQUEST_CHILD,   /* a saga to be started; its body is the input */
 };
 
 struct request {
 	int refs;
 	enum request_kind kind;
-	char *to;       /* participant; EMIT: NULL */
+	char *to;       /* participant; EMIT: NULL; CHILD: the definition */
 	char *key;      /* idempotency key; EMIT: NULL */
 	char **headers; /* "Name: value", NULL-terminated; NULL: none. Without the key */
 	char *body;     /* NULL: none; COMMAND, EMIT: the data, as JSON */
@@ -45,6 +47,10 @@ struct request {
 	char *cluster, *topic;
 	/* TASK; its input is the body */
 	char *queue, *route; /* route: NULL: none */
+	/* CHILD; its correlation says whose step it is */
+	int64_t version; /* of a block: that of its surroundings; 0: the newest */
+	int64_t depth;   /* sagas that stand above it */
+	bool hold;       /* its undos are wanted when it is done */
 };
 
 /*
@@ -67,6 +73,7 @@ DEFINE_CLEANUP(struct request *, request_unref)
  * {"kind":"command","to","type","record_key","key","correlation","headers","body"}
  * {"kind":"emit","cluster","topic","type","record_key","headers","body"}
  * {"kind":"task","queue","route","key","body"}
+ * {"kind":"child","to","key","correlation","version","depth","hold","body"}
  */
 void request_write(const struct request *request, struct buf *out);
 int request_from_json(const json_t *json, struct request **ret_request, struct err *err) MUST_CHECK;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "sagas/correlation.h"
 #include "sagas/json_text.h"
 
 struct saga_state *saga_state_new(struct saga_def *def, const char *id)
@@ -25,6 +26,7 @@ static void exec_release(struct exec *exec)
 {
 	request_unref(exec->request);
 	jval_unref(exec->ongoing_reply);
+	free(exec->child);
 	free(exec->code);
 	free(exec->message);
 	free(exec->nonce);
@@ -103,6 +105,9 @@ void saga_state_free(struct saga_state *state)
 	free(state->refused_cancel);
 	free(state->owner);
 	state__signals_free(state);
+	if (state->parent)
+		free(state->parent->correlation);
+	free(state->parent);
 	for (i = 0; i < ACT_IDS_KEPT; i++)
 		free(state->act_ids[i]);
 	attention_release(&state->attention);
@@ -181,8 +186,9 @@ static void exec_begin(struct exec *exec, const struct event *event)
 	exec->attempt = 1;
 	exec->due_at = event->due_at;
 	exec->deadline_at = event->deadline_at;
-	exec->published = false;
+	exec->published = exec->child_told = false;
 	exec->attempts_before = 0;
+	state__set_string(&exec->child, NULL);
 	if (event->request) {
 		request_unref(exec->request);
 		exec->request = request_ref(event->request);
@@ -408,11 +414,14 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 	switch ((int)event->type) {
 	case EV_COMPENSATION_ARMED:
 		action->comp = COMP_ARMED;
+		action->held = event->id != NULL;
 		request_unref(undo->request);
 		undo->request = request_ref(event->request);
 		break;
 	case EV_COMPENSATION_STARTED:
 		exec_begin(undo, event);
+		if (action->held)
+			state__set_string(&undo->child, event->id);
 		action->comp = COMP_RUNNING;
 		break;
 	case EV_COMPENSATION_COMPLETED:
@@ -444,6 +453,25 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 	}
 }
 
+static void set_parent(struct saga_state *state, const struct event *event)
+{
+	struct correlation correlation;
+	struct saga_parent *parent;
+
+	if (state->parent || !correlation_read(event->parent, strlen(event->parent), &correlation) ||
+		saga_id_slot(correlation.saga_id) < 0)
+		return;
+	parent = state->parent = xcalloc(1, sizeof(*parent));
+	parent->correlation = xstrdup(event->parent);
+	memcpy(parent->saga_id, correlation.saga_id, sizeof(parent->saga_id));
+	memcpy(parent->step, correlation.step, sizeof(parent->step));
+	parent->item = correlation.item;
+	parent->run = correlation.run > 1 ? correlation.run : 1;
+	parent->side = correlation.kind == CALL_UNDO ? SIDE_UNDO : SIDE_DO;
+	parent->depth = event->depth;
+	parent->hold = event->hold;
+}
+
 static void apply_saga_started(struct saga_state *state, const struct event *event)
 {
 	state->status = SAGA_RUNNING;
@@ -453,6 +481,27 @@ static void apply_saga_started(struct saga_state *state, const struct event *eve
 	state__set_string(&state->ns, event->ns);
 	state__set_string(&state->key, event->key);
 	state__set_jval(&state->input, event->value);
+	if (event->parent)
+		set_parent(state, event);
+}
+
+/* The child that does it is known; its limit, if it has one, counts from when it was wanted. */
+static void apply_child(struct saga_state *state, const struct event *event)
+{
+	struct action_state *action = event_action(state, event);
+	struct exec *exec = event->side == SIDE_DO ? &action->run : &action->undo;
+
+	if (event->type == EV_CHILD_CANCELLED) {
+		exec->child_told = true;
+		exec->due_at = exec->deadline_at = 0;
+		return;
+	}
+	exec->status = EXEC_RUNNING;
+	exec->ambiguous = exec->due_is_volatile = false;
+	exec->due_at = exec->deadline_at;
+	state__set_string(&exec->child, event->id);
+	if (event->side == SIDE_UNDO)
+		action->comp = COMP_RUNNING;
 }
 
 static void apply_published(struct saga_state *state, const struct event *event)
@@ -478,6 +527,7 @@ static void apply_cancel_requested(struct saga_state *state, const struct event 
 static void saga_end(struct saga_state *state, const struct event *event, enum saga_status status)
 {
 	state->status = status;
+	state->held = false;
 	state->ended_at = state->updated_at = event->at;
 }
 
@@ -539,9 +589,18 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_SAGA_COMPENSATING:
 		state->failing = true;
+		state->held = false;
 		state->failure_step = event->step;
 		state__set_string(&state->failure_code, event->code);
 		state__set_string(&state->failure_message, event->message);
+		break;
+	case EV_CHILD_STARTED:
+	case EV_CHILD_CANCELLED:
+		apply_child(state, event);
+		break;
+	case EV_SAGA_HELD:
+		state->held = true;
+		state__set_jval(&state->output, event->value);
 		break;
 	case EV_SAGA_COMPLETED:
 		state__set_jval(&state->output, event->value);

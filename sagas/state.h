@@ -57,6 +57,8 @@ struct exec {
 	int64_t attempt;     /* of the current or last attempt, from 1 */
 	wall_ms due_at;      /* of the next attempt, probe, or end of a timer or wait; 0: none */
 	wall_ms deadline_at; /* 0: none */
+	char *child;         /* the saga that does it; NULL: it is not known to have started */
+	bool child_told;     /* it was told to turn back; its end is waited for */
 	wall_ms settle_at;   /* until then an unanswered attempt may still take effect; 0: settled */
 	struct request *request;
 	struct jval *ongoing_reply; /* the body that said `ongoing`, for the probe */
@@ -102,6 +104,7 @@ struct action_state {
 	enum comp_status comp;
 	bool tolerated;    /* run ended badly, and the saga goes on */
 	bool skipped;      /* DONE, because a person said that it is not needed */
+	bool held;         /* what undoes it is its child, which waits for the end of this saga */
 	bool beside;       /* DONE by other means, while an attempt may still have taken effect */
 	bool late_success; /* one came that nobody waited for any more, and a person was told */
 	char *event_id; /* of the record that ended an await of Kafka; of a lock, its fencing token */
@@ -128,6 +131,17 @@ struct step_state {
 	/* A person had the step begin anew: from 2 on its keys and correlations name the run. */
 	int run;         /* 0: the first one */
 	bool run_failed; /* an action of an earlier run had ended badly */
+};
+
+/* Whose step a saga is. */
+struct saga_parent {
+	char *correlation; /* of the step; what follows is read from it */
+	char saga_id[SAGA_ID_SIZE];
+	char step[DEF_MAX_NAME + 1];
+	int item, run;
+	enum side side;
+	int64_t depth; /* sagas that stand above it */
+	bool hold;     /* what can be undone stays so until the parent's end */
 };
 
 /* What somebody told the saga before it asked. */
@@ -181,6 +195,8 @@ struct saga_state {
 	struct saga_signal *signals; /* that nothing has read yet, in their order */
 	size_t n_signals;
 	int64_t signals_told;
+	struct saga_parent *parent;  /* NULL: it has none */
+	bool held;                   /* all is done; the parent may still want it undone */
 	char *act_ids[ACT_IDS_KEPT]; /* of the last acts that had one, the latest first; or NULL */
 	char *attention_note;        /* of SagaAttention, */
 	int attention_step, attention_item; /* and what it is about; step -1: the saga */
@@ -228,6 +244,8 @@ const struct action_def *saga_state_undo_def(const struct saga_state *state, int
 int saga_state_run(const struct saga_state *state, int step);
 /* An attempt of it may have taken effect, and nobody knows. kind: of its definition. */
 bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind);
+/* It can be undone, or could. */
+bool saga_has_undo(const struct step_def *def, const struct action_state *action);
 /* It has begun and is not over: something can still come of it, or be said of it. */
 bool saga_exec_is_open(const struct exec *exec);
 

@@ -30,6 +30,11 @@ bool saga_exec_is_ambiguous(const struct exec *exec, enum action_kind kind)
 		   (exec->status == EXEC_PARKED && exec->parked_unknown);
 }
 
+bool saga_has_undo(const struct step_def *def, const struct action_state *action)
+{
+	return def->undo_kind == UNDO_ACTION || action->held;
+}
+
 bool saga_exec_is_open(const struct exec *exec)
 {
 	return exec->status == EXEC_RUNNING || exec->status == EXEC_BACKING_OFF ||
@@ -105,7 +110,8 @@ static void try_again(struct exec *exec, const struct event *event)
 	}
 	exec->status = state__is_task(exec) ? EXEC_QUEUED : EXEC_BACKING_OFF;
 	exec->due_at = event->at;
-	exec->due_is_volatile = false;
+	exec->due_is_volatile = exec->child_told = false;
+	state__set_string(&exec->child, NULL);
 }
 
 /* That its probe knows nothing is not in the history, so by the fold it may still run. */

@@ -27,13 +27,14 @@ static void check_exec(struct check *check, const struct exec *exec, enum action
 	bool call = kind == ACTION_HTTP || kind == ACTION_COMMAND;
 	bool task = kind == ACTION_TASK;
 	bool timer = action_only_waits(kind);
+	bool child = kind == ACTION_CHILD;
 	/* One of several has a time that ends it well, one that fails it, or both. */
 	bool timed = exec->due_at != 0 || (kind == ACTION_AWAIT && exec->deadline_at != 0);
 
 	switch (exec->status) {
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
-		expect(check, call && exec->request, "it is tried again, and has no request");
+		expect(check, (call || child) && exec->request, "it is tried again, and has no request");
 		expect(check, exec->attempt >= 1, "it is tried again, and was never tried");
 		/* Something wakes it: its due time, or the reply of what is out. */
 		expect(check, exec->due_at || exec->out || exec->probe_out || exec->asked,
@@ -41,8 +42,10 @@ static void check_exec(struct check *check, const struct exec *exec, enum action
 		break;
 	case EXEC_RUNNING:
 		expect(check, exec->attempt >= 1, "it runs without an attempt");
-		expect(check, call || timer || task, "it runs, and is not an action that takes time");
-		expect(check, timer ? timed : exec->request != NULL, "it runs without a request or a time");
+		expect(check, call || timer || task || child,
+			   "it runs, and is not an action that takes time");
+		expect(check, timer ? timed : exec->request || exec->child,
+			   "it runs without a request or a time");
 		expect(check, (kind != ACTION_COMMAND && !task) || exec->due_at,
 			   "it waits for a reply, and would wait for ever");
 		expect(check, !task || exec->nonce, "it is leased, and anybody could answer");
@@ -66,7 +69,7 @@ static void check_exec(struct check *check, const struct exec *exec, enum action
 static bool action_sends(enum action_kind kind)
 {
 	return kind == ACTION_HTTP || kind == ACTION_COMMAND || kind == ACTION_EMIT ||
-		   kind == ACTION_TASK;
+		   kind == ACTION_TASK || kind == ACTION_CHILD;
 }
 
 static void check_undo(struct check *check, const struct step_def *def,
@@ -80,7 +83,8 @@ static void check_undo(struct check *check, const struct step_def *def,
 		expect(check, action->undo.status == EXEC_IDLE, "it is undone without being armed");
 		return;
 	}
-	expect(check, def->undo_kind == UNDO_ACTION, "it is undone, and declares no undo");
+	expect(check, saga_has_undo(def, action), "it is undone, and declares no undo");
+	expect(check, !action->held || action->run.child, "its child is held, and is not known");
 	/* Only what is over may be undone. */
 	expect(check, saga_state_run_is_over(action) && action->run.status != EXEC_IDLE,
 		   "it is undone before it is over");
@@ -88,8 +92,9 @@ static void check_undo(struct check *check, const struct step_def *def,
 		   "its undo and the status of its undo differ");
 	/* One that is armed without a request is given it when the way back begins. */
 	expect(check,
-		   action->comp != COMP_ARMED || !action_sends(undo->kind) || action->undo.request ||
-			   undo->reads_failure || check->step == check->state->def->carried,
+		   action->comp != COMP_ARMED || action->held || !action_sends(undo->kind) ||
+			   action->undo.request || undo->reads_failure ||
+			   check->step == check->state->def->carried,
 		   "its undo has no request");
 }
 
@@ -150,6 +155,8 @@ int saga_state_validate(const struct saga_state *state, struct err *err)
 		return err_set(err, ERR_INVALID, "it never started");
 	if (saga_status_is_terminal(state->status) != (state->ended_at != 0))
 		return err_set(err, ERR_INVALID, "its end and its status differ");
+	if (state->held && (!state->parent || state->failing))
+		return err_set(err, ERR_INVALID, "it is held, and nobody holds it");
 	if (state->failing && (!state->failure_code || state->def->recovery_forward))
 		return err_set(err, ERR_INVALID, "it is being undone without a reason");
 	for (check.step = 0; check.step < state->def->n_steps; check.step++)

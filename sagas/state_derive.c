@@ -83,6 +83,14 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 		sum->fold_differs = true;
 		due_at(sum, exec->due_at, false);
 		break;
+	case ACTION_CHILD:
+		if (exec->child) {
+			sum->replies++;
+			due_at(sum, exec->due_at, false);
+			break;
+		}
+		sum->calls += !sum->paused;
+		break;
 	case ACTION_HTTP:
 	case ACTION_SET:
 	case ACTION_FAIL:
@@ -265,6 +273,11 @@ static bool exec_awaits_queue(const struct exec *exec, const struct action_def *
 static const struct action_def *undo_def_of(const struct saga_state *state, int step,
 											const struct action_state *action)
 {
+	static const struct action_def by_child = {
+		.kind = ACTION_CHILD, .timeout = {.ms = -1}, .deadline = {.ms = -1}};
+
+	if (action->held)
+		return &by_child;
 	return &state->def->steps[step == state->def->carried ? action->carried_from : step].undo;
 }
 
@@ -337,7 +350,7 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 	}
 	due_at(sum, state->watch.next_at, false);
 	/* Past the pivot it is an alert, and undoes nothing that an answer could speak against. */
-	if (!state->failing && !state->deadline_noted)
+	if (!state->failing && !state->deadline_noted && !state->held)
 		due_at(sum, state->deadline_at, any_queued && !saga_state_past_pivot(state));
 	if (state->paused) {
 		sum->due = 0;

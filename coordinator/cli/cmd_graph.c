@@ -27,6 +27,8 @@ static const char *action_text(const struct step_def *step)
 		return "lock";
 	case ACTION_TASK:
 		return step->act.task.queue;
+	case ACTION_CHILD:
+		return step->act.child.saga;
 	case ACTION_AWAIT_SIGNAL:
 		return step->act.await_signal;
 	case ACTION_APPROVAL:

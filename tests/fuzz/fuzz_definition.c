@@ -81,6 +81,9 @@ static void check_action(const struct action_def *act)
 		for (size_t i = 0; i < act->await.n_waits; i++)
 			check_wait(&act->await.waits[i]);
 		break;
+	case ACTION_CHILD:
+		CHECK(act->child.saga);
+		break;
 	case ACTION_SET:
 	case ACTION_FAIL:
 	case ACTION_AWAIT_AFTER:

@@ -502,6 +502,9 @@ static void look_event(struct look *look)
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_CONTINUED:
+	case EV_CHILD_STARTED:
+	case EV_CHILD_CANCELLED:
+	case EV_SAGA_HELD:
 	case EV_SAGA_ATTENTION:
 		break;
 	}

@@ -95,7 +95,8 @@ static void decided(struct play *play)
 		play->state->history_bytes += (int64_t)strlen(play->rows[play->n_rows - 1].text);
 		fold_row(play, play->fold, &play->rows[play->n_rows - 1]);
 	} else if (decision->n_emissions > 0 || decision->n_subscriptions > 0 ||
-			   decision->n_locks > 0 || decision->n_tasks > 0 || decision->remove_all_tasks) {
+			   decision->n_locks > 0 || decision->n_tasks > 0 || decision->remove_all_tasks ||
+			   decision->n_messages > 0) {
 		fail(play, "something is to be committed", "without an event");
 	}
 	check(play);
@@ -118,6 +119,17 @@ int play_give(struct play *play, const struct input *given)
 	return r;
 }
 
+static void begin(struct play *play, struct saga_def *def, const char *id, const struct input *in)
+{
+	*play = (struct play){.now = PLAY_STARTS_AT, .def = saga_def_ref(def)};
+	memcpy(play->id, id, sizeof(play->id));
+	play->state = saga_state_new(play->def, id);
+	play->fold = saga_state_new(play->def, id);
+	buf_init(&play->trail, 0);
+	if (play_give(play, in) < 0)
+		fail(play, "the start is refused", play->err.text);
+}
+
 void play_begin(struct play *play, const char *yaml, const char *input, bool create_only)
 {
 	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(yaml);
@@ -131,12 +143,26 @@ void play_begin_def(struct play *play, struct saga_def *def, const char *input, 
 	struct input in = {
 		.type = INPUT_START, .ns = "default", .value = value, .create_only = create_only};
 
-	*play = (struct play){.now = PLAY_STARTS_AT, .def = saga_def_ref(def)};
-	play->state = saga_state_new(play->def, PLAY_ID);
-	play->fold = saga_state_new(play->def, PLAY_ID);
-	buf_init(&play->trail, 0);
-	if (play_give(play, &in) < 0)
-		fail(play, "the start is refused", play->err.text);
+	begin(play, def, PLAY_ID, &in);
+	jval_unref(value);
+}
+
+void play_begin_child(struct play *play, struct saga_def *def, const char *id,
+					  const struct request *request)
+{
+	struct jval *value =
+		jval_from_text(xstrndup(request->body, request->body_len), request->body_len);
+	struct input in = {
+		.type = INPUT_START,
+		.ns = "default",
+		.key = request->key,
+		.value = value,
+		.parent = request->correlation,
+		.depth = request->depth,
+		.hold = request->hold,
+	};
+
+	begin(play, def, id, &in);
 	jval_unref(value);
 }
 
@@ -156,7 +182,7 @@ void play_restart(struct play *play)
 {
 	decision_release(&play->decision);
 	saga_state_free(play->state);
-	play->state = saga_state_new(play->def, PLAY_ID);
+	play->state = saga_state_new(play->def, play->id);
 	for (size_t i = 0; i < play->n_rows; i++)
 		fold_row(play, play->state, &play->rows[i]);
 	saga_recover(play->state, play->now, &play->decision);

@@ -18,6 +18,7 @@ struct play_row {
 
 struct play {
 	struct saga_def *def;
+	char id[SAGA_ID_SIZE];
 	struct saga_state *state, *fold;
 	wall_ms now;
 	wall_ms queues_read_until; /* given with every input */
@@ -33,6 +34,9 @@ struct play {
 void play_begin(struct play *play, const char *yaml, const char *input, bool create_only);
 /* The same with a definition, to which a reference is taken. */
 void play_begin_def(struct play *play, struct saga_def *def, const char *input, bool create_only);
+/* … as a child, which its request starts. */
+void play_begin_child(struct play *play, struct saga_def *def, const char *id,
+					  const struct request *request);
 void play_end(struct play *play);
 
 /* Decides on one input; what saga_decide returns. */

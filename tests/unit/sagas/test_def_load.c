@@ -470,9 +470,6 @@ START_TEST(test_def_load__says_what_is_not_built)
 		"/key_reuse: `key_reuse: after_undo`",
 		"/start_on/2/schedule: `start_on: {schedule}`",
 		"/steps/4/with: `env`",
-		"/steps/4/compensate/steps: `steps`",
-		"/steps/7/steps: `steps`",
-		"/steps/7/steps/0/saga: `saga`",
 		"/steps/8/http/headers/Authorization: `secret`",
 		"/steps/8/http/body: `step.callback_url`",
 	};

@@ -152,6 +152,7 @@ START_TEST(test_event__numbers_are_never_given_twice)
 		ck_assert_int_gt(numbers[i], numbers[i - 1]);
 	ck_assert_int_eq(EV_ACT_TAKEN, 28);
 	ck_assert_int_eq(EV_ESCALATED, 31);
+	ck_assert_int_eq(EV_CHILD_STARTED, 30);
 	ck_assert_str_eq(event_type_text(EV_STEP_COMPLETED), "StepCompleted");
 }
 END_TEST

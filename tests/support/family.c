@@ -1,0 +1,259 @@
+#include "tests/support/family.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/definition.h"
+
+static void fail(const char *what, const char *detail)
+{
+	fprintf(stderr, "family: %s: %s\n", what, detail);
+	abort();
+}
+
+static void load_all(struct family *family, const char *yaml)
+{
+	while (*yaml) {
+		const char *end = strstr(yaml, "---\n");
+		size_t len = end ? (size_t)(end - yaml) : strlen(yaml);
+		char *text = xstrndup(yaml, len);
+
+		family->defs[family->n_defs++] = definition_must_load(text);
+		free(text);
+		yaml = end ? end + 4 : yaml + len;
+	}
+}
+
+void family_begin(struct family *family, const char *yaml, const char *input)
+{
+	*family = (struct family){.n = 1, .now = PLAY_STARTS_AT};
+	load_all(family, yaml);
+	play_begin_def(&family->sagas[0], family->defs[0], input, false);
+	family_collect(family, 0);
+}
+
+void family_end(struct family *family)
+{
+	for (int i = 0; i < family->n; i++) {
+		play_end(&family->sagas[i]);
+		free(family->keys[i]);
+	}
+	for (size_t i = 0; i < family->n_defs; i++)
+		saga_def_unref(family->defs[i]);
+	for (size_t i = 0; i < family->n_posts; i++)
+		free(family->posts[i].text);
+	for (size_t i = 0; i < family->n_starts; i++)
+		request_unref(family->starts[i].request);
+	free(family->posts);
+	free(family->starts);
+}
+
+static void want_start(struct family *family, int who, const struct command *command)
+{
+	family->starts = xrealloc_array(family->starts, family->n_starts + 1, sizeof(*family->starts));
+	family->starts[family->n_starts++] = (struct family_start){
+		.from = who,
+		.step = command->step,
+		.item = command->item,
+		.kind = command->kind,
+		.attempt = command->attempt,
+		.request = request_ref(command->request),
+	};
+}
+
+void family_collect(struct family *family, int who)
+{
+	struct decision *decision = &family->sagas[who].decision;
+
+	for (size_t i = 0; i < decision->n_commands; i++)
+		if (decision->commands[i].request->kind == REQUEST_CHILD)
+			want_start(family, who, &decision->commands[i]);
+	for (size_t i = 0; i < decision->n_messages; i++) {
+		struct family_post *post;
+
+		family->posts = xrealloc_array(family->posts, family->n_posts + 1, sizeof(*family->posts));
+		post = &family->posts[family->n_posts++];
+		memcpy(post->to, decision->messages[i].to, sizeof(post->to));
+		post->text = TAKE(decision->messages[i].text);
+	}
+	decision->n_messages = 0;
+}
+
+static struct saga_def *find_def(const struct family *family, const char *name)
+{
+	for (size_t i = 0; i < family->n_defs; i++) {
+		struct saga_def *found = saga_def_find_block(family->defs[i], name);
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static int find_saga(const struct family *family, const char *id)
+{
+	for (int i = 0; i < family->n; i++)
+		if (strcmp(family->sagas[i].id, id) == 0)
+			return i;
+	fail("a message to nobody", id);
+	return -1;
+}
+
+/* What has this key was started before. -1: there is no such definition. */
+static int start_or_find(struct family *family, const struct request *request)
+{
+	struct saga_def *def = find_def(family, request->to);
+	char id[SAGA_ID_SIZE];
+	unsigned char random[8] = {0};
+
+	for (int i = 1; i < family->n; i++)
+		if (strcmp(family->keys[i], request->key) == 0)
+			return i;
+	if (!def)
+		return -1;
+	if (family->n == FAMILY_MAX)
+		fail("too many children", request->to);
+	random[7] = (unsigned char)family->n;
+	saga_id_make(family->now, 7, random, id);
+	family->keys[family->n] = xstrdup(request->key);
+	family->sagas[family->n].now = family->now;
+	play_begin_child(&family->sagas[family->n], def, id, request);
+	family->sagas[family->n].now = family->now;
+	family_collect(family, family->n);
+	return family->n++;
+}
+
+static void answer_start(struct family *family, const struct family_start *start, int child)
+{
+	char text[200];
+	struct jval *body;
+	struct input in = {
+		.type = INPUT_REPLY,
+		.step = start->step,
+		.item = start->item,
+		.kind = start->kind,
+		.attempt = start->attempt,
+		.result = CALL_ANSWERED,
+		.retry_after_ms = -1,
+	};
+
+	if (child >= 0)
+		snprintf(text, sizeof(text), "{\"id\":\"%s\"}", family->sagas[child].id);
+	else
+		snprintf(text, sizeof(text), "{\"code\":\"no_definition\",\"message\":\"unknown\"}");
+	body = jval_from_text(xstrdup(text), strlen(text));
+	in.body = body;
+	(void)!play_give(&family->sagas[start->from], &in);
+	family_collect(family, start->from);
+	jval_unref(body);
+}
+
+void family_start(struct family *family, size_t at, bool lost)
+{
+	struct family_start start = family->starts[at];
+	int child;
+
+	family->n_starts--;
+	memmove(family->starts + at, family->starts + at + 1,
+			(family->n_starts - at) * sizeof(*family->starts));
+	child = start_or_find(family, start.request);
+	if (!lost)
+		answer_start(family, &start, child);
+	request_unref(start.request);
+}
+
+void family_deliver(struct family *family, size_t at)
+{
+	struct family_post post = family->posts[at];
+	int who = find_saga(family, post.to);
+	json_t *json = json_loads(post.text, 0, NULL);
+	struct child_message message;
+	struct input in = {.type = INPUT_CHILD, .message = &message};
+	struct err err;
+
+	family->n_posts--;
+	memmove(family->posts + at, family->posts + at + 1,
+			(family->n_posts - at) * sizeof(*family->posts));
+	if (!json || child_message_read(json, &message, &err) < 0)
+		fail("no message", post.text);
+	(void)!play_give(&family->sagas[who], &in);
+	family_collect(family, who);
+	child_message_release(&message);
+	json_decref(json);
+	free(post.text);
+}
+
+void family_run(struct family *family)
+{
+	while (family->n_starts > 0 || family->n_posts > 0) {
+		if (family->n_starts > 0)
+			family_start(family, 0, false);
+		else
+			family_deliver(family, 0);
+	}
+}
+
+void family_answer(struct family *family, int who, const char *step, int item, enum call_kind kind,
+				   int http_status, const char *body)
+{
+	struct play *play = &family->sagas[who];
+	int index = saga_def_step(play->def, step);
+
+	if (index < 0 || saga_state_in_flight(play->state) == 0)
+		fail("nothing is out of this step", step);
+	play_answer(play, index, item, kind, http_status, body);
+	family_collect(family, who);
+	family_run(family);
+}
+
+void family_wait(struct family *family, int64_t ms)
+{
+	family->now += ms;
+	for (int i = 0; i < family->n; i++) {
+		family->sagas[i].now = family->now - ms;
+		play_wait(&family->sagas[i], ms);
+		family_collect(family, i);
+	}
+	family_run(family);
+}
+
+int family_act(struct family *family, int who, const char *json)
+{
+	int r = play_act(&family->sagas[who], json);
+
+	family_collect(family, who);
+	family_run(family);
+	return r;
+}
+
+void family_restart(struct family *family, int who)
+{
+	for (size_t i = 0; i < family->n_starts;) {
+		if (family->starts[i].from != who) {
+			i++;
+			continue;
+		}
+		request_unref(family->starts[i].request);
+		family->n_starts--;
+		memmove(family->starts + i, family->starts + i + 1,
+				(family->n_starts - i) * sizeof(*family->starts));
+	}
+	play_restart(&family->sagas[who]);
+	family_collect(family, who);
+}
+
+const char *family_text(const struct family *family)
+{
+	static char text[4096];
+	size_t len = 0;
+
+	for (int i = 0; i < family->n; i++) {
+		const struct saga_state *state = family->sagas[i].state;
+
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s: %s", i > 0 ? ", " : "",
+								state->def->name,
+								state->held ? "held" : saga_status_text(state->status));
+	}
+	return text;
+}

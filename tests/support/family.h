@@ -1,0 +1,62 @@
+/*
+ * Several sagas played on the core alone, that start each other and tell each other: what the
+ * coordinator does between sagas, done by hand, one step at a time or as far as it goes. Calls over
+ * HTTP wait for the test.
+ */
+#ifndef TESTS_SUPPORT_FAMILY_H
+#define TESTS_SUPPORT_FAMILY_H
+
+#include "tests/support/play.h"
+
+enum { FAMILY_MAX = 64 };
+
+struct family_post {
+	char to[SAGA_ID_SIZE];
+	char *text;
+};
+
+/* A start that is wanted, and not carried out. */
+struct family_start {
+	int from, step, item;
+	enum call_kind kind;
+	int64_t attempt;
+	struct request *request;
+};
+
+struct family {
+	struct play sagas[FAMILY_MAX]; /* the first one has no parent */
+	char *keys[FAMILY_MAX];        /* of the others, with which they were started */
+	int n;
+	struct saga_def *defs[8];
+	size_t n_defs;
+	struct family_post *posts; /* in their order */
+	size_t n_posts;
+	struct family_start *starts;
+	size_t n_starts;
+	wall_ms now;
+};
+
+/* yaml: definitions, separated by lines "---"; the first one is started with input (JSON). */
+void family_begin(struct family *family, const char *yaml, const char *input);
+void family_end(struct family *family);
+
+/* Takes over what the saga's last decision wants. After each input that is given to it directly. */
+void family_collect(struct family *family, int who);
+/* Carries out a start, or delivers a message. lost: the answer never comes. */
+void family_start(struct family *family, size_t at, bool lost);
+void family_deliver(struct family *family, size_t at);
+/* All of both, as far as it goes. */
+void family_run(struct family *family);
+
+/* The call of a saga is answered with a status, and then all that follows happens. */
+void family_answer(struct family *family, int who, const char *step, int item, enum call_kind kind,
+				   int http_status, const char *body);
+/* Time passes for all. */
+void family_wait(struct family *family, int64_t ms);
+int family_act(struct family *family, int who, const char *json);
+void family_restart(struct family *family, int who);
+
+/* "name: status, name: status" of all sagas, in the order in which they were started. */
+const char *family_text(const struct family *family);
+
+#endif
