@@ -117,6 +117,8 @@ struct engine_options {
 	struct tally *tally; /* of what is committed; NULL: nobody wants to know */
 	/* A row of the saga is durable. Thread: engine; not blocking. May be NULL. */
 	void (*committed)(void *ctx, const char *saga_id);
+	/* A commit has put messages into the inboxes of these slots, which other nodes own. */
+	void (*messages_sent)(void *ctx, const bool *slots);
 	void *committed_ctx;
 	/* A commit with rows for the outbox is through. Thread: engine; not blocking. May be NULL. */
 	void (*outbox_written)(void *ctx, size_t rows);
@@ -194,6 +196,7 @@ struct engine_stats {
 	int64_t inbox_rows;         /* fed from the inbox */
 	int64_t early_events;       /* fed after their saga began to wait */
 	int64_t inbox_in_memory, outbox_rows, subscriptions;
+	int64_t messages_sent;     /* to other sagas */
 	int64_t timers_held;       /* time-outs that wait until the queues are read */
 	int64_t queues_read_until; /* wall time in ms; 0: not known */
 };

@@ -62,6 +62,14 @@ static void port_committed(void *ctx, const char *saga_id)
 		engine->options.committed(engine->options.committed_ctx, saga_id);
 }
 
+static void port_messages_sent(void *ctx, const bool *slots)
+{
+	struct engine *engine = ctx;
+
+	if (engine->options.messages_sent)
+		engine->options.messages_sent(engine->options.committed_ctx, slots);
+}
+
 static void port_read_inbox(void *ctx, struct inbox_read *read)
 {
 	struct engine *engine = ctx;
@@ -163,6 +171,7 @@ const struct turn_ports engine__ports = {
 	.publish = port_publish,
 	.outbox_written = port_outbox_written,
 	.committed = port_committed,
+	.messages_sent = port_messages_sent,
 	.read_inbox = port_read_inbox,
 	.remove_inbox = port_remove_inbox,
 	.load = port_load,

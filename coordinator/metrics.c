@@ -62,6 +62,8 @@ struct sources {
 	X("skald_inbox_rows_in_memory", "gauge", "Rows taken from the inbox and not yet removed.",     \
 	  s->engine.inbox_in_memory)                                                                   \
 	X("skald_outbox_rows_total", "counter", "Rows written to the outbox.", s->engine.outbox_rows)  \
+	X("skald_saga_messages_total", "counter", "Messages from sagas to other sagas.",               \
+	  s->engine.messages_sent)                                                                     \
 	X("skald_engine_inputs_total", "counter", "Inputs that the engine has taken.",                 \
 	  s->engine.inputs)                                                                            \
 	X("skald_engine_turns_total", "counter", "Turns of the engine.", s->engine.turns)              \

@@ -242,18 +242,29 @@ static void touched(void *ctx, const char *saga_id)
 	streams_touched(((struct node *)ctx)->streams, saga_id);
 }
 
-/* Thread: writer. */
-static void locks_granted(void *ctx, const bool *slots)
+/* engine NULL: this node is not told. */
+static void wake_owners(struct node *node, struct engine *engine, const bool *slots)
 {
-	struct node *node = ctx;
 	const struct owners owners = {
-		.engine = node->engine,
+		.engine = engine,
 		.member = node->member,
 		.http = node->http,
 		.slot_count = node->store->ops->slot_count(node->store),
 	};
 
 	owners_wake(&owners, slots);
+}
+
+/* Thread: writer. */
+static void locks_granted(void *ctx, const bool *slots)
+{
+	wake_owners(ctx, ((struct node *)ctx)->engine, slots);
+}
+
+/* Thread: engine, whose own slots these are not. */
+static void messages_sent(void *ctx, const bool *slots)
+{
+	wake_owners(ctx, NULL, slots);
 }
 
 static int start_all(struct node *node, struct err *err)
@@ -287,6 +298,7 @@ static int start_all(struct node *node, struct err *err)
 	engine.ready = &node->ready;
 	engine.tally = node->tally;
 	engine.committed = touched;
+	engine.messages_sent = messages_sent;
 	engine.committed_ctx = node;
 	make_member(node, &engine);
 	hub_engine_options(node->kafka, &engine);

@@ -168,6 +168,9 @@ struct turn_ports {
 	void (*outbox_written)(void *ctx, size_t rows);
 	/* A row of the saga is durable. NULL: nobody wants to know. */
 	void (*committed)(void *ctx, const char *saga_id);
+	/* A commit has put messages into the inboxes of these slots (slot_count entries), which are not
+	 * this turn's: their owners should look. NULL: nobody else is there. */
+	void (*messages_sent)(void *ctx, const bool *slots);
 	/* Wants load_inbox done; comes back through turn_inbox_read, once. Takes over read. NULL: there
 	 * is no inbox, and then no removal either. */
 	void (*read_inbox)(void *ctx, struct inbox_read *read);

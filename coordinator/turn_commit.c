@@ -2,6 +2,7 @@
  * After the commit: what was decided may leave now. Or after its failure: what was decided is
  * forgotten, and the saga is loaded again.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/failpoint.h"
@@ -216,12 +217,37 @@ static void is_duplicate(struct turn *turn, struct live_saga *saga, const struct
 	turn__saga_free(turn, saga);
 }
 
+/* Sagas of ours read their inbox; the owners of others are told once, after the batch. */
+static void note_messages(struct turn *turn, const struct store_item *item)
+{
+	for (size_t i = 0; i < item->n_messages; i++) {
+		int slot = item->messages[i].slot;
+
+		turn->stats.messages_sent++;
+		if (turn_owns_slot(turn, slot)) {
+			turn__inbox_want(turn);
+		} else {
+			if (!turn->messaged)
+				turn->messaged = xcalloc((size_t)turn->slot_count, sizeof(*turn->messaged));
+			turn->messaged[slot] = true;
+		}
+	}
+}
+
+static void tell_of_messages(struct turn *turn)
+{
+	if (turn->messaged && turn->ports->messages_sent)
+		turn->ports->messages_sent(turn->ctx, turn->messaged);
+	free(TAKE(turn->messaged));
+}
+
 static void item_ended(struct turn *turn, struct live_saga *saga, const struct store_item *item)
 {
 	switch (item->verdict) {
 	case STORE_ACCEPTED:
 		saga->failures = 0;
 		turn->outbox_written += item->n_outbox;
+		note_messages(turn, item);
 		turn__release(turn, saga, true);
 		break;
 	case STORE_DUPLICATE:
@@ -288,6 +314,7 @@ void turn_committed(struct turn *turn, struct batch *batch)
 	if (turn->many_nodes)
 		turn__slots_settle(turn);
 	tell_of_outbox(turn);
+	tell_of_messages(turn);
 	failpoint(FP_COMMIT_RELEASED);
 	if (turn->spare) {
 		batch_free(batch);

@@ -172,6 +172,7 @@ struct turn {
 	struct heap holds; /* of live_saga.hold */
 	struct lifecycle_topic lifecycle;
 	size_t outbox_written; /* rows of the batch that has just come back */
+	bool *messaged; /* slots of others that it has sent messages to; NULL: none */
 	struct buf scratch;
 	int commit_failures;  /* in a row */
 	wall_ms refuse_until; /* after a failed commit: then a start may try the store again */

@@ -383,6 +383,16 @@ static bool has_continued(const struct decision *decision)
 	return continued_at(decision) < decision->n_events;
 }
 
+/* A person has taken the saga to another version of its definition. */
+static bool has_migrated(const struct decision *decision)
+{
+	for (size_t i = 0; i < decision->n_events; i++)
+		if (decision->events[i].type == EV_ACT_TAKEN && decision->events[i].step < 0 &&
+			strcmp(decision->events[i].name, "migrate") == 0)
+			return true;
+	return false;
+}
+
 /* The row of the saga: whole when it begins, and what has changed later. */
 static void fill_row(struct turn *turn, struct live_saga *saga, struct store_item *item)
 {
@@ -396,10 +406,12 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 		attention_ref_release(&saga->next_attention);
 		attention_ref_copy(&attention, &saga->next_attention);
 	}
+	item->rebase =
+		item->seq > 1 && (has_continued(&saga->decision) || has_migrated(&saga->decision));
 	if (item->seq > 1 && state->status == saga->row_status &&
 		saga->next_due_at == saga->row_due_at &&
 		same_attention(&saga->next_attention, &saga->row_attention) &&
-		!has_new_owner(&saga->decision) && !has_continued(&saga->decision))
+		!has_new_owner(&saga->decision) && !item->rebase)
 		return;
 	row = batch_alloc(batch, sizeof(*row));
 	row->slot = saga->slot;

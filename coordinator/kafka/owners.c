@@ -39,7 +39,7 @@ void owners_wake(const struct owners *owners, const bool *slots)
 			break;
 		}
 	}
-	if (here)
+	if (here && owners->engine)
 		engine_poke(owners->engine);
 }
 
