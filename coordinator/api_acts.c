@@ -14,6 +14,7 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/api_saga.h"
+#include "coordinator/approval_groups.h"
 #include "coordinator/clock.h"
 #include "coordinator/dry_run.h"
 #include "coordinator/forward.h"
@@ -50,6 +51,17 @@ static void moved_on(struct exchange *ex, int64_t seq, int64_t expected)
 					 (long long)seq, (long long)expected);
 }
 
+/* With the place in the body. */
+static void refused_at(struct exchange *ex, const struct err *err)
+{
+	struct problem_errors errors = {0};
+
+	problem_errors_add(&errors, err->place, 0, "%s", err->text);
+	exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors, "%s%s%s", err->place,
+							*err->place ? ": " : "", err->text);
+	problem_errors_release(&errors);
+}
+
 /* What the core says against the act. */
 static void refused(struct exchange *ex, const struct err *err)
 {
@@ -58,8 +70,7 @@ static void refused(struct exchange *ex, const struct err *err)
 	else if (err->code == ERR_NOT_FOUND)
 		exchange_problem(ex, PROBLEM_STEP_NOT_FOUND, "%s", err->text);
 	else if (err->code == ERR_INVALID)
-		exchange_problem(ex, PROBLEM_INVALID_BODY, "%s%s%s", err->place, *err->place ? ": " : "",
-						 err->text);
+		refused_at(ex, err);
 	else
 		exchange_problem_err(ex, err);
 }
@@ -234,6 +245,16 @@ static void read_dry_run(struct exchange *ex, struct store_reader *reader)
 
 /* Taking it in. Thread: server. */
 
+/* What the caller says of groups that the configuration knows is not taken. */
+static void resolve_groups(struct exchange *ex, struct act *act)
+{
+	json_t *groups = approval_groups_of(ex->node->options.approval_groups, act->by,
+										act->groups ? jval_json(act->groups) : NULL);
+
+	jval_unref(act->groups);
+	act->groups = jval_from_json(groups);
+}
+
 /* The body, with what the path says. False: it is answered. */
 static bool read_act(struct exchange *ex, struct act_request *request)
 {
@@ -260,6 +281,8 @@ static bool read_act(struct exchange *ex, struct act_request *request)
 		problem_errors_release(&errors);
 		return false;
 	}
+	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)
+		resolve_groups(ex, act);
 	if (!act->by)
 		act->by = xstrdup("api");
 	if (!act->reason)
@@ -323,6 +346,18 @@ STEP_ACT_HANDLER(skip, ACT_STEP_SKIP)
 STEP_ACT_HANDLER(complete, ACT_STEP_COMPLETE)
 STEP_ACT_HANDLER(fail, ACT_STEP_FAIL)
 STEP_ACT_HANDLER(resolve, ACT_STEP_RESOLVE)
+
+/* Decisions, of a step alone. */
+
+void api_approve_step(struct exchange *ex)
+{
+	take_act(ex, ACT_STEP_APPROVE, SIDE_DO);
+}
+
+void api_reject_step(struct exchange *ex)
+{
+	take_act(ex, ACT_STEP_REJECT, SIDE_DO);
+}
 
 /* GET /v1/sagas/{id}/acts */
 

@@ -308,6 +308,8 @@ static bool read_act(struct exchange *ex, const json_t *json, struct making *mak
 	}
 	if (act->id)
 		return wrong_member(ex, "/act/id", "the id of a batch's acts is that of the batch");
+	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)
+		return wrong_member(ex, "/act/act", "approvals are decided one by one");
 	if (act->kind == ACT_RESET)
 		return wrong_member(ex, "/act/act",
 							"a reset names a row of one saga's history; retry has `from` for many");

@@ -178,6 +178,7 @@ void config_release(struct config *config)
 	free(config->view);
 	config__kafka_release(config);
 	config__waiting_release(config);
+	json_decref(config->approval_groups);
 	*config = (struct config){0};
 }
 
@@ -426,6 +427,7 @@ void config_print(const struct config *config, FILE *out)
 			config__kafka_print(config, out);
 	}
 	config__waiting_print(config, out);
+	config__approvals_print(config, out);
 	fputs(config->n_participants ? "participants:\n" : "participants: {}\n", out);
 	for (size_t i = 0; i < config->n_participants; i++) {
 		const struct config_participant *p = &config->participants[i];
@@ -503,4 +505,5 @@ void config_node_options(struct config *config, struct node_options *ret_options
 	};
 	config__kafka_options(config, &ret_options->kafka);
 	config__waiting_options(config, ret_options);
+	ret_options->approval_groups = config->approval_groups;
 }

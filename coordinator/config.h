@@ -30,6 +30,9 @@
  * SKALD_WEBHOOKS__PSP__SECRET_FILE. What is read from files and variables is read when the server
  * starts (config_read_secrets), and never printed.
  *
+ * And who is in the groups that decide approvals: approvals.groups: {sales: [ann, bob]}; in the
+ * environment SKALD_APPROVALS__GROUPS__SALES="ann, bob".
+ *
  * Everything wrong is reported at once, in findings whose pointer names the setting or variable.
  */
 #ifndef COORDINATOR_CONFIG_H
@@ -217,6 +220,7 @@ struct config {
 	size_t n_secrets;
 	struct config_webhook *webhooks;
 	size_t n_webhooks;
+	json_t *approval_groups; /* {name: [persons]}; NULL: none is said */
 	/* For node_options. */
 	struct secret *secret_view;
 	struct webhook_check *webhook_view;

@@ -63,6 +63,16 @@ void config__print_string(const char *text, FILE *out);
 const char *config__or_null(const char *text);
 const char *config__source_text(enum config_source source);
 
+/* config_approvals.c */
+
+/* said: a list of names, or a text of names with commas between them. */
+void config__set_approval_group(struct config *config, const char *name, const json_t *said,
+								const struct config_origin *origin, struct findings *findings);
+/* key: what follows SKALD_APPROVALS__, in small letters: groups__sales. False: nothing of this. */
+bool config__approvals_variable(struct config *config, const char *key, const char *value,
+								const struct config_origin *origin, struct findings *findings);
+void config__approvals_print(const struct config *config, FILE *out);
+
 /* The setting, or -1. */
 int config__find_setting(const char *section, const char *key);
 

@@ -237,12 +237,38 @@ static bool read_kafka(const struct reader *reader, const char *key, json_t *val
 	return true;
 }
 
+static void read_approvals(const struct reader *reader, const char *key, json_t *body,
+						   const char *at)
+{
+	static const char *const keys[] = {"groups"};
+	const char *name;
+	json_t *members;
+
+	if (strcmp(key, "groups") != 0) {
+		unknown_key(reader, at, key, keys, ARRAY_SIZE(keys));
+		return;
+	}
+	if (!json_is_object(body)) {
+		complain(reader, at, "groups are names with lists of persons, such as {sales: [ann]}",
+				 NULL);
+		return;
+	}
+	json_object_foreach (body, name, members) {
+		CLEANUP(free_p) char *pointer = xasprintf("%s/%s", at, name);
+		const struct config_origin origin = {CONFIG_FROM_FILE,
+											 doc_places_line(reader->places, pointer), pointer};
+
+		config__set_approval_group(reader->config, name, members, &origin, reader->findings);
+	}
+}
+
 static void read_section(const struct reader *reader, const char *section, json_t *body)
 {
 	CLEANUP(free_p) char *at = xasprintf("/%s", section);
 	bool participants = strcmp(section, "participants") == 0;
 	bool kafka = strcmp(section, "kafka") == 0;
 	bool named = config__waiting_section(section);
+	bool approvals = strcmp(section, "approvals") == 0;
 	const char *known[CONFIG_SETTING_COUNT + 2], *key;
 	size_t n = 0;
 	json_t *value;
@@ -250,13 +276,13 @@ static void read_section(const struct reader *reader, const char *section, json_
 	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
 		if (strcmp(config_settings[i].section, section) == 0)
 			known[n++] = config_settings[i].key;
-	if (n == 0 && !participants && !named) {
-		const char *sections[CONFIG_SETTING_COUNT + 4] = {"participants", "env", "secrets",
-														  "webhooks"};
+	if (n == 0 && !participants && !named && !approvals) {
+		const char *sections[CONFIG_SETTING_COUNT + 5] = {"participants", "env", "secrets",
+														  "webhooks", "approvals"};
 
 		for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
-			sections[i + 4] = config_settings[i].section;
-		unknown_key(reader, at, section, sections, CONFIG_SETTING_COUNT + 4);
+			sections[i + 5] = config_settings[i].section;
+		unknown_key(reader, at, section, sections, CONFIG_SETTING_COUNT + 5);
 		return;
 	}
 	if (kafka) {
@@ -278,6 +304,8 @@ static void read_section(const struct reader *reader, const char *section, json_
 
 		if (participants)
 			read_participant(reader, key, value, pointer);
+		else if (approvals)
+			read_approvals(reader, key, value, pointer);
 		else if (named)
 			read_named(reader, section, key, value, pointer);
 		else if (kafka && read_kafka(reader, key, value, pointer))
@@ -422,6 +450,9 @@ static void read_variable(struct config *config, const char *variable, const cha
 		config__waiting_variable(config, name, key, value, &origin, findings);
 		return;
 	}
+	if (strcmp(name, "approvals") == 0 &&
+		config__approvals_variable(config, key, value, &origin, findings))
+		return;
 	if (strcmp(name, "kafka") == 0 && config__kafka_variable(config, key, value, &origin, findings))
 		return;
 	index = config__find_setting(name, key);

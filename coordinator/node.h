@@ -36,6 +36,7 @@ struct node_options {
 	size_t n_secrets;
 	const struct webhook_check *webhooks;
 	size_t n_webhooks;
+	const json_t *approval_groups; /* see approval_groups.h; NULL: none */
 	/* Whose pages may act, beside the server's own; see http_text.h. NULL: none. */
 	const char *allowed_origins;
 	/* Pointers to known keys; see connectors/idempotency_redis.h. */

@@ -49,6 +49,8 @@ enum route_flag {
 	X(complete_step, "POST", "/v1/sagas/{id}/steps/{step}/complete", ROUTE_ACT)                    \
 	X(fail_step, "POST", "/v1/sagas/{id}/steps/{step}/fail", ROUTE_ACT)                            \
 	X(resolve_step, "POST", "/v1/sagas/{id}/steps/{step}/resolve", ROUTE_ACT)                      \
+	X(approve_step, "POST", "/v1/sagas/{id}/steps/{step}/approve", ROUTE_ACT)                      \
+	X(reject_step, "POST", "/v1/sagas/{id}/steps/{step}/reject", ROUTE_ACT)                        \
 	X(retry_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/retry", ROUTE_ACT)     \
 	X(skip_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/skip", ROUTE_ACT)       \
 	X(complete_compensation, "POST", "/v1/sagas/{id}/steps/{step}/compensation/complete",          \
@@ -87,6 +89,7 @@ enum route_flag {
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(discard_dead_letter, "POST", "/v1/dead-letters/{id}/discard",                                \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(list_approvals, "GET", "/v1/approvals", ROUTE_STORE)                                         \
 	X(list_attention, "GET", "/v1/attention", ROUTE_STORE)                                         \
 	X(get_attention, "GET", "/v1/attention/{group}", ROUTE_STORE)                                  \
 	X(acknowledge_attention, "POST", "/v1/attention/{group}/acknowledge",                          \
