@@ -36,11 +36,31 @@ const char *act_by(const struct cli *cli)
 	return by && *by ? by : "command line";
 }
 
+/* "a,b" as a list. */
+static void add_groups(struct buf *out, const char *text)
+{
+	CLEANUP(buf_release) struct buf list;
+
+	buf_init(&list, 0);
+	buf_add_char(&list, '[');
+	while (*text) {
+		size_t len = strcspn(text, ",");
+
+		if (list.len > 1)
+			buf_add_char(&list, ',');
+		json_write_string(text, len, &list);
+		text += len;
+		text += *text == ',';
+	}
+	buf_add_char(&list, ']');
+	body_json(out, "groups", buf_str(&list));
+}
+
 int act_members(const struct cli *cli, struct buf *out)
 {
 	static const char *const texts[] = {"reason", "id",    "code",    "message",
 										"from",   "owner", "outcome", "signal"};
-	static const char *const values[] = {"output", "reply", "request", "value"};
+	static const char *const values[] = {"output", "reply", "request", "value", "data"};
 	static const char *const numbers[] = {"item", "to"};
 	const bool own_output = !cli->command->output;
 
@@ -62,6 +82,8 @@ int act_members(const struct cli *cli, struct buf *out)
 		}
 		body_json(out, values[i], json);
 	}
+	if (cli_option(cli, "groups"))
+		add_groups(out, cli_option(cli, "groups"));
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		int64_t n = -1;
 		char text[32];

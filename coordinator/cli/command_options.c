@@ -163,6 +163,29 @@ const struct cli_option fail_step_options[] = {
 	{NULL},
 };
 
+const struct cli_option approval_list_options[] = {
+	{"group", 'g', "NAME", "only what this group may decide"},
+	{"by", 0, "NAME", "only what this person may decide, and has not"},
+	{"groups", 0, "NAME,...",
+	 "with --by: groups that the person is in, where the server knows none"},
+	{"limit", 'l', "N", "how many at most; default 50"},
+	{"all", 'a', NULL, "all that wait, page after page"},
+	{NULL},
+};
+
+const struct cli_option approval_show_options[] = {
+	{"item", 0, "N", "which item or turn of the step, from 0"},
+	{NULL},
+};
+
+const struct cli_option decide_options[] = {
+	{"item", 0, "N", "which item or turn of the step, from 0"},
+	{"data", 'd', "JSON|@FILE|-", "what the form asks for"},
+	{"groups", 0, "NAME,...", "groups that you are in, where the server knows none"},
+	ACT_OPTIONS,
+	{NULL},
+};
+
 const struct cli_option say_options[] = {
 	{"reason", 'r', "TEXT", "why; it is shown with the group"},
 	{"by", 0, "NAME", "who says it; default $USER"},

@@ -4,6 +4,7 @@
 
 #include "coordinator/cli/cli.h"
 
+extern const struct cli_option approval_list_options[], approval_show_options[], decide_options[];
 extern const struct cli_option serve_options[], dev_options[], bench_options[], graph_options[],
 	deploy_options[], version_options[], start_options[], list_options[], watch_options[],
 	wait_options[], act_options[], retry_saga_options[], reset_options[], retry_step_options[],

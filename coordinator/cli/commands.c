@@ -12,6 +12,7 @@ const struct cli_group cli_groups[] = {
 	{"node", "nodes: who is there, and who has which share"},
 	{"saga", "sagas: start, watch and steer them"},
 	{"step", "steps of a saga, and their compensations: put them right by hand"},
+	{"approval", "approvals: what people are asked to decide"},
 	{"attention", "attention: what needs a person, in groups of one cause"},
 	{"batch", "batches: one act on all sagas that match a filter"},
 	{"trigger", "triggers: sagas that records of Kafka start"},
@@ -338,6 +339,31 @@ const struct cli_command cli_commands[] = {
 	 "  skald step resolve 019a2b3c-... charge probe\n",
 	 complete_step_options, false, true, false, cmd_step_act,
 	 "@sagas|@steps|happened did_not_happen probe"},
+	{"approval list", "", 0, 0, "lists what waits to be decided, those asked first, first",
+	 "Who is in a group stands in the server's configuration (approvals.groups); of a group that "
+	 "it does\n"
+	 "not know your own word is taken.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald approval list --group underwriters\n"
+	 "  skald approval list --by ann\n",
+	 approval_list_options, true, true, false, cmd_approval_list, ""},
+	{"approval show", "ID STEP", 2, 2, "shows an approval, what it asks for, and who decided",
+	 "Examples:\n"
+	 "  skald approval show 019a2b3c-... review\n",
+	 approval_show_options, true, true, false, cmd_approval_show, "@sagas|@steps"},
+	{"approval approve", "ID STEP", 2, 2, "decides for it",
+	 "It goes on when as many have approved as it asks for.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald approval approve 019a2b3c-... review --by ann --data '{\"amount_minor\": 150000}'\n",
+	 decide_options, true, true, false, cmd_step_act, "@sagas|@steps"},
+	{"approval reject", "ID STEP", 2, 2, "decides against it",
+	 "Enough rejections fail the step with the code rejected, and what was done is undone.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald approval reject 019a2b3c-... review --by ann --reason 'no income'\n",
+	 decide_options, true, true, false, cmd_step_act, "@sagas|@steps"},
 	{"attention list", "", 0, 0, "lists what needs a person, in groups of one cause",
 	 "Sagas of one definition with the same trouble in the same step are one group, and are "
 	 "repaired in\n"
