@@ -247,8 +247,6 @@ static int refuse_decision(const struct look *look)
 {
 	const struct approval *approval = look->action->approval;
 
-	if (look->def->kind != ACTION_APPROVAL)
-		return refuse(look, "is no approval");
 	if (!approval)
 		return refuse(look, "has asked nobody: complete it, skip it, or have it tried again");
 	/* Without a name it is asked in general. */
@@ -261,16 +259,19 @@ static int refuse_decision(const struct look *look)
 
 static int step_act(const struct look *look)
 {
+	bool decides = look->act->kind == ACT_STEP_APPROVE || look->act->kind == ACT_STEP_REJECT;
 	int r;
 
 	if (look->act->kind == ACT_STEP_RESOLVE)
 		return step_resolve(look);
+	if (decides && look->def->kind != ACTION_APPROVAL)
+		return refuse(look, "is no approval");
 	r = refuse_unless_open(look);
 	if (r == 0)
 		r = refuse_while_out(look);
 	if (r < 0)
 		return r;
-	if (look->act->kind == ACT_STEP_APPROVE || look->act->kind == ACT_STEP_REJECT)
+	if (decides)
 		return refuse_decision(look);
 	if (look->act->kind == ACT_STEP_RETRY)
 		return refuse_retry(look);
