@@ -223,7 +223,9 @@ static bool attempt_failed(struct replay *replay, const struct event *event)
 		replay__diverges(replay, expected, NULL, "the step has not begun");
 		return false;
 	}
-	if (event->outcome == OUTCOME_FAILURE && !forward_only) {
+	/* A worker may say that a failure is worth another try. */
+	if (event->outcome == OUTCOME_FAILURE && !forward_only &&
+		replay->state->def->steps[event->step].act.kind != ACTION_TASK) {
 		replay__diverges(replay, expected, NULL,
 						 "a definite failure is not tried again: the step fails");
 		return false;
