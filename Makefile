@@ -168,6 +168,10 @@ unit-threads: $(UNIT_THREADS_BIN)
 dashboard-unit: ## runs the unit tests of the dashboard's modules, in Node
 	$(Q)tests/run $(sort $(wildcard tests/unit/coordinator/dashboard/test_*.mjs))
 
+.PHONY: definition-tests
+definition-tests: $(BUILD)/skald ## runs the tests of the examples' definitions (skald test)
+	$(Q)$(BUILD)/skald test examples $(wildcard tests/definitions)
+
 .PHONY: scenarios
 scenarios: $(BUILD)/tests/tools/scenario ## runs the scenario files (tests/scenarios)
 	$(Q)$(BUILD)/tests/tools/scenario $(sort $(wildcard tests/scenarios/*.yaml))

@@ -135,6 +135,7 @@ int cmd_completion(struct cli *cli);
 int cmd_serve(struct cli *cli);
 int cmd_dev(struct cli *cli);
 int cmd_bench(struct cli *cli);
+int cmd_test(struct cli *cli);
 int cmd_def_validate(struct cli *cli);
 int cmd_def_lint(struct cli *cli);
 int cmd_def_deploy(struct cli *cli);

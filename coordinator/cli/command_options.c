@@ -50,6 +50,12 @@ const struct cli_option bench_options[] = {
 	{NULL},
 };
 
+const struct cli_option test_options[] = {
+	{"filter", 0, "TEXT", "only tests whose names have this in them"},
+	{"junit", 0, "FILE", "writes the results as JUnit's XML, too"},
+	{NULL},
+};
+
 const struct cli_option graph_options[] = {
 	{"format", 'f', "FORMAT", "text, mermaid or dot; default text", "text mermaid dot"},
 	{NULL},

@@ -57,6 +57,19 @@ const struct cli_command cli_commands[] = {
 	 "  skald serve --store /var/lib/skald/skald.db --participant stock=http://stock:8080\n"
 	 "  SKALD_SERVER__PORT=8000 skald serve --print-config\n",
 	 serve_options, false, false, true, cmd_serve},
+	{"test", "[PATH...]", 0, MANY, "runs the tests of definitions, without a server",
+	 "Runs the tests in files named *.test.yaml: those that are named, and those in the folders "
+	 "that\n"
+	 "are; without a PATH, in this folder. Each test starts a saga of the real engine, answers "
+	 "its\n"
+	 "calls as the file says, skips the time between them, and compares calls and end with what\n"
+	 "is expected. Exits with 1 when one fails. docs/testing.md describes the files.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald test\n"
+	 "  skald test sagas/order.test.yaml --filter declined\n"
+	 "  skald test sagas --junit results.xml\n",
+	 test_options, true, false, false, cmd_test},
 	{"def validate", "FILE...", 1, MANY, "checks definitions, without a server",
 	 "Reads each FILE (- is stdin) and reports everything that is wrong with it, each with its "
 	 "line,\n"
