@@ -103,6 +103,7 @@ static int load_definition(struct deftest_file *file, const char *name, const ch
 	CLEANUP(free_p) char *text = NULL;
 	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
 	CLEANUP(json_decref_p) json_t *doc = NULL;
+	static const char no_hash[65];
 	struct findings findings = {0};
 	size_t i, len;
 
@@ -119,7 +120,7 @@ static int load_definition(struct deftest_file *file, const char *name, const ch
 	}
 	if (definition_read(path, text, len, &doc, places, &findings) == 0 &&
 		saga_def_load(doc, places, &file->defs[file->n_defs], &findings) == 0) {
-		file->defs[file->n_defs]->version = 1;
+		saga_def_set_version(file->defs[file->n_defs], 1, no_hash);
 		file->def_paths[file->n_defs++] = TAKE(path);
 		findings_release(&findings);
 		return 0;

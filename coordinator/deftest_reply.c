@@ -58,6 +58,8 @@ static char *request_text(const struct request *request)
 		return xasprintf("%s %s", request->type, request->topic);
 	case REQUEST_TASK:
 		return xasprintf("task %s", request->queue);
+	case REQUEST_CHILD:
+		return xasprintf("saga %s", request->to);
 	}
 	return xstrdup("");
 }
@@ -435,6 +437,7 @@ void deftest__call(void *ctx, struct sandbox_saga *saga, const struct command *c
 		break;
 	case REQUEST_EMIT:
 	case REQUEST_TASK:
+	case REQUEST_CHILD:
 		break;
 	}
 }

@@ -26,6 +26,7 @@ static void saga_free(struct sandbox_saga *saga)
 	for (i = 0; i < saga->n_rows; i++)
 		free(saga->rows[i].events);
 	free(saga->rows);
+	free(saga->start_key);
 	saga_state_free(saga->state);
 	free(saga);
 }
@@ -62,14 +63,20 @@ static void without_jitter(struct action_def *act)
 		act->probe->act.retry.jitter = 0;
 }
 
-void sandbox_define(struct sandbox *sandbox, struct saga_def *def)
+static void steps_without_jitter(struct saga_def *def, void *ctx)
 {
 	int i;
 
+	(void)ctx;
 	for (i = 0; i < def->n_steps; i++) {
 		without_jitter(&def->steps[i].act);
 		without_jitter(&def->steps[i].undo);
 	}
+}
+
+void sandbox_define(struct sandbox *sandbox, struct saga_def *def)
+{
+	saga_def_walk(def, steps_without_jitter, NULL);
 	sandbox->defs = xrealloc_array(sandbox->defs, sandbox->n_defs + 1, sizeof(struct saga_def *));
 	sandbox->defs[sandbox->n_defs++] = saga_def_ref(def);
 }
@@ -205,8 +212,14 @@ static void carry_out(struct sandbox_saga *saga, const struct decision *decision
 	sandbox__locks(saga, decision);
 	for (i = 0; i < decision->n_emissions; i++)
 		hooks->emitted(hooks->ctx, saga, &decision->emissions[i]);
-	for (i = 0; i < decision->n_commands; i++)
-		hooks->call(hooks->ctx, saga, &decision->commands[i]);
+	for (i = 0; i < decision->n_commands; i++) {
+		if (decision->commands[i].request->kind == REQUEST_CHILD)
+			sandbox__begin_child(saga, &decision->commands[i]);
+		else
+			hooks->call(hooks->ctx, saga, &decision->commands[i]);
+	}
+	for (i = 0; i < decision->n_messages; i++)
+		sandbox__send(saga->sandbox, &decision->messages[i]);
 	for (i = 0; i < decision->n_tasks; i++)
 		hooks->task(hooks->ctx, saga, &decision->tasks[i]);
 	hooks->decided(hooks->ctx, saga, decision->events, decision->n_events);
@@ -321,12 +334,32 @@ static struct sandbox_saga *saga_new(struct sandbox *sandbox, struct saga_def *d
 	return saga;
 }
 
-int sandbox_start(struct sandbox *sandbox, struct saga_def *def, const char *key_said,
-				  json_t *input, struct sandbox_saga **ret_saga, struct err *err)
+/* A key names one saga of a definition; where it may be used again, once that is undone. */
+static int check_key(const struct sandbox *sandbox, const struct saga_def *def, const char *key,
+					 struct err *err)
+{
+	const char *reuse = json_string_value(json_object_get(def->doc, "key_reuse"));
+	bool after_undo = reuse && strcmp(reuse, "after_undo") == 0;
+	size_t i;
+
+	for (i = 0; key && i < sandbox->n_sagas; i++) {
+		const struct saga_state *other = sandbox->sagas[i]->state;
+
+		if (!other->key || strcmp(other->key, key) != 0 || strcmp(other->def->name, def->name) != 0)
+			continue;
+		if (!after_undo || other->status != SAGA_COMPENSATED)
+			return err_set(err, ERR_CONFLICT, "the key %.200s belongs to another saga", key);
+	}
+	return 0;
+}
+
+int sandbox__start(struct sandbox *sandbox, struct saga_def *def, const char *key_said,
+				   json_t *input, const struct input *given, const struct beginning *of,
+				   struct sandbox_saga **ret_saga, struct err *err)
 {
 	CLEANUP(free_p) char *key = NULL;
 	CLEANUP(jval_unref_p) struct jval *value = NULL;
-	struct input in = {.type = INPUT_START, .ns = SANDBOX_NS};
+	struct input in = *given;
 	struct sandbox_saga *saga;
 	int r;
 
@@ -335,12 +368,24 @@ int sandbox_start(struct sandbox *sandbox, struct saga_def *def, const char *key
 	r = check_input(def, input, err);
 	if (r == 0)
 		r = make_key(def, key_said, input, &key, err);
+	if (r == 0)
+		r = check_key(sandbox, def, key, err);
 	if (r < 0)
 		return r;
 	value = jval_from_json(json_deep_copy(input));
 	in.value = value;
 	in.key = key;
 	saga = saga_new(sandbox, def);
+	if (of)
+		sandbox__child_of(saga, of);
 	*ret_saga = saga;
 	return sandbox_give(saga, &in, err);
+}
+
+int sandbox_start(struct sandbox *sandbox, struct saga_def *def, const char *key, json_t *input,
+				  struct sandbox_saga **ret_saga, struct err *err)
+{
+	struct input in = {.type = INPUT_START, .ns = SANDBOX_NS};
+
+	return sandbox__start(sandbox, def, key, input, &in, NULL, ret_saga, err);
 }

@@ -52,7 +52,8 @@ struct sandbox_saga {
 	struct sandbox_saga *parent;
 	int parent_step, parent_item;
 	enum side parent_side;
-	wall_ms due_at; /* when something takes effect by itself; 0: never */
+	char *start_key; /* of the call that started it */
+	wall_ms due_at;  /* when something takes effect by itself; 0: never */
 };
 
 struct sandbox_hooks {

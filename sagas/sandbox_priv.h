@@ -1,6 +1,6 @@
 /*
  * What the parts of the sandbox share: sandbox.c has the time line and the sagas, sandbox_wait.c
- * events and who waits for them, sandbox_lock.c the lines before locks.
+ * events and who waits for them, sandbox_lock.c the lines before locks, sandbox_child.c children.
  */
 #ifndef SAGAS_SANDBOX_PRIV_H
 #define SAGAS_SANDBOX_PRIV_H
@@ -47,6 +47,18 @@ struct sandbox {
 
 /* An input whose refusal says nothing: what it is about may be over. */
 void sandbox__tell(struct sandbox_saga *saga, const struct input *in);
+
+struct beginning; /* sandbox_child.c */
+
+/* Starts a saga; of: NULL, or the beginning of a child, for which `in` says its parent. */
+int sandbox__start(struct sandbox *sandbox, struct saga_def *def, const char *key, json_t *input,
+				   const struct input *in, const struct beginning *of,
+				   struct sandbox_saga **ret_saga, struct err *err) MUST_CHECK;
+
+/* sandbox_child.c */
+void sandbox__begin_child(struct sandbox_saga *parent, const struct command *command);
+void sandbox__child_of(struct sandbox_saga *child, const struct beginning *beginning);
+void sandbox__send(struct sandbox *sandbox, const struct saga_message *message);
 
 /* sandbox_wait.c */
 void sandbox__subscribe(struct sandbox_saga *saga, const struct decision *decision);
