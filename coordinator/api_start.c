@@ -72,6 +72,8 @@ static json_t *get_name(void *ctx, enum expr_name name)
 {
 	const struct start *start = ctx;
 
+	if (name == EXPR_ENV && start->def->around)
+		return start->def->around->env;
 	return name == EXPR_INPUT ? start->input : NULL;
 }
 

@@ -40,6 +40,7 @@ void delivery_free(struct delivery *delivery)
 	free(delivery->code);
 	free(delivery->message);
 	free(delivery->type);
+	free(delivery->nonce);
 	free(delivery->event_id);
 	jval_unref(delivery->value);
 	free(delivery);
@@ -84,6 +85,7 @@ void delivery_write(const struct delivery *delivery, struct buf *out)
 		add_string(out, "code", delivery->code);
 		add_string(out, "message", delivery->message);
 		add_string(out, "type", delivery->type);
+		add_string(out, "nonce", delivery->nonce);
 		add_value(out, "value", delivery->value);
 	} else if (delivery->kind == DELIVERY_LOCK) {
 		add_int(out, "token", delivery->token, 0);
@@ -177,6 +179,8 @@ static int read_reply(const json_t *message, struct delivery *delivery, struct e
 		r = read_string(message, "message", &delivery->message, err);
 	if (r == 0)
 		r = read_string(message, "type", &delivery->type, err);
+	if (r == 0)
+		r = read_string(message, "nonce", &delivery->nonce, err);
 	delivery->call = (enum call_kind)call;
 	delivery->run = (int)run;
 	delivery->outcome = (enum outcome)outcome;

@@ -13,6 +13,7 @@
  *
  *   {"kind":"reply","step":"hold","item":-1,"call":"do","ask":0,"outcome":"failure",
  *    "code":"NoCredit","message":"…","type":"CreditRefused","value":{…}}
+ *   {"kind":"reply","step":"track","nonce":"5f…","value":{…}}
  *   {"kind":"event","step":"paid","item":-1,"place":0,"event_id":"default/payments/3/17","event":{…}}
  *
  *   {"kind":"lock","step":"account","item":-1,"token":17}
@@ -43,6 +44,7 @@ struct delivery {
 	int64_t ask;                 /* of a probe: which asking this answers; 0: not said */
 	enum outcome outcome;        /* OUTCOME_DEFAULT: not said */
 	char *code, *message, *type; /* NULL: none */
+	char *nonce;                 /* of the step.callback_url where it came; NULL: over Kafka */
 	/* EVENT */
 	char *event_id; /* "<cluster>/<topic>/<partition>/<offset>" */
 	int place;      /* with step "": which entry of cancel_on */

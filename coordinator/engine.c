@@ -10,7 +10,6 @@
 #include "coordinator/engine_priv.h"
 
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "coordinator/clock.h"
@@ -371,8 +370,6 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 	clock_start();
 	engine->options = *options;
 	engine->lifecycle = turn.lifecycle;
-	CHECK(getrandom(&engine->random, sizeof(engine->random), 0) == sizeof(engine->random));
-	engine->random |= 1;
 	engine->box = mailbox_new(options->intake_limit ? options->intake_limit : INTAKE_DEFAULT);
 	engine->turn = turn_new(&turn);
 	CHECK(pthread_mutex_init(&engine->mutex, NULL) == 0);

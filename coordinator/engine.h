@@ -85,6 +85,7 @@ struct engine_options {
 	struct store *store; /* all are borrowed, and outlive the engine */
 	struct writer *writer;
 	struct http_client *http;
+	const struct secrets *secrets; /* that requests to participants name; NULL: none */
 	struct registry *registry;
 	size_t intake_limit;     /* calls that may wait for it; 0: 10,000 */
 	size_t memory_sagas_max; /* 0: 100,000 */

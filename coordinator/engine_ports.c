@@ -3,6 +3,8 @@
  * producer of commands, to the loader and to the writer.
  */
 #include "coordinator/engine_priv.h"
+
+#include <sys/random.h>
 #include "coordinator/failpoint.h"
 #include "coordinator/participant_call.h"
 #include "coordinator/writer.h"
@@ -21,8 +23,8 @@ static void port_call(void *ctx, const char *saga_id, const struct command *comm
 	struct engine *engine = ctx;
 
 	failpoint(FP_SEND_BEFORE);
-	participant_call_send(engine->options.http, saga_id, command, engine->lease, post_reply,
-						  engine);
+	participant_call_send(engine->options.http, saga_id, command, engine->options.secrets,
+						  engine->lease, post_reply, engine);
 	failpoint(FP_SEND_AFTER);
 }
 
@@ -139,17 +141,17 @@ static void port_answer(void *ctx, struct engine_call *call)
 	failpoint(FP_ANSWER_AFTER);
 }
 
-/* xorshift64*: for jitter, so it need not be hard to guess. */
+/* Nonces are made of it, so what was seen of it must not tell what comes. */
 static uint64_t port_random(void *ctx)
 {
 	struct engine *engine = ctx;
-	uint64_t x = engine->random;
 
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	engine->random = x;
-	return x * 0x2545f4914f6cdd1dU;
+	if (engine->n_randoms == 0) {
+		CHECK(getrandom(engine->randoms, sizeof(engine->randoms), 0) ==
+			  (ssize_t)sizeof(engine->randoms));
+		engine->n_randoms = ENGINE_RANDOMS;
+	}
+	return engine->randoms[--engine->n_randoms];
 }
 
 static void port_released(void *ctx, int slot)

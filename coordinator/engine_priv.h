@@ -24,6 +24,8 @@ enum engine_mail {
 	ENGINE_MAIL_STOP,
 };
 
+enum { ENGINE_RANDOMS = 64 };
+
 struct engine {
 	pthread_t thread;
 	struct mailbox *box;
@@ -37,7 +39,8 @@ struct engine {
 
 	/* The thread's own. */
 	struct turn *turn;
-	uint64_t random;
+	uint64_t randoms[ENGINE_RANDOMS]; /* drawn from the system, used from the end */
+	size_t n_randoms;
 	int64_t turns;
 	bool batch_out;
 	bool draining;

@@ -148,9 +148,38 @@ static int set_address(struct node *node, struct err *err)
 	return 0;
 }
 
+/* What definitions may read of the server. With any free port the address is known later. */
+static void set_surroundings(struct node *node)
+{
+	const struct node_options *options = &node->options;
+	const char **names = xcalloc(options->n_secrets + 1, sizeof(*names));
+	const char *host = options->listen_address;
+	size_t len;
+
+	for (size_t i = 0; i < options->n_secrets; i++)
+		names[i] = options->secrets[i].name;
+	node->secrets = (struct secrets){options->secrets, options->n_secrets};
+	node->around = (struct surroundings){
+		.env = options->env, .secrets = names, .n_secrets = options->n_secrets};
+	if (options->public_url || options->advertise)
+		node->public_url = xstrdup(options->public_url ? options->public_url : options->advertise);
+	else if (options->listen_port || node->port)
+		node->public_url = xasprintf(strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d", host,
+									 options->listen_port ? options->listen_port : node->port);
+	len = node->public_url ? strlen(node->public_url) : 0;
+	while (len > 0 && node->public_url[len - 1] == '/')
+		node->public_url[--len] = '\0';
+	node->around.public_url = node->public_url;
+}
+
 static int start_member(struct node *node, struct err *err)
 {
 	int r = set_address(node, err);
+
+	if (r == 0 && !node->public_url) {
+		node->public_url = xstrdup(node->address);
+		__atomic_store_n(&node->around.public_url, node->public_url, __ATOMIC_RELEASE);
+	}
 
 	if (r < 0 || !node->member)
 		return r;
@@ -281,6 +310,9 @@ static int start_all(struct node *node, struct err *err)
 	r = registry_new(node->store, node->writer, &node->registry, err);
 	if (r < 0)
 		return r;
+	set_surroundings(node);
+	registry_surround(node->registry, &node->around);
+	engine.secrets = &node->secrets;
 	r = http_client_start(options->participants, options->n_participants, &node->http, err);
 	if (r < 0)
 		return r;
@@ -383,6 +415,8 @@ void node_stop(struct node *node)
 	streams_free(node->streams);
 	peers_free(node->peers);
 	tally_free(node->tally);
+	free((void *)node->around.secrets);
+	free(node->public_url);
 	if (node->store)
 		node->store->ops->close(node->store);
 	free(node);

@@ -69,7 +69,10 @@ struct node {
 	struct hub *kafka;
 	struct webhooks *webhooks;
 	struct batches *batches;
-	struct alerts *alerts;           /* NULL: nobody is told */
+	struct alerts *alerts; /* NULL: nobody is told */
+	struct surroundings around;
+	struct secrets secrets;
+	char *public_url;                /* around.public_url */
 	int port;                        /* on which it listens */
 	char address[NODE_ADDRESS_SIZE]; /* URL under which other nodes reach it */
 	bool draining;                   /* atomic: intake is closed */

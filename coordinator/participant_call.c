@@ -14,6 +14,9 @@ struct participant_call {
 	struct call_reply reply;
 	struct http_request http;
 	struct request *request;
+	const struct secrets *secrets;
+	struct buf *resolved; /* the headers, and then the path, of a request with secrets; else NULL */
+	size_t n_resolved;
 	void (*replied)(void *ctx, struct call_reply *reply);
 	void *ctx;
 	const char *headers[]; /* and behind them the text of our own */
@@ -23,6 +26,13 @@ static void release(struct call_reply *reply)
 {
 	struct participant_call *call = CONTAINER_OF(reply, struct participant_call, reply);
 
+	/* They hold secrets. */
+	for (size_t i = 0; i < call->n_resolved; i++) {
+		if (call->resolved[i].data)
+			explicit_bzero(call->resolved[i].data, call->resolved[i].len);
+		buf_release(&call->resolved[i]);
+	}
+	free(call->resolved);
 	request_unref(call->request);
 	free(call->http.reply);
 	free(call);
@@ -43,10 +53,14 @@ static struct jval *text_value(const char *text, size_t len)
  */
 static struct jval *body_value(struct http_request *http)
 {
+	const struct participant_call *call = http->ctx;
 	struct err err;
 
 	if (!http->reply || http->reply_len == 0)
 		return NULL;
+	/* Who sends a secret back does not put it into the history. */
+	if (call->resolved)
+		secrets_mask(call->secrets, call->request->secrets, http->reply, http->reply_len);
 	if (json_text_check(http->reply, http->reply_len, &err) == 0)
 		return jval_from_text(TAKE(http->reply), http->reply_len);
 	return text_value(http->reply, http->reply_len);
@@ -130,14 +144,73 @@ static struct participant_call *make(const char *saga_id, const struct command *
 	return call;
 }
 
+static int resolve(struct participant_call *call, const char *text, bool query, const char **ret,
+				   struct err *err)
+{
+	static const struct secrets none = {0};
+	struct buf *out = &call->resolved[call->n_resolved++];
+	int r;
+
+	buf_init(out, 256 * 1024);
+	r = secrets_resolve(call->secrets ? call->secrets : &none, call->request->secrets, text, query,
+						out, err);
+	if (r == 0)
+		r = buf_check(out, "a header or the query with its secrets", err);
+	if (r == 0)
+		*ret = buf_str(out);
+	return r;
+}
+
+/* Only behind the path itself is the query. */
+static int resolve_path(struct participant_call *call, const char **path, struct err *err)
+{
+	const char *query = strchr(*path, '?'), *resolved;
+	size_t len = query ? (size_t)(query - *path) : 0;
+	struct buf *whole = &call->resolved[call->n_resolved++];
+	int r;
+
+	buf_init(whole, 256 * 1024);
+	if (!query)
+		return 0;
+	r = resolve(call, query, true, &resolved, err);
+	if (r < 0)
+		return r;
+	buf_add(whole, *path, len);
+	buf_add_str(whole, resolved);
+	*path = buf_str(whole);
+	return 0;
+}
+
+/* The secrets in place of what stands for them. */
+static int resolve_secrets(struct participant_call *call, struct err *err)
+{
+	const struct request *request = call->request;
+	size_t n = 0;
+	int r = 0;
+
+	if (!request->secrets)
+		return 0;
+	while (request->headers && request->headers[n])
+		n++;
+	call->resolved = xcalloc(n + 2, sizeof(*call->resolved));
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = resolve(call, request->headers[i], false, &call->headers[i], err);
+	if (r == 0)
+		r = resolve_path(call, &call->http.path, err);
+	return r;
+}
+
 void participant_call_send(struct http_client *client, const char *saga_id,
-						   const struct command *command, const int64_t *not_after_ms,
+						   const struct command *command, const struct secrets *secrets,
+						   const int64_t *not_after_ms,
 						   void (*replied)(void *ctx, struct call_reply *reply), void *ctx)
 {
 	struct participant_call *call = make(saga_id, command);
 	const struct request *request = call->request;
+	struct err err;
 
 	call->replied = replied;
+	call->secrets = secrets;
 	call->ctx = ctx;
 	call->http = (struct http_request){
 		.participant = request->to,
@@ -152,5 +225,12 @@ void participant_call_send(struct http_client *client, const char *saga_id,
 		.ctx = call,
 		.retry_after_ms = -1,
 	};
-	http_client_send(client, &call->http);
+	if (resolve_secrets(call, &err) == 0) {
+		http_client_send(client, &call->http);
+		return;
+	}
+	/* Nothing was sent, and the next attempt may find another configuration. */
+	call->http.result = HTTP_NOT_CONNECTED;
+	snprintf(call->http.error, sizeof(call->http.error), "%.150s", err.text);
+	done(&call->http);
 }

@@ -47,6 +47,7 @@ struct registry {
 	struct store_reader *reader;
 	struct map entries, routes;
 	uint64_t changes; /* of routes, so far: what was read before one is not kept */
+	const struct surroundings *around;
 };
 
 int registry_new(struct store *store, struct writer *writer, struct registry **ret_registry,
@@ -65,6 +66,16 @@ int registry_new(struct store *store, struct writer *writer, struct registry **r
 	CHECK(pthread_mutex_init(&registry->reader_mutex, NULL) == 0);
 	*ret_registry = registry;
 	return 0;
+}
+
+void registry_surround(struct registry *registry, const struct surroundings *around)
+{
+	registry->around = around;
+}
+
+static void surround(struct saga_def *def, void *around)
+{
+	def->around = around;
 }
 
 static void forget_all(struct registry *registry)
@@ -230,6 +241,8 @@ static int get_version(struct registry *registry, const char *ns, const char *na
 		if (r < 0)
 			return r;
 		r = compile_row(&row, &def, err);
+		if (r == 0)
+			saga_def_walk(def, surround, (void *)registry->around);
 		definition_row_release(&row);
 		if (r < 0)
 			return r;
@@ -439,8 +452,9 @@ static int put(struct writer_job *base, struct store *store)
 	return 0;
 }
 
-static int compile_text(const char *text, size_t len, const char *expected_name,
-						struct saga_def **ret_def, struct findings *findings)
+static int compile_text(const struct registry *registry, const char *text, size_t len,
+						const char *expected_name, struct saga_def **ret_def,
+						struct findings *findings)
 {
 	CLEANUP(json_decref_p) json_t *doc = NULL;
 	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
@@ -457,6 +471,8 @@ static int compile_text(const char *text, size_t len, const char *expected_name,
 					 "the saga is called `%s`, but is deployed as `%s`", def->name, expected_name);
 		return ERR_INVALID;
 	}
+	surroundings_check(registry->around, doc, places, findings);
+	saga_def_walk(def, surround, (void *)registry->around);
 	*ret_def = TAKE(def);
 	return 0;
 }
@@ -464,7 +480,7 @@ static int compile_text(const char *text, size_t len, const char *expected_name,
 static int prepare(struct deploy_job *job, const char *text, size_t len, const char *expected_name)
 {
 	struct deployment *deployment = job->deployment;
-	int r = compile_text(text, len, expected_name, &job->def, &deployment->findings);
+	int r = compile_text(job->registry, text, len, expected_name, &job->def, &deployment->findings);
 
 	if (r < 0)
 		return err_set(&deployment->err, r, "%s",

@@ -108,6 +108,7 @@ enum route_flag {
 	X(stop_batch, "POST", "/v1/batches/{id}/stop", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)        \
 	X(resume_batch, "POST", "/v1/batches/{id}/resume", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)    \
 	X(retry_batch, "POST", "/v1/batches/{id}/retry", ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)      \
+	X(post_callback, "POST", "/v1/callbacks/{token}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_ANY)      \
 	X(post_webhook, "POST", "/v1/webhooks/{source}", ROUTE_STORE | ROUTE_INTAKE | ROUTE_ANY)       \
 	X(participants, "GET", "/v1/participants", 0)                                                  \
 	X(list_nodes, "GET", "/v1/nodes", ROUTE_STORE)                                                 \

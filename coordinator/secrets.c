@@ -65,18 +65,27 @@ int secrets_resolve(const struct secrets *secrets, char *const *names, const cha
 	return 0;
 }
 
+static void mask(const char *value, size_t size, char *text, size_t len)
+{
+	char *at = text, *found;
+
+	while ((found = memmem(at, len - (size_t)(at - text), value, size))) {
+		memset(found, '*', size);
+		at = found + size;
+	}
+}
+
 void secrets_mask(const struct secrets *secrets, char *const *names, char *text, size_t len)
 {
 	for (; *names; names++) {
 		const char *value = secrets_find(secrets, *names);
-		size_t size = value ? strlen(value) : 0;
-		char *at = text, *found;
+		CLEANUP(buf_release) struct buf encoded;
 
-		if (size < MASK_LEAST)
+		buf_init(&encoded, 0);
+		if (!value || strlen(value) < MASK_LEAST)
 			continue;
-		while ((found = memmem(at, len - (size_t)(at - text), value, size))) {
-			memset(found, '*', size);
-			at = found + size;
-		}
+		mask(value, strlen(value), text, len);
+		add_encoded(value, &encoded);
+		mask(buf_str(&encoded), encoded.len, text, len);
 	}
 }

@@ -33,7 +33,7 @@ int secrets_resolve(const struct secrets *secrets, char *const *names, const cha
 
 /*
  * What a participant sends back of them is masked in place: each value of at least eight bytes is
- * written over. Shorter ones would be found in anything.
+ * written over, as it is and percent-encoded. Shorter ones would be found in anything.
  */
 void secrets_mask(const struct secrets *secrets, char *const *names, char *text, size_t len);
 

@@ -183,6 +183,9 @@ static void fill_reply(const struct delivery *delivery, struct input *in)
 	in->reply_type = delivery->type;
 	in->ask = delivery->ask;
 	in->run = delivery->run;
+	in->nonce = delivery->nonce;
+	if (in->nonce)
+		in->http_status = 200;
 }
 
 static void fill_event(const struct delivery *delivery, struct input *in)

@@ -86,7 +86,8 @@ static void add_rows(const struct webhooks *webhooks, const struct webhook_event
 	wall_ms now = clock_wall();
 
 	for (size_t i = 0; i < n && rows->n < STORE_PUT_MAX; i++) {
-		if (!correlate_value(channels[i].on, event->event, rows->values[rows->n]))
+		if (!correlate_value_in(channels[i].def->around, channels[i].on, event->event,
+								rows->values[rows->n]))
 			continue;
 		rows->rows[rows->n] = (struct event_row){
 			.ns = channels[i].ns,
@@ -139,6 +140,14 @@ int webhooks_take(struct webhooks *webhooks, struct store_reader *reader,
 	if (rows->n > 0)
 		owners_wake(&webhooks->options.owners, rows->touched);
 	return 0;
+}
+
+void webhooks_wake(const struct webhooks *webhooks, int slot)
+{
+	bool touched[SLOTS_MAX] = {false};
+
+	touched[slot] = true;
+	owners_wake(&webhooks->options.owners, touched);
 }
 
 void webhooks_note_refused(struct webhooks *webhooks)

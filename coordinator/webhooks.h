@@ -49,6 +49,9 @@ struct webhook_event {
 int webhooks_take(struct webhooks *webhooks, struct store_reader *reader,
 				  const struct webhook_event *event, struct err *err) MUST_CHECK;
 
+/* Something was put into an inbox of the slot. Thread: any. */
+void webhooks_wake(const struct webhooks *webhooks, int slot);
+
 struct webhooks_stats {
 	int64_t taken;   /* events */
 	int64_t kept;    /* rows, one for each channel that gave a value */

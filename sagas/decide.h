@@ -112,7 +112,8 @@ struct input {
 	enum task_word word;
 	enum side side;
 	const char *worker, *build; /* LEASE; build NULL: not said */
-	const char *nonce;          /* of the lease, with attempt; LEASE: NULL */
+	/* Of the lease, with attempt; LEASE: NULL. REPLY: of step.callback_url, if it came there. */
+	const char *nonce;
 	struct jval *details;       /* HEARTBEAT, FAIL; NULL: none. COMPLETE: the output is body */
 	bool retryable, unknown;    /* FAIL, with code and error; unknown: it may have taken effect */
 	struct task_answer *answer; /* written */

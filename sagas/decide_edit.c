@@ -44,6 +44,12 @@ static struct request *copy_of(const struct request *from)
 		request->headers = xcalloc(n + 1, sizeof(*request->headers));
 	while (n-- > 0)
 		request->headers[n] = xstrdup(from->headers[n]);
+	for (n = 0; from->secrets && from->secrets[n];)
+		n++;
+	if (n > 0)
+		request->secrets = xcalloc(n + 1, sizeof(*request->secrets));
+	while (n-- > 0)
+		request->secrets[n] = xstrdup(from->secrets[n]);
 	return request;
 }
 

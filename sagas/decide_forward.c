@@ -6,6 +6,7 @@
  */
 #include "sagas/decide_priv.h"
 
+#include "sagas/callback.h"
 #include "sagas/json_text.h"
 
 bool decide__tolerates(struct ctx *ctx, int step, struct env *env)
@@ -103,16 +104,21 @@ static int begin_call(struct ctx *ctx, int step, int item, struct env *env, stru
 {
 	const struct action_def *act = &ctx->state->def->steps[step].act;
 	CLEANUP(request_unref_p) struct request *request = NULL;
+	char nonce[CALLBACK_NONCE_SIZE];
 	struct event event;
 	int64_t deadline_ms;
 	int r;
 
+	if (act->reads_callback)
+		env->nonce = decide__callback_nonce(ctx, step, item, nonce);
 	r = decide__request(act, env, CALL_DO, 0, &request, err);
+	env->nonce = NULL;
 	if (r == 0)
 		r = decide__limit(ctx, &act->deadline, env, &deadline_ms, err);
 	if (r < 0)
 		return r;
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
+	event.id = act->reads_callback ? xstrdup(nonce) : NULL;
 	event.request = TAKE(request);
 	event.deadline_at = decide__at(ctx, deadline_ms >= 0 ? deadline_ms : DEADLINE_DEFAULT_MS);
 	event.due_at = decide__reply_due(ctx, act, env, event.deadline_at);

@@ -12,6 +12,7 @@
  *   decide_lock.c     locks: asked for, granted, given back
  *   decide_continue.c the end of a run, and the beginning of the next
  *   decide_await.c    awaits of webhooks, and of several things
+ *   decide_callback.c answers through step.callback_url
  *   decide_task.c     tasks, and the workers that lease them
  *   decide_approval.c what people are asked to decide
  *   decide_escalate.c what is told when something takes too long
@@ -150,6 +151,8 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 /* decide_reply.c */
 struct judgement;
 void decide__reply(struct ctx *ctx);
+/* What the answer in ctx->in does. of_action: it is for the action, whichever attempt caused it. */
+void decide__judge(struct ctx *ctx, struct target target, bool of_action);
 /* What an answer that is awaited does, and one that is not; ctx->in and env hold it. */
 void decide__act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
 					struct env *env);
@@ -330,6 +333,15 @@ int decide__begin_continue(struct ctx *ctx, int step, int item, struct env *env,
 						   struct err *err) MUST_CHECK;
 /* A run that had to wait for its end ends now. */
 void decide__continue_due(struct ctx *ctx, struct target target);
+
+/* decide_callback.c */
+
+/* Of an action that begins now; written to ret. */
+const char *decide__callback_nonce(struct ctx *ctx, int step, int item, char *ret);
+/* in->nonce says that it comes through step.callback_url: what it says of the action. */
+void decide__callback(struct ctx *ctx, struct target target);
+/* Nothing is asked while the participant works on it: it calls back. */
+bool decide__calls_back(const struct exec *exec, const struct action_def *act);
 
 /* decide_act.c */
 

@@ -3,9 +3,9 @@
  * twice) is recorded and changes nothing; a success that comes after its undo had begun also calls
  * a person.
  *
- * An answer over HTTP belongs to the attempt that got it. A reply over Kafka belongs to the action:
- * whichever attempt caused it, it counts as long as the action is not over, and also for one that
- * waits for a person, if it says what that person wants to hear.
+ * An answer over HTTP belongs to the attempt that got it. A reply over Kafka, or through a
+ * callback, belongs to the action: whichever attempt caused it, it counts as long as the action is
+ * not over, and also for one that waits for a person, if it says what that person wants to hear.
  */
 #include "sagas/decide_priv.h"
 
@@ -134,12 +134,16 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	/* Ambiguity sticks, unless a probe, which knows, says otherwise. After `absent` this failure
 	 * is what the key stands for: an earlier attempt that still arrives is told the same. But over
 	 * Kafka it may be the answer to the earlier one. */
-	bool ambiguous = !from_probe && exec->ambiguous && (!exec->denied || over_kafka);
-	wall_ms settle_at = from_probe ? 0 : exec->settle_at;
+	/* Who calls back knows as much as who is asked, unless an attempt is still out. */
+	bool knows = from_probe || (ctx->in->nonce && !exec->out);
+	bool ambiguous = !knows && exec->ambiguous && (!exec->denied || over_kafka);
+	wall_ms settle_at = knows ? 0 : exec->settle_at;
 
 	/* … so the attempt that is out now may still take effect. */
 	if (over_kafka && ambiguous)
 		settle_at = decide__later(settle_at, decide__command_settles(ctx, target));
+	else if (ctx->in->nonce && ambiguous)
+		settle_at = decide__later(settle_at, decide__settles(ctx, target, false));
 
 	exec->out = exec->probe_out = exec->asked = false;
 	if (target.side == SIDE_UNDO) {
@@ -192,6 +196,8 @@ static void ongoing(struct ctx *ctx, struct target target, struct env *env)
 	wall_ms due_at = ctx->now + ask_again_after(ctx, target, env);
 	struct event event;
 
+	if (target.side == SIDE_DO && decide__calls_back(exec, decide__action_def(ctx, target)))
+		due_at = exec->deadline_at ? exec->deadline_at : decide__at(ctx, INT64_MAX);
 	exec->out = exec->probe_out = exec->asked = exec->probe_first = false;
 	exec->rest_at = 0;
 	if (exec->status == EXEC_ONGOING) {
@@ -323,6 +329,9 @@ static bool reply_is_awaited(const struct ctx *ctx, struct target target,
 
 	if (kind_is_probe(in->kind))
 		return exec->asked && in->ask == exec->ask;
+	/* What is called back later says how it ended, and that alone is waited for. */
+	if (in->nonce && judgement->outcome != OUTCOME_SUCCESS && judgement->outcome != OUTCOME_FAILURE)
+		return false;
 	switch (exec->status) {
 	case EXEC_RUNNING:
 	case EXEC_ONGOING:
@@ -345,14 +354,14 @@ static bool reply_is_awaited(const struct ctx *ctx, struct target target,
 
 /* What is answered has been asked for by this state, and not been answered yet. */
 static bool is_awaited(const struct ctx *ctx, struct target target,
-					   const struct judgement *judgement, bool over_kafka)
+					   const struct judgement *judgement, bool of_action)
 {
 	const struct input *in = ctx->in;
 	const struct exec *exec = decide__exec(ctx, target);
 
 	if (saga_status_is_terminal(ctx->state->status))
 		return false;
-	if (over_kafka)
+	if (of_action)
 		return reply_is_awaited(ctx, target, judgement);
 	return (kind_is_probe(in->kind) ? exec->probe_out : exec->out) && in->attempt == exec->attempt;
 }
@@ -404,7 +413,7 @@ void decide__act_on(struct ctx *ctx, struct target target, const struct judgemen
 	}
 }
 
-static void judge(struct ctx *ctx, struct target target, bool over_kafka)
+void decide__judge(struct ctx *ctx, struct target target, bool of_action)
 {
 	const struct input *in = ctx->in;
 	const struct exec *exec = decide__exec(ctx, target);
@@ -418,7 +427,7 @@ static void judge(struct ctx *ctx, struct target target, bool over_kafka)
 	env.reply_body = in->body;
 	env.saga_failure = target.side == SIDE_UNDO;
 	outcome_judge(in, act, &env, exec->sent_before, kind_is_probe(in->kind), &judgement);
-	if (is_awaited(ctx, target, &judgement, over_kafka))
+	if (is_awaited(ctx, target, &judgement, of_action))
 		decide__act_on(ctx, target, &judgement, &env);
 	else
 		decide__ignore_reply(ctx, target, &judgement);
@@ -481,12 +490,16 @@ void decide__reply(struct ctx *ctx)
 		decide__child_answered(ctx, target);
 		return;
 	}
+	if (in->nonce) {
+		decide__callback(ctx, target);
+		return;
+	}
 	over_kafka = decide__answered_def(ctx, target, in->kind)->kind == ACTION_COMMAND;
 	if (over_kafka && in->result != CALL_ANSWERED) {
 		if (!ended)
 			decide__published(ctx, target);
 	} else if (over_kafka || (in->attempt > 0 && !ended)) {
-		judge(ctx, target, over_kafka);
+		decide__judge(ctx, target, over_kafka);
 	} else {
 		ctx->decision->unrecorded_replies++;
 	}

@@ -9,6 +9,33 @@
 #include "sagas/correlation.h"
 #include "sagas/json_text.h"
 
+/*
+ * Where secrets are placeholders, nothing else may look like one: with the secrets left empty, none
+ * may be there.
+ */
+static int check_placeholders(const struct http_action *http, const struct tmpl *tmpl,
+							  struct env *env, enum tmpl_text_use use, struct err *err)
+{
+	const char *mark = use == TMPL_TEXT_QUERY ? REQUEST_PLACEHOLDER_QUERY : REQUEST_PLACEHOLDER;
+	CLEANUP(buf_release) struct buf text;
+	bool present;
+	int r;
+
+	buf_init(&text, 64 * 1024);
+	if (!http->secrets)
+		return 0;
+	json_decref(env->made[EXPR_SECRET]);
+	env->made[EXPR_SECRET] = NULL;
+	env->blank_secrets = true;
+	r = tmpl_write_text(tmpl, &env->expr, use, &text, &present, err);
+	json_decref(env->made[EXPR_SECRET]);
+	env->made[EXPR_SECRET] = NULL;
+	env->blank_secrets = false;
+	if (r == 0 && present && strstr(buf_str(&text), mark))
+		r = err_set(err, ERR_INVALID, "its text looks like the placeholder of a secret");
+	return r;
+}
+
 static int write_query(const struct http_action *http, struct env *env, struct buf *path,
 					   struct err *err)
 {
@@ -23,6 +50,8 @@ static int write_query(const struct http_action *http, struct env *env, struct b
 		buf_clear(&value);
 		r = tmpl_write_text(http->query[i].value, &env->expr, TMPL_TEXT_QUERY, &value, &present,
 							err);
+		if (r == 0)
+			r = check_placeholders(http, http->query[i].value, env, TMPL_TEXT_QUERY, err);
 		if (r < 0) {
 			err_prefix(err, "query `%s`", http->query[i].name);
 			return r;
@@ -79,6 +108,8 @@ static int make_headers(const struct http_action *http, struct env *env, struct 
 		buf_printf(&line, "%s: ", http->headers[i].name);
 		r = tmpl_write_text(http->headers[i].value, &env->expr, TMPL_TEXT_PLAIN, &line, &present,
 							err);
+		if (r == 0)
+			r = check_placeholders(http, http->headers[i].value, env, TMPL_TEXT_PLAIN, err);
 		if (r == 0)
 			r = buf_check(&line, "a header", err);
 		if (r == 0 && present && strpbrk(line.data, "\r\n"))
@@ -216,6 +247,18 @@ static int make_key(const struct action_def *act, struct env *env, enum call_kin
 	return 0;
 }
 
+static void copy_secrets(const struct http_action *http, struct request *request)
+{
+	size_t n = 0;
+
+	while (http->secrets && http->secrets[n])
+		n++;
+	if (n > 0)
+		request->secrets = xcalloc(n + 1, sizeof(*request->secrets));
+	while (n-- > 0)
+		request->secrets[n] = xstrdup(http->secrets[n]);
+}
+
 static int make_http(const struct http_action *http, struct env *env, struct request *request,
 					 struct err *err)
 {
@@ -224,11 +267,14 @@ static int make_http(const struct http_action *http, struct env *env, struct req
 	request->kind = REQUEST_HTTP;
 	request->to = xstrdup(http->to);
 	request->method = xstrdup(http->method);
+	copy_secrets(http, request);
+	env->secrets = http->secrets;
 	r = make_path(http, env, request, err);
 	if (r == 0)
 		r = make_headers(http, env, request, err);
 	if (r == 0)
 		r = make_body(http, env, request, err);
+	env->secrets = NULL;
 	return r;
 }
 

@@ -112,6 +112,9 @@ static void http_action_release(struct http_action *http)
 	tmpl_free(http->body);
 	http_fields_free(http->query, http->n_query);
 	http_fields_free(http->headers, http->n_headers);
+	for (char **name = http->secrets; name && *name; name++)
+		free(*name);
+	free(http->secrets);
 }
 
 static void command_action_release(struct command_action *command)

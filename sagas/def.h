@@ -17,6 +17,7 @@
 #include "sagas/base/macros.h"
 #include "sagas/expr.h"
 #include "sagas/schema.h"
+#include "sagas/surroundings.h"
 #include "sagas/tmpl.h"
 
 enum {
@@ -133,6 +134,7 @@ struct http_action {
 	struct tmpl *body;  /* NULL: none */
 	bool form;          /* application/x-www-form-urlencoded instead of JSON */
 	char *content_type; /* NULL: what `form` says */
+	char **secrets;     /* named in headers and query, each once, NULL-terminated; NULL: none */
 };
 
 /* A Kafka record that a participant answers with another; its topic is configuration. */
@@ -274,7 +276,8 @@ struct action_def {
 	struct probe_def *probe; /* NULL: none */
 	struct tmpl *output;     /* NULL: the reply's body, the event's data */
 	struct tmpl *idempotency_key;
-	bool reads_failure; /* the request reads saga.failure, so it is completed when undo begins */
+	bool reads_callback; /* the request reads step.callback_url */
+	bool reads_failure;  /* the request reads saga.failure, so it is completed when undo begins */
 };
 
 struct probe_def {
@@ -342,7 +345,9 @@ struct saga_def {
 	char hash[65];            /* SHA-256 of the canonical JSON, in hex; filled in by who deploys */
 	int64_t version;          /* 0: not deployed */
 	json_t *doc;              /* the document as JSON */
-	struct tmpl *key;         /* NULL: the caller's */
+	/* Of the server; set by who deploys, and outlives the definition. NULL: there is none. */
+	const struct surroundings *around;
+	struct tmpl *key; /* NULL: the caller's */
 	struct limit deadline;
 	bool recovery_forward;
 	struct schema *input_schema; /* NULL: anything */

@@ -193,6 +193,35 @@ static void read_content_type(const struct node *at, void *to)
 	http->content_type = xstrdup(type);
 }
 
+struct names {
+	char **list;
+	size_t n;
+};
+
+static void add_name(void *ctx, const char *name, size_t len)
+{
+	struct names *names = ctx;
+
+	for (size_t i = 0; i < names->n; i++)
+		if (strlen(names->list[i]) == len && memcmp(names->list[i], name, len) == 0)
+			return;
+	names->list = xrealloc_array(names->list, names->n + 2, sizeof(*names->list));
+	names->list[names->n++] = xstrndup(name, len);
+	names->list[names->n] = NULL;
+}
+
+/* Those that its headers and query name; where more is done with them, lint_uses says so. */
+static void find_secrets(struct http_action *http)
+{
+	struct names names = {0};
+
+	for (size_t i = 0; i < http->n_headers; i++)
+		(void)tmpl_secrets(http->headers[i].value, add_name, &names);
+	for (size_t i = 0; i < http->n_query; i++)
+		(void)tmpl_secrets(http->query[i].value, add_name, &names);
+	http->secrets = names.list;
+}
+
 static const struct key_rule http_keys[] = {
 	{"to", read_to},
 	{"method", read_method},
@@ -213,6 +242,7 @@ void read_http(const struct node *at, struct http_action *http, bool *ret_safe)
 	need_key(at, "to", "the participant that is called");
 	need_key(at, "method", "GET, POST, PUT, PATCH, DELETE ...");
 	need_key(at, "path", "it begins with /");
+	find_secrets(http);
 	if (!http->method)
 		return;
 	*ret_safe = strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0;
@@ -250,12 +280,7 @@ void read_fail(const struct node *at, struct action_def *act)
 		need_key(at, "code", "what `failure.code` will be, such as out_of_stock");
 }
 
-static bool reads_saga_failure(const struct tmpl *tmpl)
-{
-	return tmpl && tmpl_reads(tmpl, EXPR_SAGA, "failure");
-}
-
-bool request_reads_failure(const struct action_def *act)
+static bool request_reads(const struct action_def *act, enum expr_name name, const char *field)
 {
 	const struct tmpl *const parts[] = {
 		act->http.path,       act->http.body,  act->command.key, act->command.data,
@@ -265,10 +290,20 @@ bool request_reads_failure(const struct action_def *act)
 	bool reads = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		reads |= reads_saga_failure(parts[i]);
+		reads |= parts[i] && tmpl_reads(parts[i], name, field);
 	for (size_t i = 0; i < act->http.n_query; i++)
-		reads |= reads_saga_failure(act->http.query[i].value);
+		reads |= tmpl_reads(act->http.query[i].value, name, field);
 	for (size_t i = 0; i < act->http.n_headers; i++)
-		reads |= reads_saga_failure(act->http.headers[i].value);
+		reads |= tmpl_reads(act->http.headers[i].value, name, field);
 	return reads;
+}
+
+bool request_reads_failure(const struct action_def *act)
+{
+	return request_reads(act, EXPR_SAGA, "failure");
+}
+
+bool request_reads_callback(const struct action_def *act)
+{
+	return request_reads(act, EXPR_STEP, "callback_url");
 }

@@ -123,6 +123,7 @@ static void read_action(const struct node *at, void *to)
 {
 	struct step_read *read = to;
 	struct action_def *act = read->act;
+	struct place calling = read->content;
 	struct node placed = node_placed(at, &read->content);
 	enum action action = 0;
 	char what[32];
@@ -136,7 +137,10 @@ static void read_action(const struct node *at, void *to)
 	switch (action) {
 	case ACT_HTTP:
 		act->kind = ACTION_HTTP;
+		calling.callback = !read->undo;
+		placed = node_placed(at, &calling);
 		read_http(&placed, &act->http, &safe);
+		act->reads_callback = !read->undo && request_reads_callback(act);
 		if (!read->undo)
 			read->step->http_safe = safe;
 		return;

@@ -57,6 +57,7 @@ struct place {
 		*block;               /* whose steps may be read, and those of the blocks around; or NULL */
 	const struct lstep *step; /* only what comes before this one; NULL: every step of the block */
 	bool own;                 /* and the step itself: inside its undo */
+	bool callback;            /* step.callback_url exists here */
 	bool undo;                /* the request of an undo, where `reply` is the forward call's */
 };
 
@@ -211,6 +212,7 @@ int escalate_steps(const struct escalate_list *list);
 void assemble_escalations(struct saga_def *def);
 /* Whether what an undo asks for can only be known when it begins. */
 bool request_reads_failure(const struct action_def *act);
+bool request_reads_callback(const struct action_def *act);
 /* The participant; NULL when it was reported. The caller's. */
 char *read_participant(const struct node *at);
 /* Names that any list of fields or headers may have at most. */

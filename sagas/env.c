@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sagas/callback.h"
 #include "sagas/decide.h"
 #include "sagas/hash.h"
 
@@ -136,6 +137,25 @@ static json_t *make_steps(const struct env *env)
 	return steps;
 }
 
+static json_t *make_callback_url(const struct env *env)
+{
+	const struct surroundings *around = env->state->def->around;
+	struct callback callback = {
+		.at = {.item = env->item, .run = saga_state_run(env->state, env->step), .kind = CALL_DO}};
+	CLEANUP(buf_release) struct buf url;
+
+	snprintf(callback.at.ns, sizeof(callback.at.ns), "%s", env->state->ns);
+	memcpy(callback.at.saga_id, env->state->id, sizeof(callback.at.saga_id));
+	snprintf(callback.at.step, sizeof(callback.at.step), "%s",
+			 env->state->def->steps[env->step].id);
+	snprintf(callback.nonce, sizeof(callback.nonce), "%s", env->nonce);
+	buf_init(&url, 0);
+	buf_add_str(&url, around && around->public_url ? around->public_url : "");
+	buf_add_lit(&url, "/v1/callbacks/");
+	callback_write(&callback, &url);
+	return json_string(buf_str(&url));
+}
+
 static json_t *make_step(const struct env *env)
 {
 	json_t *step = json_object();
@@ -145,7 +165,31 @@ static json_t *make_step(const struct env *env)
 	hash_uuid5(key, strlen(key), uuid);
 	json_object_set_new_nocheck(step, "key", json_string(key));
 	json_object_set_new_nocheck(step, "uuid", json_string(uuid));
+	if (env->nonce)
+		json_object_set_new_nocheck(step, "callback_url", make_callback_url(env));
 	return step;
+}
+
+/* A copy, for what is made of it stays in the state, which one thread owns. */
+static json_t *make_env(const struct env *env)
+{
+	const struct surroundings *around = env->state->def->around;
+
+	return around && around->env ? json_deep_copy(around->env) : json_object();
+}
+
+/* Placeholders, which are resolved where the request is sent. */
+static json_t *make_secret(const struct env *env)
+{
+	json_t *secret = json_object();
+	char placeholder[REQUEST_PLACEHOLDER_SIZE] = "";
+
+	for (char *const *name = env->secrets; name && *name; name++) {
+		if (!env->blank_secrets)
+			request_placeholder(*name, false, placeholder);
+		json_object_set_new(secret, *name, json_string(placeholder));
+	}
+	return secret;
 }
 
 static json_t *make_item(const struct env *env)
@@ -219,10 +263,12 @@ static json_t *make(const struct env *env, enum expr_name name)
 		return make_saga(env);
 	case EXPR_EVENT:
 		return env->event ? json_incref(jval_json(env->event)) : NULL;
+	case EXPR_ENV:
+		return make_env(env);
+	case EXPR_SECRET:
+		return make_secret(env);
 	case EXPR_INPUT:
 	case EXPR_STEPS:
-	case EXPR_ENV:
-	case EXPR_SECRET:
 	case EXPR_NAME_COUNT:
 		break;
 	}

@@ -28,6 +28,9 @@ struct env {
 	bool stub_saga_failure;                     /* … and is not known yet: give a stand-in */
 	json_t
 		*carried; /* what a carried compensation sees instead of this run; borrowed, NULL: none */
+	char *const *secrets; /* that may be named, NULL-terminated; or NULL */
+	bool blank_secrets;   /* they are empty text, not placeholders */
+	const char *nonce;    /* of step.callback_url; NULL: there is none */
 	/* Made on demand. */
 	json_t *made[EXPR_NAME_COUNT];
 };

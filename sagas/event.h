@@ -26,7 +26,8 @@ enum { EVENT_VERSION = 1 };
 #define EVENT_TYPES(X)                                                                               \
 	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline;            \
 												of a child: parent depth hold */                     \
-	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request; or due_at of a timer; or of an await        \
+	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request id=nonce of its callback_url;                \
+												or due_at of a timer; or of an await                 \
 												value={cluster, topic, expect};                      \
 												of a lock value={keys} */                            \
 	X(EV_STEP_COMPLETED, 3, "StepCompleted") /* value=output; id of the record awaited, or the       \

@@ -122,20 +122,21 @@ static void check_type(const struct check *check, enum expr_type type)
 					 "this must give %s, and gives %s", wanted, expr_type_text(type));
 }
 
-static void check_not_built(const struct check *check)
+static void check_secrets(const struct check *check)
 {
-	const struct tmpl *tmpl = check->use->tmpl;
-	const char *pointer = check->use->pointer;
+	if (check->use->place.names & BIT(EXPR_SECRET) && !tmpl_secrets(check->use->tmpl, NULL, NULL))
+		find_pointer(check->load, check->use->pointer, FINDING_ERROR,
+					 "a secret can only be named, as in \"Bearer ${secret.NAME}\": it is not known "
+					 "before the request is sent");
+}
 
-	if (tmpl_reads(tmpl, EXPR_ENV, NULL))
-		find_pointer(check->load, pointer, FINDING_NOT_BUILT,
-					 "`env` is known but not built yet in this version");
-	if (tmpl_reads(tmpl, EXPR_SECRET, NULL) && check->use->place.names & BIT(EXPR_SECRET))
-		find_pointer(check->load, pointer, FINDING_NOT_BUILT,
-					 "`secret` is known but not built yet in this version");
-	if (tmpl_reads(tmpl, EXPR_STEP, "callback_url"))
-		find_pointer(check->load, pointer, FINDING_NOT_BUILT,
-					 "`step.callback_url` is known but not built yet in this version");
+static void check_callback(const struct check *check)
+{
+	if (!check->use->place.callback && check->use->place.names & BIT(EXPR_STEP) &&
+		tmpl_reads(check->use->tmpl, EXPR_STEP, "callback_url"))
+		find_pointer(check->load, check->use->pointer, FINDING_ERROR,
+					 "step.callback_url exists only in the request of a step's `http`, which is "
+					 "answered there");
 }
 
 static bool ends_known(const struct lstep *step)
@@ -244,7 +245,8 @@ static void lint_use(struct load *load, const struct use *use)
 		tmpl_reads(use->tmpl, EXPR_SAGA, "failure"))
 		find_pointer(load, use->pointer, FINDING_ERROR,
 					 "saga.failure exists only in an undo and in on_compensated");
-	check_not_built(&check);
+	check_secrets(&check);
+	check_callback(&check);
 	if (check_undo(&check))
 		check_late_reply(load, use);
 }

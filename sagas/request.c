@@ -138,7 +138,7 @@ static int read_list(const json_t *json, const char *name, char ***ret, struct e
 	*ret = xcalloc(json_array_size(list) + 1, sizeof(**ret));
 	json_array_foreach (list, i, text) {
 		if (!json_is_string(text))
-			return err_set(err, ERR_INVALID, "`%s` of a request must hold strings", name);
+			return err_set(err, ERR_INVALID, "a text in `%s` of a request must be a string", name);
 		(*ret)[i] = xstrdup(json_string_value(text));
 	}
 	return 0;

@@ -189,6 +189,8 @@ static void exec_begin(struct exec *exec, const struct event *event)
 	exec->published = exec->child_told = false;
 	exec->attempts_before = 0;
 	state__set_string(&exec->child, NULL);
+	if (event->id)
+		state__set_string(&exec->nonce, event->id);
 	if (event->request) {
 		request_unref(exec->request);
 		exec->request = request_ref(event->request);

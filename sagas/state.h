@@ -69,7 +69,7 @@ struct exec {
 	int edits;                  /* so often has a person replaced its request */
 	bool parks_again;           /* a person had its probe asked, and no more than that */
 	/* Of a task: attempt counts its leases. RUNNING: due_at is the end of the lease. */
-	char *nonce;           /* of the last lease: only who has it may answer */
+	char *nonce; /* of the last lease, or of step.callback_url: only who has it may answer */
 	char *worker, *build;  /* who has it, or had it last; build NULL: not said */
 	wall_ms queued_at;     /* since when it waits, or waited for this lease */
 	wall_ms leased_at;     /* when the lease began, or was given its whole time again */

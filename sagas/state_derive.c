@@ -263,7 +263,8 @@ static bool exec_awaits_queue(const struct exec *exec, const struct action_def *
 	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
 		exec->status != EXEC_ONGOING)
 		return false;
-	if (action_subscribes(def) || (exec->asked && probes))
+	if (action_subscribes(def) || (exec->asked && probes) ||
+		(def->reads_callback && exec->status == EXEC_ONGOING))
 		return true;
 	/* What was certainly never sent has no answer either. */
 	return def->kind == ACTION_COMMAND &&

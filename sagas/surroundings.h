@@ -19,4 +19,12 @@ struct surroundings {
 	size_t n_secrets;
 };
 
+struct doc_places;
+struct findings;
+
+/* Warns of what the document names and the surroundings do not have. Both may be NULL; of NULL
+ * surroundings nothing is said. */
+void surroundings_check(const struct surroundings *around, const json_t *doc,
+						const struct doc_places *places, struct findings *findings);
+
 #endif

@@ -33,6 +33,11 @@ const struct expr *tmpl_as_expr(const struct tmpl *tmpl);
 const char *tmpl_as_string(const struct tmpl *tmpl);
 bool tmpl_reads(const struct tmpl *tmpl, enum expr_name name, const char *field);
 
+/* Calls each (NULL: nobody) with every secret that is named; false when an expression does more
+ * with one than to name it. */
+bool tmpl_secrets(const struct tmpl *tmpl, void (*each)(void *ctx, const char *name, size_t len),
+				  void *ctx);
+
 /* As expr_check, over every expression; places are JSON pointers as in tmpl_compile. */
 int tmpl_check(const struct tmpl *tmpl, const struct expr_scope *scope,
 			   void (*report)(void *ctx, const struct err *err), void *report_ctx,

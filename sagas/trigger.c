@@ -19,16 +19,24 @@ const char *trigger_fault_code(enum trigger_fault fault)
 	return codes[fault];
 }
 
-/* What the expressions of triggers and of `from` see; `env` has no values in this version. */
+/* What the expressions of triggers and of `from` see. */
 struct names {
 	json_t *event, *input;
+	const struct surroundings *around;
+	json_t *env; /* made when it is asked for: values of it may be kept by this thread */
 };
 
 static json_t *get_name(void *ctx, enum expr_name name)
 {
-	const struct names *names = ctx;
+	struct names *names = ctx;
 
-	return name == EXPR_EVENT ? names->event : name == EXPR_INPUT ? names->input : NULL;
+	if (name == EXPR_ENV && !names->env)
+		names->env = names->around && names->around->env ? json_deep_copy(names->around->env)
+														 : json_object();
+	return name == EXPR_EVENT   ? names->event
+		   : name == EXPR_INPUT ? names->input
+		   : name == EXPR_ENV   ? names->env
+								: NULL;
 }
 
 /* The place of err is where inside of the template, or inside of the input. */
@@ -136,11 +144,10 @@ static bool make_key(const struct tmpl *tmpl, const struct expr_env *env, const 
 	return false;
 }
 
-void trigger_start(const struct saga_def *def, const struct trigger_def *trigger, json_t *event,
-				   struct trigger_result *ret)
+static void start(const struct saga_def *def, const struct trigger_def *trigger,
+				  struct names *names, struct trigger_result *ret)
 {
-	struct names names = {.event = event};
-	struct expr_env env = {.get = get_name, .ctx = &names};
+	struct expr_env env = {.get = get_name, .ctx = names};
 	int index = (int)(trigger - def->triggers);
 	char place[64];
 
@@ -156,9 +163,19 @@ void trigger_start(const struct saga_def *def, const struct trigger_def *trigger
 		make_key(trigger->key, &env, place, ret);
 		return;
 	}
-	names = (struct names){.input = ret->input};
+	names->event = NULL;
+	names->input = ret->input;
 	if (def->key)
 		make_key(def->key, &env, "/key", ret);
+}
+
+void trigger_start(const struct saga_def *def, const struct trigger_def *trigger, json_t *event,
+				   struct trigger_result *ret)
+{
+	struct names names = {.event = event, .around = def->around};
+
+	start(def, trigger, &names, ret);
+	json_decref(names.env);
 }
 
 void trigger_result_release(struct trigger_result *result)
@@ -209,16 +226,25 @@ int correlate_text(const json_t *value, char ret[CORRELATE_VALUE_SIZE], struct e
 	return 0;
 }
 
-bool correlate_value(const struct correlate_def *correlate, json_t *event,
-					 char ret[CORRELATE_VALUE_SIZE])
+bool correlate_value_in(const struct surroundings *around, const struct correlate_def *correlate,
+						json_t *event, char ret[CORRELATE_VALUE_SIZE])
 {
-	struct names names = {.event = event};
+	struct names names = {.event = event, .around = around};
 	struct expr_env env = {.get = get_name, .ctx = &names};
 	CLEANUP(json_decref_p) json_t *value = NULL;
 	struct err err;
+	bool found;
 
-	return tmpl_eval(correlate->from, &env, &value, &err) == 0 &&
-		   correlate_text(value, ret, &err) == 0;
+	found = tmpl_eval(correlate->from, &env, &value, &err) == 0 &&
+			correlate_text(value, ret, &err) == 0;
+	json_decref(names.env);
+	return found;
+}
+
+bool correlate_value(const struct correlate_def *correlate, json_t *event,
+					 char ret[CORRELATE_VALUE_SIZE])
+{
+	return correlate_value_in(NULL, correlate, event, ret);
 }
 
 void correlate_channel(const char *cluster, const char *topic, const char *from,

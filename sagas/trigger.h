@@ -55,6 +55,10 @@ int correlate_text(const json_t *value, char ret[CORRELATE_VALUE_SIZE], struct e
 bool correlate_value(const struct correlate_def *correlate, json_t *event,
 					 char ret[CORRELATE_VALUE_SIZE]);
 
+/* The same where the expression may read `env`. */
+bool correlate_value_in(const struct surroundings *around, const struct correlate_def *correlate,
+						json_t *event, char ret[CORRELATE_VALUE_SIZE]);
+
 /*
  * The same for all that wait for the same value of the same topic; see struct correlate_def. Of a
  * webhook the topic is its source, and the cluster is a word that no cluster can have as its name.

@@ -71,14 +71,23 @@ static void add_action(struct channels *channels, const char *ns, struct saga_de
 	}
 }
 
-static void add_all(struct channels *channels, const char *ns, struct saga_def *def,
-					bool *ret_changed)
+struct adding {
+	struct channels *channels;
+	const char *ns;
+	bool *ret_changed;
+};
+
+/* Of one definition: the blocks in it are others, whose sagas wait for themselves. */
+static void add_all(struct saga_def *def, void *ctx)
 {
+	const struct adding *adding = ctx;
+	struct channels *channels = adding->channels;
+
 	for (size_t i = 0; i < def->n_cancel_on; i++)
 		if (def->cancel_on[i].webhook == channels->webhooks)
-			add(channels, ns, def, &def->cancel_on[i], ret_changed);
+			add(channels, adding->ns, def, &def->cancel_on[i], adding->ret_changed);
 	for (int i = 0; i < def->n_steps; i++)
-		add_action(channels, ns, def, &def->steps[i].act, ret_changed);
+		add_action(channels, adding->ns, def, &def->steps[i].act, adding->ret_changed);
 }
 
 /* Definitions whose newest version is not known yet. */
@@ -107,6 +116,7 @@ static int take_up(struct channels *channels, struct known_definition *found,
 {
 	struct known_definition *known = find_known(channels, found->ns, found->name);
 	int64_t version = known ? known->version : 0;
+	struct adding adding = {channels, found->ns, ret_changed};
 
 	while (++version <= found->version) {
 		CLEANUP(saga_def_unref_p) struct saga_def *def = NULL;
@@ -118,7 +128,7 @@ static int take_up(struct channels *channels, struct known_definition *found,
 			log_warn("kafka", NULL, "events for %s version %lld are not looked at: %s", found->name,
 					 (long long)version, err->text);
 		else
-			add_all(channels, found->ns, def, ret_changed);
+			saga_def_walk(def, add_all, &adding);
 	}
 	if (known) {
 		known->version = found->version;

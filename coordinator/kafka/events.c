@@ -271,7 +271,7 @@ static void add_record(struct events *events, struct rows *rows, const struct ka
 		const struct channel *channel = &events->channels.channels[i];
 
 		if (channel_is_for(channel, record) &&
-			correlate_value(channel->on, event, rows->values[rows->n]))
+			correlate_value_in(channel->def->around, channel->on, event, rows->values[rows->n]))
 			add_row(events, rows, channel, place, now);
 	}
 }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Waiting for what happens elsewhere: webhooks, lists of which the first wins.
+# Waiting for what happens elsewhere: webhooks, lists of which the first wins, callbacks; and what
+# definitions read of their server: env and secrets, which are to be found nowhere.
 # Answers are held against openapi.json.
 source "$(dirname "$0")/lib.sh"
 tools=$build/tests/tools
@@ -34,7 +35,19 @@ sign() { # SECRET TEXT: HMAC-SHA256 in hex
 
 export PSP_HOOK="whsec_$(printf 'a secret of the psp' | base64)"
 printf 'of the hub\n' > "$dir/hub secret"
+export PSP_TOKEN=tok-7f3a/9c2d+51be
+printf 'pin=0042&x\n' > "$dir/pin"
+"$tools/scripted_participant" > "$dir/scripted.log" 2>&1 &
+pids+=($!)
+wait_for 10 grep -q 'listening on' "$dir/scripted.log" || fail "the participant does not listen"
+scripted=$(sed -n 's/^listening on //p' "$dir/scripted.log")
 cat > "$dir/skald.yaml" << EOF
+env: {region: eu-north, shop: "7"}
+secrets:
+  psp_token: {env: PSP_TOKEN}
+  pin: {file: "$dir/pin"}
+participants:
+  svc: {url: "$scripted"}
 webhooks:
   psp: {secret_env: PSP_HOOK}
   hub: {scheme: github, secret_file: "$dir/hub secret"}
@@ -145,6 +158,95 @@ wait_for 15 waits_at a || fail "it does not wait"
 post /v1/webhooks/open '{"stop":"c-1"}'
 await compensated
 
+# ---- callbacks ----
+
+deploy 'saga: tracked
+participants: {svc: {timeout: 5s}}
+steps:
+  - id: track
+    http: {to: svc, method: POST, path: "/status/${input.status}", body: {hook: "${step.callback_url}"}}
+    outcome: {ongoing: [202], failure: ["${reply.body.?lost == optional.of(true)}"], code: "${reply.body.?code}"}
+    retry: {maximum_attempts: 1}
+    deadline: 1h
+    compensate: none
+output: "${steps.track.output}"
+'
+hook() { # the URL that the participant was given
+	request GET "/v1/sagas/$id/history?limit=500" && is 200
+	url=$(jq -r '[.history[].events[] | select(.type == "StepScheduled")][0].request.body.hook' < "$dir/body")
+	[[ $url == "$SKALD_SERVER/v1/callbacks/"* ]] || fail "the callback is $url"
+	url=${url#"$SKALD_SERVER"}
+}
+ongoing() { request GET "/v1/sagas/$id" && jq -e '.status == "running" and .steps[0].status != "pending"' < "$dir/body"; }
+has_event() { request GET "/v1/sagas/$id/history?limit=500" && jq -e "[.history[].events[].type] | index(\"$1\")" < "$dir/body"; }
+start tracked '{"status":202}'
+wait_for 15 has_event StepOngoing || fail "it does not go on"
+hook
+post "${url%????}AAAA" '{}'
+problem 404 not_found
+post /v1/callbacks/x '{}'
+problem 404 not_found
+post "$url" '{"at":"door"}'
+is 202
+fits CallbackTaken
+holds ".saga == \"$id\" and .step == \"track\""
+await completed
+output '{"at":"door"}'
+post "$url" '{"at":"roof"}' # once only
+is 202
+wait_for 15 has_event ReplyIgnored || fail "a second callback is not told"
+saga_is completed
+output '{"at":"door"}'
+start tracked '{"status":202}'
+wait_for 15 has_event StepOngoing || fail "it does not go on"
+hook
+post "$url" '{"lost":true,"code":"lost"}'
+await compensated
+[ "$(jq -r .failure.code < "$dir/body")" = lost ] || fail "another failure: $body"
+start tracked '{"status":202}'
+wait_for 15 has_event StepOngoing || fail "it does not go on"
+hook
+request POST "$url" --data-binary 'no JSON, but text'
+is 202
+await completed
+output '"no JSON, but text"'
+
+# ---- env and secrets ----
+
+deploy 'saga: secretive
+participants: {svc: {timeout: 5s}}
+steps:
+  - id: ask
+    http:
+      to: svc
+      method: POST
+      path: /echo
+      query: {shop: "${env.shop}", pin: "${secret.pin}"}
+      headers: {Authorization: "Bearer ${secret.psp_token}", x-region: "${env.region}"}
+      body: {at: "${env.region}"}
+    compensate: none
+output: "${steps.ask.output}"
+'
+start secretive '{}'
+await completed
+holds '.output | contains("Authorization: Bearer ******************\r\n")'
+holds '.output | contains("POST /echo?shop=7&pin=pin%3D0042%26x HTTP") or contains("x-region: eu-north")'
+request GET "/v1/sagas/$id/history?limit=500"
+holds '[.history[].events[].request // empty][0] | .headers == ["Authorization: Bearer ${secret.psp_token}", "x-region: eu-north"]
+	and .path == "/echo?shop=7&pin=%24%7Bsecret.pin%7D" and .secrets == ["psp_token", "pin"] and .body == {at: "eu-north"}'
+request POST /v1/definitions -H 'Content-Type: application/yaml' --data-binary 'saga: lacking
+participants: {svc: {timeout: 5s}}
+steps:
+  - id: ask
+    http: {to: svc, method: GET, path: /ok, headers: {x: "${secret.gone}"}}
+    retry: {maximum_attempts: 2, initial_interval: 10ms}
+'
+is 201
+holds '.findings[] | select(.level == "warning") | .text | contains("has no secret `gone`")'
+start lacking '{}'
+await compensated
+jq -e '.failure.message | contains("has no secret `gone`")' < "$dir/body" > "$dir/jq" || fail "no reason: $body"
+
 # ---- what was taken outlives the server ----
 
 start hooked '{"ref":"r-9"}'
@@ -156,6 +258,27 @@ await_skald
 post /v1/webhooks/open '{"type":"done","ref":"r-9"}'
 is 202
 await completed
+
+# ---- no secret is to be found anywhere ----
+
+secrets='a secret of the psp|of the hub|whsec_|tok-7f3a|0042&x|0042%26'
+everything() {
+	curl -s "$SKALD_SERVER/metrics"
+	curl -s "$SKALD_SERVER/v1/participants"
+	curl -s "$SKALD_SERVER/v1/attention"
+	for id in $(curl -s "$SKALD_SERVER/v1/sagas?limit=200" | jq -r '.sagas[].id'); do
+		curl -s "$SKALD_SERVER/v1/sagas/$id"
+		curl -s "$SKALD_SERVER/v1/sagas/$id/history?limit=500"
+		"$skald" saga show "$id"
+	done
+	"$skald" serve --config "$dir/skald.yaml" --print-config
+}
+everything > "$dir/everything" 2>&1
+grep -q 'secret.psp_token' "$dir/everything" || fail "nothing was looked through"
+grep -qaE "$secrets" "$dir/everything" && fail "a secret is shown: $(grep -oaE ".{40}($secrets)" "$dir/everything" | head -n 1)"
 stop_skald
-grep -qE 'a secret of the psp|of the hub|whsec_' "$dir/skald.log" && fail "a secret stands in the log"
+grep -qaE "$secrets" "$dir/skald.log" && fail "a secret stands in the log"
+if [ -z "${STORE:-}" ]; then
+	grep -qaE "$secrets" "$dir"/data/* && fail "a secret stands in the store"
+fi
 echo "waiting: passed"

@@ -178,7 +178,7 @@ static const struct {
 	{"{\"n\":2,\"step\":\"a\",\"request\":{\"to\":\"a\",\"method\":\"b\",\"path\":\"/"
 	 "\",\"key\":\"k\","
 	 "\"headers\":[1]}}",
-	 "a header"},
+	 "must be a string"},
 };
 
 START_TEST(test_event__refuses_what_is_not_one)
