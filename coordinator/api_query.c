@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/transition.h"
 #include "sagas/attention.h"
 #include "sagas/base/suggest.h"
 
@@ -48,6 +49,10 @@ void saga_query_release(struct saga_query *query)
 	free(query->kind);
 	free(query->step);
 	free(query->owner);
+	for (size_t i = 0; i < query->filter.n_search; i++) {
+		free((char *)query->search[i].name);
+		free((char *)query->search[i].value);
+	}
 	saga_query_init(query, query->filter.ns);
 }
 
@@ -191,13 +196,47 @@ static int add_owner(struct saga_query *query, const struct term *term, struct e
 	return 0;
 }
 
+/* "search.customer" is the value `customer`, "label.team" the label `team`. NULL: neither. */
+static const char *search_name(const char *name)
+{
+	if (strncmp(name, "search.", 7) == 0)
+		return name + 7;
+	return strncmp(name, SEARCH_LABEL_PREFIX, strlen(SEARCH_LABEL_PREFIX)) == 0 ? name : NULL;
+}
+
+/* By name, so that two queries that mean the same are written alike. */
+static int add_search(struct saga_query *query, const struct term *term, struct err *err)
+{
+	const char *name = search_name(term->name);
+	size_t at = 0, n = query->filter.n_search;
+
+	if (term->op != ':' || !*term->value)
+		return err_set(err, ERR_INVALID, "write %.80s:value with a colon", term->name);
+	if (!*name || strcmp(name, SEARCH_LABEL_PREFIX) == 0)
+		return err_set(err, ERR_INVALID, "%.60s names nothing; write search.customer:42",
+					   term->name);
+	if (strlen(name) > SEARCH_NAME_MAX_BYTES || strlen(term->value) > STORE_VALUE_MAX_BYTES ||
+		n == SEARCH_VALUES_MAX)
+		return err_set(err, ERR_LIMIT, "%.60s is too long, or one too many", term->name);
+	while (at < n && strcmp(query->search[at].name, name) < 0)
+		at++;
+	if (at < n && strcmp(query->search[at].name, name) == 0)
+		return err_set(err, ERR_INVALID, "%.80s is there twice", term->name);
+	memmove(query->search + at + 1, query->search + at, (n - at) * sizeof(*query->search));
+	query->search[at] = (struct search_value){xstrdup(name), xstrdup(term->value)};
+	query->filter.search = query->search;
+	query->filter.n_search++;
+	return 0;
+}
+
 static int unknown_name(const struct term *term, struct err *err)
 {
 	const char *meant = suggest_from(term->name, saga_query_names, saga_query_n_names);
 
 	return err_set(err, ERR_INVALID,
 				   "unknown filter %.60s%s%s%s; there are status, saga, version, key, attention, "
-				   "group, kind, step, owner and started; a key with such a sign is written in "
+				   "group, kind, step, owner, started, search.NAME and label.NAME; a key with such "
+				   "a sign is written in "
 				   "quotes",
 				   term->name, meant ? "; did you mean " : "", meant ? meant : "",
 				   meant ? "?" : "");
@@ -215,6 +254,8 @@ static int add_term(struct saga_query *query, const struct term *term, struct er
 	size_t i = 0;
 	int r;
 
+	if (search_name(term->name))
+		return add_search(query, term, err);
 	while (i < saga_query_n_names && strcmp(term->name, saga_query_names[i]) != 0)
 		i++;
 	if (i == saga_query_n_names)
@@ -286,11 +327,21 @@ static int read_value(const char **text, struct buf *value, struct err *err)
 	return buf_check(value, "the filter", err);
 }
 
+static size_t name_length(const char *p)
+{
+	size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+
+	if (p[len] == '.' &&
+		((len == 6 && memcmp(p, "search", 6) == 0) || (len == 5 && memcmp(p, "label", 5) == 0)))
+		len += strspn(p + len, ".abcdefghijklmnopqrstuvwxyz0123456789_-");
+	return len;
+}
+
 static int parse_term(struct saga_query *query, const char **text, struct buf *value,
 					  struct err *err)
 {
 	const char *p = *text;
-	size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+	size_t len = name_length(p);
 	CLEANUP(free_p) char *name = xstrndup(p, len);
 	struct term term = {.name = name, .op = p[len]};
 	bool word = *p == '"' || !term.op || !strchr(":<>", term.op);
@@ -411,6 +462,13 @@ void saga_query_write(const struct saga_query *query, struct buf *out)
 	write_value(out, "kind:", filter->kind, false);
 	write_value(out, "step:", filter->step, false);
 	write_value(out, "owner:", filter->owner, false);
+	for (size_t i = 0; i < filter->n_search; i++) {
+		CLEANUP(free_p)
+		char *name = xasprintf("%s%s:", search_name(filter->search[i].name) ? "" : "search.",
+							   filter->search[i].name);
+
+		write_value(out, name, filter->search[i].value, false);
+	}
 	write_time(out, "started>=", filter->started_from);
 	write_time(out, "started<", filter->started_before);
 }

@@ -4,11 +4,13 @@
  *
  *   status:compensation_failed,compensating saga:order-* version:3 key:o-17* attention:true
  *   group:00c3… kind:stuck step:charge owner:ann started>2026-01-01 started<=2026-01-31T12:00:00Z
+ *   search.customer:42 label.team:fulfilment
  *   o-1742   "order 1742"   0198c0de-7a31-7abc-bf11-223344556677
  *
- * Terms are joined by AND. In saga and key, * and ? are wild; a key in quotes stands as it is. A
- * word alone, or a quoted text, is a key as it stands, or the id of a saga if it has that form. A
- * date means its first moment in UTC. It does no I/O.
+ * Terms are joined by AND. `search.` names a value that sagas are found by, `label.` a label of
+ * their definition; both are compared as they stand. In saga and key, * and ? are wild; a key in
+ * quotes stands as it is. A word alone, or a quoted text, is a key as it stands, or the id of a
+ * saga if it has that form. A date means its first moment in UTC. It does no I/O.
  */
 #ifndef COORDINATOR_API_QUERY_H
 #define COORDINATOR_API_QUERY_H
@@ -21,7 +23,8 @@ enum { QUERY_MAX_BYTES = 2000, CURSOR_SIZE = 64 };
 struct saga_query {
 	struct saga_filter filter; /* its strings are the query's */
 	char *id, *definition, *key, *group, *kind, *step, *owner;
-	unsigned seen; /* terms, as bits: each may be there once */
+	struct search_value search[SEARCH_VALUES_MAX]; /* by name */
+	unsigned seen;                                 /* terms, as bits: each may be there once */
 };
 
 void saga_query_init(struct saga_query *query, const char *ns);

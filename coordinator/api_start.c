@@ -265,6 +265,14 @@ static bool agrees(const struct start *start, const struct saga_view *view)
 			strcmp(fingerprint, start->fingerprint) == 0);
 }
 
+/* The saga was undone, and its key may be used again. A pointer does not know that; the commit
+ * does, and then says who has the key now. */
+static bool may_begin_again(const struct start *start, const struct saga_view *view)
+{
+	return !start->posted && start->def->reuse_after_undo &&
+		   view->state->status == SAGA_COMPENSATED;
+}
+
 /* The saga that has the key, as it stands in the store. Thread: read pool. */
 void start__read_existing(struct exchange *ex, struct store_reader *reader)
 {
@@ -282,7 +290,7 @@ void start__read_existing(struct exchange *ex, struct store_reader *reader)
 			exchange_problem_err(ex, &err);
 		return;
 	}
-	if (!start->created && !agrees(start, &view)) {
+	if (!start->created && (!agrees(start, &view) || may_begin_again(start, &view))) {
 		not_the_one(ex);
 		return;
 	}

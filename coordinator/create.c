@@ -53,9 +53,12 @@ static int add_messages(struct creation *creation, const struct creation_request
 {
 	struct lifecycle_before before = {.status = SAGA_RUNNING};
 
-	if (decision->n_subscriptions == 0 && !request->lifecycle.topic)
+	creation->item.reuse = creation->state->def->reuse_after_undo;
+	if (decision->n_subscriptions == 0 && !request->lifecycle.topic &&
+		!transition_has_search(creation->state))
 		return 0;
 	creation->rows = batch_new_small();
+	transition_add_search(creation->rows, creation->state, &creation->item);
 	return transition_add_messages(creation->rows, creation->state, decision, &request->lifecycle,
 								   &before, &creation->item, err);
 }

@@ -226,6 +226,40 @@ int transition_add_messages(struct batch *arena, const struct saga_state *state,
 	return add_outbox(arena, state, decision, topic, before, item, err);
 }
 
+bool transition_has_search(const struct saga_state *state)
+{
+	return state->search || state->def->n_labels > 0;
+}
+
+/* Labels stand beside the values, under names that no value has. */
+void transition_add_search(struct batch *arena, const struct saga_state *state,
+						   struct store_item *item)
+{
+	const struct saga_def *def = state->def;
+	json_t *values = state->search ? jval_json(state->search) : NULL;
+	struct search_value *search;
+	const char *name;
+	json_t *value;
+	size_t n = 0;
+
+	item->reuse = def->reuse_after_undo;
+	if (!transition_has_search(state))
+		return;
+	search = batch_alloc(arena, (json_object_size(values) + def->n_labels) * sizeof(*search));
+	json_object_foreach (values, name, value)
+		search[n++] = (struct search_value){copy_text(arena, name),
+											copy_text(arena, json_string_value(value))};
+	for (size_t i = 0; i < def->n_labels; i++) {
+		char text[sizeof(SEARCH_LABEL_PREFIX) + SEARCH_NAME_MAX];
+
+		snprintf(text, sizeof(text), SEARCH_LABEL_PREFIX "%s", def->labels[i].name);
+		search[n++] =
+			(struct search_value){copy_text(arena, text), copy_text(arena, def->labels[i].value)};
+	}
+	item->search = search;
+	item->n_search = n;
+}
+
 bool transition_may_wait(const struct saga_def *def)
 {
 	if (def->n_cancel_on > 0)

@@ -11,6 +11,9 @@
 #include "sagas/decide.h"
 #include "sagas/lifecycle.h"
 
+/* How the labels of definitions are named among the search values of their sagas. */
+#define SEARCH_LABEL_PREFIX "label."
+
 /* Where lifecycle events go; topic NULL: they are not published. */
 struct lifecycle_topic {
 	const char *cluster, *topic;
@@ -25,6 +28,12 @@ int transition_add_messages(struct batch *arena, const struct saga_state *state,
 							const struct decision *decision, const struct lifecycle_topic *topic,
 							const struct lifecycle_before *before, struct store_item *item,
 							struct err *err) MUST_CHECK;
+
+/* What the saga is found by, for the item that creates it; and whether it may take a key over. */
+void transition_add_search(struct batch *arena, const struct saga_state *state,
+						   struct store_item *item);
+/* Whether there is any. */
+bool transition_has_search(const struct saga_state *state);
 
 /* Whether sagas of the definition may wait for events. */
 bool transition_may_wait(const struct saga_def *def);

@@ -498,6 +498,8 @@ static void fill_item(struct turn *turn, struct live_saga *saga, wall_ms now,
 	fill_compensations(turn, saga, now, item);
 	fill_inbox(turn, saga, item);
 	fill_row(turn, saga, item);
+	if (item->create)
+		transition_add_search(turn->open, saga->state, item);
 	if (item->create && saga->state->key)
 		item->fingerprint = copy_text(turn->open, start_fingerprint(saga));
 }

@@ -18,6 +18,7 @@ enum {
 	RETAIN_FIRST_MS = 2000,      /* after the start: a process that lives shortly removes, too */
 	SETTLE_EVERY_MS = 200,
 	GRANT_EVERY_MS = 10 * 1000, /* locks that nobody has looked at are looked at, */
+	GRANT_FIRST_MS = 1000,      /* after the start, */
 	GRANT_AGAIN_MS = 500,       /* also after an error, */
 	GRANT_ROUNDS = 20,          /* and before the next commit so often at most */
 };
@@ -257,6 +258,7 @@ int writer_start(const struct writer_options *options, struct writer **ret_write
 	writer->store = options->store;
 	writer->retention_ms = options->retention_ms;
 	writer->retain_at_ms = clock_mono_ms() + RETAIN_FIRST_MS;
+	writer->grant_at_ms = clock_mono_ms() + GRANT_FIRST_MS;
 	writer->box = mailbox_new(JOBS_MAX);
 	writer->touched = xcalloc(SLOTS_MAX, sizeof(*writer->touched));
 	CHECK(pthread_mutex_init(&writer->mutex, NULL) == 0);

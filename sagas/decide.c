@@ -168,7 +168,8 @@ static void start(struct ctx *ctx)
 	event.parent = ctx->in->parent ? xstrdup(ctx->in->parent) : NULL;
 	event.depth = ctx->in->depth;
 	event.hold = ctx->in->hold;
-	/* The deadline may depend on the input, which the state must hold before it is evaluated. */
+	/* The deadline and others may read what the state must hold before they are evaluated. */
+	state->key = ctx->in->key ? xstrdup(ctx->in->key) : NULL;
 	state->input = jval_ref(ctx->in->value);
 	state->started_at = ctx->now;
 	env_init(&env, state, -1, -1);
@@ -176,6 +177,8 @@ static void start(struct ctx *ctx)
 	env_release(&env);
 	if (r == 0 && deadline_ms >= 0)
 		event.deadline_at = decide__at(ctx, deadline_ms);
+	if (r == 0)
+		r = decide__search(ctx, &event.search, &err);
 	decide__emit(ctx, &event);
 	if (r == 0)
 		r = decide__subscribe_cancel(ctx, &err);

@@ -135,7 +135,7 @@ int decide__begin_lock(struct ctx *ctx, int step, int item, struct env *env, str
 		return 0;
 	}
 	event = decide__event(EV_STEP_SCHEDULED, step, item);
-	event.due_at = ctx->now + (ms > 0 ? ms : 1);
+	event.due_at = decide__at(ctx, ms > 0 ? ms : 1);
 	event.value = jval_from_json(json_pack("{s:O}", "keys", keys));
 	wish(ctx, step, item, event.value);
 	decide__emit(ctx, &event);

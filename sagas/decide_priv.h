@@ -10,6 +10,7 @@
  *   decide_kafka.c    records that are emitted, events that are awaited or cancel
  *   decide_signal.c   signals, and what waits for them
  *   decide_lock.c     locks: asked for, granted, given back
+ *   decide_search.c   what a saga is found by
  *   decide_continue.c the end of a run, and the beginning of the next
  *   decide_await.c    awaits of webhooks, and of several things
  *   decide_callback.c answers through step.callback_url
@@ -327,6 +328,11 @@ void decide__recover_task(struct ctx *ctx, struct target target);
 void decide__forget_task(struct ctx *ctx, struct target target);
 /* After all that was decided: what has become of tasks since it was last told. */
 void decide__tell_tasks(struct ctx *ctx);
+/* decide_search.c */
+
+/* What the saga is found by, as an object of texts; NULL: nothing. */
+int decide__search(struct ctx *ctx, struct jval **ret_values, struct err *err) MUST_CHECK;
+
 /* decide_continue.c */
 
 int decide__begin_continue(struct ctx *ctx, int step, int item, struct env *env,

@@ -284,6 +284,16 @@ static void saga_def_free(struct saga_def *def)
 	for (size_t i = 0; i < def->n_cancel_on; i++)
 		correlate_def_release(&def->cancel_on[i]);
 	free(def->cancel_on);
+	for (size_t i = 0; i < def->n_search; i++) {
+		free(def->search[i].name);
+		tmpl_free(def->search[i].value);
+	}
+	free(def->search);
+	for (size_t i = 0; i < def->n_labels; i++) {
+		free(def->labels[i].name);
+		free(def->labels[i].value);
+	}
+	free(def->labels);
 	escalate_list__release(&def->escalate);
 	for (size_t i = 0; i < def->scope.n_steps; i++)
 		free(def->scope.steps[i]);

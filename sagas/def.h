@@ -25,8 +25,11 @@ enum {
 	DEF_MAX_STEPS = 500,
 	DEF_MAX_ITEMS = 1000,
 	DEF_MAX_NAME = 128,
-	LOCK_MAX_KEYS = 100,   /* of one lock */
-	DEF_MAX_EXPRS = 10000, /* expressions, and outcome rules of all actions */
+	SEARCH_MAX = 20,              /* names of `search` and `labels` together */
+	SEARCH_NAME_MAX = 64,         /* bytes */
+	SEARCH_VALUE_MAX_BYTES = 255, /* of text */
+	LOCK_MAX_KEYS = 100,          /* of one lock */
+	DEF_MAX_EXPRS = 10000,        /* expressions, and outcome rules of all actions */
 };
 
 /* A time limit: a constant, or a template that gives a duration or a timestamp. */
@@ -337,6 +340,15 @@ struct block_scope {
 	size_t n_steps;
 };
 
+/* A value that each saga is found by, worked out when it starts; and one that all of them have. */
+struct search_def {
+	char *name;
+	struct tmpl *value;
+};
+struct label_def {
+	char *name, *value;
+};
+
 struct saga_def {
 	int refs; /* atomic */
 	char *name;
@@ -361,7 +373,12 @@ struct saga_def {
 	size_t n_triggers;
 	struct correlate_def *cancel_on;
 	size_t n_cancel_on;
-	bool locks; /* one of the steps is a lock */
+	struct search_def *search;
+	size_t n_search;
+	struct label_def *labels;
+	size_t n_labels;
+	bool reuse_after_undo; /* the key of a saga that was undone may be used again */
+	bool locks;            /* one of the steps is a lock */
 	struct escalate_list escalate;
 	/*
 	 * The last of the forward steps, of a saga that may continue as new; -1: it does not. It is not

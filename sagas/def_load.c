@@ -28,15 +28,6 @@ static void read_key(const struct node *at, void *to)
 	read_tmpl(&placed, WANT_STRING, &((struct saga_def *)to)->key);
 }
 
-static void read_key_reuse(const struct node *at, void *to)
-{
-	static const char *const words[] = {"never", "after_undo"};
-
-	(void)to;
-	if (read_word(at, words, ARRAY_SIZE(words)) == 1)
-		not_built(at, "`key_reuse: after_undo`");
-}
-
 static void read_deadline(const struct node *at, void *to)
 {
 	const struct place place = {.names = IN_SAGA};
@@ -52,45 +43,6 @@ static void read_recovery(const struct node *at, void *to)
 	/* There is no other word; a slip must not bring a finding for each step that it excuses. */
 	((struct saga_def *)to)->recovery_forward = true;
 	(void)read_word(at, words, ARRAY_SIZE(words));
-}
-
-static void read_labels(const struct node *at, void *to)
-{
-	const char *name;
-	json_t *value;
-
-	(void)to;
-	if (!json_is_object(at->value)) {
-		find_at(at, FINDING_ERROR, "`labels` must be an object of names and texts, not %s",
-				type_text(at->value));
-		return;
-	}
-	json_object_foreach (at->value, name, value) {
-		struct node child = node_child(at, name);
-
-		if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
-			find_at(&child, FINDING_ERROR, "a label must be text, not %s", type_text(value));
-	}
-}
-
-static void read_search(const struct node *at, void *to)
-{
-	const struct place place = {.names = IN_SAGA};
-	const char *name;
-	json_t *value;
-
-	(void)to;
-	if (!json_is_object(at->value)) {
-		find_at(at, FINDING_ERROR, "`search` must be an object of names and values, not %s",
-				type_text(at->value));
-		return;
-	}
-	json_object_foreach (at->value, name, value) {
-		struct node child = node_child(at, name);
-
-		child.place = &place;
-		read_tmpl(&child, WANT_SCALAR, NULL);
-	}
 }
 
 static void report_schema(void *ctx, const struct err *err)
@@ -435,6 +387,7 @@ int saga_def_load(json_t *doc, const struct doc_places *places, struct saga_def 
 	lint_steps(&load);
 	lint_uses(&load);
 	lint_blocks(&load);
+	lint_search(&load);
 	if (load.n_rules > DEF_MAX_EXPRS)
 		find_pointer(
 			&load, "", FINDING_ERROR,

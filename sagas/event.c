@@ -47,6 +47,7 @@ void event_release(struct event *event)
 #undef X
 	request_unref(event->request);
 	jval_unref(event->value);
+	jval_unref(event->search);
 	event_init(event, event->type);
 }
 
@@ -113,6 +114,10 @@ void event_write(const struct event *event, const struct saga_def *def, struct b
 #define X(json_name, member) write_string_field(out, json_name, event->member);
 	EVENT_STRINGS(X)
 #undef X
+	if (event->search) {
+		buf_add_lit(out, ",\"search\":");
+		jval_write(event->search, out);
+	}
 	if (event->request) {
 		buf_add_lit(out, ",\"request\":");
 		request_write(event->request, out);
@@ -203,6 +208,9 @@ static int read_fields(const json_t *json, const struct saga_def *def, struct ev
 	field = json_object_get(json, "value");
 	if (field)
 		event->value = jval_from_json(json_incref((json_t *)field));
+	field = json_object_get(json, "search");
+	if (field)
+		event->search = jval_from_json(json_incref((json_t *)field));
 	field = json_object_get(json, "request");
 	if (field)
 		return request_from_json(field, &event->request, err);

@@ -24,7 +24,7 @@ enum { EVENT_VERSION = 1 };
 
 /* X(constant, number, name) */
 #define EVENT_TYPES(X)                                                                               \
-	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns value=input deadline;            \
+	X(EV_SAGA_STARTED, 1, "SagaStarted")     /* name version key ns search value=input deadline;     \
 												of a child: parent depth hold */                     \
 	X(EV_STEP_SCHEDULED, 2, "StepScheduled") /* request id=nonce of its callback_url;                \
 												or due_at of a timer; or of an await                 \
@@ -108,6 +108,7 @@ struct event {
 	char *parent; /* SagaStarted: whose step it is, as a correlation (correlation.h) */
 	struct request *request;
 	struct jval *value;
+	struct jval *search; /* of what begins a history: the values that the saga is found by */
 };
 
 void event_init(struct event *event, enum event_type type);

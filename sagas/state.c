@@ -95,6 +95,7 @@ void saga_state_free(struct saga_state *state)
 	free(state->steps);
 	json_decref(state->steps_json);
 	jval_unref(state->input);
+	jval_unref(state->search);
 	jval_unref(state->output);
 	json_decref(state->escalated_groups);
 	free(state->ns);
@@ -455,7 +456,7 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 	}
 }
 
-static void set_parent(struct saga_state *state, const struct event *event)
+void state__set_parent(struct saga_state *state, const struct event *event)
 {
 	struct correlation correlation;
 	struct saga_parent *parent;
@@ -483,8 +484,9 @@ static void apply_saga_started(struct saga_state *state, const struct event *eve
 	state__set_string(&state->ns, event->ns);
 	state__set_string(&state->key, event->key);
 	state__set_jval(&state->input, event->value);
+	state__set_jval(&state->search, event->search);
 	if (event->parent)
-		set_parent(state, event);
+		state__set_parent(state, event);
 }
 
 /* The child that does it is known; its limit, if it has one, counts from when it was wanted. */

@@ -206,6 +206,7 @@ struct saga_state {
 	wall_ms attention_at, attention_at_before;
 	char attention_group_before[ATTENTION_GROUP_DIGITS + 1];
 	struct jval *input, *output;
+	struct jval *search;      /* {name: text}: what it is found by; NULL: nothing */
 	struct step_state *steps; /* def->n_steps */
 	json_t *steps_json;       /* cache for expressions: {id: {status, output, failures}} */
 };

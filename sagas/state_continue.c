@@ -149,6 +149,7 @@ void state__apply_continued(struct saga_state *state, const struct event *event)
 
 	forget_run(state);
 	state__set_jval(&state->input, next);
+	state__set_jval(&state->search, event->search);
 	state__set_string(&state->ns, event->ns);
 	state__set_string(&state->key, event->key);
 	state__set_string(&state->owner, json_string_value(json_object_get(value, "owner")));
@@ -158,6 +159,8 @@ void state__apply_continued(struct saga_state *state, const struct event *event)
 	state->run = json_integer_value(json_object_get(value, "run"));
 	state->step_run = (int)json_integer_value(json_object_get(value, "step_run"));
 	state__watch_begin(&state->watch, event);
+	if (event->parent)
+		state__set_parent(state, event);
 	take_carried(state, json_object_get(value, "carried"));
 	take_signals(state, json_object_get(value, "signals"));
 	state->signals_told = json_integer_value(json_object_get(value, "told"));

@@ -451,6 +451,22 @@ static void add_signals(struct buf *out, const struct saga_state *state)
 	buf_add_char(out, ']');
 }
 
+static void write_found_by(const struct saga_state *state, struct buf *out)
+{
+	const struct saga_def *def = state->def;
+
+	name(out, "search");
+	if (state->search)
+		jval_write(state->search, out);
+	else
+		buf_add_lit(out, "{}");
+	name(out, "labels");
+	buf_add_char(out, '{');
+	for (size_t i = 0; i < def->n_labels; i++)
+		add_text(out, def->labels[i].name, def->labels[i].value);
+	buf_add_char(out, '}');
+}
+
 void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *out)
 {
 	CLEANUP(buf_release) struct buf summary;
@@ -463,6 +479,7 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	add_text(out, "owner", state->owner);
 	add_bool(out, "paused", state->paused);
 	add_int(out, "run", state->run);
+	write_found_by(state, out);
 	add_signals(out, state);
 	add_time(out, "deadline_at", state->deadline_at);
 	add_escalations(out, state, (struct escalation_place){-1, -1, SIDE_DO});

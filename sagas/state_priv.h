@@ -32,6 +32,9 @@ void state__apply_escalated(struct saga_state *state, const struct event *event)
 void state__late_seen(struct saga_state *state);
 /* The step begins anew, and with it those that stand for its `escalate`. item -1: all of it. */
 void state__forget_escalations(struct saga_state *state, int step, int item);
+/* Whose child it is, once for all. */
+void state__set_parent(struct saga_state *state, const struct event *event);
+
 /* state_lock.c */
 
 /* The keys of a lock are asked for, in this history row. */

@@ -179,6 +179,8 @@ const struct cli_command cli_commands[] = {
 	 "  attention:true                those that need a person; also kind:stuck, step:charge,\n"
 	 "  group:4f1c...                 and those of one group of `skald attention list`\n"
 	 "  owner:ana                     those that a person takes care of\n"
+	 "  search.customer:42            by a value of their `search`\n"
+	 "  label.team:fulfilment         by a label of their definition\n"
 	 "  started>2026-01-01            also < for before\n"
 	 "\n"
 	 "Examples:\n"

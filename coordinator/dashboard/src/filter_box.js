@@ -17,6 +17,8 @@ const NAMES = [
 	['group:', 'of one reason under Attention'],
 	['step:', 'the step that is in trouble'],
 	['owner:', 'who takes care of it'],
+	['search.', 'name:value, by which it is found'],
+	['label.', 'name:value, of its definition'],
 	['version:', 'of the definition'],
 	['started>', 'a date, or a time'],
 	['started<', 'a date, or a time'],

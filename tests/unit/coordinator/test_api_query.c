@@ -93,12 +93,41 @@ START_TEST(test_api_query__says_what_would_be_right)
 		{"key:\"a\"b", "space must follow"},
 		{":x", "is no filter"},
 		{"status:running,", "unknown status"},
+		{"search.:42", "search. names nothing"},
+		{"label.:x", "label. names nothing"},
+		{"search.customer>42", "write search.customer:value"},
+		{"search.customer:", "write search.customer:value"},
+		{"search.customer:1 search.customer:2", "search.customer is there twice"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		ck_assert_msg(parse(wrong[i].text) < 0, "%s is taken", wrong[i].text);
 		ck_assert_msg(strstr(err.text, wrong[i].says) != NULL, "%s: %s", wrong[i].text, err.text);
 	}
+}
+END_TEST
+
+START_TEST(test_api_query__finds_by_values_and_labels)
+{
+	CLEANUP(buf_release) struct buf out;
+
+	ck_assert_int_eq(parse("search.region:\"eu west\" label.team:order-3 search.customer:42"), 0);
+	ck_assert_uint_eq(query.filter.n_search, 3);
+	ck_assert_str_eq(query.filter.search[0].name, "customer");
+	ck_assert_str_eq(query.filter.search[0].value, "42");
+	ck_assert_str_eq(query.filter.search[1].name, "label.team");
+	ck_assert_str_eq(query.filter.search[1].value, "order-3");
+	ck_assert_str_eq(query.filter.search[2].name, "region");
+	/* Two texts that mean the same are written alike. */
+	buf_init(&out, 0);
+	saga_query_write(&query, &out);
+	ck_assert_str_eq(buf_str(&out),
+					 "search.customer:42 label.team:order-3 search.region:\"eu west\"");
+	/* Elsewhere a dot is a part of a key. */
+	ck_assert_int_eq(parse("search"), 0);
+	ck_assert_str_eq(query.filter.key, "search");
+	ck_assert_int_eq(parse("labels.team"), 0);
+	ck_assert_str_eq(query.filter.key, "labels.team");
 }
 END_TEST
 
@@ -257,6 +286,7 @@ int main(void)
 	tcase_add_test(tc, test_api_query__an_empty_filter_asks_for_all);
 	tcase_add_test(tc, test_api_query__bounds_include_what_they_say);
 	tcase_add_test(tc, test_api_query__says_what_would_be_right);
+	tcase_add_test(tc, test_api_query__finds_by_values_and_labels);
 	tcase_add_test(tc, test_api_query__reads_what_operators_ask);
 	tcase_add_test(tc, test_api_query__a_word_alone_is_a_key_or_an_id);
 	tcase_add_test(tc, test_api_query__says_where_it_is_wrong);

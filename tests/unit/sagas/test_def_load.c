@@ -467,7 +467,6 @@ END_TEST
 START_TEST(test_def_load__says_what_is_not_built)
 {
 	static const char *const parts[] = {
-		"/key_reuse: `key_reuse: after_undo`",
 		"/start_on/2/schedule: `start_on: {schedule}`",
 	};
 	struct findings findings = {0};
