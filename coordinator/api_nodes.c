@@ -66,11 +66,18 @@ void api_list_nodes(struct exchange *ex)
 /* Whoever pokes can only make this node look a little earlier than it would anyway. */
 void api_poke_node(struct exchange *ex)
 {
-	if (!exchange_args_done(ex, NULL, 0))
+	static const char *const known[] = {"tasks"};
+	bool tasks = false;
+
+	if (!exchange_arg_bool(ex, "tasks", &tasks) || !exchange_args_done(ex, known, 1))
 		return;
-	if (ex->node->member)
-		member_poke(ex->node->member);
-	engine_poke(ex->node->engine);
+	if (tasks) {
+		tasks_look(ex->node->tasks);
+	} else {
+		if (ex->node->member)
+			member_poke(ex->node->member);
+		engine_poke(ex->node->engine);
+	}
 	buf_add_lit(&ex->out, "{\"status\":\"ok\"}");
 	exchange_answer(ex, 200);
 }

@@ -51,6 +51,21 @@ static int add_group(void *ctx, const struct attention_group_row *row)
 	return 0;
 }
 
+static int add_queue(void *ctx, const struct queue_count_row *row)
+{
+	struct store_counts *counts = ctx;
+
+	counts->queues = xrealloc_array(counts->queues, counts->n_queues + 1, sizeof(*counts->queues));
+	counts->queues[counts->n_queues++] = (struct queue_depth){
+		.ns = xstrdup(row->ns),
+		.queue = xstrdup(row->queue),
+		.queued = row->queued,
+		.leased = row->leased,
+		.oldest_at = row->oldest_available_at,
+	};
+	return 0;
+}
+
 /* Thread: read pool. The server's own counters may only be read on its thread. */
 static void read_counts(struct exchange *ex, struct store_reader *reader)
 {
@@ -59,11 +74,12 @@ static void read_counts(struct exchange *ex, struct store_reader *reader)
 	struct err err;
 
 	if (ops->counts(reader, NULL, counts->sagas, &err) == 0 &&
-		ops->attention_list(reader, NULL, ATTENTION_LIST_MAX, add_group, counts, &err) == 0) {
+		ops->attention_list(reader, NULL, ATTENTION_LIST_MAX, add_group, counts, &err) == 0 &&
+		ops->queue_counts(reader, NULL, "", "", QUEUE_LIST_MAX, add_queue, counts, &err) == 0) {
 		ex->state = counts;
-		ex->free_state = free;
+		ex->free_state = store_counts_free;
 	} else {
-		free(counts);
+		store_counts_free(counts);
 	}
 	ex->next = write_metrics;
 }

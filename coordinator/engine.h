@@ -10,6 +10,7 @@
 
 #include "coordinator/mailbox.h"
 #include "sagas/act.h"
+#include "sagas/decide.h"
 #include "sagas/def.h"
 #include "sagas/hash.h"
 #include "sagas/id.h"
@@ -20,6 +21,24 @@ enum engine_act {
 	ENGINE_START,
 	ENGINE_ACT,  /* what a person does to a saga */
 	ENGINE_WAIT, /* for the end of a saga that was started before */
+	ENGINE_TASK, /* a worker takes a task of a saga, or says what has become of it */
+};
+
+/* What a worker wants of a task, and what it is told; freed with its call. */
+struct task_call {
+	enum task_word word;
+	char *step;
+	int item;
+	enum side side;
+	char *worker, *build; /* LEASE; build may be NULL */
+	char *nonce;          /* not of LEASE, with attempt */
+	int64_t attempt;
+	struct jval *output, *details; /* handed over, gone with the answer; NULL: none */
+	char *code, *message;          /* FAIL; may be NULL */
+	bool retryable, unknown;
+	/* Filled in. What is refused is refused in answer: the call's result is then 0. */
+	struct task_answer answer;
+	char *definition; /* LEASE */
 };
 
 struct engine_call {
@@ -33,6 +52,7 @@ struct engine_call {
 	char fingerprint[SHA256_HEX_SIZE]; /* START */
 	struct jval *input;                /* START; handed over */
 	struct act *doing;                 /* ACT; on the heap, handed over, gone with the answer */
+	struct task_call *task;            /* TASK; on the heap */
 	int64_t if_match;                  /* ACT: expected history sequence; -1: any */
 	int64_t wait_ms; /* START, WAIT: answer when terminal or after this long; 0: at once */
 	/* Called once on the engine's thread; it must not block, and it takes the call back. */
@@ -65,13 +85,15 @@ struct engine_call {
 struct engine_call *engine_call_new(enum engine_act act) MUST_CHECK;
 /* An act on a saga; the call takes over what act holds, and leaves nothing there. */
 struct engine_call *engine_call_for_act(const char *ns, const char *id, struct act *act) MUST_CHECK;
+/* About a task, whose other members the caller fills in. */
+struct engine_call *engine_call_for_task(const char *ns, const char *id, enum task_word word,
+										 const char *step, int item, enum side side) MUST_CHECK;
 void engine_call_free(struct engine_call *call);
 
 /* Appends {"events":[types…],"seq":n,"status_before":…,"status_after":…}. */
 void act_effect_write(const struct act_effect *effect, struct buf *out);
 
 struct call_reply;
-struct command;
 struct delivery;
 struct engine;
 struct http_client;
@@ -121,6 +143,11 @@ struct engine_options {
 	/* A commit has put messages into the inboxes of these slots, which other nodes own. */
 	void (*messages_sent)(void *ctx, const bool *slots);
 	void *committed_ctx;
+	/* A transition of it that has to do with tasks is durable; both are borrowed. Thread: engine;
+	 * not blocking. May be NULL. */
+	void (*tasks_committed)(void *ctx, const struct saga_state *state,
+							const struct decision *decision);
+	void *tasks_ctx;
 	/* A commit with rows for the outbox is through. Thread: engine; not blocking. May be NULL. */
 	void (*outbox_written)(void *ctx, size_t rows);
 	void *kafka_ctx; /* of the two */

@@ -27,10 +27,44 @@ struct engine_call *engine_call_for_act(const char *ns, const char *id, struct a
 	return call;
 }
 
+struct engine_call *engine_call_for_task(const char *ns, const char *id, enum task_word word,
+										 const char *step, int item, enum side side)
+{
+	struct engine_call *call = engine_call_new(ENGINE_TASK);
+
+	call->ns = xstrdup(ns);
+	snprintf(call->id, sizeof(call->id), "%s", id);
+	call->task = xcalloc(1, sizeof(*call->task));
+	call->task->word = word;
+	call->task->step = xstrdup(step);
+	call->task->item = item;
+	call->task->side = side;
+	return call;
+}
+
+static void task_call_free(struct task_call *task)
+{
+	if (!task)
+		return;
+	free(task->step);
+	free(task->worker);
+	free(task->build);
+	free(task->nonce);
+	jval_unref(task->output);
+	jval_unref(task->details);
+	free(task->code);
+	free(task->message);
+	request_unref(task->answer.request);
+	jval_unref(task->answer.progress);
+	free(task->definition);
+	free(task);
+}
+
 void engine_call_free(struct engine_call *call)
 {
 	if (!call)
 		return;
+	task_call_free(call->task);
 	if (call->doing)
 		act_release(call->doing);
 	free(call->doing);

@@ -72,6 +72,14 @@ static void port_messages_sent(void *ctx, const bool *slots)
 		engine->options.messages_sent(engine->options.committed_ctx, slots);
 }
 
+static void port_tasks(void *ctx, const struct saga_state *state, const struct decision *decision)
+{
+	struct engine *engine = ctx;
+
+	if (engine->options.tasks_committed)
+		engine->options.tasks_committed(engine->options.tasks_ctx, state, decision);
+}
+
 static void port_read_inbox(void *ctx, struct inbox_read *read)
 {
 	struct engine *engine = ctx;
@@ -174,6 +182,7 @@ const struct turn_ports engine__ports = {
 	.outbox_written = port_outbox_written,
 	.committed = port_committed,
 	.messages_sent = port_messages_sent,
+	.tasks = port_tasks,
 	.read_inbox = port_read_inbox,
 	.remove_inbox = port_remove_inbox,
 	.load = port_load,

@@ -82,7 +82,9 @@ struct exchange {
 	struct read_job job;
 	void (*read)(struct exchange *ex, struct store_reader *reader); /* see exchange_read */
 	struct engine_call *call;                                       /* see exchange_post */
-	struct forwarding *forwarding;                                  /* see forward.h */
+	/* The client was gone before it had the whole answer; may be NULL. Thread: server. */
+	void (*undelivered)(struct exchange *ex);
+	struct forwarding *forwarding; /* see forward.h */
 	void *state;
 	void (*free_state)(void *state);
 
@@ -127,6 +129,10 @@ void exchange_problem_err(struct exchange *ex, const struct err *err);
 void exchange_suspend(struct exchange *ex);
 /* Gives it back: `next` runs if it is not answered. Thread: any. */
 void exchange_resume(struct exchange *ex);
+
+/* Whether the client has closed the connection. Thread: whoever has the exchange, which is
+ * suspended. */
+bool exchange_is_gone(struct exchange *ex);
 
 /*
  * Thread: server. Suspends, and runs `read` on a thread of the read pool; it answers, or sets

@@ -299,6 +299,7 @@ void server_write_metrics(struct server *server, const struct store_counts *coun
 		write_counts(counts, out);
 	tally_write(node->tally, out);
 	participants_write_metrics(node, out);
+	tasks_write_metrics(node, counts, out);
 	write_pointers(server, out);
 	hub_write_metrics(node->kafka, out);
 	batches_write_metrics(node->batches, out);

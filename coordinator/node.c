@@ -265,6 +265,18 @@ static int start_webhooks(struct node *node, struct err *err)
 	return webhooks_start(&webhooks, &node->webhooks, err);
 }
 
+static int start_tasks(struct node *node, struct engine_options *engine, struct err *err)
+{
+	const struct tasks_options tasks = {
+		.store = node->store,
+		.http = node->http,
+		.member = node->member,
+	};
+
+	engine->tasks_committed = tasks_committed;
+	return tasks_start(&tasks, &node->tasks, err);
+}
+
 /* Thread: engine. */
 static void touched(void *ctx, const char *saga_id)
 {
@@ -334,10 +346,15 @@ static int start_all(struct node *node, struct err *err)
 	engine.committed_ctx = node;
 	make_member(node, &engine);
 	hub_engine_options(node->kafka, &engine);
+	r = start_tasks(node, &engine, err);
+	if (r < 0)
+		return r;
+	engine.tasks_ctx = node->tasks;
 	r = engine_start(&engine, &node->engine, err);
 	if (r < 0)
 		return r;
 	writer_on_granted(node->writer, locks_granted, node);
+	tasks_set_engine(node->tasks, node->engine);
 	r = start_batches(node, err);
 	if (r < 0)
 		return r;
@@ -382,6 +399,7 @@ void node_stop(struct node *node)
 	__atomic_store_n(&node->draining, true, __ATOMIC_RELAXED);
 	/* Who follows something goes on elsewhere, and does not wait for what is to end here. */
 	streams_end(node->streams);
+	tasks_end(node->tasks);
 	if (node->member)
 		member_announce_drain(node->member);
 	alerts_stop(node->alerts);
@@ -403,11 +421,13 @@ void node_stop(struct node *node)
 	if (node->http)
 		http_client_stop(node->http, 0);
 	waits_stop(node->waits);
+	tasks_stop(node->tasks);
 	if (node->engine)
 		engine_stop(node->engine);
 	writer_stop(node->writer);
 	engine_free(node->engine);
 	webhooks_free(node->webhooks);
+	tasks_free(node->tasks);
 	batches_free(node->batches);
 	hub_free(node->kafka);
 	member_free(node->member);

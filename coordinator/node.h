@@ -13,6 +13,7 @@
 #include "coordinator/membership.h"
 #include "coordinator/registry.h"
 #include "coordinator/secrets.h"
+#include "coordinator/tasks.h"
 #include "coordinator/waits.h"
 #include "coordinator/webhook_check.h"
 
@@ -72,7 +73,8 @@ struct node {
 	struct alerts *alerts; /* NULL: nobody is told */
 	struct surroundings around;
 	struct secrets secrets;
-	char *public_url;                /* around.public_url */
+	char *public_url; /* around.public_url */
+	struct tasks *tasks;
 	int port;                        /* on which it listens */
 	char address[NODE_ADDRESS_SIZE]; /* URL under which other nodes reach it */
 	bool draining;                   /* atomic: intake is closed */

@@ -37,6 +37,7 @@
 	X(PROBLEM_DEFINITION_PAUSED, "definition_paused", 409, "The definition is paused")             \
 	X(PROBLEM_VERSION_CONFLICT, "version_conflict", 409, "The versions do not allow this")         \
 	X(PROBLEM_ACT_REFUSED, "act_refused", 409, "The state of the saga does not allow this act")    \
+	X(PROBLEM_LEASE_LOST, "lease_lost", 409, "The task is not this worker's any more")             \
 	X(PROBLEM_BATCH_CONFLICT, "batch_conflict", 409, "The state of the batch does not allow this") \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \
 	X(PROBLEM_TOO_LARGE, "payload_too_large", 413, "The body is too large")                        \

@@ -81,6 +81,15 @@ enum route_flag {
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(seek_trigger, "POST", "/v1/triggers/{definition}/{topic}/seek",                              \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
+	X(poll_tasks, "POST", "/v1/queues/{queue}/poll", ROUTE_ACT)                                    \
+	X(lease_task, "POST", "/v1/tasks/lease", ROUTE_ACT)                                            \
+	X(heartbeat_task, "POST", "/v1/tasks/{token}/heartbeat", ROUTE_STORE | ROUTE_JSON)             \
+	X(complete_task, "POST", "/v1/tasks/{token}/complete", ROUTE_STORE | ROUTE_JSON)               \
+	X(fail_task, "POST", "/v1/tasks/{token}/fail", ROUTE_STORE | ROUTE_JSON)                       \
+	X(list_queues, "GET", "/v1/queues", ROUTE_STORE)                                               \
+	X(get_queue, "GET", "/v1/queues/{queue}", ROUTE_STORE)                                         \
+	X(put_queue, "PUT", "/v1/queues/{queue}", ROUTE_ACT)                                           \
+	X(list_tasks, "GET", "/v1/queues/{queue}/tasks", ROUTE_STORE)                                  \
 	X(list_dead_letters, "GET", "/v1/dead-letters", ROUTE_STORE)                                   \
 	X(get_dead_letter, "GET", "/v1/dead-letters/{id}", ROUTE_STORE)                                \
 	X(redrive_dead_letters, "POST", "/v1/dead-letters/redrive",                                    \

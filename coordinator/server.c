@@ -53,6 +53,25 @@ void exchange_suspend(struct exchange *ex)
 	MHD_suspend_connection(ex->connection);
 }
 
+bool exchange_is_gone(struct exchange *ex)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	/* Nothing more, and nothing to come; or an error other than "nothing now". */
+	if (!info)
+		return false;
+	for (;;) {
+		ssize_t n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+		if (n >= 0)
+			return n == 0;
+		if (errno != EINTR)
+			return errno != EAGAIN && errno != EWOULDBLOCK;
+	}
+}
+
 /*
  * Once resumed, the exchange may be answered, freed, and the last one that server_stop waited for,
  * all before MHD_resume_connection has returned. The lock keeps the daemon alive until it has.
@@ -388,6 +407,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 	set_busy(ex, false);
 	if (ex->begun)
 		server_count(server, ex, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	if (ex->undelivered && code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		ex->undelivered(ex);
 	exchange_free(ex);
 	pthread_mutex_lock(&server->lock);
 	if (--server->in_flight == 0)

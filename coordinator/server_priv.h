@@ -81,11 +81,21 @@ struct store_counts {
 	int64_t sagas[SAGA_STATUS_COUNT];
 	int64_t attention[ATTENTION_KIND_COUNT];
 	int64_t attention_groups;
+	struct queue_depth {
+		char *ns, *queue;
+		int64_t queued, leased;
+		wall_ms oldest_at; /* 0: none waits */
+	} * queues;            /* owned */
+	size_t n_queues;
 };
+void store_counts_free(void *counts);
 /* Appends the text form of all metrics. counts: NULL when they are unknown. */
 void server_write_metrics(struct server *server, const struct store_counts *counts,
 						  struct buf *out);
 /* metrics_participants.c */
 void participants_write_metrics(const struct node *node, struct buf *out);
+/* metrics_tasks.c; counts may be NULL. */
+void tasks_write_metrics(const struct node *node, const struct store_counts *counts,
+						 struct buf *out);
 
 #endif

@@ -146,12 +146,16 @@ void turn__answer(struct turn *turn, struct engine_call *call, struct live_saga 
 	if (saga && saga->state && saga->phase != PHASE_COMMITTING) {
 		call->status = call->effect.status_after = saga->state->status;
 		call->ended = saga_status_is_terminal(call->status);
-		if (call->result == 0)
+		if (call->result == 0 && call->act != ENGINE_TASK)
 			fill_json(turn, call, saga->state);
 	}
 	/* Values are not counted with atomics: they stay on this side. */
 	jval_unref(call->input);
 	call->input = NULL;
+	if (call->task) {
+		jval_unref(TAKE(call->task->output));
+		jval_unref(TAKE(call->task->details));
+	}
 	if (call->doing)
 		act_release(call->doing);
 	free(TAKE(call->doing));

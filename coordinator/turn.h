@@ -171,6 +171,8 @@ struct turn_ports {
 	/* A commit has put messages into the inboxes of these slots (slot_count entries), which are not
 	 * this turn's: their owners should look. NULL: nobody else is there. */
 	void (*messages_sent)(void *ctx, const bool *slots);
+	/* A transition that has to do with tasks is durable. NULL: nobody wants to know. */
+	void (*tasks)(void *ctx, const struct saga_state *state, const struct decision *decision);
 	/* Wants load_inbox done; comes back through turn_inbox_read, once. Takes over read. NULL: there
 	 * is no inbox, and then no removal either. */
 	void (*read_inbox)(void *ctx, struct inbox_read *read);

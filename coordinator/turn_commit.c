@@ -171,6 +171,8 @@ void turn__release(struct turn *turn, struct live_saga *saga, bool committed)
 		attention_ref_copy(&saga->next_attention, &saga->row_attention);
 		if (turn->ports->committed)
 			turn->ports->committed(turn->ctx, saga->id);
+		if (turn->ports->tasks && (saga->decision.n_tasks > 0 || saga->decision.remove_all_tasks))
+			turn->ports->tasks(turn->ctx, saga->state, &saga->decision);
 	}
 	/* Calls first: what participants do takes longer than what callers do. */
 	send_commands(turn, saga);

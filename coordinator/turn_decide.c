@@ -82,6 +82,42 @@ static void feed_act(struct turn *turn, struct live_saga *saga, struct engine_ca
 		note_effect(saga, call, first, before);
 }
 
+static void feed_task(struct turn *turn, struct live_saga *saga, struct engine_call *call,
+					  wall_ms now)
+{
+	struct task_call *task = call->task;
+	struct input in = {
+		.type = INPUT_TASK,
+		.random = turn->ports->random(turn->ctx),
+		.item = task->item,
+		.side = task->side,
+		.word = task->word,
+		.worker = task->worker,
+		.build = task->build,
+		.nonce = task->nonce,
+		.attempt = task->attempt,
+		.body = task->output,
+		.details = task->details,
+		.code = task->code,
+		.error = task->message,
+		.retryable = task->retryable,
+		.unknown = task->unknown,
+		.answer = &task->answer,
+	};
+
+	if (!saga->state) {
+		call->result = err_set(&call->err, ERR_NOT_FOUND, "no such saga");
+		return;
+	}
+	/* It may be fed again, after a commit that failed. */
+	request_unref(TAKE(task->answer.request));
+	jval_unref(TAKE(task->answer.progress));
+	free(task->definition);
+	task->definition = xstrdup(saga->state->def->name);
+	in.step = saga_def_step(saga->state->def, task->step);
+	call->result = saga_decide(saga->state, &in, now, &saga->decision, &call->err);
+}
+
 static void feed_call(struct turn *turn, struct live_saga *saga, struct engine_call *call,
 					  wall_ms now)
 {
@@ -92,6 +128,9 @@ static void feed_call(struct turn *turn, struct live_saga *saga, struct engine_c
 		break;
 	case ENGINE_ACT:
 		feed_act(turn, saga, call, now);
+		break;
+	case ENGINE_TASK:
+		feed_task(turn, saga, call, now);
 		break;
 	case ENGINE_WAIT:
 		if (!saga->state)
