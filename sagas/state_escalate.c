@@ -125,11 +125,11 @@ void state__forget_escalations(struct saga_state *state, int step, int item)
 	for (i = state->def->n_listed; i < state->def->n_steps; i++) {
 		if (!state->def->steps[i].escalates || state->def->steps[i].watches != step)
 			continue;
-		if (item >= 0 && item < state->steps[i].n_actions) {
-			state__action_clear(saga_state_action(state, i, item));
-		} else if (item < 0) {
-			state->steps[i].run = saga_state_run(state, i) + 1;
+		/* What is told again has other keys, also of one item among several. */
+		state->steps[i].run = saga_state_run(state, i) + 1;
+		if (item < 0)
 			state__step_clear(state, i);
-		}
+		else if (item < state->steps[i].n_actions)
+			state__action_clear(saga_state_action(state, i, item));
 	}
 }

@@ -94,6 +94,31 @@ static json_t *gen_undo_probe(struct gen *gen, const char *to, bool command)
 	return probe;
 }
 
+/* What is told when it takes too long. */
+static json_t *gen_escalate(struct gen *gen, bool approval)
+{
+	static const char *const after[] = {"500ms", "2s", "${input.soon}", "15s", "5m"};
+	json_t *list = json_array(), *entry;
+	int i, n = 1 + (int)rng_below(gen->rng, 3), does;
+
+	for (i = 0; i < n; i++) {
+		entry = json_pack("{s:s}", "after", RNG_PICK(gen->rng, after));
+		does = (int)rng_below(gen->rng, approval ? 4 : 3);
+		if (does == 0)
+			set(entry, "emit",
+				json_pack("{s:s, s:s, s:{s:s}}", "topic", "out", "type", "Late", "data", "who",
+						  "${saga.id}"));
+		else if (does == 1)
+			set(entry, "http",
+				json_pack("{s:s, s:s, s:s}", "to", "p1", "method", "POST", "path",
+						  "/late/${saga.id}"));
+		else if (does == 3)
+			set(entry, "groups", json_pack("[s]", "heads"));
+		json_array_append_new(list, entry);
+	}
+	return list;
+}
+
 static json_t *gen_undo(struct gen *gen, const char *to, bool command)
 {
 	json_t *undo = json_object(), *action;
@@ -112,6 +137,8 @@ static json_t *gen_undo(struct gen *gen, const char *to, bool command)
 		set(undo, "retry", gen_retry(gen, false));
 	if (rng_percent(gen->rng, 15))
 		set(undo, "probe", gen_undo_probe(gen, to, command));
+	if (rng_percent(gen->rng, 20))
+		set(undo, "escalate", gen_escalate(gen, false));
 	if (rng_percent(gen->rng, 20))
 		set(undo, "output", json_pack("{s:s}", "id", "${reply.body.id}"));
 	return undo;
@@ -244,6 +271,29 @@ static void gen_await(struct gen *gen, json_t *step)
 		set(step, "output", json_pack("{s:s}", "n", "${event.data.n}"));
 }
 
+/* People decide, some of whom may not, or nobody does in time. */
+static void gen_approval(struct gen *gen, json_t *step)
+{
+	static const char *const limits[] = {"5s", "30s", "30s", "10m"};
+	json_t *approval =
+		json_pack("{s:s, s:[s]}", "title", "Order ${input.order}", "groups", "sales");
+
+	if (rng_percent(gen->rng, 60))
+		set(approval, "approve", json_integer(1 + rng_below(gen->rng, 2)));
+	if (rng_percent(gen->rng, 40))
+		set(approval, "reject", json_integer(1 + rng_below(gen->rng, 2)));
+	if (rng_percent(gen->rng, 40))
+		set(approval, "exclude", json_pack("[s]", "ann"));
+	if (rng_percent(gen->rng, 30))
+		set(approval, "form", json_pack("{s:s, s:[s]}", "type", "object", "required", "n"));
+	set(step, "approval", approval);
+	set(step, "timeout", json_string(RNG_PICK(gen->rng, limits)));
+	if (rng_percent(gen->rng, 60))
+		set(step, "escalate", gen_escalate(gen, true));
+	if (rng_percent(gen->rng, 30))
+		set(step, "output", json_pack("{s:s}", "by", "${event.by[0]}"));
+}
+
 static void gen_step(struct gen *gen, int i)
 {
 	static const char *const naps[] = {"1s", "10s", "200s", "2h"};
@@ -263,6 +313,8 @@ static void gen_step(struct gen *gen, int i)
 		gen_call(gen, step, i, many, false);
 	else if (kind < 68)
 		gen_emit(gen, step, closed);
+	else if (kind < 71)
+		gen_approval(gen, step);
 	else if (kind < 75)
 		gen_await(gen, step);
 	else if (kind < 82)
@@ -271,6 +323,10 @@ static void gen_step(struct gen *gen, int i)
 		set(step, "await", json_pack("{s:s}", "after", RNG_PICK(gen->rng, naps)));
 	else
 		set(step, "set", json_pack("{s:s}", "v", "${input.order}"));
+	if (!json_object_get(step, "escalate") && rng_percent(gen->rng, 15) &&
+		(json_object_get(step, "http") || json_object_get(step, "command") ||
+		 json_object_get(step, "await")))
+		set(step, "escalate", gen_escalate(gen, false));
 	if (kind < 82 && rng_percent(gen->rng, 20))
 		set(step, "tolerate",
 			rng_percent(gen->rng, 50) ? json_true() : text("${failure.code == 'soft'}"));
@@ -345,6 +401,8 @@ json_t *gen_definition(struct rng *rng, int n)
 		set(doc, "recovery", json_string("forward"));
 	if (rng_percent(rng, 25))
 		set(doc, "deadline", json_string(RNG_PICK(rng, deadlines)));
+	if (rng_percent(rng, 15))
+		set(doc, "escalate", gen_escalate(&gen, true));
 	if (rng_percent(rng, 20))
 		set(doc, "cancel_on", json_pack("[o]", gen_correlate("stop")));
 	if (!gen.forward && rng_percent(rng, 30)) {
@@ -374,8 +432,9 @@ json_t *gen_input(struct rng *rng, const struct saga_def *def, int n)
 	}
 	for (i = 0; i < items; i++)
 		json_array_append_new(list, json_pack("{s:s, s:i}", "sku", "tea", "quantity", i + 1));
-	return json_pack("{s:s, s:s, s:s, s:o, s:O, s:i, s:s, s:s, s:b, s:b, s:i}", "order", order,
-					 "order_id", order, "customer_id", "cu", "list", list, "lines", list,
-					 "amount_minor", 5, "card", "c", "ship_to", "x", "flag", rng_percent(rng, 60),
-					 "undo", rng_percent(rng, 80), "turns", (int)rng_below(rng, 4));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:O, s:i, s:s, s:s, s:b, s:b, s:i}", "soon",
+					 rng_percent(rng, 50) ? "3s" : "40s", "order", order, "order_id", order,
+					 "customer_id", "cu", "list", list, "lines", list, "amount_minor", 5, "card",
+					 "c", "ship_to", "x", "flag", rng_percent(rng, 60), "undo",
+					 rng_percent(rng, 80), "turns", (int)rng_below(rng, 4));
 }

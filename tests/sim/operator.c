@@ -207,6 +207,20 @@ static void fill_reset(struct sim *sim, const struct oracle_saga *saga, struct a
 	saga_state_free(then);
 }
 
+/* Somebody decides, who may or may not. */
+static void fill_decision(struct sim *sim, struct act *act)
+{
+	static const char *const persons[] = {"ann", "bob", "cid", "dan"};
+	static const char *const groups[] = {"sales", "sales", "sales", "heads", "stock"};
+	struct rng *rng = &sim->rng_operator;
+
+	free(act->by);
+	act->by = xstrdup(RNG_PICK(rng, persons));
+	set_value(&act->groups, json_pack("[s]", RNG_PICK(rng, groups)));
+	if (rng_percent(rng, 80))
+		set_value(&act->data, some_value(sim));
+}
+
 static void fill(struct sim *sim, const struct oracle_saga *saga, struct choice choice,
 				 struct act *act)
 {
@@ -235,6 +249,8 @@ static void fill(struct sim *sim, const struct oracle_saga *saga, struct choice 
 		act->name = xstrdup(RNG_PICK(rng, names));
 		set_value(&act->value, some_value(sim));
 	}
+	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)
+		fill_decision(sim, act);
 	if (act->kind == ACT_OWNER && rng_percent(rng, 70))
 		act->name = xstrdup("bea");
 	if (act->kind == ACT_RESET)
@@ -268,6 +284,8 @@ static void copy_act(const struct act *from, struct act *act)
 	act->reply = copy_value(from->reply);
 	act->request = copy_value(from->request);
 	act->value = copy_value(from->value);
+	act->data = copy_value(from->data);
+	act->groups = copy_value(from->groups);
 	if (!from->forget)
 		return;
 	while (from->forget[n])
@@ -373,6 +391,38 @@ static void act(struct sim *sim, struct oracle_saga *saga, bool allowed_only)
 	send(sim, told, exact ? saga->seq : -1);
 }
 
+/* Somebody has an inbox, and decides something in it. */
+static bool decide(struct sim *sim)
+{
+	struct rng *rng = &sim->rng_operator;
+	struct oracle_saga *saga, *found = NULL;
+	struct choice choice = {.kind = rng_percent(rng, 65) ? ACT_STEP_APPROVE : ACT_STEP_REJECT};
+	struct sim_act *told;
+	int64_t n = 0;
+	int i, j;
+
+	for (saga = sim->oracle.first; saga; saga = saga->next) {
+		for (i = 0; saga->acts < SIM_ACTS_OF_SAGA && !saga->ended && i < saga->def->n_listed; i++) {
+			for (j = 0; j < saga->fold->steps[i].n_actions; j++) {
+				const struct action_state *action = &saga->fold->steps[i].actions[j];
+
+				if (!action->approval || !saga_exec_is_open(&action->run) ||
+					rng_below(rng, ++n) != 0)
+					continue;
+				found = saga;
+				choice.step = i;
+				choice.item = step_def_has_items(&saga->def->steps[i]) ? j : -1;
+			}
+		}
+	}
+	if (!found)
+		return false;
+	told = act_new(sim, found, choice);
+	if (told)
+		send(sim, told, -1);
+	return told != NULL;
+}
+
 static bool waits_for_answer(const struct sim *sim, const struct oracle_saga *saga)
 {
 	int i;
@@ -414,6 +464,8 @@ void operator_act(struct sim *sim)
 			repair(sim);
 		return;
 	}
+	if (sim->n_acts < SIM_ACTS_MAX / 2 && rng_percent(&sim->rng_operator, 50) && decide(sim))
+		return;
 	if (sim->n_acts > 0 && rng_percent(&sim->rng_operator, 15))
 		again(sim);
 	else if (saga && sim->n_acts < SIM_ACTS_MAX / 2 && sim_fault(sim, FAULT_ACT, true))

@@ -282,6 +282,24 @@ static void see_to(struct sim *sim, const struct flight *flight, struct entry *e
 		entry->status = 200;
 }
 
+/* Who is told that something is late makes nothing of it, and may be told twice. */
+static bool is_told(const struct flight *flight)
+{
+	const char *thing = thing_of(flight->copy.command.request);
+
+	return thing && strncmp(thing, "/late/", 6) == 0;
+}
+
+static void serve_told(struct sim *sim, struct flight *flight)
+{
+	if (draw(sim, FAULT_ERROR_BEFORE, 20))
+		answer(flight, 503, NULL);
+	else if (draw(sim, FAULT_DECLINE, 15))
+		answer(flight, 422, json_pack("{s:s}", "code", "soft"));
+	else
+		answer(flight, 200, json_object());
+}
+
 static void arrive(struct sim *sim, struct flight *flight)
 {
 	const struct request *request = flight->copy.command.request;
@@ -289,7 +307,9 @@ static void arrive(struct sim *sim, struct flight *flight)
 
 	flight->arrive_at = 0;
 	flight->reply_at = sim->world.now;
-	if (is_probe(flight)) {
+	if (is_told(flight)) {
+		serve_told(sim, flight);
+	} else if (is_probe(flight)) {
 		serve_probe(sim, flight);
 	} else if (!entry) {
 		decide(sim, flight);

@@ -67,7 +67,7 @@ extern const char *const sim_fault_names[];
 
 enum {
 	SAGAS_MAX = 8,
-	EVENT_NUMBERS = 32,
+	EVENT_NUMBERS = 64,
 	EVENTS_KEPT_MS = 3600 * 1000,
 	TRIED_KEPT = 16,
 	SIM_ACTS_MAX = 200,

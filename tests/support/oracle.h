@@ -119,7 +119,7 @@ void oracle_escalated(struct oracle *oracle, struct oracle_saga *saga, const str
 void oracle_escalation_begins(struct oracle *oracle, struct oracle_saga *saga,
 							  const struct event *event);
 void oracle_people_paused(struct oracle_saga *saga, int64_t by);
-void oracle_people_forget(struct oracle_saga *saga, int step);
+void oracle_people_forget(struct oracle_saga *saga, int step, int item); /* -1: all of it */
 const char *oracle_people_differ(const struct action_state *a, const struct action_state *b);
 
 /* What differs between a state in memory and a fold of its history; NULL: nothing that may not. */

@@ -73,7 +73,7 @@ static void retry_step(struct oracle *oracle, struct oracle_saga *saga, const st
 	if (action->parked && !action->request) {
 		oracle_action_clear(saga, action);
 		saga->steps[event->step].begun = false;
-		oracle_people_forget(saga, event->step);
+		oracle_people_forget(saga, event->step, event->item);
 		return;
 	}
 	action->parked = false;
@@ -200,7 +200,7 @@ static void forget_step(struct oracle *oracle, struct oracle_saga *saga, const s
 		oracle_action_clear(saga, &st->actions[i]);
 	free(st->actions);
 	*st = (struct oracle_step){.run = (st->run ? st->run : 1) + 1};
-	oracle_people_forget(saga, step);
+	oracle_people_forget(saga, step, -1);
 	if (step == saga->def->pivot)
 		saga->pivot_closed = false;
 }

@@ -153,7 +153,7 @@ void oracle_people_paused(struct oracle_saga *saga, int64_t by)
 	}
 }
 
-void oracle_people_forget(struct oracle_saga *saga, int step)
+void oracle_people_forget(struct oracle_saga *saga, int step, int item)
 {
 	int i, j;
 
@@ -163,7 +163,12 @@ void oracle_people_forget(struct oracle_saga *saga, int step)
 		if (!saga->def->steps[i].escalates || saga->def->steps[i].watches != step)
 			continue;
 		for (j = 0; j < st->n; j++)
-			oracle_action_clear(saga, &st->actions[j]);
+			if (item < 0 || item == j)
+				oracle_action_clear(saga, &st->actions[j]);
+		if (item >= 0) {
+			st->run = (st->run ? st->run : 1) + 1;
+			continue;
+		}
 		free(st->actions);
 		*st = (struct oracle_step){.run = (st->run ? st->run : 1) + 1};
 	}
