@@ -41,6 +41,7 @@ static const struct program programs[] = {
 	  {"shipping", "/shipping"},
 	  {"mail", "/mail"}}},
 	{"payment", "bank", {{"bank", ""}}},
+	{"loan-approval", "lender", {{"lender", ""}}},
 	{"order-events",
 	 "order_handlers",
 	 {{"warehouse", NULL, "warehouse.commands"}, {"credit", NULL, "credit.commands"}}},
