@@ -18,6 +18,7 @@
 	X("kind", add_kind)                                                                            \
 	X("step", add_step)                                                                            \
 	X("owner", add_owner)                                                                          \
+	X("parent", add_parent)                                                                        \
 	X("started", add_started)
 
 const char *const saga_query_names[] = {
@@ -53,6 +54,7 @@ void saga_query_release(struct saga_query *query)
 		free((char *)query->search[i].name);
 		free((char *)query->search[i].value);
 	}
+	free(query->parent);
 	saga_query_init(query, query->filter.ns);
 }
 
@@ -229,17 +231,25 @@ static int add_search(struct saga_query *query, const struct term *term, struct 
 	return 0;
 }
 
+static int add_parent(struct saga_query *query, const struct term *term, struct err *err)
+{
+	if (saga_id_slot(term->value) < 0)
+		return err_set(err, ERR_INVALID, "%.60s is not the id of a saga", term->value);
+	query->filter.parent = query->parent = xstrdup(term->value);
+	return 0;
+}
+
 static int unknown_name(const struct term *term, struct err *err)
 {
 	const char *meant = suggest_from(term->name, saga_query_names, saga_query_n_names);
 
-	return err_set(err, ERR_INVALID,
-				   "unknown filter %.60s%s%s%s; there are status, saga, version, key, attention, "
-				   "group, kind, step, owner, started, search.NAME and label.NAME; a key with such "
-				   "a sign is written in "
-				   "quotes",
-				   term->name, meant ? "; did you mean " : "", meant ? meant : "",
-				   meant ? "?" : "");
+	return err_set(
+		err, ERR_INVALID,
+		"unknown filter %.60s%s%s%s; there are status, saga, version, key, attention, "
+		"group, kind, step, owner, parent, started, search.NAME and label.NAME; a key with such "
+		"a sign is written in "
+		"quotes",
+		term->name, meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 }
 
 static int add_term(struct saga_query *query, const struct term *term, struct err *err)
@@ -469,6 +479,7 @@ void saga_query_write(const struct saga_query *query, struct buf *out)
 
 		write_value(out, name, filter->search[i].value, false);
 	}
+	write_value(out, "parent:", filter->parent, false);
 	write_time(out, "started>=", filter->started_from);
 	write_time(out, "started<", filter->started_before);
 }

@@ -22,7 +22,7 @@ enum { QUERY_MAX_BYTES = 2000, CURSOR_SIZE = 64 };
 
 struct saga_query {
 	struct saga_filter filter; /* its strings are the query's */
-	char *id, *definition, *key, *group, *kind, *step, *owner;
+	char *id, *definition, *key, *group, *kind, *step, *owner, *parent;
 	struct search_value search[SEARCH_VALUES_MAX]; /* by name */
 	unsigned seen;                                 /* terms, as bits: each may be there once */
 };

@@ -85,6 +85,7 @@ static int read_filters(struct exchange *ex, struct saga_query *query, struct er
 		{"kind", "kind", ':'},
 		{"step", "step", ':'},
 		{"owner", "owner", ':'},
+		{"parent", "parent", ':'},
 		{"started_after", "started", '>'},
 		{"started_before", "started", '<'},
 	};
@@ -109,9 +110,9 @@ static int read_filters(struct exchange *ex, struct saga_query *query, struct er
 void api_list_sagas(struct exchange *ex)
 {
 	static const char *const known[] = {
-		"q",         "status",        "saga",           "version", "key",
-		"attention", "group",         "kind",           "step",    "owner",
-		"limit",     "started_after", "started_before", "cursor",  "order"};
+		"q",      "status", "saga",  "version", "key",   "attention",     "group",
+		"kind",   "step",   "owner", "parent",  "limit", "started_after", "started_before",
+		"cursor", "order"};
 	struct saga_query *query = xcalloc(1, sizeof(*query));
 	int64_t limit = 50;
 	bool attention = false;

@@ -32,6 +32,8 @@ static void fill_rows(struct creation *creation, const struct creation_request *
 	row->version = state->def->version;
 	row->status = state->status;
 	row->key = state->key;
+	if (state->parent)
+		memcpy(row->parent_id, state->parent->saga_id, sizeof(row->parent_id));
 	row->started_at = state->started_at;
 	row->updated_at = state->updated_at;
 	row->ended_at = state->ended_at;
@@ -73,6 +75,9 @@ int creation_new(const struct creation_request *request, struct creation **ret_c
 		.ns = request->ns,
 		.key = request->key,
 		.value = request->input,
+		.parent = request->parent,
+		.depth = request->depth,
+		.hold = request->hold,
 		.create_only = true,
 	};
 	struct decision decision;

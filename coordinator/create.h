@@ -37,6 +37,10 @@ struct creation_request {
 	const char *key, *fingerprint; /* NULL: none */
 	struct saga_def *def;          /* a reference is taken */
 	struct jval *input;            /* a reference is taken */
+	/* Of a child; parent NULL: it is none. As its request says it. */
+	const char *parent;
+	int64_t depth;
+	bool hold;
 	wall_ms now;
 	uint64_t random;
 	struct lifecycle_topic lifecycle;

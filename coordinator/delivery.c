@@ -21,6 +21,7 @@ static const char *const kind_names[] = {
 	[DELIVERY_REPLY] = "reply",
 	[DELIVERY_EVENT] = "event",
 	[DELIVERY_LOCK] = "lock",
+	[DELIVERY_CHILD] = "child",
 };
 
 struct delivery *delivery_new(enum delivery_kind kind)
@@ -74,6 +75,10 @@ void delivery_write(const struct delivery *delivery, struct buf *out)
 {
 	bool is_reply = delivery->kind == DELIVERY_REPLY;
 
+	if (delivery->kind == DELIVERY_CHILD) {
+		jval_write(delivery->value, out);
+		return;
+	}
 	buf_printf(out, "{\"kind\":\"%s\"", kind_names[delivery->kind]);
 	add_string(out, "step", delivery->step);
 	add_int(out, "item", delivery->item, -1);
@@ -233,6 +238,11 @@ int delivery_read(const char *message, size_t len, struct delivery **ret_deliver
 	if (kind < 0)
 		return err_set(err, ERR_INVALID, "it is no delivery: it has no kind");
 	delivery = delivery_new((enum delivery_kind)kind);
+	if (kind == DELIVERY_CHILD) {
+		delivery->value = jval_from_json(TAKE(json));
+		*ret_delivery = TAKE(delivery);
+		return 0;
+	}
 	r = read_members(json, delivery, err);
 	if (r < 0)
 		return r;

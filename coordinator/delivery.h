@@ -28,7 +28,7 @@
 #include "sagas/hash.h"
 #include "sagas/id.h"
 
-enum delivery_kind { DELIVERY_REPLY, DELIVERY_EVENT, DELIVERY_LOCK };
+enum delivery_kind { DELIVERY_REPLY, DELIVERY_EVENT, DELIVERY_LOCK, DELIVERY_CHILD };
 
 struct delivery {
 	struct mail mail;
@@ -51,9 +51,9 @@ struct delivery {
 	/* LOCK: the keys that the step asked for under the ticket that is inbox_id are its saga's. */
 	int64_t token; /* the fencing token */
 	/*
-	 * The reply's body or the event; NULL: none. It is handed over whole, since nobody counts its
-	 * references with atomics. When done says 0 or ERR_NOT_FOUND it is gone; else it is there, and
-	 * nobody else refers to it.
+	 * The reply's body or the event, or of CHILD the whole message (child_message.h); NULL: none.
+	 * It is handed over whole, since nobody counts its references with atomics. When done says 0 or
+	 * ERR_NOT_FOUND it is gone; else it is there, and nobody else refers to it.
 	 */
 	struct jval *value;
 	char inbox_id[UUID_SIZE]; /* "": it is not from the inbox */

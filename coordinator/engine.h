@@ -51,10 +51,14 @@ struct engine_call {
 	char *key;                         /* START; NULL: none */
 	char fingerprint[SHA256_HEX_SIZE]; /* START */
 	struct jval *input;                /* START; handed over */
-	struct act *doing;                 /* ACT; on the heap, handed over, gone with the answer */
-	struct task_call *task;            /* TASK; on the heap */
-	int64_t if_match;                  /* ACT: expected history sequence; -1: any */
-	int64_t wait_ms; /* START, WAIT: answer when terminal or after this long; 0: at once */
+	/* START of a child; parent NULL: it is none. As its request says it. */
+	char *parent;
+	int64_t depth;
+	bool hold;
+	struct act *doing;      /* ACT; on the heap, handed over, gone with the answer */
+	struct task_call *task; /* TASK; on the heap */
+	int64_t if_match;       /* ACT: expected history sequence; -1: any */
+	int64_t wait_ms;        /* START, WAIT: answer when terminal or after this long; 0: at once */
 	/* Called once on the engine's thread; it must not block, and it takes the call back. */
 	void (*answer)(struct engine_call *call);
 	void *ctx;
@@ -137,6 +141,14 @@ struct engine_options {
 	void (*send_command)(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
 						 const struct command *command, const int64_t *not_after_ms,
 						 void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx);
+	/*
+	 * Starts a child (a request of REQUEST_CHILD); NULL: they end as not connected. Called and
+	 * answered as send_command is; the reply's body is as decide.h says it.
+	 */
+	void (*start_child)(void *ctx, const char *saga_id, const char *ns,
+						const struct command *command,
+						void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx);
+	void *children_ctx;
 	struct tally *tally; /* of what is committed; NULL: nobody wants to know */
 	/* A row of the saga is durable. Thread: engine; not blocking. May be NULL. */
 	void (*committed)(void *ctx, const char *saga_id);

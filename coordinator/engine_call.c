@@ -70,6 +70,7 @@ void engine_call_free(struct engine_call *call)
 	free(call->doing);
 	free(call->ns);
 	free(call->key);
+	free(call->parent);
 	free(call->saga_json);
 	free(call->effect.events);
 	saga_def_unref(call->def);

@@ -48,6 +48,25 @@ static void port_publish(void *ctx, const char *saga_id, const char *ns, const s
 	failpoint(FP_SEND_AFTER);
 }
 
+static void port_start_child(void *ctx, const char *saga_id, const char *ns,
+							 const struct command *command)
+{
+	struct engine *engine = ctx;
+	const struct engine_options *options = &engine->options;
+	struct call_reply *reply;
+
+	failpoint(FP_SEND_BEFORE);
+	if (options->start_child) {
+		options->start_child(options->children_ctx, saga_id, ns, command, post_reply, engine);
+	} else {
+		reply = call_reply_new(saga_id, command);
+		reply->result = CALL_NOT_CONNECTED;
+		reply->error = "children are not started here";
+		post_reply(engine, reply);
+	}
+	failpoint(FP_SEND_AFTER);
+}
+
 static void port_outbox_written(void *ctx, size_t rows)
 {
 	struct engine *engine = ctx;
@@ -179,6 +198,7 @@ static void port_fenced(void *ctx, int slot)
 const struct turn_ports engine__ports = {
 	.call = port_call,
 	.publish = port_publish,
+	.start_child = port_start_child,
 	.outbox_written = port_outbox_written,
 	.committed = port_committed,
 	.messages_sent = port_messages_sent,

@@ -36,6 +36,7 @@ void json_row_saga(const struct saga_row *row, struct buf *out)
 	json_member_time(out, "next_due_at", row->due_at < STORE_DUE_NEVER ? row->due_at : 0);
 	add_attention(row, out);
 	json_member_text(out, "owner", row->owner);
+	json_member_text(out, "parent", row->parent_id[0] ? row->parent_id : NULL);
 	buf_add_char(out, '}');
 }
 

@@ -10,6 +10,7 @@
 #include "connectors/store_postgres.h"
 #include "connectors/store_sqlite.h"
 #include "coordinator/batches.h"
+#include "coordinator/child_start.h"
 #include "coordinator/clock.h"
 #include "coordinator/forward.h"
 #include "coordinator/kafka/owners.h"
@@ -308,6 +309,28 @@ static void messages_sent(void *ctx, const bool *slots)
 	wake_owners(ctx, NULL, slots);
 }
 
+/* Thread: engine. */
+static void start_child(void *ctx, const char *saga_id, const char *ns,
+						const struct command *command,
+						void (*replied)(void *ctx, struct call_reply *reply), void *reply_ctx)
+{
+	child_starter_add(((struct node *)ctx)->children, saga_id, ns, command, replied, reply_ctx);
+}
+
+static int start_children(struct node *node, struct err *err)
+{
+	const struct triggers_options options = {
+		.store = node->store,
+		.writer = node->writer,
+		.registry = node->registry,
+		.engine = node->engine,
+		.member = node->member,
+		.http = node->http,
+	};
+
+	return child_starter_start(node->children, &options, err);
+}
+
 static int start_all(struct node *node, struct err *err)
 {
 	const struct node_options *options = &node->options;
@@ -345,6 +368,9 @@ static int start_all(struct node *node, struct err *err)
 	engine.messages_sent = messages_sent;
 	engine.committed_ctx = node;
 	make_member(node, &engine);
+	node->children = child_starter_new();
+	engine.start_child = start_child;
+	engine.children_ctx = node;
 	hub_engine_options(node->kafka, &engine);
 	r = start_tasks(node, &engine, err);
 	if (r < 0)
@@ -355,6 +381,9 @@ static int start_all(struct node *node, struct err *err)
 		return r;
 	writer_on_granted(node->writer, locks_granted, node);
 	tasks_set_engine(node->tasks, node->engine);
+	r = start_children(node, err);
+	if (r < 0)
+		return r;
 	r = start_batches(node, err);
 	if (r < 0)
 		return r;
@@ -408,6 +437,7 @@ void node_stop(struct node *node)
 	batches_stop(node->batches, INTAKE_GRACE_MS);
 	if (node->engine)
 		engine_drain(node->engine, node->options.drain_ms);
+	child_starter_stop(node->children);
 	if (node->kafka)
 		hub_end(node->kafka, INTAKE_GRACE_MS);
 	waits_end(node->waits);
@@ -426,6 +456,7 @@ void node_stop(struct node *node)
 		engine_stop(node->engine);
 	writer_stop(node->writer);
 	engine_free(node->engine);
+	child_starter_free(node->children);
 	webhooks_free(node->webhooks);
 	tasks_free(node->tasks);
 	batches_free(node->batches);

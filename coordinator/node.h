@@ -70,6 +70,7 @@ struct node {
 	struct hub *kafka;
 	struct webhooks *webhooks;
 	struct batches *batches;
+	struct child_starter *children;
 	struct alerts *alerts; /* NULL: nobody is told */
 	struct surroundings around;
 	struct secrets secrets;

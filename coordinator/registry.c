@@ -201,8 +201,7 @@ static int compile_row(const struct definition_row *row, struct saga_def **ret_d
 	findings_release(&findings);
 	if (r < 0)
 		return r;
-	def->version = row->version;
-	snprintf(def->hash, sizeof(def->hash), "%s", row->hash);
+	saga_def_set_version(def, row->version, row->hash);
 	*ret_def = def;
 	return 0;
 }
@@ -381,11 +380,33 @@ int registry_start(struct registry *registry, const char *ns, const char *name,
 					   err);
 }
 
+/* A block is found in what it is compiled with: "order#paid" in order. */
+static int get_block(struct registry *registry, const char *ns, const char *name, int64_t version,
+					 struct saga_def **ret_def, struct err *err)
+{
+	CLEANUP(free_p) char *around = xstrndup(name, strcspn(name, "#"));
+	CLEANUP(saga_def_unref_p) struct saga_def *def = NULL;
+	struct saga_def *block;
+	int r = registry_get(registry, ns, around, version, &def, err);
+
+	if (r < 0)
+		return r;
+	block = saga_def_find_block(def, name);
+	if (!block)
+		return err_set(err, ERR_NOT_FOUND, "version %lld of `%.128s` has no block `%.128s`",
+					   (long long)def->version, around, name);
+	*ret_def = saga_def_ref(block);
+	return 0;
+}
+
 int registry_get(struct registry *registry, const char *ns, const char *name, int64_t version,
 				 struct saga_def **ret_def, struct err *err)
 {
 	struct registry_route route = {0};
 	int r = 0;
+
+	if (strchr(name, '#'))
+		return get_block(registry, ns, name, version, ret_def, err);
 
 	if (version == 0) {
 		r = registry_route(registry, ns, name, &route, err);
@@ -439,7 +460,8 @@ static int put(struct writer_job *base, struct store *store)
 	if (deployment->result == ERR_UNKNOWN && job->job.tries + 1 < WRITER_JOB_TRIES)
 		return ERR_UNKNOWN; /* once it is settled, the same content finds its version */
 	if (deployment->result == 0) {
-		deployment->version = job->def->version = row.version;
+		deployment->version = row.version;
+		saga_def_set_version(job->def, row.version, deployment->hash);
 		deployment->existed = row.existed;
 		remember(job->registry, job->ns, job->def->name, row.version, job->def);
 		registry_route_changed(job->registry);

@@ -164,6 +164,10 @@ struct turn_ports {
 	 * a call like others. */
 	void (*publish)(void *ctx, const char *saga_id, const char *ns, const struct saga_def *def,
 					const struct command *command);
+	/* Starts a child; what comes back says whether it was started. NULL: it is a call like others.
+	 */
+	void (*start_child)(void *ctx, const char *saga_id, const char *ns,
+						const struct command *command);
 	/* A commit with so many rows for the outbox is through. NULL: nobody wants to know. */
 	void (*outbox_written)(void *ctx, size_t rows);
 	/* A row of the saga is durable. NULL: nobody wants to know. */

@@ -140,6 +140,8 @@ static void send_commands(struct turn *turn, struct live_saga *saga)
 		turn->stats.calls_in_flight++;
 		if (command->request->kind == REQUEST_COMMAND && turn->ports->publish)
 			turn->ports->publish(turn->ctx, saga->id, saga->ns, saga->state->def, command);
+		else if (command->request->kind == REQUEST_CHILD && turn->ports->start_child)
+			turn->ports->start_child(turn->ctx, saga->id, saga->ns, command);
 		else
 			turn->ports->call(turn->ctx, saga->id, command);
 	}

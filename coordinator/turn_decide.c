@@ -19,6 +19,9 @@ static void feed_start(struct turn *turn, struct live_saga *saga, struct engine_
 		.ns = saga->ns,
 		.key = call->key,
 		.value = call->input,
+		.parent = call->parent,
+		.depth = call->depth,
+		.hold = call->hold,
 	};
 
 	if (saga->state)

@@ -223,7 +223,23 @@ static void fill_input(const struct delivery *delivery, struct input *in)
 		in->type = INPUT_LOCK;
 		in->token = delivery->token;
 		break;
+	case DELIVERY_CHILD: /* feed_child */
+		break;
 	}
+}
+
+/* From a child, or from the parent; which step it is about, the core finds out. */
+static void feed_child(struct live_saga *saga, const struct delivery *delivery, struct input *in,
+					   wall_ms now)
+{
+	CLEANUP(child_message_release) struct child_message message = {0};
+	struct err err;
+
+	in->type = INPUT_CHILD;
+	in->message = &message;
+	if (child_message_read(jval_json(delivery->value), &message, &err) < 0 ||
+		saga_decide(saga->state, in, now, &saga->decision, &err) < 0)
+		log_warn("engine", saga->id, "a message of another saga was refused: %s", err.text);
 }
 
 void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct delivery *delivery,
@@ -237,6 +253,11 @@ void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct deliv
 	delivery->useless = true;
 	if (!saga->state)
 		return;
+	if (delivery->kind == DELIVERY_CHILD) {
+		feed_child(saga, delivery, &in, now);
+		delivery->useless = saga->decision.n_events + saga->decision.n_commands == before;
+		return;
+	}
 	in.step = step_of(saga->state, delivery);
 	in.item = delivery->item;
 	if (in.step < -1 || (delivery->kind == DELIVERY_EVENT && !delivery->event_id)) {

@@ -323,7 +323,9 @@ wall_ms turn__sleep_until(const struct live_saga *saga, wall_ms now)
 		return 0;
 	due = saga_state_next_due(state);
 	if (due == 0)
-		return saga_state_attention(state) || state->paused ? STORE_DUE_NEVER : 0;
+		return saga_state_attention(state) || state->paused || saga_state_awaits_saga(state)
+				   ? STORE_DUE_NEVER
+				   : 0;
 	return due > now + SLEEP_AFTER_MS ? due : 0;
 }
 
@@ -428,6 +430,8 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	row->attention = copy_attention(batch, &saga->next_attention);
 	row->attention_at = state->attention_at;
 	row->owner = copy_text(batch, state->owner);
+	if (state->parent)
+		memcpy(row->parent_id, state->parent->saga_id, sizeof(row->parent_id));
 	row->base_seq = state->base_row;
 	if (item->seq == 1)
 		item->create = row;

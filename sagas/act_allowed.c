@@ -14,8 +14,24 @@ bool saga_act_is_known(const struct saga_state *state, const char *id)
 	return false;
 }
 
+static int refuse_held(const struct saga_state *state, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+				   "it is done, and held until saga %s has ended: it is undone with that one",
+				   state->parent->saga_id);
+}
+
+/* What would move it on: it has been told to its parent that it is done. */
+static bool moves_the_saga(enum act_kind kind)
+{
+	return kind == ACT_CANCEL || kind == ACT_COMPENSATE || kind == ACT_PAUSE || kind == ACT_RETRY ||
+		   kind == ACT_RESET || kind == ACT_SIGNAL;
+}
+
 int saga_cancel_allowed(const struct saga_state *state, struct err *err)
 {
+	if (state->held)
+		return refuse_held(state, err);
 	if (state->failing)
 		return err_set(err, ERR_CONFLICT, "the saga is being undone already: %s",
 					   state->failure_code);
@@ -137,6 +153,8 @@ int saga_act_allowed(const struct saga_state *state, const struct act *act, wall
 	if (!act_outlives_saga(act->kind) && saga_status_is_terminal(state->status))
 		return err_set(err, ERR_CONFLICT, "the saga has ended already: it is %s",
 					   saga_status_text(state->status));
+	if (state->held && moves_the_saga(act->kind))
+		return refuse_held(state, err);
 	switch (act->kind) {
 	case ACT_CANCEL:
 		return saga_cancel_allowed(state, err);

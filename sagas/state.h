@@ -283,6 +283,8 @@ struct saga_due {
 struct saga_due saga_state_due(const struct saga_state *state, wall_ms now);
 /* Nothing is out, and a fold of the history knows as much. */
 bool saga_state_may_sleep(const struct saga_state *state);
+/* It waits for a child, or for its parent, and for no time: they wake it. */
+bool saga_state_awaits_saga(const struct saga_state *state);
 /* Why it concerns a person, in one line; NULL: it does not. Borrowed until the state changes. */
 const char *saga_state_attention(const struct saga_state *state);
 /* The same with where and what; NULL: it does not. */

@@ -391,6 +391,21 @@ bool saga_state_may_sleep(const struct saga_state *state)
 	return sum.calls + sum.aside == 0 && !sum.fold_differs;
 }
 
+bool saga_state_awaits_saga(const struct saga_state *state)
+{
+	if (state->held)
+		return true;
+	for (int i = 0; i < state->def->n_steps; i++)
+		for (int j = 0; j < state->steps[i].n_actions; j++) {
+			const struct action_state *action = &state->steps[i].actions[j];
+
+			if ((action->run.status == EXEC_RUNNING && action->run.child) ||
+				(action->undo.status == EXEC_RUNNING && action->undo.child))
+				return true;
+		}
+	return false;
+}
+
 bool saga_state_past_pivot(const struct saga_state *state)
 {
 	const struct saga_def *def = state->def;

@@ -141,6 +141,8 @@ static void add_exec(struct buf *out, const struct exec *exec)
 	else
 		buf_add_lit(out, "null");
 	add_task(out, exec);
+	if (exec->child)
+		add_text(out, "child", exec->child);
 }
 
 /* Takes the value over. */
@@ -373,6 +375,10 @@ static void write_summary(const struct saga_state *state, wall_ms now, struct bu
 		write_way_back(state, &sum, now, out);
 		return;
 	}
+	if (state->held) {
+		buf_printf(out, "Done, and held until saga %s has ended.", state->parent->saga_id);
+		return;
+	}
 	buf_printf(out, "%s", state->status == SAGA_WAITING ? "Waiting" : "Running");
 	for (i = 0; i < state->def->n_listed; i++) {
 		if (!state->steps[i].begun || state->steps[i].settled)
@@ -467,6 +473,26 @@ static void write_found_by(const struct saga_state *state, struct buf *out)
 	buf_add_char(out, '}');
 }
 
+/* Whose step it is. */
+static void add_parent(struct buf *out, const struct saga_state *state)
+{
+	const struct saga_parent *parent = state->parent;
+
+	name(out, "parent");
+	if (!parent) {
+		buf_add_lit(out, "null");
+		return;
+	}
+	buf_add_char(out, '{');
+	add_text(out, "id", parent->saga_id);
+	add_text(out, "step", parent->step);
+	if (parent->item >= 0)
+		add_int(out, "item", parent->item);
+	add_text(out, "side", parent->side == SIDE_UNDO ? "undo" : "do");
+	add_int(out, "run", parent->run);
+	buf_add_char(out, '}');
+}
+
 void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *out)
 {
 	CLEANUP(buf_release) struct buf summary;
@@ -478,6 +504,8 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	add_text(out, "summary", buf_str(&summary));
 	add_text(out, "owner", state->owner);
 	add_bool(out, "paused", state->paused);
+	add_parent(out, state);
+	add_bool(out, "held", state->held);
 	add_int(out, "run", state->run);
 	write_found_by(state, out);
 	add_signals(out, state);

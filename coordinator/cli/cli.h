@@ -153,6 +153,7 @@ int cmd_saga_start(struct cli *cli);
 int cmd_saga_list(struct cli *cli);
 int cmd_saga_show(struct cli *cli);
 int cmd_saga_history(struct cli *cli);
+int cmd_saga_children(struct cli *cli);
 int cmd_saga_watch(struct cli *cli);
 int cmd_saga_wait(struct cli *cli);
 int cmd_saga_acts(struct cli *cli);

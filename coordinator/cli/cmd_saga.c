@@ -204,15 +204,19 @@ int cmd_saga_show(struct cli *cli)
 		return r;
 	client_path(&request, "/v1/sagas/%s", cli->args[0]);
 	r = client_call(&client, &request, &reply);
-	client_close(&client);
-	if (r)
+	if (r) {
+		client_close(&client);
 		return r;
+	}
 	if (cli->format == FORMAT_TABLE)
 		saga_text_ledger(reply.json, cli->color, stdout);
 	else
 		print_value(cli, reply.json);
 	client_reply_release(&reply);
-	return CLI_OK;
+	if (cli->format == FORMAT_TABLE)
+		r = saga_children_show(cli, &client, cli->args[0]);
+	client_close(&client);
+	return r;
 }
 
 static void print_events(const json_t *rows, bool color)

@@ -12,4 +12,7 @@ int saga_wait(const struct cli *cli, struct client *client, const char *id,
 int saga_history_after(struct client *client, const char *id, int64_t *seq,
 					   void (*page)(void *ctx, const json_t *rows), void *ctx) MUST_CHECK;
 
+/* What it has started, and what that has, below a heading; nothing where there is none. */
+int saga_children_show(struct cli *cli, struct client *client, const char *id) MUST_CHECK;
+
 #endif

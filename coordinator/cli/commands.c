@@ -204,6 +204,14 @@ const struct cli_command cli_commands[] = {
 	 "  skald saga history 019a2b3c-...\n"
 	 "  skald saga history 019a2b3c-... -o jsonl | jq -c .type\n",
 	 NULL, true, true, false, cmd_saga_history, "@sagas"},
+	{"saga children", "ID", 1, 1, "shows the sagas that its steps have started, as a tree",
+	 "Lists the children of a saga and what these have started. A child that is held is done, and\n"
+	 "waits for the end of its parent.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga children 019a2b3c-...\n"
+	 "  skald saga children 019a2b3c-... -o json\n",
+	 NULL, true, true, false, cmd_saga_children, "@sagas"},
 	{"saga watch", "ID", 1, 1, "follows a saga until it ends",
 	 "Prints what happens, as it happens, one line an event; ends with the saga, and exits as\n"
 	 "`saga wait` does.\n"

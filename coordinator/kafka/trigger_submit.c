@@ -131,6 +131,9 @@ static void start_here(struct submitter *submitter, struct submission *submissio
 	call->key = xstrdup(submission->key);
 	memcpy(call->fingerprint, submission->fingerprint, sizeof(call->fingerprint));
 	call->input = jval_from_json(TAKE(submission->input));
+	call->parent = submission->parent ? xstrdup(submission->parent) : NULL;
+	call->depth = submission->depth;
+	call->hold = submission->hold;
 	call->if_match = -1;
 	call->answer = answered;
 	call->ctx = start;
@@ -262,6 +265,9 @@ static void create_for_owner(struct submitter *submitter, struct submission *sub
 		.fingerprint = submission->fingerprint,
 		.def = submission->def,
 		.input = input,
+		.parent = submission->parent,
+		.depth = submission->depth,
+		.hold = submission->hold,
 		.now = clock_wall(),
 		.lifecycle = *engine_lifecycle(submitter->options.engine),
 	};

@@ -38,6 +38,10 @@ struct submission {
 	json_t *input;
 	char *key;
 	char fingerprint[SHA256_HEX_SIZE]; /* stays */
+	/* Of a child; parent NULL: it is none. Borrowed until done is called. */
+	const char *parent;
+	int64_t depth;
+	bool hold;
 	/* Of start_make_id; stays, or is emptied when another is to be made for the next try. */
 	char id[SAGA_ID_SIZE];
 	/* Called once: on the engine's or the writer's thread, or before submitter_add returns. It must
