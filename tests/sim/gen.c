@@ -256,19 +256,62 @@ static json_t *gen_correlate(const char *topic)
 					 "${event.data.order}", "expect", "${input.order}");
 }
 
-/* An event that may have come long before, or never comes. */
+/* A record or a webhook; what comes to the topic comes to the webhook of its name, too. */
+static json_t *gen_event(struct gen *gen, bool webhook)
+{
+	json_t *event = gen_correlate("ev");
+
+	if (webhook) {
+		set(event, "webhook", json_string("ev"));
+		json_object_del(event, "kafka");
+	}
+	if (rng_percent(gen->rng, 40))
+		set(event, "when", json_string("${event.data.n > 0}"));
+	return event;
+}
+
+static json_t *gen_signal(struct gen *gen)
+{
+	json_t *signal = json_pack("{s:s}", "signal", rng_percent(gen->rng, 70) ? "approved" : "told");
+
+	if (rng_percent(gen->rng, 30))
+		set(signal, "when", json_string("${event.data != null}"));
+	return signal;
+}
+
+/* Several of which the first wins; at most one of each kind. */
+static json_t *gen_list(struct gen *gen)
+{
+	static const char *const after[] = {"1s", "20s", "100s", "3h"};
+	json_t *list = json_array();
+
+	if (rng_percent(gen->rng, 60))
+		json_array_append_new(list, gen_signal(gen));
+	if (rng_percent(gen->rng, 60))
+		json_array_append_new(list, gen_event(gen, false));
+	if (rng_percent(gen->rng, 60))
+		json_array_append_new(list, gen_event(gen, true));
+	if (rng_percent(gen->rng, 50) || json_array_size(list) == 0)
+		json_array_append_new(list, json_pack("{s:s}", "after", RNG_PICK(gen->rng, after)));
+	return list;
+}
+
+/* What may have come long before, or never comes. */
 static void gen_await(struct gen *gen, json_t *step)
 {
 	static const char *const limits[] = {"2s", "20s", "20s", "100s", "20m"};
-	json_t *await = gen_correlate("ev");
+	int kind = (int)rng_below(gen->rng, 100);
+	bool list = kind < 45;
 
-	if (rng_percent(gen->rng, 40))
-		set(await, "when", json_string("${event.data.n > 0}"));
-	set(step, "await", await);
-	set(step, rng_percent(gen->rng, 80) ? "timeout" : "deadline",
-		json_string(RNG_PICK(gen->rng, limits)));
+	set(step, "await",
+		list        ? gen_list(gen)
+		: kind < 60 ? gen_signal(gen)
+					: gen_event(gen, kind < 75));
+	if (!list || rng_percent(gen->rng, 70))
+		set(step, rng_percent(gen->rng, 80) ? "timeout" : "deadline",
+			json_string(RNG_PICK(gen->rng, limits)));
 	if (rng_percent(gen->rng, 30))
-		set(step, "output", json_pack("{s:s}", "n", "${event.data.n}"));
+		set(step, "output", json_pack("{s:s}", "n", "${event.?data.?n}"));
 }
 
 /* People decide, some of whom may not, or nobody does in time. */
@@ -309,9 +352,9 @@ static void gen_step(struct gen *gen, int i)
 		set(step, "pivot", json_true());
 	if (many)
 		gen_many(gen, step);
-	if (kind < 62 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
+	if (kind < 60 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
 		gen_call(gen, step, i, many, false);
-	else if (kind < 68)
+	else if (kind < 66)
 		gen_emit(gen, step, closed);
 	else if (kind < 71)
 		gen_approval(gen, step);

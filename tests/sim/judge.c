@@ -54,35 +54,51 @@ static const char *order_of(const struct oracle_saga *saga)
 	return json_string_value(json_object_get(jval_json(saga->fold->input), "order"));
 }
 
-/* Whether the await could have ended with the record: its `when` is about n alone. */
+/* Whether the await could have ended with the record, at some place: its `when` is about n alone.
+ */
 static bool is_meant(const struct oracle_saga *saga, const struct step_def *step,
 					 const struct sim_record *record)
 {
-	return strcmp(record->order, order_of(saga)) == 0 &&
-		   strcmp(record->topic, step->act.await_kafka.topic) == 0 &&
-		   (!step->act.await_kafka.when || record->n > 0);
+	int n = step->act.kind == ACTION_AWAIT_KAFKA ? 1 : (int)step->act.await.n_waits;
+
+	if (strcmp(record->order, order_of(saga)) != 0)
+		return false;
+	for (int i = 0; i < n; i++) {
+		const struct correlate_def *on = action_subscription(&step->act, i);
+
+		if (on && strcmp(record->topic, on->topic) == 0 && (!on->when || record->n > 0))
+			return true;
+	}
+	return false;
 }
 
 /* S17: what had come when the time ran out, and did not end another await, ends this one. */
-static void judge_await_failed(struct sim *sim, struct oracle_saga *saga, const struct event *event)
+static void judge_ran_out(struct sim *sim, struct oracle_saga *saga, const struct event *event,
+						  wall_ms ran_out_at)
 {
 	const struct step_def *step = &saga->def->steps[event->step];
-	const struct oracle_action *action = oracle_action(saga, event->step, event->item);
 	const struct sim_topic *topic = &sim->topics[TOPIC_EVENTS];
 	int64_t at;
 
-	if (!event->code || strcmp(event->code, "timeout") != 0)
-		return;
 	for (at = 0; at < topic->end; at++) {
 		const struct sim_record *record = topic->records[at];
 		char id[64];
 
 		snprintf(id, sizeof(id), "%s/%s/0/%lld", DEF_DEFAULT_CLUSTER, record->topic, (long long)at);
 		/* Not those that were too old when it began to wait. */
-		if (record->at < action->due_at && is_meant(saga, step, record) &&
+		if (record->at < ran_out_at && is_meant(saga, step, record) &&
 			record->at + EVENTS_KEPT_MS > event->at && !json_object_get(saga->used, id))
-			sim_fail(sim, saga->id, "S17 an await timed out although its event had come");
+			sim_fail(sim, saga->id, "S17 an await ran out although its event had come");
 	}
+}
+
+static void judge_await_failed(struct sim *sim, struct oracle_saga *saga, const struct event *event)
+{
+	const struct oracle_action *action = oracle_action(saga, event->step, event->item);
+	bool several = saga->def->steps[event->step].act.kind == ACTION_AWAIT;
+
+	if (event->code && strcmp(event->code, "timeout") == 0)
+		judge_ran_out(sim, saga, event, several ? action->limit_at : action->due_at);
 }
 
 /* S17: the reply that had come when the time of a first attempt ran out is not passed over. */
@@ -107,8 +123,16 @@ static void judge_timed_out(struct sim *sim, struct oracle_saga *saga, const str
 
 static void judge_awaited(struct sim *sim, struct oracle_saga *saga, const struct event *event)
 {
-	const struct sim_record *record = kafka_event(sim, event->id);
+	bool several = saga->def->steps[event->step].act.kind == ACTION_AWAIT;
+	const struct sim_record *record;
 
+	if (several && !event->id) {
+		judge_ran_out(sim, saga, event, oracle_action(saga, event->step, event->item)->due_at);
+		return;
+	}
+	if (several && strncmp(event->id, "signal/", 7) == 0)
+		return;
+	record = kafka_event(sim, event->id);
 	if (!record || !is_meant(saga, &saga->def->steps[event->step], record))
 		sim_fail(sim, saga->id, "S17 an await ends with an event of another");
 }
@@ -121,9 +145,10 @@ void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *
 		operator_act_stored(sim, saga, event);
 	else if (oracle_by_hand(saga, event))
 		return;
-	else if (event->type == EV_STEP_COMPLETED && kind == ACTION_AWAIT_KAFKA)
+	else if (event->type == EV_STEP_COMPLETED &&
+			 (kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT))
 		judge_awaited(sim, saga, event);
-	else if (event->type == EV_STEP_FAILED && kind == ACTION_AWAIT_KAFKA)
+	else if (event->type == EV_STEP_FAILED && (kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT))
 		judge_await_failed(sim, saga, event);
 	else if ((event->type == EV_STEP_FAILED || event->type == EV_STEP_ATTEMPT_FAILED) &&
 			 kind == ACTION_COMMAND)

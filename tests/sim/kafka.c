@@ -421,6 +421,16 @@ static void add_row(struct rows *rows, const struct correlate_def *on, const cha
 		.ns = WORLD_NS, .channel = on->channel, .value = rows->values[rows->n++]};
 }
 
+static void add_places(struct rows *rows, const struct action_def *act, const char *topic,
+					   json_t *event)
+{
+	int n = act->kind == ACTION_AWAIT_KAFKA ? 1 : (int)act->await.n_waits;
+
+	for (int i = 0; i < n; i++)
+		if (action_subscription(act, i))
+			add_row(rows, action_subscription(act, i), topic, event);
+}
+
 static void find_channels(const struct sim *sim, const char *topic, json_t *event,
 						  struct rows *rows)
 {
@@ -430,8 +440,7 @@ static void find_channels(const struct sim *sim, const char *topic, json_t *even
 		for (size_t k = 0; k < def->n_cancel_on; k++)
 			add_row(rows, &def->cancel_on[k], topic, event);
 		for (int k = 0; k < def->n_steps; k++)
-			if (def->steps[k].act.kind == ACTION_AWAIT_KAFKA)
-				add_row(rows, &def->steps[k].act.await_kafka, topic, event);
+			add_places(rows, &def->steps[k].act, topic, event);
 	}
 }
 

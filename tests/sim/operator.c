@@ -359,6 +359,20 @@ static void again(struct sim *sim)
 		send(sim, told, -1);
 }
 
+static bool waits_for_signal(const struct saga_def *def)
+{
+	for (int i = 0; i < def->n_steps; i++) {
+		const struct action_def *act = &def->steps[i].act;
+
+		if (act->kind == ACTION_AWAIT_SIGNAL)
+			return true;
+		for (size_t k = 0; k < act->await.n_waits; k++)
+			if (act->await.waits[k].kind == WAIT_SIGNAL)
+				return true;
+	}
+	return false;
+}
+
 static void act(struct sim *sim, struct oracle_saga *saga, bool allowed_only)
 {
 	struct rng *rng = &sim->rng_operator;
@@ -381,8 +395,9 @@ static void act(struct sim *sim, struct oracle_saga *saga, bool allowed_only)
 	/* Ends are rare, or there would be nothing left to act on; and words change nothing. */
 	if (choice.kind == ACT_TERMINATE && !rng_percent(rng, 10))
 		return;
-	if ((choice.kind == ACT_NOTE || choice.kind == ACT_OWNER || choice.kind == ACT_SIGNAL) &&
-		!rng_percent(rng, 15))
+	if ((choice.kind == ACT_NOTE || choice.kind == ACT_OWNER) && !rng_percent(rng, 15))
+		return;
+	if (choice.kind == ACT_SIGNAL && !rng_percent(rng, waits_for_signal(saga->def) ? 80 : 15))
 		return;
 	told = act_new(sim, saga, choice);
 	if (!told)

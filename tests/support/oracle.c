@@ -239,6 +239,7 @@ static void look_scheduled(struct look *look)
 	EXPECT(look, !action->scheduled && !action->completed && !action->failed, "S9 scheduled twice");
 	action->scheduled = true;
 	action->due_at = look->event->due_at;
+	action->limit_at = look->event->deadline_at;
 	action->began = look->event->at;
 	oracle_asked(look->oracle, look->saga, look->event);
 	if (look->event->step == look->saga->def->pivot)
@@ -272,7 +273,12 @@ static void look_step_completed(struct look *look)
 		   "S15 an action ends twice");
 	if (kind_of(look) == ACTION_AWAIT_AFTER && !by_hand)
 		EXPECT(look, look->event->at >= look->action->due_at, "S16 a timer is early");
-	if (kind_of(look) == ACTION_AWAIT_KAFKA && !by_hand)
+	if (kind_of(look) == ACTION_AWAIT && !look->event->id && !by_hand)
+		EXPECT(look, look->action->due_at && look->event->at >= look->action->due_at,
+			   "S16 `after` is early");
+	if ((kind_of(look) == ACTION_AWAIT_KAFKA ||
+		 (kind_of(look) == ACTION_AWAIT && look->event->id)) &&
+		!by_hand)
 		look_awaited(look);
 	look->action->completed = true;
 	if (is_one_action(look))
@@ -291,6 +297,9 @@ static void look_ambiguity(struct look *look)
 		EXPECT(look, action->ambiguous, "S12 what was published is taken as not done");
 	if ((command && timed_out && action->attempt <= 1) || kind_of(look) == ACTION_AWAIT_KAFKA)
 		EXPECT(look, !timed_out || look->event->at >= action->due_at, "S16 a time-out is early");
+	if (kind_of(look) == ACTION_AWAIT && timed_out)
+		EXPECT(look, action->limit_at && look->event->at >= action->limit_at,
+			   "S16 a time-out is early");
 	if (action->ambiguous && strcmp(code, "output_error") != 0)
 		EXPECT(look, action->maybe_sent || action->probed || action->published_at,
 			   "S12 ambiguous without a reason");

@@ -21,6 +21,7 @@ struct oracle_action {
 	bool maybe_sent;       /* some attempt ended unknown, or an owner died while it was out */
 	bool probed;           /* a probe has spoken about it */
 	bool late_success;     /* one was ignored although its undo had begun */
+	wall_ms limit_at;      /* of an await of several; due_at is the end of `after` then */
 	wall_ms due_at, settle_at, next_at, undo_next_at, probed_at;
 	wall_ms published_at;         /* when a command was sent that may be published; 0: none was */
 	char *key, *undo_key;         /* of the requests */

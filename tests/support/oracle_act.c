@@ -255,9 +255,14 @@ static void resume(struct oracle_saga *saga, const struct event *event)
 	for (i = 0; i < saga->def->n_steps; i++) {
 		enum action_kind kind = saga->def->steps[i].act.kind;
 
-		for (j = 0; j < saga->steps[i].n; j++)
-			if (saga->steps[i].actions[j].due_at && action_due_is_limit(kind))
-				saga->steps[i].actions[j].due_at += by;
+		for (j = 0; j < saga->steps[i].n; j++) {
+			struct oracle_action *action = &saga->steps[i].actions[j];
+
+			if (action->due_at && action_due_is_limit(kind))
+				action->due_at += by;
+			if (action->limit_at && kind == ACTION_AWAIT)
+				action->limit_at += by;
+		}
 	}
 	oracle_people_paused(saga, by);
 	saga->paused = false;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "coordinator/delivery.h"
+#include "sagas/callback.h"
+#include "sagas/env.h"
 #include "sagas/json_text.h"
 #include "sagas/trigger.h"
 
@@ -15,8 +17,8 @@ static const char *text_of(const json_t *json, const char *name)
 
 static bool action_uses_kafka(const struct action_def *act)
 {
-	return act->kind == ACTION_COMMAND || act->kind == ACTION_EMIT ||
-		   act->kind == ACTION_AWAIT_KAFKA || (act->probe && action_uses_kafka(&act->probe->act));
+	return act->kind == ACTION_COMMAND || act->kind == ACTION_EMIT || action_subscribes(act) ||
+		   act->reads_callback || (act->probe && action_uses_kafka(&act->probe->act));
 }
 
 bool scenario_uses_kafka(const struct saga_def *def)
@@ -117,35 +119,80 @@ static void put_event(struct world *world, const struct correlate_def *on, json_
 	}
 }
 
-/* As the consumer of events does: once for each channel of the topic. */
+/* The channels that were looked through already. */
+struct seen {
+	const struct correlate_def *list[32];
+	size_t n;
+};
+
+static void put_through(struct world *world, const struct correlate_def *on, bool webhook,
+						const char *topic, json_t *event, const char *id, struct seen *seen)
+{
+	size_t k;
+
+	if (!on || on->webhook != webhook || strcmp(on->topic, topic) != 0)
+		return;
+	for (k = 0; k < seen->n && strcmp(seen->list[k]->channel, on->channel) != 0; k++)
+		;
+	if (k < seen->n || seen->n == ARRAY_SIZE(seen->list))
+		return;
+	seen->list[seen->n++] = on;
+	put_event(world, on, event, id);
+}
+
+static json_t *make_event(const json_t *record, const char *topic, bool webhook, int n)
+{
+	const json_t *data = json_object_get(record, "data");
+	const char *type = text_of(record, "type");
+
+	if (webhook)
+		return json_pack("{s:i, s:s, s:O?, s:s?}", "id", n, "source", topic, "data", data, "type",
+						 type);
+	return json_pack("{s:s?, s:i, s:i, s:O?, s:s?}", "topic", topic, "partition", 0, "offset", n,
+					 "data", data, "type", type);
+}
+
+/* As the consumer of events, or a webhook, does: once for each channel of the topic. */
 void scenario_event(struct world *world, const struct saga_def *def, const json_t *record, int n)
 {
-	const char *topic = text_of(record, "topic");
-	CLEANUP(json_decref_p)
-	json_t *event =
-		json_pack("{s:s?, s:i, s:i, s:O?, s:s?}", "topic", topic, "partition", 0, "offset", n,
-				  "data", json_object_get(record, "data"), "type", text_of(record, "type"));
-	const struct correlate_def *seen[16];
-	size_t n_seen = 0, k;
-	char id[128];
+	const char *source = text_of(record, "webhook");
+	const char *topic = source ? source : text_of(record, "topic");
+	CLEANUP(free_p) char *id = xasprintf(source ? "webhook/%s/%d" : "default/%s/0/%d", topic, n);
+	CLEANUP(json_decref_p) json_t *event = make_event(record, topic, source != NULL, n);
+	struct seen seen = {.n = 0};
 
-	snprintf(id, sizeof(id), "default/%s/0/%d", topic, n);
-	for (size_t i = 0; i < (size_t)def->n_steps + def->n_cancel_on; i++) {
-		bool step = i < (size_t)def->n_steps;
-		const struct correlate_def *on =
-			step ? &def->steps[i].act.await_kafka : &def->cancel_on[i - (size_t)def->n_steps];
+	for (size_t i = 0; i < def->n_cancel_on; i++)
+		put_through(world, &def->cancel_on[i], source != NULL, topic, event, id, &seen);
+	for (int i = 0; i < def->n_steps; i++) {
+		const struct action_def *act = &def->steps[i].act;
+		int places = act->kind == ACTION_AWAIT_KAFKA ? 1 : (int)act->await.n_waits;
 
-		if ((step && def->steps[i].act.kind != ACTION_AWAIT_KAFKA) || strcmp(on->topic, topic) != 0)
-			continue;
-		for (k = 0; k < n_seen && strcmp(seen[k]->channel, on->channel) != 0; k++)
-			;
-		if (k < n_seen || n_seen == ARRAY_SIZE(seen))
-			continue;
-		seen[n_seen++] = on;
-		put_event(world, on, event, id);
+		for (int k = 0; k < places; k++)
+			put_through(world, action_subscription(act, k), source != NULL, topic, event, id,
+						&seen);
 	}
 	if (world->turn)
 		turn_poke(world->turn);
+}
+
+/* To the only step whose request reads step.callback_url, at its own token or a forged one. */
+void scenario_callback(struct world *world, const char *saga_id, const json_t *said)
+{
+	const char *step = text_of(said, "step");
+	json_t *body = json_object_get(said, "body");
+	struct delivery *delivery = delivery_new(DELIVERY_REPLY);
+	char nonce[CALLBACK_NONCE_SIZE], key[STEP_KEY_SIZE];
+
+	snprintf(delivery->ns, sizeof(delivery->ns), "%s", WORLD_NS);
+	memcpy(delivery->saga_id, saga_id, sizeof(delivery->saga_id));
+	snprintf(delivery->step, sizeof(delivery->step), "%s", step);
+	snprintf(key, sizeof(key), "%s/%s/do", saga_id, step);
+	/* The world draws no random number. */
+	callback_nonce(json_is_true(json_object_get(said, "forged")) ? 1 : 0, key, nonce);
+	delivery->nonce = xstrdup(nonce);
+	delivery->value = body ? jval_from_json(json_deep_copy(body)) : NULL;
+	delivery->done = done;
+	world_post(world, POST_DELIVERY, delivery);
 }
 
 static void earliest(void *ctx, const struct saga_state *state, int64_t seq)

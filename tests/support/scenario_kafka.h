@@ -19,8 +19,12 @@ enum outcome scenario_outcome(const char *text);
  */
 void scenario_reply(struct world *world, const struct world_call *to, const json_t *reply);
 
-/* A record of a topic is read: {topic, data, type}. It is the n-th: its offset. */
+/* A record of a topic is read, {topic, data, type}, or comes to a webhook, {webhook, data, type}.
+ * It is the n-th: its offset. */
 void scenario_event(struct world *world, const struct saga_def *def, const json_t *record, int n);
+
+/* The participant answers at the step.callback_url that it was given: {step, body, forged}. */
+void scenario_callback(struct world *world, const char *saga_id, const json_t *said);
 
 /* The earliest time-out that waits for the queues to be read; 0: none. */
 wall_ms scenario_queued_due(const struct world *world);

@@ -34,6 +34,7 @@ struct coming {
 };
 
 struct scenario {
+	struct surroundings around; /* of the definition */
 	const char *file;
 	json_t *doc;
 	struct world world;
@@ -434,6 +435,10 @@ static void perform(struct scenario *s, const json_t *act)
 		scenario_event(&s->world, s->world.defs[0], json_object_get(act, "event"), s->n_events++);
 		return;
 	}
+	if (json_object_get(act, "callback")) {
+		scenario_callback(&s->world, s->id, json_object_get(act, "callback"));
+		return;
+	}
 	if (json_object_get(act, "act")) {
 		person(s, json_object_get(act, "act"));
 		return;
@@ -757,6 +762,8 @@ static void begin(struct scenario *s, json_t *definition)
 	s->oracle.violation = violation;
 	s->oracle.ctx = s;
 	def = world_deploy(&s->world, definition);
+	s->around = (struct surroundings){.env = json_object_get(s->doc, "env")};
+	def->around = &s->around;
 	s->kafka = s->world.queues = scenario_uses_kafka(def);
 	world_boot(&s->world);
 	call = world_start_call(&s->world, def, text_of(s->doc, "key"),
