@@ -51,6 +51,18 @@ mutant act-id-not-looked-at sagas/decide_act.c 's/if \(saga_act_is_known\(ctx->s
 mutant begins-anew-what-stands sagas/act_allowed_forget.c 's/(static int check_done\([^{]*\{)/\1\n\tif (forget)\n\t\treturn 0;/'
 mutant runs-share-a-key sagas/env.c 's/if \(saga_state_run\(state, step\) > 1\)/if (saga_state_run(state, step) > 99)/'
 mutant rows-of-what-begins-anew-stay coordinator/turn_stage.c 's/if \(!is_forgotten\(saga->state, armed\)\)/if (armed || !is_forgotten(saga->state, armed))/'
+# What people are asked and told.
+mutant quorum-of-one sagas/approval.c 's/>= quorum\(approval, "approve"\)\)/>= 1)/'
+mutant excluded-may-decide sagas/approval.c 's/if \(has_text\(asked\(approval, "exclude"\), act->by\)\)/if (false)/'
+mutant decides-twice sagas/approval.c 's/if \(had\)(\s+return err_set)/if (had \&\& !act)\1/'
+mutant approval-times-out-early sagas/decide_approval.c 's/event\.due_at = ctx->now \+ \(ms > 0 \? ms : 1\);/event.due_at = ctx->now + ms;\n\tevent.due_at -= 1000;/'
+mutant decision-not-folded sagas/state_act.c 's/if \(approval \&\& event->by\)/if (false \&\& event->by)/'
+mutant told-again sagas/state_escalate.c 's/watch->told \|= 1u << entry;//'
+mutant told-too-early sagas/decide_escalate.c 's/return from \+ ms;/return from + ms \/ 2;/'
+mutant told-after-the-end sagas/state_escalate.c 's/return exec->watch\.from \&\&\s+\(saga_exec_is_open\(exec\) \|\| [^;]*;/return exec->watch.from != 0;/'
+mutant pause-does-not-hold-escalations sagas/state_act.c 's/state__watch_shift\(\&exec->watch, by\);//'
+mutant escalations-share-a-key sagas/env.c 's/def->entry \+ 1\);/1);/'
+mutant sleeps-past-an-escalation sagas/state_derive.c 's/due_at\(sum, action->run\.watch\.next_at, false\);/(void)action;/'
 # Recovery, sleep, and rows.
 mutant recovery-sends-nothing sagas/decide.c 's/if \(!ctx->state->paused\)(\s+)decide__send_held_back\(ctx, target\);/(void)settles;/'
 mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = exec->ambiguous = true;/(void)settles;/'

@@ -61,6 +61,15 @@ static const char tolerates[] =
 	"svc, method: DELETE, path: /a}, retry: {maximum_attempts: 1}}}\n"
 	"  - {id: b, http: {to: svc, method: PUT, path: /b}, compensate: none}\n";
 
+static const char asks[] =
+	"saga: asks\n"
+	"defaults: {timeout: 2s, retry: {maximum_attempts: 1}}\n"
+	"steps:\n"
+	"  - {id: r, approval: {title: t, groups: [g], approve: 2}, timeout: 1h, escalate: [{after: "
+	"10m}, {after: 20m, groups: [h]}]}\n"
+	"  - {id: p, pivot: true, http: {to: svc, method: PUT, path: /p}}\n"
+	"  - {id: q, approval: {title: t, groups: [g]}, timeout: 1h}\n";
+
 /* The acts, in the order of the columns. Step acts are done to the row's step. */
 static const struct {
 	enum act_kind kind;
@@ -93,6 +102,8 @@ static const struct {
 	{ACT_STEP_RESOLVE, SIDE_UNDO, RESOLVE_HAPPENED},
 	{ACT_STEP_RESOLVE, SIDE_UNDO, RESOLVE_DID_NOT_HAPPEN},
 	{ACT_STEP_RESOLVE, SIDE_UNDO, RESOLVE_PROBE},
+	{ACT_STEP_APPROVE, SIDE_DO, 0},
+	{ACT_STEP_REJECT, SIDE_DO, 0},
 };
 
 /*
@@ -100,77 +111,97 @@ static const struct {
  * connected, "a?" 202 (ongoing), "a." a command is published, "a*" and answered; "a'+" the same of
  * its compensation, "a,+" of its probe; "w" time passes to what is due, "P" pause, "C" cancel, "T"
  * terminate, "N" a person says that p did not happen, "F" that the compensation of a is to stop,
- * "E" the event that b waits for comes, "K" a person has acknowledged.
+ * "E" the event that b waits for comes, "K" a person has acknowledged, "Y" bob approves r, "y" cid
+ * does, "R" bob rejects it.
  *
  * Then, for each column: x taken, - refused. The columns, in groups:
  *   cancel terminate pause resume compensate | retry retry-from reset | signal acknowledge note
- * owner | retry skip complete fail happened did-not probe | the same of the compensation
+ * owner | retry skip complete fail happened did-not probe | the same of the compensation | approve
+ * reject
  */
 static const struct {
 	const char *what, *def, *script, *step, *taken;
 } rows[] = {
-	{"a call is out", calls, "", "a", "xxx-x --- x-xx ------- -------"},
-	{"backs off, in doubt", calls, "a!", "a", "xxx-x x-- x-xx xxxxxx- -------"},
-	{"backs off, without doubt", calls, "a0", "a", "xxx-x x-- x-xx xxxx--- -------"},
-	{"ongoing", calls, "a?", "a", "xxx-x --- x-xx -xxxxx- -------"},
-	{"completed, and the next one is out", calls, "a+", "a", "xxx-x --- x-xx ------- -------"},
-	{"parked, in doubt", calls, "a+ b!", "b", "xxx-x x-- x-xx xxxxxxx -------"},
-	{"parked, failed", calls, "a+ b0", "b", "xxx-x xx- x-xx xxxx--- -------"},
-	{"not begun", calls, "a+", "b", "xxx-x --- x-xx ------- -------"},
-	{"the pivot is out", calls, "a+ b+", "p", "-xx-- --- x-xx ------- -------"},
-	{"the pivot is parked, in doubt", calls, "a+ b+ p!", "p", "-xx-- x-- x-xx xxxxxx- -------"},
-	{"the pivot is parked, failed", calls, "a+ b+ p! N", "p", "-xx-- x-- x-xx xxxx--- -------"},
-	{"behind the pivot", calls, "a+ b+ p+", "z", "-xx-- --- x-xx ------- -------"},
-	{"behind the pivot, parked", calls, "a+ b+ p+ z-", "z", "-xx-- xx- x-xx xxx---- -------"},
+	{"a call is out", calls, "", "a", "xxx-x --- x-xx ------- ------- --"},
+	{"backs off, in doubt", calls, "a!", "a", "xxx-x x-- x-xx xxxxxx- ------- --"},
+	{"backs off, without doubt", calls, "a0", "a", "xxx-x x-- x-xx xxxx--- ------- --"},
+	{"ongoing", calls, "a?", "a", "xxx-x --- x-xx -xxxxx- ------- --"},
+	{"completed, and the next one is out", calls, "a+", "a", "xxx-x --- x-xx ------- ------- --"},
+	{"parked, in doubt", calls, "a+ b!", "b", "xxx-x x-- x-xx xxxxxxx ------- --"},
+	{"parked, failed", calls, "a+ b0", "b", "xxx-x xx- x-xx xxxx--- ------- --"},
+	{"not begun", calls, "a+", "b", "xxx-x --- x-xx ------- ------- --"},
+	{"the pivot is out", calls, "a+ b+", "p", "-xx-- --- x-xx ------- ------- --"},
+	{"the pivot is parked, in doubt", calls, "a+ b+ p!", "p", "-xx-- x-- x-xx xxxxxx- ------- --"},
+	{"the pivot is parked, failed", calls, "a+ b+ p! N", "p", "-xx-- x-- x-xx xxxx--- ------- --"},
+	{"behind the pivot", calls, "a+ b+ p+", "z", "-xx-- --- x-xx ------- ------- --"},
+	{"behind the pivot, parked", calls, "a+ b+ p+ z-", "z", "-xx-- xx- x-xx xxx---- ------- --"},
 	{"behind the pivot, one before it", calls, "a+ b+ p+ z-", "a",
-	 "-xx-- x-- x-xx ------- -------"},
-	{"only forward, parked in doubt", onward, "a!", "a", "-xx-- x-- x-xx xxx-xx- -------"},
-	{"given up in doubt, not settled", calls, "a! w a!", "a", "-xx-- --- x-xx ----xx- -------"},
-	{"given up in doubt, being undone", calls, "a! w a! w", "a", "-xx-- --- x-xx ------- -------"},
+	 "-xx-- x-- x-xx ------- ------- --"},
+	{"only forward, parked in doubt", onward, "a!", "a", "-xx-- x-- x-xx xxx-xx- ------- --"},
+	{"given up in doubt, not settled", calls, "a! w a!", "a", "-xx-- --- x-xx ----xx- ------- --"},
+	{"given up in doubt, being undone", calls, "a! w a! w", "a",
+	 "-xx-- --- x-xx ------- ------- --"},
 	{"given up, being undone, and a success comes after all", calls, "a! w a! w a+", "a",
-	 "-xx-- --- xxxx ------- -------"},
-	{"that, and it has ended", calls, "a! w a! w a+ a'+ t+", "a", "----- --- -xxx ------- -------"},
+	 "-xx-- --- xxxx ------- ------- --"},
+	{"that, and it has ended", calls, "a! w a! w a+ a'+ t+", "a",
+	 "----- --- -xxx ------- ------- --"},
 	{"that, and a person knows", calls, "a! w a! w a+ a'+ t+ K", "a",
-	 "----- --- --xx ------- -------"},
+	 "----- --- --xx ------- ------- --"},
 	{"the deadline has passed behind the pivot", late, "a+ w", "b",
-	 "-xx-- --- xxxx ------- -------"},
-	{"that, and a person knows", late, "a+ w K", "b", "-xx-- --- x-xx ------- -------"},
+	 "-xx-- --- xxxx ------- ------- --"},
+	{"that, and a person knows", late, "a+ w K", "b", "-xx-- --- x-xx ------- ------- --"},
 	{"on the way back, a compensation is out", calls, "a+ b+ p-", "b",
-	 "-xx-- --- x-xx ------- -------"},
-	{"on the way back, one is armed", calls, "a+ b+ p-", "a", "-xx-- --- x-xx ------- -xx----"},
-	{"on the way back, one failed", calls, "a+ b+ p- b'-", "b", "-xx-x x-- x-xx ------- xxx----"},
-	{"on the way back, one is done", calls, "a+ b+ p- b'+", "b", "-xx-- --- x-xx ------- -------"},
+	 "-xx-- --- x-xx ------- ------- --"},
+	{"on the way back, one is armed", calls, "a+ b+ p-", "a", "-xx-- --- x-xx ------- -xx---- --"},
+	{"on the way back, one failed", calls, "a+ b+ p- b'-", "b",
+	 "-xx-x x-- x-xx ------- xxx---- --"},
+	{"on the way back, one is done", calls, "a+ b+ p- b'+", "b",
+	 "-xx-- --- x-xx ------- ------- --"},
 	{"on the way back, one backs off in doubt", calls, "a+ b+ p- b'+ a'!", "a",
-	 "-xx-x x-- x-xx ------- xxxxxxx"},
+	 "-xx-x x-- x-xx ------- xxxxxxx --"},
 	{"on the way back, one backs off", calls, "a+ b+ p- b'+ a'0", "a",
-	 "-xx-x x-- x-xx ------- xxxx---"},
+	 "-xx-x x-- x-xx ------- xxxx--- --"},
 	{"on the way back, one failed in doubt", calls, "a+ b+ p- b'+ a'! F", "a",
-	 "-xx-x x-- x-xx ------- xxx-xxx"},
-	{"on the way back, what failed", calls, "a+ b+ p- b'-", "p", "-xx-x x-- x-xx ------- -------"},
+	 "-xx-x x-- x-xx ------- xxx-xxx --"},
+	{"on the way back, what failed", calls, "a+ b+ p- b'-", "p",
+	 "-xx-x x-- x-xx ------- ------- --"},
 	{"after the way back, parked", calls, "a+ b+ p- b'+ a'+ t-", "t",
-	 "-xx-- x-- x-xx xxx---- -------"},
-	{"paused, a call is out", calls, "P", "a", "xx-xx --- x-xx ------- -------"},
-	{"paused, backs off", calls, "a! P", "a", "xx-xx x-- x-xx xxxxxx- -------"},
-	{"paused, parked in doubt", calls, "a+ b! P", "b", "xx-xx x-- x-xx xxxxxx- -------"},
+	 "-xx-- x-- x-xx xxx---- ------- --"},
+	{"paused, a call is out", calls, "P", "a", "xx-xx --- x-xx ------- ------- --"},
+	{"paused, backs off", calls, "a! P", "a", "xx-xx x-- x-xx xxxxxx- ------- --"},
+	{"paused, parked in doubt", calls, "a+ b! P", "b", "xx-xx x-- x-xx xxxxxx- ------- --"},
 	{"paused, all is undone but one that failed", calls, "a+ b+ p- b'- P", "b",
-	 "-x-xx x-- x-xx ------- xxx----"},
-	{"paused, all is undone", calls, "a+ b- P a'+", "a", "-x-x- -xx x-xx ------- -------"},
+	 "-x-xx x-- x-xx ------- xxx---- --"},
+	{"paused, all is undone", calls, "a+ b- P a'+", "a", "-x-x- -xx x-xx ------- ------- --"},
 	{"paused, all is undone; where it failed", calls, "a+ b- P a'+", "b",
-	 "-x-x- --x x-xx ------- -------"},
+	 "-x-x- --x x-xx ------- ------- --"},
 	{"paused, what runs after the way back has begun", calls, "a- P", "a",
-	 "-x-x- --- x-xx ------- -------"},
-	{"completed", calls, "a+ b+ p+ z+", "a", "----- --- --xx ------- -------"},
-	{"compensated", calls, "a+ b+ p- b'+ a'+ t+", "a", "----- --- --xx ------- -------"},
-	{"terminated", calls, "a+ T", "a", "----- --- --xx ------- -------"},
-	{"a timer", waits, "", "a", "xxx-x -xx x-xx -xxx--- -------"},
-	{"a wait for an event", waits, "w", "b", "xxx-x -xx x-xx -xxx--- -------"},
-	{"a command that is being published", waits, "w E", "c", "xxx-x --- x-xx ------- -------"},
-	{"a command that waits for its reply", waits, "w E c.", "c", "xxx-x --- x-xx -xxx--- -------"},
+	 "-x-x- --- x-xx ------- ------- --"},
+	{"completed", calls, "a+ b+ p+ z+", "a", "----- --- --xx ------- ------- --"},
+	{"compensated", calls, "a+ b+ p- b'+ a'+ t+", "a", "----- --- --xx ------- ------- --"},
+	{"terminated", calls, "a+ T", "a", "----- --- --xx ------- ------- --"},
+	{"a timer", waits, "", "a", "xxx-x -xx x-xx -xxx--- ------- --"},
+	{"a wait for an event", waits, "w", "b", "xxx-x -xx x-xx -xxx--- ------- --"},
+	{"a command that is being published", waits, "w E", "c", "xxx-x --- x-xx ------- ------- --"},
+	{"a command that waits for its reply", waits, "w E c.", "c",
+	 "xxx-x --- x-xx -xxx--- ------- --"},
 	{"a command that undoes, waiting for its reply", waits, "w E c. C c* c'.", "c",
-	 "-xx-- --- x-xx ------- -xxx---"},
-	{"tolerated in doubt, not settled", tolerates, "a!", "a", "xxx-x --- x-xx ----xx- -------"},
+	 "-xx-- --- x-xx ------- -xxx--- --"},
+	{"tolerated in doubt, not settled", tolerates, "a!", "a", "xxx-x --- x-xx ----xx- ------- --"},
 	{"tolerated, and its compensation failed", tolerates, "a! w a'-", "a",
-	 "xxx-x x-- x-xx ------- xxx----"},
+	 "xxx-x x-- x-xx ------- xxx---- --"},
+	{"an approval", asks, "", "r", "xxx-x -xx x-xx -xxx--- ------- xx"},
+	{"an approval that one has approved", asks, "Y", "r", "xxx-x -xx x-xx -xxx--- ------- xx"},
+	{"an approval that is late", asks, "w", "r", "xxx-x -xx xxxx -xxx--- ------- xx"},
+	{"that, and a person knows", asks, "w K", "r", "xxx-x -xx x-xx -xxx--- ------- xx"},
+	{"an approval, paused", asks, "P", "r", "xx-xx -xx x-xx -xxx--- ------- xx"},
+	{"approved", asks, "Y y", "r", "-xx-- --- x-xx ------- ------- --"},
+	{"rejected", asks, "R", "r", "----- --- --xx ------- ------- --"},
+	{"not decided in time", asks, "w w w", "r", "----- --- --xx ------- ------- --"},
+	{"behind the pivot, an approval", asks, "Y y p+", "q", "-xx-- -x- x-xx -xx---- ------- xx"},
+	{"behind the pivot, not decided in time", asks, "Y y p+ w", "q",
+	 "-xx-- xx- x-xx xxx---- ------- xx"},
+	{"an approval, terminated", asks, "T", "r", "----- --- --xx ------- ------- --"},
 };
 
 static int step_of(const struct play *play, char id)
@@ -233,6 +264,10 @@ static void wait_for_what_is_due(struct play *play)
 	play_wait(play, due > play->now ? due - play->now : 0);
 }
 
+#define DECIDES(act, by) "{\"act\":\"" act "\",\"step\":\"r\",\"by\":\"" by "\",\"groups\":[\"g\"]}"
+#define BOB(act) DECIDES(act, "bob")
+#define CID(act) DECIDES(act, "cid")
+
 static void reach(struct play *play, const char *def, const char *script)
 {
 	play_begin(play, def, "{}", false);
@@ -258,6 +293,10 @@ static void reach(struct play *play, const char *def, const char *script)
 		else if (*c == 'F')
 			ck_assert_int_eq(
 				play_act(play, "{\"act\":\"fail\",\"step\":\"a\",\"compensation\":true}"), 0);
+		else if (*c == 'Y' || *c == 'y')
+			ck_assert_int_eq(play_act(play, *c == 'Y' ? BOB("approve") : CID("approve")), 0);
+		else if (*c == 'R')
+			ck_assert_int_eq(play_act(play, BOB("reject")), 0);
 		else if (*c == 'E')
 			play_event(play, step_of(play, 'b'), -1, 0, "default/paid/0/1", "{\"data\":\"x\"}");
 		else {
@@ -283,6 +322,8 @@ static void make_act(struct act *act, size_t column, const struct play *play, co
 		act->side = SIDE_DO;
 	if (act->kind == ACT_SIGNAL)
 		act->name = xstrdup("go");
+	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)
+		act->groups = jval_from_json(json_pack("[s]", "g"));
 	if (act->kind == ACT_NOTE)
 		act->reason = xstrdup("a note");
 	if (act->kind == ACT_RESET) {
@@ -359,7 +400,7 @@ static bool try_act(size_t row, size_t column, bool restarted)
 static void write_row(size_t row, bool restarted, char *text)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-		if (i == 5 || i == 8 || i == 12 || i == 19)
+		if (i == 5 || i == 8 || i == 12 || i == 19 || i == 26)
 			*text++ = ' ';
 		*text++ = try_act(row, i, restarted) ? 'x' : '-';
 	}
@@ -368,7 +409,7 @@ static void write_row(size_t row, bool restarted, char *text)
 
 START_TEST(test_act_table__each_act_in_each_state)
 {
-	char text[64];
+	char text[80];
 
 	write_row((size_t)_i, false, text);
 	if (getenv("RECORD"))
@@ -382,7 +423,7 @@ END_TEST
 /* What was out may have been sent, so more is in doubt; of the saga as a whole nothing differs. */
 START_TEST(test_act_table__holds_after_a_restart)
 {
-	char text[64];
+	char text[80];
 
 	write_row((size_t)_i, true, text);
 	ck_assert_msg(strncmp(text, rows[_i].taken, 5) == 0 &&
