@@ -102,7 +102,7 @@ static void take(struct exchange *ex, struct store_reader *reader)
 		exchange_problem_err(ex, &err);
 		return;
 	}
-	webhooks_wake(ex->node->webhooks, called->row.slot);
+	webhooks_called_back(ex->node->webhooks, called->row.slot);
 	buf_printf(&ex->out, "{\"saga\":\"%s\"", at->saga_id);
 	json_member_text(&ex->out, "step", at->step);
 	buf_add_char(&ex->out, '}');

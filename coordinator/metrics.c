@@ -8,6 +8,7 @@
 #include "coordinator/server_priv.h"
 #include "coordinator/streams.h"
 #include "coordinator/tally.h"
+#include "coordinator/webhooks.h"
 #include "coordinator/writer.h"
 
 struct sources {
@@ -20,6 +21,7 @@ struct sources {
 	struct member_stats member; /* zeros in a store of one process */
 	struct streams_stats streams;
 	struct alerts_stats alerts; /* zeros where nobody is told */
+	struct webhooks_stats webhooks;
 };
 
 /* X(name, type, help, expression over `s`) */
@@ -119,6 +121,15 @@ struct sources {
 	X("skald_alerts_sent_total", "counter", "Alerts that the webhook has taken.", s->alerts.sent)  \
 	X("skald_alerts_failed_total", "counter",                                                      \
 	  "Alerts that it has not taken; they are sent again.", s->alerts.failed)                      \
+	X("skald_webhook_events_total", "counter",                                                     \
+	  "Events that webhooks were told, and that are kept.", s->webhooks.taken)                     \
+	X("skald_webhook_rows_total", "counter",                                                       \
+	  "What was kept of them: one for each expression that gave a value.", s->webhooks.kept)       \
+	X("skald_webhook_refused_total", "counter",                                                    \
+	  "What was posted to webhooks and refused: signature, form, or nobody waits for the source.", \
+	  s->webhooks.refused)                                                                         \
+	X("skald_callbacks_total", "counter", "Callbacks that fit an action, and are kept for it.",    \
+	  s->webhooks.callbacks)                                                                       \
 	X("skald_nodes_alive", "gauge", "Nodes whose lease holds.",                                    \
 	  s->node->member ? s->member.nodes_alive : 1)                                                 \
 	X("skald_ready", "gauge", "1 when the server takes work.",                                     \
@@ -293,6 +304,7 @@ void server_write_metrics(struct server *server, const struct store_counts *coun
 		member_stats(node->member, &s.member);
 	if (node->alerts)
 		alerts_stats(node->alerts, &s.alerts);
+	webhooks_stats(node->webhooks, &s.webhooks);
 	write_plain(&s, out);
 	write_sagas(&s, out);
 	if (counts)

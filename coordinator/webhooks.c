@@ -142,10 +142,11 @@ int webhooks_take(struct webhooks *webhooks, struct store_reader *reader,
 	return 0;
 }
 
-void webhooks_wake(const struct webhooks *webhooks, int slot)
+void webhooks_called_back(struct webhooks *webhooks, int slot)
 {
 	bool touched[SLOTS_MAX] = {false};
 
+	count(&webhooks->stats.callbacks, 1);
 	touched[slot] = true;
 	owners_wake(&webhooks->options.owners, touched);
 }
@@ -250,5 +251,6 @@ void webhooks_stats(struct webhooks *webhooks, struct webhooks_stats *ret_stats)
 	ret_stats->taken = __atomic_load_n(&webhooks->stats.taken, __ATOMIC_RELAXED);
 	ret_stats->kept = __atomic_load_n(&webhooks->stats.kept, __ATOMIC_RELAXED);
 	ret_stats->refused = __atomic_load_n(&webhooks->stats.refused, __ATOMIC_RELAXED);
+	ret_stats->callbacks = __atomic_load_n(&webhooks->stats.callbacks, __ATOMIC_RELAXED);
 	ret_stats->expired = __atomic_load_n(&webhooks->stats.expired, __ATOMIC_RELAXED);
 }

@@ -49,14 +49,15 @@ struct webhook_event {
 int webhooks_take(struct webhooks *webhooks, struct store_reader *reader,
 				  const struct webhook_event *event, struct err *err) MUST_CHECK;
 
-/* Something was put into an inbox of the slot. Thread: any. */
-void webhooks_wake(const struct webhooks *webhooks, int slot);
+/* A callback was put into an inbox of the slot. Thread: any. */
+void webhooks_called_back(struct webhooks *webhooks, int slot);
 
 struct webhooks_stats {
 	int64_t taken;   /* events */
 	int64_t kept;    /* rows, one for each channel that gave a value */
 	int64_t refused; /* a wrong signature; no JSON; nobody waits for the source */
 	int64_t expired; /* rows */
+	int64_t callbacks;
 };
 /* Thread: any. */
 void webhooks_stats(struct webhooks *webhooks, struct webhooks_stats *ret_stats);

@@ -347,6 +347,130 @@ START_TEST(test_config__prints_kafka_without_secrets)
 }
 END_TEST
 
+static const char waiting[] =
+	"env: {REGION: eu, shop: 7}\n"
+	"secrets:\n"
+	"  token: {env: TEST_CONFIG_TOKEN}\n"
+	"webhooks:\n"
+	"  card-desk: {secret_env: TEST_CONFIG_HOOK, header: Svix-Signature}\n"
+	"  hub: {scheme: github, secret_env: TEST_CONFIG_HOOK, tolerance: 1m}\n";
+
+START_TEST(test_config__gives_what_definitions_read)
+{
+	struct node_options options;
+
+	setenv("TEST_CONFIG_TOKEN", "hunter2", 1);
+	setenv("TEST_CONFIG_HOOK", "whsec_aHVudGVyMw==", 1);
+	read_text(waiting);
+	config_read_environment(&config,
+							(char *[]){(char *)"SKALD_ENV__REGION=us", (char *)"SKALD_ENV__NEW=x",
+									   (char *)"SKALD_WEBHOOKS__CARD_DESK__TOLERANCE=2m", NULL},
+							&findings);
+	config_read_secrets(&config, &findings);
+	config_check(&config, &findings);
+	ck_assert_uint_eq(findings.n, 0);
+	config_node_options(&config, &options);
+	ck_assert_str_eq(json_string_value(json_object_get(options.env, "REGION")), "us");
+	ck_assert_str_eq(json_string_value(json_object_get(options.env, "shop")), "7");
+	ck_assert_str_eq(json_string_value(json_object_get(options.env, "new")), "x");
+	ck_assert_uint_eq(options.n_secrets, 1);
+	ck_assert_str_eq(options.secrets[0].name, "token");
+	ck_assert_str_eq(options.secrets[0].value, "hunter2");
+	ck_assert_uint_eq(options.n_webhooks, 2);
+	ck_assert_str_eq(options.webhooks[0].source, "card-desk");
+	ck_assert_str_eq(options.webhooks[0].header, "svix-signature");
+	ck_assert_int_eq(options.webhooks[0].tolerance_ms, 120000);
+	ck_assert_int_eq(options.webhooks[1].scheme, WEBHOOK_GITHUB);
+	ck_assert_str_eq(options.webhooks[1].secret, "whsec_aHVudGVyMw==");
+}
+END_TEST
+
+START_TEST(test_config__reads_secrets_of_files)
+{
+	char path[] = "/tmp/skald config.XXXXXX", text[200];
+	int fd = mkstemp(path);
+	struct node_options options;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "hunter2 \r\n", 10), 10);
+	close(fd);
+	snprintf(text, sizeof(text), "secrets: {a: {file: \"%s\"}}\n", path);
+	read_text(text);
+	config_read_secrets(&config, &findings);
+	ck_assert_uint_eq(findings.n, 0);
+	config_node_options(&config, &options);
+	ck_assert_str_eq(options.secrets[0].value, "hunter2 ");
+	unlink(path);
+	config_read_secrets(&config, &findings);
+	expect_finding(0, 0, "No such file");
+	ck_assert_str_eq(findings.list[0].pointer, "/secrets/a");
+}
+END_TEST
+
+START_TEST(test_config__prints_no_secret_that_definitions_read)
+{
+	char text[8192] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	setenv("TEST_CONFIG_TOKEN", "hunter2", 1);
+	setenv("TEST_CONFIG_HOOK", "whsec_aHVudGVyMw==", 1);
+	read_text(waiting);
+	config_read_secrets(&config, &findings);
+	config_print(&config, out);
+	fclose(out);
+	ck_assert_ptr_null(strstr(text, "hunter2"));
+	ck_assert_ptr_null(strstr(text, "whsec"));
+	ck_assert_ptr_nonnull(strstr(text, "    env: \"TEST_CONFIG_TOKEN\""));
+	config_release(&config);
+	config_init(&config);
+	read_text(text);
+	ck_assert_uint_eq(findings.n, 0);
+	ck_assert_uint_eq(config.n_webhooks, 2);
+	ck_assert_str_eq(config.webhooks[0].header, "svix-signature");
+	ck_assert_int_eq(config.webhooks[1].tolerance, 60000);
+}
+END_TEST
+
+static const struct {
+	const char *text, *says;
+} wrong[] = {
+	{"env: {a-b: x}\n", "letters, digits and _"},
+	{"env: {a: {b: c}}\n", "is one value"},
+	{"secrets: {a: hunter2}\n", "is keys with values"},
+	{"secrets: {a: {value: hunter2}}\n", "has no key `value`"},
+	{"secrets: {a: {}}\n", NULL},
+	{"secrets: {a: {env: TEST_CONFIG_NONE}}\n", "there is no variable TEST_CONFIG_NONE"},
+	{"secrets: {a: {env: TEST_CONFIG_LINES}}\n", "one line"},
+	{"webhooks: {a: {scheme: stripe}}\n", "standard or github"},
+	{"webhooks: {a: {scheme: github}}\n", "needs secret_file or secret_env"},
+	{"webhooks: {a: {secret: hunter2}}\n", "no key `secret`"},
+	{"webhooks: {a: {secret_env: TEST_CONFIG_BROKEN}}\n", "behind whsec_"},
+	{"webhooks: {a: {tolerance: 2d, secret_env: TEST_CONFIG_TOKEN}}\n", "at most a day"},
+	{"server: {public_url: skald.example.com}\n", "as https://skald.example.com"},
+	{"server: {public_url: \"https://x/?a=b\"}\n", "without user and query"},
+	{"webhook: {a: {}}\n", "did you mean `webhooks`"},
+};
+
+START_TEST(test_config__says_what_is_wrong_with_what_definitions_read)
+{
+	setenv("TEST_CONFIG_TOKEN", "hunter2", 1);
+	setenv("TEST_CONFIG_LINES", "a\nb", 1);
+	setenv("TEST_CONFIG_BROKEN", "whsec_%%", 1);
+	read_text(wrong[_i].text);
+	config_read_secrets(&config, &findings);
+	config_check(&config, &findings);
+	if (!wrong[_i].says) { /* nothing is said of it, and nothing is there */
+		ck_assert_uint_eq(findings.n, 0);
+		ck_assert_uint_eq(config.n_secrets, 0);
+		return;
+	}
+	ck_assert_msg(findings.n > 0, "%s", wrong[_i].text);
+	ck_assert_msg(strstr(findings.list[0].text, wrong[_i].says) != NULL, "%s: %s", wrong[_i].text,
+				  findings.list[0].text);
+	ck_assert_ptr_null(strstr(findings.list[0].text, "hunter2"));
+}
+END_TEST
+
 /* Run at the root of the project, as all tests are. */
 START_TEST(test_config__each_setting_is_documented)
 {
@@ -393,6 +517,11 @@ int main(void)
 	tcase_add_test(tc, test_config__says_what_is_wrong_with_kafka);
 	tcase_add_test(tc, test_config__refuses_what_are_no_brokers_or_topics);
 	tcase_add_test(tc, test_config__prints_kafka_without_secrets);
+	tcase_add_test(tc, test_config__gives_what_definitions_read);
+	tcase_add_test(tc, test_config__reads_secrets_of_files);
+	tcase_add_test(tc, test_config__prints_no_secret_that_definitions_read);
+	tcase_add_loop_test(tc, test_config__says_what_is_wrong_with_what_definitions_read, 0,
+						(int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tc, test_config__each_setting_is_documented);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
