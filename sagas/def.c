@@ -193,6 +193,34 @@ static void retry_policy_release(struct retry_policy *retry)
 	free(retry->non_retryable);
 }
 
+static const char *const overlaps[] = {
+	[OVERLAP_SKIP] = "skip",
+	[OVERLAP_QUEUE] = "queue",
+	[OVERLAP_START] = "start",
+	[OVERLAP_CANCEL] = "cancel",
+};
+
+const char *schedule_overlap_text(enum schedule_overlap overlap)
+{
+	return overlaps[overlap];
+}
+
+int schedule_overlap_parse(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(overlaps); i++)
+		if (strcmp(text, overlaps[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+static void schedule_def_release(struct schedule_def *schedule)
+{
+	free(schedule->name);
+	free(schedule->line);
+	free(schedule->time_zone);
+	tmpl_free(schedule->input);
+}
+
 static void trigger_def_release(struct trigger_def *trigger)
 {
 	free(trigger->cluster);
@@ -281,6 +309,9 @@ static void saga_def_free(struct saga_def *def)
 	for (size_t i = 0; i < def->n_triggers; i++)
 		trigger_def_release(&def->triggers[i]);
 	free(def->triggers);
+	for (size_t i = 0; i < def->n_schedules; i++)
+		schedule_def_release(&def->schedules[i]);
+	free(def->schedules);
 	for (size_t i = 0; i < def->n_cancel_on; i++)
 		correlate_def_release(&def->cancel_on[i]);
 	free(def->cancel_on);

@@ -15,6 +15,7 @@
 
 #include "sagas/base/err.h"
 #include "sagas/base/macros.h"
+#include "sagas/cron.h"
 #include "sagas/expr.h"
 #include "sagas/schema.h"
 #include "sagas/surroundings.h"
@@ -349,6 +350,29 @@ struct label_def {
 	char *name, *value;
 };
 
+/* What becomes of a planned start while the saga of an earlier one is open. */
+enum schedule_overlap {
+	OVERLAP_SKIP,   /* there is none */
+	OVERLAP_QUEUE,  /* one waits for its end; more are skipped */
+	OVERLAP_START,  /* it starts beside it */
+	OVERLAP_CANCEL, /* it is cancelled, and the newest one waits for its end */
+};
+const char *schedule_overlap_text(enum schedule_overlap overlap);
+/* -1: no such word. */
+int schedule_overlap_parse(const char *text);
+
+/* An entry of start_on: a saga is started at times. */
+struct schedule_def {
+	char *name; /* said, or its number among the schedules: "1" */
+	char *line; /* as it stands in the document */
+	struct cron cron;
+	char *time_zone; /* "UTC" unless said */
+	enum schedule_overlap overlap;
+	int64_t catch_up_ms; /* by so much a start may be late */
+	struct tmpl *input;  /* over event, env; NULL: {} */
+	int index;           /* in start_on */
+};
+
 struct saga_def {
 	int refs; /* atomic */
 	char *name;
@@ -371,6 +395,8 @@ struct saga_def {
 	struct tmpl *output;
 	struct trigger_def *triggers;
 	size_t n_triggers;
+	struct schedule_def *schedules;
+	size_t n_schedules;
 	struct correlate_def *cancel_on;
 	size_t n_cancel_on;
 	struct search_def *search;

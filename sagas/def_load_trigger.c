@@ -1,6 +1,6 @@
 /*
- * start_on: what starts sagas of a definition. Records of Kafka do; schedules are checked and said
- * to be not built.
+ * start_on: what starts sagas of a definition. Records of Kafka stand here, schedules in
+ * def_load_schedule.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -209,12 +209,13 @@ void read_start_on(const struct node *at)
 		return;
 	}
 	def->triggers = xcalloc(json_array_size(at->value), sizeof(*def->triggers));
+	def->schedules = xcalloc(json_array_size(at->value), sizeof(*def->schedules));
 	for (size_t i = 0; i < json_array_size(at->value); i++) {
 		struct node item = node_item(at, i);
 
 		item.place = &place;
 		if (json_object_get(item.value, "schedule"))
-			check_schedule(&item);
+			read_schedule(&item, def);
 		else
 			read_kafka_trigger(&item, def);
 	}

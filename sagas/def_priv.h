@@ -201,12 +201,13 @@ void read_continue(const struct node *at, const struct lstep *step, struct actio
 void order_continue(struct load *load, struct block *block);
 void lint_lock(struct load *load, const struct lstep *step);
 void lint_continue(struct load *load, const struct lstep *step);
-void check_schedule(const struct node *at);
 /* def_load_search.c */
 void read_labels(const struct node *at, void *to);
 void read_search(const struct node *at, void *to);
 void read_key_reuse(const struct node *at, void *to);
 void lint_search(struct load *load);
+/* def_load_schedule.c: an entry of start_on that is a schedule. */
+void read_schedule(const struct node *at, struct saga_def *def);
 /* def_load_approval.c */
 void read_approval(const struct node *at, struct action_def *act);
 /* def_load_escalate.c. approval: of an approval, or of a saga, so that groups have something to

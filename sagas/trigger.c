@@ -178,6 +178,32 @@ void trigger_start(const struct saga_def *def, const struct trigger_def *trigger
 	json_decref(names.env);
 }
 
+static void start_scheduled(const struct saga_def *def, const struct schedule_def *schedule,
+							struct names *names, struct trigger_result *ret)
+{
+	const struct trigger_def trigger = {.input = schedule->input};
+	struct expr_env env = {.get = get_name, .ctx = names};
+	char place[64];
+
+	*ret = (struct trigger_result){.verdict = TRIGGER_START};
+	snprintf(place, sizeof(place), "/start_on/%d/input", schedule->index);
+	if (!make_input(&trigger, &env, place, ret) || !fits_schema(def, ret))
+		return;
+	names->event = NULL;
+	names->input = ret->input;
+	if (def->key)
+		make_key(def->key, &env, "/key", ret);
+}
+
+void schedule_start(const struct saga_def *def, const struct schedule_def *schedule, json_t *event,
+					struct trigger_result *ret)
+{
+	struct names names = {.event = event, .around = def->around};
+
+	start_scheduled(def, schedule, &names, ret);
+	json_decref(names.env);
+}
+
 void trigger_result_release(struct trigger_result *result)
 {
 	json_decref(TAKE(result->input));

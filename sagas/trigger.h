@@ -40,6 +40,9 @@ struct trigger_result {
 /* trigger is one of def's. The key is the trigger's, else the definition's over the input. */
 void trigger_start(const struct saga_def *def, const struct trigger_def *trigger, json_t *event,
 				   struct trigger_result *ret);
+/* The same for a schedule of def's; event {scheduled_at, schedule, data}. */
+void schedule_start(const struct saga_def *def, const struct schedule_def *schedule, json_t *event,
+					struct trigger_result *ret);
 void trigger_result_release(struct trigger_result *result);
 
 enum { CORRELATE_VALUE_SIZE = 256 };

@@ -20,7 +20,7 @@ static const char whole_language[] =
 	"     poison: {retry: {maximum_attempts: 5, initial_interval: 1s, backoff_coefficient: 2,\n"
 	"                      maximum_interval: 1m}, then: pause}}\n"
 	"  - {kafka: plain, poison: skip}\n"
-	"  - {schedule: \"0 3 * * *\", time_zone: Europe/Berlin, overlap: skip, input: {id: 1}}\n"
+	"  - {schedule: \"0 3 * * *\", time_zone: Europe/Berlin, overlap: skip, catch_up: 2h, name: nightly, input: {id: 1}}\n"
 	"cancel_on: [{kafka: cancels, cluster: eu, when: \"${event.data.final && input.id != 'x'}\",\n"
 	"             correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}]\n"
 	"participants: {p: {}, k: {timeout: 30s}}\n"
