@@ -10,6 +10,7 @@
 #include "coordinator/json_row.h"
 #include "coordinator/node.h"
 #include "coordinator/registry.h"
+#include "coordinator/schedules.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/routes.h"
 #include "sagas/json_text.h"
@@ -139,8 +140,10 @@ static void deployment_done(struct deployment *deployment)
 {
 	struct deploy *deploy = deployment->ctx;
 
-	if (deployment->result == 0 && !deploy->dry_run)
+	if (deployment->result == 0 && !deploy->dry_run) {
 		hub_deployed(deploy->ex->node->kafka);
+		schedules_changed(deploy->ex->node->schedules);
+	}
 	deploy->ex->next = deployed;
 	exchange_resume(deploy->ex);
 }

@@ -14,6 +14,7 @@
 #include "coordinator/node.h"
 #include "coordinator/registry.h"
 #include "coordinator/routes.h"
+#include "coordinator/schedules.h"
 #include "sagas/json_text.h"
 
 enum {
@@ -215,6 +216,7 @@ static void do_act(struct exchange *ex, struct store_reader *reader)
 	if (r == 0) {
 		registry_route_changed(ex->node->registry);
 		hub_deployed(ex->node->kafka);
+		schedules_changed(ex->node->schedules);
 	} else if (refused && r == ERR_CONFLICT) {
 		exchange_problem(ex, PROBLEM_VERSION_CONFLICT, "%s", err.text);
 	} else if (r == ERR_NOT_FOUND) {

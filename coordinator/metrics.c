@@ -5,6 +5,7 @@
  */
 #include "coordinator/batches.h"
 #include "coordinator/metrics_text.h"
+#include "coordinator/schedules.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/streams.h"
 #include "coordinator/tally.h"
@@ -315,6 +316,7 @@ void server_write_metrics(struct server *server, const struct store_counts *coun
 	write_pointers(server, out);
 	hub_write_metrics(node->kafka, out);
 	batches_write_metrics(node->batches, out);
+	schedules_write_metrics(node->schedules, out);
 	write_answers(server, out);
 	write_latencies(server, out);
 }

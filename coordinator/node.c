@@ -16,6 +16,7 @@
 #include "coordinator/kafka/owners.h"
 #include "coordinator/log.h"
 #include "coordinator/peers.h"
+#include "coordinator/schedules.h"
 #include "coordinator/server.h"
 #include "coordinator/streams.h"
 #include "coordinator/tally.h"
@@ -231,6 +232,24 @@ static int start_alerts(struct node *node, struct err *err)
 	return options->alerts_to ? alerts_start(&alerts, &node->alerts, err) : 0;
 }
 
+static int start_schedules(struct node *node, struct err *err)
+{
+	const struct schedules_options schedules = {
+		.store = node->store,
+		.writer = node->writer,
+		.registry = node->registry,
+		.engine = node->engine,
+		.http = node->http,
+		.member = node->member,
+		.ready = &node->ready,
+		.address = node->address,
+		.remember = remember,
+		.ctx = node,
+	};
+
+	return schedules_start(&schedules, &node->schedules, err);
+}
+
 static int start_batches(struct node *node, struct err *err)
 {
 	const struct batches_options batches = {
@@ -396,6 +415,8 @@ static int start_all(struct node *node, struct err *err)
 	r = start_member(node, err);
 	if (r == 0)
 		r = start_alerts(node, err);
+	if (r == 0)
+		r = start_schedules(node, err);
 	return r == 0 ? start_kafka(node, err) : r;
 }
 
@@ -432,6 +453,7 @@ void node_stop(struct node *node)
 	if (node->member)
 		member_announce_drain(node->member);
 	alerts_stop(node->alerts);
+	schedules_stop(node->schedules);
 	if (node->kafka)
 		hub_stop(node->kafka, INTAKE_GRACE_MS);
 	batches_stop(node->batches, INTAKE_GRACE_MS);
@@ -460,6 +482,7 @@ void node_stop(struct node *node)
 	webhooks_free(node->webhooks);
 	tasks_free(node->tasks);
 	batches_free(node->batches);
+	schedules_free(node->schedules);
 	hub_free(node->kafka);
 	member_free(node->member);
 	registry_free(node->registry);
