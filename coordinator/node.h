@@ -77,7 +77,6 @@ struct node {
 	char *public_url; /* around.public_url */
 	struct tasks *tasks;
 	struct schedules *schedules;
-	struct alerts *alerts;           /* NULL: nobody is told */
 	int port;                        /* on which it listens */
 	char address[NODE_ADDRESS_SIZE]; /* URL under which other nodes reach it */
 	bool draining;                   /* atomic: intake is closed */

@@ -27,6 +27,7 @@
 	X(PROBLEM_SAGA_NOT_FOUND, "saga_not_found", 404, "There is no such saga")                      \
 	X(PROBLEM_DEFINITION_NOT_FOUND, "definition_not_found", 404, "There is no such definition")    \
 	X(PROBLEM_KEY_NOT_FOUND, "key_not_found", 404, "No saga has this key")                         \
+	X(PROBLEM_SCHEDULE_NOT_FOUND, "schedule_not_found", 404, "There is no such schedule")          \
 	X(PROBLEM_TRIGGER_NOT_FOUND, "trigger_not_found", 404, "There is no such trigger")             \
 	X(PROBLEM_DEAD_LETTER_NOT_FOUND, "dead_letter_not_found", 404, "There is no such dead letter") \
 	X(PROBLEM_ATTENTION_NOT_FOUND, "attention_not_found", 404, "There is no such group")           \
@@ -36,6 +37,7 @@
 	X(PROBLEM_CONFLICT, "conflict", 409, "The state of the saga does not allow this")              \
 	X(PROBLEM_DEFINITION_PAUSED, "definition_paused", 409, "The definition is paused")             \
 	X(PROBLEM_VERSION_CONFLICT, "version_conflict", 409, "The versions do not allow this")         \
+	X(PROBLEM_SCHEDULE_CONFLICT, "schedule_conflict", 409, "The schedule does not allow this")     \
 	X(PROBLEM_ACT_REFUSED, "act_refused", 409, "The state of the saga does not allow this act")    \
 	X(PROBLEM_LEASE_LOST, "lease_lost", 409, "The task is not this worker's any more")             \
 	X(PROBLEM_BATCH_CONFLICT, "batch_conflict", 409, "The state of the batch does not allow this") \

@@ -14,6 +14,7 @@
 #include "coordinator/failpoint.h"
 #include "coordinator/log.h"
 #include "coordinator/writer.h"
+#include "coordinator/zones.h"
 #include "sagas/base/map.h"
 #include "sagas/base/suggest.h"
 #include "sagas/hash.h"
@@ -488,6 +489,7 @@ static int compile_text(const struct registry *registry, const char *text, size_
 	r = saga_def_load(doc, places, &def, findings);
 	if (r < 0)
 		return r;
+	zones_check(def, places, findings);
 	if (expected_name && strcmp(def->name, expected_name) != 0) {
 		findings_add(findings, FINDING_ERROR, doc_places_line(places, "/saga"), "/saga",
 					 "the saga is called `%s`, but is deployed as `%s`", def->name, expected_name);

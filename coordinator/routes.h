@@ -74,6 +74,12 @@ enum route_flag {
 	X(rollback_definition, "POST", "/v1/definitions/{name}/rollback", ROUTE_ACT)                   \
 	X(pause_definition, "POST", "/v1/definitions/{name}/pause", ROUTE_ACT)                         \
 	X(resume_definition, "POST", "/v1/definitions/{name}/resume", ROUTE_ACT)                       \
+	X(list_schedules, "GET", "/v1/schedules", ROUTE_STORE)                                         \
+	X(get_schedule, "GET", "/v1/schedules/{definition}/{entry}", ROUTE_STORE)                      \
+	X(pause_schedule, "POST", "/v1/schedules/{definition}/{entry}/pause", ROUTE_ACT)               \
+	X(resume_schedule, "POST", "/v1/schedules/{definition}/{entry}/resume", ROUTE_ACT)             \
+	X(trigger_schedule, "POST", "/v1/schedules/{definition}/{entry}/trigger", ROUTE_ACT)           \
+	X(backfill_schedule, "POST", "/v1/schedules/{definition}/{entry}/backfill", ROUTE_ACT)         \
 	X(list_triggers, "GET", "/v1/triggers", ROUTE_STORE)                                           \
 	X(get_trigger, "GET", "/v1/triggers/{definition}/{topic}", ROUTE_STORE)                        \
 	X(pause_trigger, "POST", "/v1/triggers/{definition}/{topic}/pause",                            \

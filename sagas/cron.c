@@ -179,14 +179,13 @@ int cron_parse(const char *text, struct cron *ret_cron, struct err *err)
 
 static bool is_day(const struct cron *cron, int64_t day)
 {
-	int month, of_month, weekday = (int)(((day + 4) % 7 + 7) % 7);
-	int64_t year;
+	int weekday = (int)(((day + 4) % 7 + 7) % 7); /* 1970 began with a Thursday */
+	struct civil_day date = civil_from_days(day);
 	bool by_day, by_weekday;
 
-	tz_date_of(day, &year, &month, &of_month);
-	if (!(cron->months >> month & 1))
+	if (!(cron->months >> date.month & 1))
 		return false;
-	by_day = cron->days >> of_month & 1;
+	by_day = cron->days >> date.day & 1;
 	by_weekday = cron->weekdays >> weekday & 1;
 	return cron->any_day || cron->any_weekday ? by_day && by_weekday : by_day || by_weekday;
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "sagas/base/time.h"
+
 enum { DAY = 86400 };
 
 struct tz *tz_new(void)
@@ -14,33 +16,6 @@ void tz_free(struct tz *tz)
 	if (tz)
 		free(tz->transitions);
 	free(tz);
-}
-
-/* Dates, by the proleptic Gregorian calendar; a year begins in March, so its leap day is the last.
- */
-
-int64_t tz_days(int64_t year, int month, int day)
-{
-	int64_t y = month <= 2 ? year - 1 : year;
-	int64_t era = (y >= 0 ? y : y - 399) / 400;
-	int64_t of_era = y - era * 400;
-	int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-void tz_date_of(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day)
-{
-	int64_t z = days + 719468;
-	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t of_era = z - era * 146097;
-	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-	int month = (int)((5 * of_year + 2) / 153);
-
-	*ret_day = (int)(of_year - (153 * month + 2) / 5 + 1);
-	*ret_month = month < 10 ? month + 3 : month - 9;
-	*ret_year = year + era * 400 + (*ret_month <= 2);
 }
 
 static bool is_leap(int64_t year)
@@ -58,7 +33,7 @@ static int64_t floor_div(int64_t a, int64_t b)
 /* The day that is meant in a year, since 1970. */
 static int64_t day_in_year(const struct tz_date *date, int64_t year)
 {
-	int64_t first = tz_days(year, 1, 1), day;
+	int64_t first = civil_to_days(year, 1, 1), day;
 
 	switch (date->kind) {
 	case TZ_JULIAN:
@@ -68,10 +43,11 @@ static int64_t day_in_year(const struct tz_date *date, int64_t year)
 	case TZ_MONTH:
 		break;
 	}
-	first = tz_days(year, date->month, 1);
+	first = civil_to_days(year, date->month, 1);
 	day =
 		first + (date->day - (first + 4) % 7 + 7) % 7 + (date->week - 1) * 7; /* 1970: a Thursday */
-	while (day >= (date->month == 12 ? tz_days(year + 1, 1, 1) : tz_days(year, date->month + 1, 1)))
+	while (day >= (date->month == 12 ? civil_to_days(year + 1, 1, 1)
+									 : civil_to_days(year, date->month + 1, 1)))
 		day -= 7;
 	return day;
 }
@@ -82,10 +58,8 @@ enum { RULE_YEARS = 3, RULE_CHANGES = 2 * RULE_YEARS };
 static void rule_changes(const struct tz_rule *rule, int64_t at,
 						 struct tz_transition changes[RULE_CHANGES])
 {
-	int64_t year;
-	int month, day;
+	int64_t year = civil_from_days(floor_div(at, DAY)).year;
 
-	tz_date_of(floor_div(at, DAY), &year, &month, &day);
 	for (int i = 0; i < RULE_YEARS; i++) {
 		int64_t y = year - 1 + i;
 

@@ -67,8 +67,4 @@ int64_t tz_when(const struct tz *tz, int64_t local);
 int tz_rule_parse(const char *text, size_t len, struct tz_rule *ret_rule,
 				  struct err *err) MUST_CHECK;
 
-/* Days since 1970 of a date, and back. month 1 to 12. */
-int64_t tz_days(int64_t year, int month, int day);
-void tz_date_of(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day);
-
 #endif

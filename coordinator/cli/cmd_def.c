@@ -7,6 +7,7 @@
 #include "coordinator/cli/client.h"
 #include "coordinator/cli/def_file.h"
 #include "coordinator/cli/print.h"
+#include "coordinator/zones.h"
 #include "sagas/json_text.h"
 
 static const char *level_text(enum finding_level level)
@@ -73,6 +74,7 @@ void def_text_load(const char *path, const char *text, size_t len, json_t **ret_
 	/* What is wrong stands in the findings. */
 	if (saga_def_load(*ret_doc, places, ret_def, findings) < 0)
 		return;
+	zones_check(*ret_def, places, findings);
 }
 
 static json_t *findings_json(const char *path, const struct findings *findings)

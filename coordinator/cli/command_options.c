@@ -231,6 +231,20 @@ const struct cli_option batch_steer_options[] = {
 	{NULL},
 };
 
+const struct cli_option schedule_options[] = {
+	{"reason", 'r', "TEXT", "why; of a pause it is shown"},
+	{NULL},
+};
+
+const struct cli_option backfill_options[] = {
+	{"from", 0, "TIME", "the first planned time, as in 2026-01-31T12:00:00Z"},
+	{"to", 0, "TIME", "the last one"},
+	{"overlap", 0, "HOW", "queue: one after the other (default); start: beside each other",
+	 "queue start"},
+	{"reason", 'r', "TEXT", "why"},
+	{NULL},
+};
+
 const struct cli_option trigger_options[] = {
 	{"reason", 'r', "TEXT", "why; it is shown with the trigger"},
 	{NULL},

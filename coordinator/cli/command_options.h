@@ -6,11 +6,11 @@
 
 extern const struct cli_option approval_list_options[], approval_show_options[], decide_options[];
 extern const struct cli_option serve_options[], dev_options[], bench_options[], graph_options[],
-	deploy_options[], version_options[], start_options[], list_options[], watch_options[],
-	wait_options[], act_options[], retry_saga_options[], reset_options[], retry_step_options[],
-	skip_step_options[], complete_step_options[], fail_step_options[], say_options[],
-	batch_start_options[], batch_items_options[], batch_steer_options[], trigger_options[],
-	seek_options[], dlq_list_options[], redrive_options[], schema_options[], migrate_options[],
-	test_options[];
+	deploy_options[], version_options[], schedule_options[], backfill_options[], start_options[],
+	list_options[], watch_options[], wait_options[], act_options[], retry_saga_options[],
+	reset_options[], retry_step_options[], skip_step_options[], complete_step_options[],
+	fail_step_options[], say_options[], batch_start_options[], batch_items_options[],
+	batch_steer_options[], trigger_options[], seek_options[], dlq_list_options[], redrive_options[],
+	schema_options[], migrate_options[], test_options[];
 
 #endif

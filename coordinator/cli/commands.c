@@ -15,6 +15,7 @@ const struct cli_group cli_groups[] = {
 	{"approval", "approvals: what people are asked to decide"},
 	{"attention", "attention: what needs a person, in groups of one cause"},
 	{"batch", "batches: one act on all sagas that match a filter"},
+	{"schedule", "schedules: sagas that are started at times"},
 	{"trigger", "triggers: sagas that records of Kafka start"},
 	{"dlq", "dead letters: records of triggers that started nothing"},
 };
@@ -479,6 +480,39 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald idempotency expire payment o-17\n",
 	 NULL, true, true, false, cmd_idempotency_expire},
+	{"schedule list", "", 0, 0, "lists the schedules, and when each is due next",
+	 "Each `start_on: {schedule}` of the current version of a definition is a schedule, called\n"
+	 "after the definition and its name or number there.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald schedule list\n",
+	 NULL, true, true, false, cmd_schedule_list},
+	{"schedule show", "DEFINITION/ENTRY", 1, 1, "shows a schedule, with what became of its times",
+	 "Examples:\n"
+	 "  skald schedule show report/nightly\n",
+	 NULL, true, true, false, cmd_schedule_show},
+	{"schedule pause", "DEFINITION/ENTRY", 1, 1, "lets its times pass without a start",
+	 "Times that pass meanwhile are skipped, and not made up for.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald schedule pause report/nightly --reason 'the warehouse moves'\n",
+	 schedule_options, true, true, false, cmd_schedule_pause},
+	{"schedule resume", "DEFINITION/ENTRY", 1, 1, "lets its times start sagas again",
+	 "Examples:\n"
+	 "  skald schedule resume report/nightly\n",
+	 schedule_options, true, true, false, cmd_schedule_resume},
+	{"schedule trigger", "DEFINITION/ENTRY", 1, 1, "starts a saga now, beside what is planned",
+	 "Examples:\n"
+	 "  skald schedule trigger report/nightly\n",
+	 schedule_options, true, true, false, cmd_schedule_trigger},
+	{"schedule backfill", "DEFINITION/ENTRY", 1, 1,
+	 "starts what was planned in a time that is past",
+	 "A planned time that has started its saga before starts none again. The sagas run one after\n"
+	 "the other, or with --overlap start beside each other.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald schedule backfill report/1 --from 2026-01-01T00:00:00Z --to 2026-01-31T23:59:59Z\n",
+	 backfill_options, true, true, false, cmd_schedule_backfill},
 	{"trigger list", "", 0, 0, "lists the triggers and their lag",
 	 "Each `start_on` of the current version of a definition is a trigger, called after the\n"
 	 "definition and its topic. Counts are those of the node that answers, since it runs; the lag\n"

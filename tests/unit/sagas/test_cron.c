@@ -177,24 +177,6 @@ START_TEST(test_tz__rules_are_as_posix_has_them)
 }
 END_TEST
 
-START_TEST(test_tz__dates_go_there_and_back)
-{
-	int64_t last = INT64_MIN;
-
-	for (int64_t day = -200000; day < 200000; day += 7) {
-		int64_t year;
-		int month, of_month;
-
-		tz_date_of(day, &year, &month, &of_month);
-		ck_assert_int_eq(tz_days(year, month, of_month), day);
-		ck_assert_int_gt(day, last);
-		last = day;
-	}
-	ck_assert_int_eq(tz_days(1970, 1, 1), 0);
-	ck_assert_int_eq(tz_days(2000, 3, 1), 11017);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("cron");
@@ -207,7 +189,6 @@ int main(void)
 	tcase_add_test(tcase, test_cron__what_the_clock_shows_twice_is_due_once);
 	tcase_add_test(tcase, test_cron__says_what_is_wrong);
 	tcase_add_test(tcase, test_tz__rules_are_as_posix_has_them);
-	tcase_add_test(tcase, test_tz__dates_go_there_and_back);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -77,7 +77,7 @@ function Backfill({ row, path, ...rest }) {
 
 const ACTS = {
 	pause: ['Pause', 'Its times pass without a start until it is resumed.', 'Paused.'],
-	resume: ['Resume', 'Its times start sagas again; what was missed is caught up within the catch-up window.', 'Resumed.'],
+	resume: ['Resume', 'Its times start sagas again; those that passed meanwhile are not made up for.', 'Resumed.'],
 	trigger: ['Start now', 'Starts a saga now, as if a planned time had come.', 'Started.'],
 };
 

@@ -1,0 +1,196 @@
+/* `skald schedule`: the schedules of a server; pausing, resuming, starting now, and filling in. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/cli/client.h"
+#include "coordinator/cli/print.h"
+#include "sagas/base/buf.h"
+#include "sagas/json_text.h"
+
+/* "<definition>/<entry>" of the command line as a path. 0 or an exit code. */
+static int schedule_path(struct client_request *request, const char *name, const char *suffix)
+{
+	const char *slash = strchr(name, '/');
+	CLEANUP(free_p) char *definition = NULL, *entry = NULL, *plain = NULL;
+	int n;
+
+	if (!slash || slash == name || !slash[1])
+		return cli_fail(CLI_USAGE, "a schedule is called DEFINITION/ENTRY, as in report/1");
+	plain = xstrndup(name, (size_t)(slash - name));
+	definition = http_sync_escape(plain);
+	entry = http_sync_escape(slash + 1);
+	n = snprintf(request->path, sizeof(request->path), "/v1/schedules/%s/%s%s", definition, entry,
+				 suffix);
+	if (n < 0 || (size_t)n >= sizeof(request->path))
+		return cli_fail(CLI_USAGE, "there is no schedule with so long a name");
+	return 0;
+}
+
+static int call(struct cli *cli, struct client_request *request, struct client_reply *ret_reply)
+{
+	struct client client;
+	int r = client_open(cli, &client);
+
+	if (r)
+		return r;
+	r = client_call(&client, request, ret_reply);
+	client_close(&client);
+	return r;
+}
+
+static const char *state_of(const json_t *schedule)
+{
+	if (text_of(schedule, "problem"))
+		return "failed";
+	return json_is_true(json_object_get(schedule, "paused")) ? "paused" : "active";
+}
+
+static const char *first_next(const json_t *schedule)
+{
+	return json_string_value(json_array_get(json_object_get(schedule, "next"), 0));
+}
+
+static void print_schedules(const struct cli *cli, const json_t *schedules)
+{
+	struct table table;
+	const json_t *at;
+	size_t i;
+
+	table_init(&table, "SCHEDULE", "WHEN", "TIME-ZONE", "OVERLAP", "STATE", "NEXT", "LAST",
+			   (char *)NULL);
+	json_array_foreach (schedules, i, at) {
+		CLEANUP(free_p)
+		char *name = xasprintf("%s/%s", text_of(at, "definition"), text_of(at, "entry"));
+
+		table_add(&table, name, text_of(at, "schedule"), text_of(at, "time_zone"),
+				  text_of(at, "overlap"), state_of(at), first_next(at),
+				  text_of(json_object_get(at, "last"), "result"));
+	}
+	table_print(&table, cli->color, stdout);
+	table_release(&table);
+}
+
+int cmd_schedule_list(struct cli *cli)
+{
+	struct client_request request = {.method = "GET", .path = "/v1/schedules"};
+	struct client_reply reply;
+	int r = call(cli, &request, &reply);
+
+	if (r)
+		return r;
+	if (cli->format == FORMAT_TABLE)
+		print_schedules(cli, json_object_get(reply.json, "schedules"));
+	else
+		print_list(cli, json_object_get(reply.json, "schedules"));
+	client_reply_release(&reply);
+	return CLI_OK;
+}
+
+static void print_line(const char *name, const char *text)
+{
+	CLEANUP(free_p) char *shown = text ? shown_text(text) : NULL;
+
+	if (shown)
+		printf("%-10s %s\n", name, shown);
+}
+
+static void print_schedule(const json_t *schedule)
+{
+	const json_t *last = json_object_get(schedule, "last"), *count, *at;
+	const char *name;
+	size_t i;
+
+	printf("%-10s %s/%s\n", "schedule", text_of(schedule, "definition"),
+		   text_of(schedule, "entry"));
+	print_line("when", text_of(schedule, "schedule"));
+	print_line("time zone", text_of(schedule, "time_zone"));
+	print_line("overlap", text_of(schedule, "overlap"));
+	print_line("catch up", text_of(schedule, "catch_up"));
+	print_line("state", state_of(schedule));
+	print_line("because", text_of(schedule, "pause_reason"));
+	print_line("problem", text_of(schedule, "problem"));
+	print_line("last", text_of(last, "result"));
+	print_line("  planned", text_of(last, "scheduled_at"));
+	print_line("  saga", text_of(last, "saga"));
+	print_line("  detail", text_of(last, "detail"));
+	print_line("queued", text_of(schedule, "queued"));
+	json_object_foreach (json_object_get(schedule, "counts"), name, count)
+		printf("%-10s %lld\n", name, (long long)json_integer_value(count));
+	json_array_foreach (json_object_get(schedule, "next"), i, at)
+		print_line(i == 0 ? "next" : "", json_string_value(at));
+}
+
+static int show(struct cli *cli, struct client_request *request)
+{
+	struct client_reply reply;
+	int r = call(cli, request, &reply);
+
+	if (r)
+		return r;
+	if (cli->format == FORMAT_TABLE)
+		print_schedule(reply.json);
+	else
+		print_value(cli, reply.json);
+	client_reply_release(&reply);
+	return CLI_OK;
+}
+
+int cmd_schedule_show(struct cli *cli)
+{
+	struct client_request request = {.method = "GET"};
+	int r = schedule_path(&request, cli->args[0], "");
+
+	return r ? r : show(cli, &request);
+}
+
+static int act(struct cli *cli, const char *suffix, json_t *body)
+{
+	const char *reason = cli_option(cli, "reason"), *user = getenv("USER");
+	struct client_request request = {.method = "POST"};
+	CLEANUP(json_decref_p) json_t *owned = body;
+	CLEANUP(buf_release) struct buf text;
+	int r = schedule_path(&request, cli->args[0], suffix);
+
+	buf_init(&text, 0);
+	if (r)
+		return r;
+	json_object_set_new(body, "by", json_string(user && *user ? user : "command line"));
+	if (reason)
+		json_object_set_new(body, "reason", json_string(reason));
+	json_write(body, &text);
+	request.body = text.data;
+	request.body_len = text.len;
+	return show(cli, &request);
+}
+
+int cmd_schedule_pause(struct cli *cli)
+{
+	return act(cli, "/pause", json_object());
+}
+
+int cmd_schedule_resume(struct cli *cli)
+{
+	return act(cli, "/resume", json_object());
+}
+
+int cmd_schedule_trigger(struct cli *cli)
+{
+	return act(cli, "/trigger", json_object());
+}
+
+int cmd_schedule_backfill(struct cli *cli)
+{
+	const char *from = cli_option(cli, "from"), *to = cli_option(cli, "to");
+	const char *overlap = cli_option(cli, "overlap");
+	json_t *body;
+
+	if (!from || !to)
+		return cli_fail(CLI_USAGE, "--from and --to say which times are filled in");
+	body = json_pack("{s:s, s:s}", "from", from, "to", to);
+	if (!body)
+		return cli_fail(CLI_USAGE, "the times are no text");
+	if (overlap)
+		json_object_set_new(body, "overlap", json_string(overlap));
+	return act(cli, "/backfill", body);
+}
