@@ -106,6 +106,7 @@ enum route_flag {
 	X(discard_dead_letter, "POST", "/v1/dead-letters/{id}/discard",                                \
 	  ROUTE_STORE | ROUTE_INTAKE | ROUTE_JSON)                                                     \
 	X(list_approvals, "GET", "/v1/approvals", ROUTE_STORE)                                         \
+	X(list_locks, "GET", "/v1/locks", ROUTE_STORE)                                                 \
 	X(list_attention, "GET", "/v1/attention", ROUTE_STORE)                                         \
 	X(get_attention, "GET", "/v1/attention/{group}", ROUTE_STORE)                                  \
 	X(acknowledge_attention, "POST", "/v1/attention/{group}/acknowledge",                          \

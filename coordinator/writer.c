@@ -127,9 +127,7 @@ static void grant(struct writer *writer)
 	memset(writer->touched, 0, SLOTS_MAX * sizeof(*writer->touched));
 	for (int i = 0; i < GRANT_ROUNDS && r > 0; i++) {
 		failpoint(FP_GRANT_BEFORE);
-		r = !ops->locks_grant
-				? 0
-				: ops->locks_grant(writer->store, clock_wall(), writer->touched, &err);
+		r = ops->locks_grant(writer->store, clock_wall(), writer->touched, &err);
 		failpoint(FP_GRANT_AFTER);
 	}
 	writer->grant_at_ms = clock_mono_ms() + (r == 0 ? GRANT_EVERY_MS : r > 0 ? 0 : GRANT_AGAIN_MS);

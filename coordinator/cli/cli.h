@@ -166,6 +166,8 @@ int cmd_saga_acts(struct cli *cli);
 int cmd_saga_act(struct cli *cli);
 int cmd_step_act(struct cli *cli);
 int cmd_approval_list(struct cli *cli);
+int cmd_lock_list(struct cli *cli);
+int cmd_lock_show(struct cli *cli);
 int cmd_approval_show(struct cli *cli);
 int cmd_attention_list(struct cli *cli);
 int cmd_attention_show(struct cli *cli);

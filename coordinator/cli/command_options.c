@@ -179,6 +179,11 @@ const struct cli_option approval_list_options[] = {
 	{NULL},
 };
 
+const struct cli_option lock_options[] = {
+	{"limit", 'l', "N", "how many at most; default 100"},
+	{NULL},
+};
+
 const struct cli_option approval_show_options[] = {
 	{"item", 0, "N", "which item or turn of the step, from 0"},
 	{NULL},

@@ -13,6 +13,7 @@ const struct cli_group cli_groups[] = {
 	{"saga", "sagas: start, watch and steer them"},
 	{"step", "steps of a saga, and their compensations: put them right by hand"},
 	{"approval", "approvals: what people are asked to decide"},
+	{"lock", "locks: who holds which key, and who waits for it"},
 	{"attention", "attention: what needs a person, in groups of one cause"},
 	{"batch", "batches: one act on all sagas that match a filter"},
 	{"schedule", "schedules: sagas that are started at times"},
@@ -388,6 +389,14 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald approval reject 019a2b3c-... review --by ann --reason 'no income'\n",
 	 decide_options, true, true, false, cmd_step_act, "@sagas|@steps"},
+	{"lock list", "ID", 1, 1, "lists the locks that a saga holds or waits for",
+	 "Examples:\n"
+	 "  skald lock list 019a2b3c-...\n",
+	 lock_options, true, true, false, cmd_lock_list, "@sagas"},
+	{"lock show", "KEY", 1, 1, "shows who holds a key, and who waits for it, in line",
+	 "Examples:\n"
+	 "  skald lock show account:42\n",
+	 lock_options, true, true, false, cmd_lock_show, ""},
 	{"attention list", "", 0, 0, "lists what needs a person, in groups of one cause",
 	 "Sagas of one definition with the same trouble in the same step are one group, and are "
 	 "repaired in\n"
