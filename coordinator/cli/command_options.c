@@ -255,6 +255,15 @@ const struct cli_option trigger_options[] = {
 	{NULL},
 };
 
+const struct cli_option queue_options[] = {
+	{"rate", 0, "N", "tasks a second, on all nodes together; or none"},
+	{"concurrent", 0, "N", "tasks leased at a time, 1 to 1000; or none"},
+	{"build", 0, "BUILD", "only workers of this build are given tasks; or none"},
+	{"ramp", 0, "BUILD:PERCENT", "this share of the sagas goes to this build; or none"},
+	{"by", 0, "NAME", "who says so; default $USER"},
+	{NULL},
+};
+
 const struct cli_option seek_options[] = {
 	{"partition", 'p', "N", "only this one; default all"},
 	{"reason", 'r', "TEXT", "why; it is shown with the trigger"},

@@ -18,6 +18,8 @@ const struct cli_group cli_groups[] = {
 	{"batch", "batches: one act on all sagas that match a filter"},
 	{"schedule", "schedules: sagas that are started at times"},
 	{"trigger", "triggers: sagas that records of Kafka start"},
+	{"queue", "queues: tasks that wait for workers"},
+	{"worker", "workers: who asks for tasks"},
 	{"dlq", "dead letters: records of triggers that started nothing"},
 };
 const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
@@ -559,6 +561,39 @@ const struct cli_command cli_commands[] = {
 	 "  skald trigger seek order/orders.placed 1042 --partition 3\n"
 	 "  skald trigger seek order/orders.placed 2026-01-31T12:00:00Z\n",
 	 seek_options, true, true, false, cmd_trigger_seek},
+	{"queue list", "", 0, 0, "lists the queues that workers ask, and what waits in them",
+	 "How many tasks wait and are leased is counted in the store, for all nodes; pollers and "
+	 "rates\n"
+	 "are those of the node that answers.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald queue list\n"
+	 "  skald queue list -o json | jq '.[] | select(.queued > 100 and .pollers == 0)'\n",
+	 NULL, true, true, false, cmd_queue_list},
+	{"queue show", "QUEUE", 1, 1, "shows a queue with its settings and workers",
+	 "Examples:\n"
+	 "  skald queue show shipping\n",
+	 NULL, true, true, false, cmd_queue_show},
+	{"queue set", "QUEUE", 1, 1, "says how the tasks of a queue are given out",
+	 "What is not named stays as it is; `none` takes a limit away. Takes effect on all nodes "
+	 "within\n"
+	 "seconds. With --build only workers of that build are given tasks; with --ramp a share of "
+	 "the\n"
+	 "sagas goes to another build, and each saga stays with the build that it belongs to.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald queue set shipping --rate 50 --concurrent 20\n"
+	 "  skald queue set shipping --build blue --ramp green:10\n"
+	 "  skald queue set shipping --build green --ramp none\n"
+	 "  skald queue set shipping --rate none --concurrent none --build none\n",
+	 queue_options, true, true, false, cmd_queue_set},
+	{"worker list", "[QUEUE]", 0, 1, "lists workers that ask for tasks, or have some",
+	 "Who asks is known to the node that is asked; who has a task is known to all.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald worker list\n"
+	 "  skald worker list shipping -o json | jq -r '.[].build'\n",
+	 NULL, true, true, false, cmd_worker_list},
 	{"dlq list", "", 0, 0, "lists dead letters, what was given up last first",
 	 "Examples:\n"
 	 "  skald dlq list --status waiting\n"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Includes name the path from the root and only point down:
 #   sagas/base < sagas < connectors < coordinator; schemas is data for the upper two;
-#   examples know nothing of Skald; tests may include everything, and nothing includes tests.
+#   examples know nothing of Skald, but for what is installed for workers; tests may include everything, and nothing includes tests.
 set -u
 declare -A may=(
 	[sagas/base]="sagas/base"
@@ -25,6 +25,8 @@ while IFS=: read -r file line text; do
 	if [[ $target != */* ]] || ! [ -e "$target" ]; then
 		echo "$file:$line: \"$target\" is no path from the root"
 		bad=1
+	elif [ "$from" = examples ] && [ "$target" = connectors/worker_client.h ]; then
+		continue
 	elif [[ " ${may[$from]:-} " != *" $to "* ]]; then
 		echo "$file:$line: $from must not include $to ($target)"
 		bad=1
