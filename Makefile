@@ -12,6 +12,8 @@ CFLAGS ?= -O2 -g
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 libexecdir ?= $(prefix)/libexec
+includedir ?= $(prefix)/include
+libdir ?= $(prefix)/lib
 VERSION := $(shell cat VERSION)
 
 empty :=
@@ -150,7 +152,11 @@ $(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libparticipant
 $(BUILD)/tests/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
-$(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a
+# For workers in C: installed, and used by one of the examples.
+$(BUILD)/libskald_worker.a: $(BUILD)/connectors/worker_client.o
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libparticipant.a $(BUILD)/libskald_worker.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SKALD_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
@@ -286,11 +292,14 @@ deps: ## installs what the build needs with the system's package manager
 	$(Q)tests/install-deps $(DEBIAN_PACKAGES) $(if $(DASHBOARD_NEEDS_NODE),$(DEBIAN_NODE_PACKAGES))
 
 .PHONY: install
-install: all ## installs the binary and the example participants below $(DESTDIR)$(prefix)
+install: all ## installs the binary, the example participants and the library for workers below $(DESTDIR)$(prefix)
 	install -d "$(DESTDIR)$(bindir)"
 	install -m 755 $(BUILD)/skald "$(DESTDIR)$(bindir)/skald"
 	install -d "$(DESTDIR)$(libexecdir)/skald"
 	install -m 755 $(EXAMPLE_BIN) "$(DESTDIR)$(libexecdir)/skald/"
+	install -d "$(DESTDIR)$(includedir)/skald" "$(DESTDIR)$(libdir)"
+	install -m 644 connectors/worker_client.h "$(DESTDIR)$(includedir)/skald/worker_client.h"
+	install -m 644 $(BUILD)/libskald_worker.a "$(DESTDIR)$(libdir)/libskald_worker.a"
 
 .PHONY: dist
 dist: $(BUILD)/dashboard/index.html ## packs what is committed, and the built dashboard, into skald-VERSION.tar.gz

@@ -5,7 +5,7 @@ set -u
 table='
 jansson\.h           sagas/* connectors/* coordinator/* examples/* tests/*
 openssl/.*           sagas/hash.c tests/unit/sagas/test_hash.c
-curl/.*              connectors/http_*
+curl/.*              connectors/http_* connectors/worker_client.c
 hiredis/.*           connectors/redis_link.c tests/*
 sqlite3\.h           connectors/store_sqlite* examples/participant/ledger.c tests/*
 libpq-fe\.h         connectors/store_postgres* tests/*
