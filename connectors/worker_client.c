@@ -161,9 +161,9 @@ static int judge(struct worker *worker, const struct reply *reply)
 {
 	json_t *problem = reply->text ? json_loads(reply->text, 0, NULL) : NULL;
 	const char *detail = json_string_value(json_object_get(problem, "detail"));
-	int result = reply->status == 409                            ? WORKER_LOST
+	int result = reply->status == 409                           ? WORKER_LOST
 				 : reply->status >= 500 || reply->status == 429 ? WORKER_SILENT
-																 : WORKER_REFUSED;
+																: WORKER_REFUSED;
 	char what[48];
 
 	snprintf(what, sizeof(what), "the server answers %ld", reply->status);

@@ -30,10 +30,10 @@
 enum { WORKER_TOKEN_SIZE = 360, WORKER_TEXT_SIZE = 256, WORKER_ERROR_SIZE = 256 };
 
 struct worker_options {
-	const char *server;        /* "http://127.0.0.1:7878" */
-	const char *ns;            /* namespace; NULL: default */
-	const char *name;          /* of this worker, for people */
-	const char *build;         /* NULL: none */
+	const char *server; /* "http://127.0.0.1:7878" */
+	const char *ns;     /* namespace; NULL: default */
+	const char *name;   /* of this worker, for people */
+	const char *build;  /* NULL: none */
 	const char *queue;
 	const char *const *routes; /* NULL-terminated; NULL: any */
 	int wait_s;                /* how long one poll waits; 0: 30 */

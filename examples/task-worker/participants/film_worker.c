@@ -68,8 +68,9 @@ static json_t *encode(struct worker *worker, const struct worker_task *task,
 
 static int usage(void)
 {
-	fprintf(stderr, "film_worker --server URL [--name N] [--build B] [--route R]... [--minute-ms N] "
-					"[--die-after N]\n");
+	fprintf(stderr,
+			"film_worker --server URL [--name N] [--build B] [--route R]... [--minute-ms N] "
+			"[--die-after N]\n");
 	return 2;
 }
 
