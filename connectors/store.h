@@ -514,6 +514,8 @@ struct store_ops {
 						const char *after_queue, int limit,
 						int (*row)(void *ctx, const struct queue_count_row *row), void *ctx,
 						struct err *err);
+	int (*approval_counts)(struct store_reader *reader, struct approval_counts *ret_counts,
+						   struct err *err);
 	/* Released with queue_row_release. ERR_NOT_FOUND. */
 	int (*queue_get)(struct store_reader *reader, const char *ns, const char *name,
 					 struct queue_row *ret_row, struct err *err);

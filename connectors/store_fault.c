@@ -559,6 +559,12 @@ static int task_get(struct store_reader *reader, int slot, const char *saga_id, 
 	PASS(reader, task_get, slot, saga_id, step, item, side, ret_row);
 }
 
+static int approval_counts(struct store_reader *reader, struct approval_counts *ret_counts,
+						   struct err *err)
+{
+	PASS(reader, approval_counts, ret_counts);
+}
+
 static int queue_counts(struct store_reader *reader, const char *ns, const char *after_ns,
 						const char *after_queue, int limit,
 						int (*row)(void *ctx, const struct queue_count_row *row), void *ctx,
@@ -644,6 +650,7 @@ static const struct store_ops ops = {
 	.tasks_list = tasks_list,
 	.task_get = task_get,
 	.queue_counts = queue_counts,
+	.approval_counts = approval_counts,
 	.queue_get = queue_get,
 	.queue_list = queue_list,
 	.locks_list = locks_list,

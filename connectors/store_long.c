@@ -176,6 +176,13 @@ static void bound(int64_t *n, bool *ret_more)
 		*n = QUEUE_COUNT_MAX;
 }
 
+void store_approvals_add(struct approval_counts *counts, int64_t n, wall_ms oldest_at)
+{
+	counts->open += n < QUEUE_COUNT_MAX ? n : QUEUE_COUNT_MAX;
+	if (oldest_at && (!counts->oldest_at || oldest_at < counts->oldest_at))
+		counts->oldest_at = oldest_at;
+}
+
 void store_queue_count_bound(struct queue_count_row *row)
 {
 	bound(&row->queued, &row->queued_more);

@@ -128,6 +128,12 @@ struct queue_count_row {
 	wall_ms oldest_available_at;   /* of those queued; 0: none are */
 };
 
+/* What waits to be decided, of all namespaces: counted up to QUEUE_COUNT_MAX in each. */
+struct approval_counts {
+	int64_t open;
+	wall_ms oldest_at; /* when the first of them was asked for; 0: none is open */
+};
+
 /* What persons said about a queue; one of which nothing was said has no row. */
 struct queue_row {
 	const char *ns, *name;
@@ -158,6 +164,8 @@ int store_check_queue(const struct queue_row *row, struct err *err) MUST_CHECK;
 int store_check_task_filter(const struct task_filter *filter, struct err *err) MUST_CHECK;
 /* What was counted up to one past QUEUE_COUNT_MAX. */
 void store_queue_count_bound(struct queue_count_row *row);
+/* Adds those of one namespace; n is counted up to one past QUEUE_COUNT_MAX. */
+void store_approvals_add(struct approval_counts *counts, int64_t n, wall_ms oldest_at);
 int store_check_queue_page(int limit, struct err *err) MUST_CHECK;
 
 #endif

@@ -275,6 +275,40 @@ int pg__queue_counts(struct store_reader *reader, const char *ns, const char *af
 	return 0;
 }
 
+static int count_approvals(struct pg_conn *conn, const char *ns, struct approval_counts *counts,
+						   struct err *err)
+{
+	CLEANUP(PQclear_p) PGresult *result = NULL;
+	struct pg_args args = {0};
+	int r;
+
+	pg__arg_text(&args, ns);
+	pg__arg_int(&args, QUEUE_COUNT_MAX + 1);
+	r = pg__ask(conn, PG_APPROVALS, &args, &result, err);
+	if (r == 0)
+		store_approvals_add(counts, pg__int(result, 0, 0), pg__int(result, 0, 1));
+	return r;
+}
+
+int pg__approval_counts(struct store_reader *reader, struct approval_counts *ret_counts,
+						struct err *err)
+{
+	struct pg_conn *conn = pg__reader_conn(reader);
+	char from[NAMESPACE_MAX_BYTES + 2] = "", at[NAMESPACE_MAX_BYTES + 1];
+	int r;
+
+	*ret_counts = (struct approval_counts){0};
+	while (true) {
+		r = next_namespace(conn, from, at, err);
+		if (r < 0 || !at[0])
+			return r;
+		r = count_approvals(conn, at, ret_counts, err);
+		if (r < 0)
+			return r;
+		snprintf(from, sizeof(from), "%s\x01", at); /* after this one, and before all others */
+	}
+}
+
 static void read_queue(const PGresult *result, int row, struct queue_row *ret_row)
 {
 	*ret_row = (struct queue_row){

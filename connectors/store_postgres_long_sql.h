@@ -60,6 +60,12 @@
 	[PG_TASK_GET] = "SELECT " TASK_COLUMNS " FROM tasks WHERE slot = $1::int4"                     \
 					" AND saga_id = $2::uuid AND step = $3 AND item = $4::int4 AND side = $5",     \
 	[PG_QUEUE_NAMESPACE] = "SELECT min(namespace) FROM tasks WHERE namespace >= $1",               \
+	[PG_APPROVALS] =                                                                               \
+		"SELECT (SELECT count(*) FROM (SELECT FROM tasks WHERE namespace = $1 AND kind = "         \
+		"'approval'"                                                                               \
+		" AND queue = '' AND state = 'queued' LIMIT $2::int8) AS c), (SELECT min(available_at)"    \
+		" FROM tasks WHERE namespace = $1 AND kind = 'approval' AND queue = '' AND state = "       \
+		"'queued')",                                                                               \
 	[PG_QUEUE_COUNTS] =                                                                            \
 		"WITH RECURSIVE q (queue) AS (SELECT min(queue) FROM tasks WHERE namespace = $1"           \
 		" AND kind = 'worker' AND queue > $2 UNION ALL SELECT (SELECT min(t.queue) FROM tasks t"   \

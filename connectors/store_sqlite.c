@@ -346,6 +346,7 @@ static const struct store_ops ops = {
 	.tasks_list = store_sqlite__tasks_list,
 	.task_get = store_sqlite__task_get,
 	.queue_counts = store_sqlite__queue_counts,
+	.approval_counts = store_sqlite__approval_counts,
 	.queue_get = store_sqlite__queue_get,
 	.queue_list = store_sqlite__queue_list,
 	.locks_list = store_sqlite__locks_list,

@@ -125,6 +125,12 @@
 	X(R_TASK, "SELECT " STORE_SQLITE_TASK_COLUMNS " FROM tasks"                                    \
 			  " WHERE saga_id = ?1 AND step = ?2 AND item = ?3 AND side = ?4")                     \
 	X(R_QUEUE_NAMESPACE, "SELECT min(namespace) FROM tasks WHERE namespace >= ?1")                 \
+	X(R_APPROVALS,                                                                                 \
+	  "SELECT (SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_queue WHERE namespace "  \
+	  "= ?1"                                                                                       \
+	  " AND kind = 'approval' AND queue = '' AND state = 'queued' LIMIT ?2)),"                     \
+	  " (SELECT min(available_at) FROM tasks INDEXED BY tasks_queue WHERE namespace = ?1"          \
+	  " AND kind = 'approval' AND queue = '' AND state = 'queued')")                               \
 	X(R_QUEUES,                                                                                    \
 	  "WITH RECURSIVE q (queue) AS (SELECT min(queue) FROM tasks INDEXED BY tasks_queue"           \
 	  " WHERE namespace = ?1 AND kind = 'worker' AND queue > ?2 UNION ALL SELECT"                  \
@@ -168,6 +174,8 @@ int store_sqlite__tasks_list(struct store_reader *reader, const struct task_filt
 int store_sqlite__task_get(struct store_reader *reader, int slot, const char *saga_id,
 						   const char *step, int item, enum side side, struct task_row *ret_row,
 						   struct err *err);
+int store_sqlite__approval_counts(struct store_reader *store_reader,
+								  struct approval_counts *ret_counts, struct err *err);
 int store_sqlite__queue_counts(struct store_reader *reader, const char *ns, const char *after_ns,
 							   const char *after_queue, int limit,
 							   int (*row)(void *ctx, const struct queue_count_row *row), void *ctx,

@@ -196,6 +196,43 @@ int store_sqlite__queue_counts(struct store_reader *store_reader, const char *ns
 	return 0;
 }
 
+static int count_approvals(struct store_sqlite_reader *reader, const char *ns,
+						   struct approval_counts *counts, struct err *err)
+{
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
+	int r = store_sqlite__get(reader, R_APPROVALS, &stmt, err), rc;
+
+	if (r < 0)
+		return r;
+	store_sqlite__bind_text(stmt, 1, ns);
+	sqlite3_bind_int(stmt, 2, QUEUE_COUNT_MAX + 1);
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return store_sqlite__read_error(reader, rc, err);
+	store_approvals_add(counts, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
+	return 0;
+}
+
+int store_sqlite__approval_counts(struct store_reader *store_reader,
+								  struct approval_counts *ret_counts, struct err *err)
+{
+	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	char from[NAMESPACE_MAX_BYTES + 2] = "", at[NAMESPACE_MAX_BYTES + 1];
+	int r;
+
+	*ret_counts = (struct approval_counts){0};
+	while (true) {
+		r = next_namespace(reader, from, at, err);
+		if (r < 0 || !at[0])
+			return r;
+		r = count_approvals(reader, at, ret_counts, err);
+		if (r < 0)
+			return r;
+		snprintf(from, sizeof(from), "%s\x01", at); /* after this one, and before all others */
+	}
+}
+
 static void read_queue(sqlite3_stmt *stmt, struct queue_row *ret_row)
 {
 	*ret_row = (struct queue_row){

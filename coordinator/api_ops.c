@@ -75,6 +75,7 @@ static void read_counts(struct exchange *ex, struct store_reader *reader)
 
 	if (ops->counts(reader, NULL, counts->sagas, &err) == 0 &&
 		ops->attention_list(reader, NULL, ATTENTION_LIST_MAX, add_group, counts, &err) == 0 &&
+		ops->approval_counts(reader, &counts->approvals, &err) == 0 &&
 		ops->queue_counts(reader, NULL, "", "", QUEUE_LIST_MAX, add_queue, counts, &err) == 0) {
 		ex->state = counts;
 		ex->free_state = store_counts_free;

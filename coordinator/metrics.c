@@ -3,6 +3,7 @@
  * listed in one table; the routes have counters of their own. No label holds an id, a key or a name
  * that a client could choose.
  */
+#include "coordinator/clock.h"
 #include "coordinator/batches.h"
 #include "coordinator/metrics_text.h"
 #include "coordinator/schedules.h"
@@ -146,6 +147,19 @@ static void write_plain(const struct sources *s, struct buf *out)
 #undef X
 }
 
+static void write_approvals(const struct store_counts *counts, struct buf *out)
+{
+	wall_ms now = clock_wall(), oldest_at = counts->approvals.oldest_at;
+
+	metrics_write_head(out, "skald_approvals_open", "gauge",
+					   "Approvals that wait to be decided, up to 10000 of a namespace.");
+	buf_printf(out, "skald_approvals_open %lld\n", (long long)counts->approvals.open);
+	metrics_write_head(out, "skald_approvals_oldest_seconds", "gauge",
+					   "How long the first of them has waited; 0: none does.");
+	buf_printf(out, "skald_approvals_oldest_seconds %.3f\n",
+			   oldest_at && now > oldest_at ? (double)(now - oldest_at) / 1000 : 0.0);
+}
+
 static void write_counts(const struct store_counts *counts, struct buf *out)
 {
 	metrics_write_head(out, "skald_sagas", "gauge", "Sagas in the store, by status.");
@@ -160,6 +174,7 @@ static void write_counts(const struct store_counts *counts, struct buf *out)
 	metrics_write_head(out, "skald_attention_groups", "gauge",
 					   "Groups of sagas that concern a person for the same reason, up to 500.");
 	buf_printf(out, "skald_attention_groups %lld\n", (long long)counts->attention_groups);
+	write_approvals(counts, out);
 }
 
 static void write_sagas(const struct sources *s, struct buf *out)

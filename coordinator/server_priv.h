@@ -81,6 +81,7 @@ struct store_counts {
 	int64_t sagas[SAGA_STATUS_COUNT];
 	int64_t attention[ATTENTION_KIND_COUNT];
 	int64_t attention_groups;
+	struct approval_counts approvals;
 	struct queue_depth {
 		char *ns, *queue;
 		int64_t queued, leased;

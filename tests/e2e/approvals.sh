@@ -145,6 +145,10 @@ lists '' 0
 decide approve '{"by":"cid","data":{"limit":7}}'
 problem 409 act_refused
 
+metric() { curl -fs "$server/metrics" | sed -n "s/^$1 //p"; }
+[ "$(metric skald_approvals_open)" = 0 ] || fail "approvals are open: $(metric skald_approvals_open)"
+[ "$(metric 'skald_acts_total{act="approve"}')" = 1 ] || fail "of this process: $(metric 'skald_acts_total.*')"
+
 # ---- rejected, timed out, terminated: none of them is left in the inbox ----
 
 start loan "$input}"
@@ -170,6 +174,8 @@ lists '' 0
 before=$id
 for n in 1 2 3 4 5; do start loan "$input,\"n\":$n}" && all+=("$id"); done
 lists '' 1
+[ "$(metric skald_approvals_open)" = 5 ] || fail "not 5 approvals are open: $(metric skald_approvals_open)"
+metric skald_approvals_oldest_seconds | grep -q '^[0-9]*\.[0-9]*[1-9]' || fail "the oldest waits $(metric skald_approvals_oldest_seconds) s"
 cursor=
 for n in 1 2 3; do
 	inbox "?limit=2${cursor:+&cursor=$cursor}"

@@ -271,6 +271,16 @@ static void expect_counts(struct opened *o, const char *ns, const char *after_ns
 	ck_assert_str_eq(buf_str(&text), expected);
 }
 
+static void expect_approvals(struct opened *o, int64_t open, wall_ms oldest_at)
+{
+	struct approval_counts counts = {7, 7};
+	struct err err = {0};
+
+	ck_assert_msg(o->ops->approval_counts(o->reader, &counts, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(counts.open, open);
+	ck_assert_int_eq(counts.oldest_at, oldest_at);
+}
+
 START_TEST(test_queues__are_counted)
 {
 	struct opened o = open_kind(_i);
@@ -279,11 +289,14 @@ START_TEST(test_queues__are_counted)
 	struct task_change ask = task(20, "sign", "", 0);
 
 	expect_counts(&o, NULL, "", "", 10, "");
+	expect_approvals(&o, 0, 0);
 	put_ten(&o);
+	expect_approvals(&o, 0, 0);
 	ask.row.kind = TASK_APPROVAL;
 	item.tasks = &ask;
 	item.n_tasks = 1;
 	ck_assert_int_eq(put(&o, item), STORE_ACCEPTED);
+	expect_approvals(&o, 1, ask.row.available_at);
 	expect_counts(&o, "default", "", "", 10,
 				  "default/a 4 1 since 2000\ndefault/b 4 0 since 3000\n");
 	expect_counts(&o, NULL, "", "", 10,
