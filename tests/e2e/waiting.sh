@@ -173,7 +173,7 @@ output: "${steps.track.output}"
 '
 hook() { # the URL that the participant was given
 	request GET "/v1/sagas/$id/history?limit=500" && is 200
-	url=$(jq -r '[.history[].events[] | select(.type == "StepScheduled")][0].request.body.hook' < "$dir/body")
+	url=$(jq -r '[.history[].events[] | select(.type == "StepScheduled").request.body.hook // empty][0]' < "$dir/body")
 	[[ $url == "$SKALD_SERVER/v1/callbacks/"* ]] || fail "the callback is $url"
 	url=${url#"$SKALD_SERVER"}
 }
@@ -246,6 +246,39 @@ holds '.findings[] | select(.level == "warning") | .text | contains("has no secr
 start lacking '{}'
 await compensated
 jq -e '.failure.message | contains("has no secret `gone`")' < "$dir/body" > "$dir/jq" || fail "no reason: $body"
+
+# ---- in a block, whose saga waits for itself ----
+
+deploy 'saga: blocks
+participants: {svc: {timeout: 5s}}
+steps:
+  - id: each
+    for_each: ${input.refs}
+    steps:
+      - id: told
+        await: [{webhook: open, correlate: {from: "${event.data.ref}", expect: "${item}"}}, {after: 1h}]
+      - id: track
+        http: {to: svc, method: POST, path: /status/202, body: {hook: "${step.callback_url}", at: "${env.region}"}}
+        outcome: {ongoing: [202]}
+        compensate: none
+    output: {said: "${steps.told.output.event}", at: "${steps.track.output.at}"}
+output: "${steps.each.output}"
+'
+start blocks '{"refs":["b-1"]}'
+parent=$id
+child_is_there() { request GET "/v1/sagas/$parent/children" && jq -e '.children[0].id' < "$dir/body"; }
+wait_for 15 child_is_there || fail "no child: $body"
+id=$(jq -r '.children[0].id' < "$dir/body")
+wait_for 15 waits_at told || fail "the block does not wait: $body"
+post /v1/webhooks/open '{"ref":"b-1"}'
+is 202
+wait_for 15 has_event StepOngoing || fail "the block does not go on: $body"
+hook
+post "$url" '{"at":"door"}'
+is 202
+id=$parent
+await completed
+output '[{"said":"open","at":"door"}]'
 
 # ---- what was taken outlives the server ----
 
