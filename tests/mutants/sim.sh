@@ -28,7 +28,7 @@ mutant items-share-a-key sagas/env.c 's/if \(item >= 0\)/if (item >= 9999)/'
 mutant undo-computed-again sagas/decide_undo.c 's/if \(!action->undo\.request\)/if (action)/'
 # What is undone, when, and in which order.
 mutant undo-in-any-order sagas/decide_undo.c 's/if \(saga_state_dependants_undone\(state, i\)\)/if (i >= 0)/'
-mutant ambiguous-is-not-done sagas/decide_reply.c 's/bool ambiguous = !from_probe[^;]*;/bool ambiguous = false;/'
+mutant ambiguous-is-not-done sagas/decide_reply.c 's/bool ambiguous = !knows[^;]*;/bool ambiguous = false;/'
 mutant ambiguous-is-not-armed sagas/decide_forward.c 's/if \(ambiguous\)(\s+decide__arm)/if (false)\1/'
 mutant undo-before-it-settled sagas/decide_undo.c 's/action->run\.settle_at <= ctx->now \&\&/true \&\&/'
 mutant grace-left-out sagas/decide_call.c 's/return timeout_ms < GRACE_MIN_MS \? GRACE_MIN_MS : timeout_ms;/return timeout_ms * 0;/'
@@ -51,6 +51,10 @@ mutant act-id-not-looked-at sagas/decide_act.c 's/if \(saga_act_is_known\(ctx->s
 mutant begins-anew-what-stands sagas/act_allowed_forget.c 's/(static int check_done\([^{]*\{)/\1\n\tif (forget)\n\t\treturn 0;/'
 mutant runs-share-a-key sagas/env.c 's/if \(saga_state_run\(state, step\) > 1\)/if (saga_state_run(state, step) > 99)/'
 mutant rows-of-what-begins-anew-stay coordinator/turn_stage.c 's/if \(!is_forgotten\(saga->state, armed\)\)/if (armed || !is_forgotten(saga->state, armed))/'
+# What is waited for, of which the first wins.
+mutant limit-passed-over sagas/decide_await.c 's/bool limit = exec->deadline_at \&\&[^;]*;/bool limit = exec->deadline_at \&\& !exec->due_at;/'
+mutant list-leaves-its-signal sagas/state.c 's/def->act\.kind == ACTION_AWAIT_SIGNAL \|\| def->act\.kind == ACTION_AWAIT\b/def->act.kind == ACTION_AWAIT_SIGNAL/'
+mutant list-of-one-place coordinator/transition.c 's/\.place = from->place/.place = 0/'
 # What people are asked and told.
 mutant quorum-of-one sagas/approval.c 's/>= quorum\(approval, "approve"\)\)/>= 1)/'
 mutant excluded-may-decide sagas/approval.c 's/if \(has_text\(asked\(approval, "exclude"\), act->by\)\)/if (false)/'

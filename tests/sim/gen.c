@@ -301,12 +301,12 @@ static void gen_await(struct gen *gen, json_t *step)
 {
 	static const char *const limits[] = {"2s", "20s", "20s", "100s", "20m"};
 	int kind = (int)rng_below(gen->rng, 100);
-	bool list = kind < 45;
+	bool list = kind < 55;
 
 	set(step, "await",
 		list        ? gen_list(gen)
-		: kind < 60 ? gen_signal(gen)
-					: gen_event(gen, kind < 75));
+		: kind < 68 ? gen_signal(gen)
+					: gen_event(gen, kind < 82));
 	if (!list || rng_percent(gen->rng, 70))
 		set(step, rng_percent(gen->rng, 80) ? "timeout" : "deadline",
 			json_string(RNG_PICK(gen->rng, limits)));

@@ -276,6 +276,9 @@ static void look_step_completed(struct look *look)
 	if (kind_of(look) == ACTION_AWAIT && !look->event->id && !by_hand)
 		EXPECT(look, look->action->due_at && look->event->at >= look->action->due_at,
 			   "S16 `after` is early");
+	if (kind_of(look) == ACTION_AWAIT && !look->event->id && !by_hand)
+		EXPECT(look, !look->action->limit_at || look->action->due_at <= look->action->limit_at,
+			   "S16 `after` wins over a time-out that came first");
 	if ((kind_of(look) == ACTION_AWAIT_KAFKA ||
 		 (kind_of(look) == ACTION_AWAIT && look->event->id)) &&
 		!by_hand)
