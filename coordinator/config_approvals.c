@@ -90,14 +90,33 @@ void config__set_approval_group(struct config *config, const char *name, const j
 	}
 }
 
+/* A group that is known, whose `-` the environment writes as `_`; else the name as it came. */
+static const char *known_group(const struct config *config, const char *name)
+{
+	const char *known;
+	json_t *members;
+
+	json_object_foreach (config->approval_groups, known, members) {
+		size_t i = 0;
+
+		while (known[i] && name[i] && (known[i] == name[i] || (known[i] == '-' && name[i] == '_')))
+			i++;
+		if (!known[i] && !name[i])
+			return known;
+	}
+	return name;
+}
+
 bool config__approvals_variable(struct config *config, const char *key, const char *value,
 								const struct config_origin *origin, struct findings *findings)
 {
 	CLEANUP(json_decref_p) json_t *text = json_string(value);
+	CLEANUP(free_p) char *name = NULL;
 
 	if (strncmp(key, "groups__", 8) != 0)
 		return false;
-	config__set_approval_group(config, key + 8, text, origin, findings);
+	name = xstrdup(known_group(config, key + 8));
+	config__set_approval_group(config, name, text, origin, findings);
 	return true;
 }
 
