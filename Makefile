@@ -230,13 +230,15 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/batches.sh
 
 .PHONY: bench
-bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3 operators)
-bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka3 operators" STORE=sqlite CONCURRENCY="1 64" SECONDS=5 RECORDS=40000 N=100000
-	$(Q)$(if $(filter-out kafka% operators,$(SCENARIOS)),tests/bench/run "$(BUILD)" \
-		"$(filter-out kafka% operators,$(SCENARIOS))" "$(or $(STORE),sqlite)" \
+bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3 operators workers)
+bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka3 operators workers" STORE=sqlite CONCURRENCY="1 64" SECONDS=5 RECORDS=40000 N=100000 IDLE=1000
+	$(Q)$(if $(filter-out kafka% operators workers,$(SCENARIOS)),tests/bench/run "$(BUILD)" \
+		"$(filter-out kafka% operators workers,$(SCENARIOS))" "$(or $(STORE),sqlite)" \
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)",:)
 	$(Q)$(if $(filter kafka%,$(SCENARIOS)),tests/bench/kafka "$(BUILD)" \
 		"$(filter kafka%,$(SCENARIOS))" "$(or $(STORE),sqlite)" "$(or $(RECORDS),40000)",:)
+	$(Q)$(if $(filter workers,$(SCENARIOS)),tests/bench/workers "$(BUILD)" "$(or $(STORE),sqlite)" \
+		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)" "$(or $(IDLE),1000)",:)
 	$(Q)$(if $(filter operators,$(SCENARIOS)),tests/bench/operators "$(BUILD)" \
 		"$(or $(N),100000)" "$(or $(REQUESTS),50)",:)
 
