@@ -45,14 +45,17 @@ void family_end(struct family *family)
 		free(family->posts[i].text);
 	for (size_t i = 0; i < family->n_starts; i++)
 		request_unref(family->starts[i].request);
+	for (size_t i = 0; i < family->n_calls; i++)
+		request_unref(family->calls[i].request);
 	free(family->posts);
 	free(family->starts);
+	free(family->calls);
 }
 
-static void want_start(struct family *family, int who, const struct command *command)
+static void want(struct family_start **list, size_t *n, int who, const struct command *command)
 {
-	family->starts = xrealloc_array(family->starts, family->n_starts + 1, sizeof(*family->starts));
-	family->starts[family->n_starts++] = (struct family_start){
+	*list = xrealloc_array(*list, *n + 1, sizeof(**list));
+	(*list)[(*n)++] = (struct family_start){
 		.from = who,
 		.step = command->step,
 		.item = command->item,
@@ -66,9 +69,16 @@ void family_collect(struct family *family, int who)
 {
 	struct decision *decision = &family->sagas[who].decision;
 
-	for (size_t i = 0; i < decision->n_commands; i++)
-		if (decision->commands[i].request->kind == REQUEST_CHILD)
-			want_start(family, who, &decision->commands[i]);
+	for (size_t i = 0; i < decision->n_commands; i++) {
+		struct command *command = &decision->commands[i];
+
+		if (command->request->kind == REQUEST_CHILD)
+			want(&family->starts, &family->n_starts, who, command);
+		else
+			want(&family->calls, &family->n_calls, who, command);
+		request_unref(command->request);
+	}
+	decision->n_commands = 0;
 	for (size_t i = 0; i < decision->n_messages; i++) {
 		struct family_post *post;
 
@@ -207,7 +217,7 @@ void family_answer(struct family *family, int who, const char *step, int item, e
 	family_run(family);
 }
 
-void family_wait(struct family *family, int64_t ms)
+void family_pass(struct family *family, int64_t ms)
 {
 	family->now += ms;
 	for (int i = 0; i < family->n; i++) {
@@ -215,6 +225,11 @@ void family_wait(struct family *family, int64_t ms)
 		play_wait(&family->sagas[i], ms);
 		family_collect(family, i);
 	}
+}
+
+void family_wait(struct family *family, int64_t ms)
+{
+	family_pass(family, ms);
 	family_run(family);
 }
 
@@ -227,20 +242,51 @@ int family_act(struct family *family, int who, const char *json)
 	return r;
 }
 
+static void forget_of(struct family_start *list, size_t *n, int who)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		if (list[i].from == who)
+			request_unref(list[i].request);
+		else
+			list[kept++] = list[i];
+	}
+	*n = kept;
+}
+
 void family_restart(struct family *family, int who)
 {
-	for (size_t i = 0; i < family->n_starts;) {
-		if (family->starts[i].from != who) {
-			i++;
-			continue;
-		}
-		request_unref(family->starts[i].request);
-		family->n_starts--;
-		memmove(family->starts + i, family->starts + i + 1,
-				(family->n_starts - i) * sizeof(*family->starts));
-	}
+	forget_of(family->starts, &family->n_starts, who);
+	forget_of(family->calls, &family->n_calls, who);
 	play_restart(&family->sagas[who]);
 	family_collect(family, who);
+}
+
+void family_call(struct family *family, size_t at, enum call_result result, int http_status)
+{
+	struct family_start call = family->calls[at];
+	struct jval *body = jval_from_text(xstrdup("{\"n\":1}"), 7);
+	struct input in = {
+		.type = INPUT_REPLY,
+		.step = call.step,
+		.item = call.item,
+		.kind = call.kind,
+		.attempt = call.attempt,
+		.result = result,
+		.http_status = result == CALL_ANSWERED ? http_status : 0,
+		.body = result == CALL_ANSWERED ? body : NULL,
+		.error = "scripted",
+		.retry_after_ms = -1,
+	};
+
+	family->n_calls--;
+	memmove(family->calls + at, family->calls + at + 1,
+			(family->n_calls - at) * sizeof(*family->calls));
+	(void)!play_give(&family->sagas[call.from], &in);
+	family_collect(family, call.from);
+	request_unref(call.request);
+	jval_unref(body);
 }
 
 const char *family_text(const struct family *family)

@@ -8,14 +8,14 @@
 
 #include "tests/support/play.h"
 
-enum { FAMILY_MAX = 64 };
+enum { FAMILY_MAX = 256 };
 
 struct family_post {
 	char to[SAGA_ID_SIZE];
 	char *text;
 };
 
-/* A start that is wanted, and not carried out. */
+/* A start that is wanted, and not carried out; or a call. */
 struct family_start {
 	int from, step, item;
 	enum call_kind kind;
@@ -33,6 +33,8 @@ struct family {
 	size_t n_posts;
 	struct family_start *starts;
 	size_t n_starts;
+	struct family_start *calls; /* over HTTP, that are out */
+	size_t n_calls;
 	wall_ms now;
 };
 
@@ -45,13 +47,16 @@ void family_collect(struct family *family, int who);
 /* Carries out a start, or delivers a message. lost: the answer never comes. */
 void family_start(struct family *family, size_t at, bool lost);
 void family_deliver(struct family *family, size_t at);
-/* All of both, as far as it goes. */
+/* A call is answered: result, and with CALL_ANSWERED a status. */
+void family_call(struct family *family, size_t at, enum call_result result, int http_status);
+/* All of starts and messages, as far as it goes. */
 void family_run(struct family *family);
 
 /* The call of a saga is answered with a status, and then all that follows happens. */
 void family_answer(struct family *family, int who, const char *step, int item, enum call_kind kind,
 				   int http_status, const char *body);
-/* Time passes for all. */
+/* Time passes for all; and nothing more, or all that follows. */
+void family_pass(struct family *family, int64_t ms);
 void family_wait(struct family *family, int64_t ms);
 int family_act(struct family *family, int who, const char *json);
 void family_restart(struct family *family, int who);
