@@ -228,6 +228,7 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/kafka.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/reads.sh
 	$(Q)MAKE="$(MAKE)" tests/mutants/batches.sh
+	$(Q)MAKE="$(MAKE)" tests/mutants/children.sh
 
 .PHONY: bench
 bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3 operators workers)

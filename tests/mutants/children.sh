@@ -11,7 +11,6 @@ prepare
 unharmed
 
 child=sagas/decide_child.c
-mutant released-though-undone $child 's/action->held \&\& action->comp == COMP_ARMED\)(\s+tell_child\(ctx, target, action->run\.child, CHILD_RELEASE)/action->held)\1/'
 mutant never-released $child 's/if \(event->type == EV_SAGA_COMPLETED\)(\s+each_child)/if (event->type == EV_SAGA_STARTED)\1/'
 mutant parent-not-told-of-the-end $child 's/tell_parent\(ctx, CHILD_COMPENSATED, NULL\);/(void)state;/'
 mutant held-is-taken-for-done $child 's/ctx->holds = message->word == CHILD_HELD \? message->child : NULL;/ctx->holds = NULL;/'
@@ -33,4 +32,4 @@ mutant block-behind-the-pivot-fails sagas/def_load_block.c 's/def->recovery_forw
 mutant item-not-seen-in-a-block sagas/env.c 's/if \(!env->made\[name\] \&\& \(name == EXPR_ITEM/if (env == NULL \&\& (name == EXPR_ITEM/'
 mutant scope-without-steps $child 's/if \(block->scope\.n_steps > 0\)/if (block == NULL)/'
 
-verdict
+finish

@@ -47,6 +47,7 @@ static int check_page(const char *path)
 START_TEST(test_docs__definitions_load)
 {
 	ck_assert_int_ge(check_page("docs/definitions.md"), 1);
+	ck_assert_int_ge(check_page("docs/composition.md"), 1);
 	ck_assert_int_ge(check_page("README.md"), 1);
 }
 END_TEST
