@@ -20,7 +20,8 @@ void registry_free(struct registry *registry);
 /* What is compiled from now on is given these, which outlive the registry. Before it is used. */
 void registry_surround(struct registry *registry, const struct surroundings *around);
 
-/* version 0: the current one. name may be that of a `steps` block. *ret_def is a reference. ERR_NOT_FOUND (text has a suggestion). */
+/* version 0: the current one. name may be that of a `steps` block. *ret_def is a reference.
+ * ERR_NOT_FOUND (text has a suggestion). */
 int registry_get(struct registry *registry, const char *ns, const char *name, int64_t version,
 				 struct saga_def **ret_def, struct err *err) MUST_CHECK;
 

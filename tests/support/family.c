@@ -134,7 +134,8 @@ static int start_or_find(struct family *family, const struct request *request)
 	return family->n++;
 }
 
-static void answer_start(struct family *family, const struct family_start *start, int child)
+static void answer_start(struct family *family, const struct family_start *start, int child,
+						 bool known)
 {
 	char text[200];
 	struct jval *body;
@@ -153,23 +154,27 @@ static void answer_start(struct family *family, const struct family_start *start
 	else
 		snprintf(text, sizeof(text), "{\"code\":\"no_definition\",\"message\":\"unknown\"}");
 	body = jval_from_text(xstrdup(text), strlen(text));
-	in.body = body;
+	if (known)
+		in.body = body;
+	else
+		in.result = CALL_BROKEN;
 	(void)!play_give(&family->sagas[start->from], &in);
 	family_collect(family, start->from);
 	jval_unref(body);
 }
 
-void family_start(struct family *family, size_t at, bool lost)
+void family_start(struct family *family, size_t at, enum family_luck luck)
 {
 	struct family_start start = family->starts[at];
-	int child;
+	int child = -1;
 
 	family->n_starts--;
 	memmove(family->starts + at, family->starts + at + 1,
 			(family->n_starts - at) * sizeof(*family->starts));
-	child = start_or_find(family, start.request);
-	if (!lost)
-		answer_start(family, &start, child);
+	if (luck != FAMILY_FAILS)
+		child = start_or_find(family, start.request);
+	if (luck != FAMILY_IS_LOST)
+		answer_start(family, &start, child, luck == FAMILY_ANSWERS);
 	request_unref(start.request);
 }
 
@@ -198,7 +203,7 @@ void family_run(struct family *family)
 {
 	while (family->n_starts > 0 || family->n_posts > 0) {
 		if (family->n_starts > 0)
-			family_start(family, 0, false);
+			family_start(family, 0, FAMILY_ANSWERS);
 		else
 			family_deliver(family, 0);
 	}

@@ -44,8 +44,14 @@ void family_end(struct family *family);
 
 /* Takes over what the saga's last decision wants. After each input that is given to it directly. */
 void family_collect(struct family *family, int who);
-/* Carries out a start, or delivers a message. lost: the answer never comes. */
-void family_start(struct family *family, size_t at, bool lost);
+/* Carries out a start, or delivers a message. */
+enum family_luck {
+	FAMILY_ANSWERS,
+	FAMILY_IS_LOST,   /* it starts, and the answer never comes */
+	FAMILY_IS_BROKEN, /* it starts, and nobody knows */
+	FAMILY_FAILS,     /* it does not, and nobody knows */
+};
+void family_start(struct family *family, size_t at, enum family_luck luck);
 void family_deliver(struct family *family, size_t at);
 /* A call is answered: result, and with CALL_ANSWERED a status. */
 void family_call(struct family *family, size_t at, enum call_result result, int http_status);

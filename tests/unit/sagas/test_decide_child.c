@@ -84,6 +84,7 @@ START_TEST(test_decide_child__turns_back_with_its_parent)
 	family_answer(&family, 0, "first", -1, CALL_DO, 200, NULL);
 	family_answer(&family, 1, "a", -1, CALL_DO, 200, NULL);
 	ck_assert_int_eq(family_act(&family, 0, "{\"act\":\"cancel\",\"reason\":\"x\"}"), 0);
+	ck_assert_str_eq(family_text(&family), "order: compensating, order#block: compensating");
 	family_answer(&family, 1, "b", -1, CALL_DO, 200, NULL); /* it was out */
 	family_answer(&family, 1, "b", -1, CALL_UNDO, 200, NULL);
 	family_answer(&family, 1, "a", -1, CALL_UNDO, 200, NULL);
@@ -106,7 +107,7 @@ START_TEST(test_decide_child__start_is_repeated_until_it_is_known)
 	play_answer(&family.sagas[0], 0, -1, CALL_DO, 200, NULL);
 	family_collect(&family, 0);
 	ck_assert_uint_eq(family.n_starts, 1);
-	family_start(&family, 0, true);
+	family_start(&family, 0, FAMILY_IS_LOST);
 	ck_assert(!saga_state_may_sleep(family.sagas[0].state));
 	family_restart(&family, 0);
 	ck_assert_uint_eq(family.n_starts, 1);
@@ -285,6 +286,35 @@ START_TEST(test_decide_child__of_a_terminated_parent)
 	family_answer(&family, 1, "a", -1, CALL_DO, 409, NULL);
 	ck_assert_str_eq(family_text(&family), "order: terminated, order#block: compensated");
 	family_end(&family);
+
+	/* Its start was on its way. */
+	family_begin(&family, BLOCK, "{}");
+	play_answer(&family.sagas[0], 0, -1, CALL_DO, 200, NULL);
+	family_collect(&family, 0);
+	ck_assert_int_eq(play_act(&family.sagas[0], "{\"act\":\"terminate\",\"reason\":\"x\"}"), 0);
+	family_run(&family);
+	ck_assert_str_eq(family_text(&family), "order: terminated, order#block: compensating");
+	family_end(&family);
+}
+END_TEST
+
+/* There is nothing that its parent could want of it any more. */
+START_TEST(test_decide_child__past_its_pivot_is_never_held)
+{
+	static const char yaml[] = "saga: order\nsteps:\n  - {id: pay, saga: payment}\n  - " GET(
+		"last") "\n"
+				"---\nsaga: payment\nsteps:\n  - " STEP(
+					"hold") "\n"
+							"  - {id: charge, pivot: true, http: {to: p, method: POST, path: "
+							"/charge}}\n";
+	struct family family;
+
+	family_begin(&family, yaml, "{}");
+	family_run(&family);
+	family_answer(&family, 1, "hold", -1, CALL_DO, 200, NULL);
+	family_answer(&family, 1, "charge", -1, CALL_DO, 200, NULL);
+	ck_assert_str_eq(family_text(&family), "order: running, payment: completed");
+	family_end(&family);
 }
 END_TEST
 
@@ -339,6 +369,7 @@ int main(void)
 	tcase_add_test(tc, test_decide_child__that_is_not_waited_for_undoes_itself);
 	tcase_add_test(tc, test_decide_child__terminated_is_told_to_people);
 	tcase_add_test(tc, test_decide_child__of_a_terminated_parent);
+	tcase_add_test(tc, test_decide_child__past_its_pivot_is_never_held);
 	tcase_add_test(tc, test_decide_child__behind_the_pivot_only_goes_forward);
 	tcase_add_test(tc, test_decide_child__that_cannot_be_started_is_a_failure);
 	suite_add_tcase(suite, tc);

@@ -158,6 +158,14 @@ static void answer(struct family *family, bool faults)
 		family_call(family, at, CALL_ANSWERED, 200);
 }
 
+static void start(struct family *family)
+{
+	unsigned luck = draw(24);
+
+	family_start(family, draw((unsigned)family->n_starts),
+				 luck > FAMILY_FAILS ? FAMILY_ANSWERS : (enum family_luck)luck);
+}
+
 static void act(struct family *family)
 {
 	static const char *const acts[] = {
@@ -180,7 +188,7 @@ static void step(struct family *family)
 	if (kind < 40 && family->n_calls > 0)
 		answer(family, true);
 	else if (kind < 60 && family->n_starts > 0)
-		family_start(family, draw((unsigned)family->n_starts), draw(6) == 0);
+		start(family);
 	else if (kind < 85 && family->n_posts > 0)
 		family_deliver(family, draw((unsigned)family->n_posts));
 	else if (kind < 93)
