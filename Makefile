@@ -231,10 +231,10 @@ mutants: ## puts mistakes into a copy of the tree; tests have to find each
 	$(Q)MAKE="$(MAKE)" tests/mutants/children.sh
 
 .PHONY: bench
-bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3 operators workers)
-bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka3 operators workers" STORE=sqlite CONCURRENCY="1 64" SECONDS=5 RECORDS=40000 N=100000 IDLE=1000
-	$(Q)$(if $(filter-out kafka% operators workers,$(SCENARIOS)),tests/bench/run "$(BUILD)" \
-		"$(filter-out kafka% operators workers,$(SCENARIOS))" "$(or $(STORE),sqlite)" \
+bench: SCENARIOS = $(or $(SCENARIO),http3 http3-undo kafka-start kafka3 operators workers timers)
+bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka3 operators workers timers" STORE=sqlite CONCURRENCY="1 64" SECONDS=5 RECORDS=40000 N=100000 IDLE=1000
+	$(Q)$(if $(filter-out kafka% operators workers timers,$(SCENARIOS)),tests/bench/run "$(BUILD)" \
+		"$(filter-out kafka% operators workers timers,$(SCENARIOS))" "$(or $(STORE),sqlite)" \
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)",:)
 	$(Q)$(if $(filter kafka%,$(SCENARIOS)),tests/bench/kafka "$(BUILD)" \
 		"$(filter kafka%,$(SCENARIOS))" "$(or $(STORE),sqlite)" "$(or $(RECORDS),40000)",:)
@@ -242,6 +242,11 @@ bench: all $(TOOL_BIN) ## measures: SCENARIO="http3 http3-undo kafka-start kafka
 		"$(or $(CONCURRENCY),1 64)" "$(or $(SECONDS),5)" "$(or $(IDLE),1000)",:)
 	$(Q)$(if $(filter operators,$(SCENARIOS)),tests/bench/operators "$(BUILD)" \
 		"$(or $(N),100000)" "$(or $(REQUESTS),50)",:)
+	$(Q)$(if $(filter timers,$(SCENARIOS)),tests/bench/timers "$(BUILD)" 10000 "$(or $(STORE),sqlite)" 10,:)
+
+.PHONY: bench-timers
+bench-timers: all $(TOOL_BIN) ## measures how late timers fire that are due within a minute, and that none is early: N=100000 STORE="sqlite postgres"
+	$(Q)tests/bench/timers "$(BUILD)" "$(or $(N),100000)" "$(or $(STORE),sqlite postgres)"
 
 .PHONY: bench-operators
 bench-operators: all $(TOOL_BIN) ## measures the API behind the dashboard on a Postgres full of sagas: N=1000000 REQUESTS=50

@@ -60,8 +60,9 @@ static void bind_filter(sqlite3_stmt *stmt, const struct task_filter *filter)
 		store_sqlite__bind_text(stmt, 4, task_state_text((enum task_state)filter->state));
 	sqlite3_bind_int64(stmt, 5, filter->available_before ? filter->available_before : INT64_MAX);
 	sqlite3_bind_int64(stmt, 6, first ? INT64_MIN : filter->after_available_at);
-	store_sqlite__bind_text(stmt, 7, filter->after_saga_id);
-	store_sqlite__bind_text(stmt, 8, first ? "" : filter->after_step);
+	/* Copies: a callback may note there already where the next page goes on. */
+	sqlite3_bind_text(stmt, 7, filter->after_saga_id, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(stmt, 8, first ? "" : filter->after_step, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int(stmt, 9, filter->after_item);
 	store_sqlite__bind_text(stmt, 10, store_side_text(filter->after_side));
 	sqlite3_bind_int(stmt, 11, filter->limit);

@@ -407,7 +407,7 @@ void store_contract_add(Suite *suite, const struct store_kind *kinds, int n_kind
 		store_contract__add_life,    store_contract__add_messages, store_contract__add_events,
 		store_contract__add_letters, store_contract__add_counters, store_contract__add_attention,
 		store_contract__add_batches, store_contract__add_filters,  store_contract__add_versions,
-		store_contract__add_long,    store_contract__add_locks,
+		store_contract__add_long,    store_contract__add_locks,    store_contract__add_tasks,
 	};
 
 	store_contract__kinds = kinds;

@@ -41,6 +41,7 @@ void store_contract__add_batches(TCase *tcase, int n_kinds);
 void store_contract__add_versions(TCase *tcase, int n_kinds);
 void store_contract__add_long(TCase *tcase, int n_kinds);
 void store_contract__add_locks(TCase *tcase, int n_kinds);
+void store_contract__add_tasks(TCase *tcase, int n_kinds);
 void store_contract__add_filters(TCase *tcase, int n_kinds);
 
 #endif
