@@ -86,6 +86,6 @@
 		" AND key = $2 AND NOT held ORDER BY namespace, key, ticket LIMIT $3::int8)) AS l"         \
 		" ORDER BY held DESC, ticket LIMIT $3::int8",                                              \
 	[PG_LOCKS_OF] = "SELECT " LOCK_COLUMNS " FROM locks WHERE slot = $1::int4"                     \
-					" AND saga_id = $2::uuid ORDER BY ticket, key LIMIT $3::int8"
+					" AND saga_id = $2::uuid ORDER BY slot, saga_id LIMIT $3::int8"
 
 #endif

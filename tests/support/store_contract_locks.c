@@ -500,10 +500,10 @@ START_TEST(test_locks__are_granted_once_by_many_nodes)
 	struct err err;
 	int told = 0;
 
+	buf_init(&text, 0);
 	if (!store_contract__kinds[_i].second)
 		return;
 	o = open_kind(_i);
-	buf_init(&text, 0);
 	for (int i = 0; i < 2; i++) {
 		granters[i] = (struct granter){.store = store_contract__kinds[_i].second(), .stop = &stop};
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, grant_on, &granters[i]), 0);
