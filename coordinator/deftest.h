@@ -30,6 +30,7 @@ struct deftest_file {
 	struct saga_def *defs[DEFTEST_DEFS_MAX];
 	char *def_paths[DEFTEST_DEFS_MAX];
 	size_t n_defs;
+	struct surroundings around; /* of all of them; env is borrowed from doc */
 	/* What is wrong with it, or with a definition; each belongs to a file. */
 	struct findings findings;
 	char *wrong_path; /* the definition whose findings these are; NULL: the file itself */
@@ -63,5 +64,28 @@ struct deftest_result {
 void deftest_result_release(struct deftest_result *result);
 
 void deftest_run(const struct deftest_file *file, size_t index, struct deftest_result *result);
+
+/*
+ * The same for a definition without tests: a file with one test, in which all goes well. input may
+ * be NULL, and is taken over. Errors as of deftest_file_load.
+ */
+int deftest_file_make(struct deftest_file *file, const char *definition, json_t *input,
+					  struct err *err) MUST_CHECK;
+
+/* The input of every test is this one. Borrowed. */
+void deftest_file_set_input(struct deftest_file *file, json_t *input);
+
+/*
+ * Simulation: the test is run once as it is, and then once for each of its steps and each way in
+ * which that can fail. Gives
+ *
+ *   {"saga","ends":[{"step","way","status","failure","undone":[…],"stays":[{"place","why"}],
+ *     "problems":[…]}],"problems":n}
+ *
+ * way: none (as it is), failure, unknown, timeout, crash, deadline, cancel. What stays is what was
+ * done, or may have been, and is not undone; a problem is what stays although nothing said that it
+ * should. The caller's.
+ */
+json_t *deftest_simulate(const struct deftest_file *file, size_t index) MUST_CHECK;
 
 #endif

@@ -97,9 +97,9 @@ static char *resolve(const struct deftest_file *file, const char *name)
 }
 
 static int load_definition(struct deftest_file *file, const char *name, const char *pointer,
-						   struct err *err)
+						   bool as_it_is, struct err *err)
 {
-	CLEANUP(free_p) char *path = resolve(file, name);
+	CLEANUP(free_p) char *path = as_it_is ? xstrdup(name) : resolve(file, name);
 	CLEANUP(free_p) char *text = NULL;
 	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
 	CLEANUP(json_decref_p) json_t *doc = NULL;
@@ -148,7 +148,7 @@ static int load_named(struct deftest_file *file, const json_t *name, const char 
 {
 	if (!name || !is_path(json_string_value(name)))
 		return 0;
-	return load_definition(file, json_string_value(name), pointer, err);
+	return load_definition(file, json_string_value(name), pointer, false, err);
 }
 
 static int load_definitions(struct deftest_file *file, struct err *err)
@@ -161,13 +161,13 @@ static int load_definitions(struct deftest_file *file, struct err *err)
 	int r = 0;
 
 	if (other)
-		r = load_definition(file, other, "", err);
+		r = load_definition(file, other, "", false, err);
 	else
 		r = load_named(file, saga, "/saga", err);
 	json_array_foreach (json_object_get(file->doc, "with"), i, entry) {
 		snprintf(pointer, sizeof(pointer), "/with/%zu", i);
 		if (r == 0)
-			r = load_definition(file, json_string_value(entry), pointer, err);
+			r = load_definition(file, json_string_value(entry), pointer, false, err);
 	}
 	json_array_foreach (json_object_get(file->doc, "tests"), i, entry) {
 		snprintf(pointer, sizeof(pointer), "/tests/%zu/saga", i);
@@ -224,19 +224,46 @@ int deftest_file_load(struct deftest_file *file, const char *path, struct err *e
 	size_t len;
 	int r;
 
-	*file = (struct deftest_file){.path = xstrdup(path), .places = doc_places_new()};
+	*file = (struct deftest_file){.path = xstrdup(path),
+								  .places = doc_places_new(),
+								  .around = {.public_url = "https://skald.example"}};
 	r = read_file(path, &text, &len, err);
 	if (r < 0)
 		return r;
 	r = yaml_read(text, len, &file->doc, file->places, &file->findings);
 	if (r < 0)
 		return err_set(err, ERR_INVALID, "%s cannot be read", path);
+	file->around.env = json_object_get(file->doc, "env");
 	r = check_schema(file, err);
 	if (r == 0)
 		r = load_definitions(file, err);
 	if (r == 0)
 		r = check_tests(file, err);
 	return r;
+}
+
+int deftest_file_make(struct deftest_file *file, const char *definition, json_t *input,
+					  struct err *err)
+{
+	int r;
+
+	*file = (struct deftest_file){.path = xstrdup(definition),
+								  .places = doc_places_new(),
+								  .around = {.public_url = "https://skald.example"}};
+	file->doc = json_pack("{s:[{s:s, s:o}]}", "tests", "test", "all goes well", "input",
+						  input ? input : json_object());
+	r = load_definition(file, definition, "", true, err);
+	return r == 0 ? check_tests(file, err) : r;
+}
+
+void deftest_file_set_input(struct deftest_file *file, json_t *input)
+{
+	json_t *test;
+	size_t i;
+
+	json_object_del(file->doc, "input");
+	json_array_foreach (json_object_get(file->doc, "tests"), i, test)
+		json_object_set(test, "input", input);
 }
 
 void deftest_file_release(struct deftest_file *file)

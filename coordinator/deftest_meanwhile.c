@@ -185,6 +185,41 @@ static void give_event(struct happening *happening)
 	sandbox_event(test->sandbox, webhook ? NULL : cluster, topic, event, id);
 }
 
+/* What is POSTed to the callback_url of a step, by who was told of it. */
+static void call_back(struct happening *happening)
+{
+	const char *place = text_of(happening->json, "callback");
+	CLEANUP(jval_unref_p) struct jval *body = jval_from_json(or_null(happening->json, "data"));
+	struct deftest_target target;
+	const struct saga_state *state;
+	struct input in = {
+		.type = INPUT_REPLY,
+		.kind = CALL_DO,
+		.result = CALL_ANSWERED,
+		.retry_after_ms = -1,
+		.said = OUTCOME_DEFAULT,
+		.http_status = 200,
+		.body = body,
+	};
+	struct err err;
+
+	if (!deftest__find(happening->test, place, &target)) {
+		complain(happening, "there is no such step yet", place);
+		return;
+	}
+	state = target.saga->state;
+	if (state->steps[target.step].n_actions > (target.item < 0 ? 0 : target.item))
+		in.nonce = saga_state_action(state, target.step, target.item)->run.nonce;
+	if (!in.nonce) {
+		complain(happening, "this step has given nobody a callback_url", place);
+		return;
+	}
+	in.step = target.step;
+	in.item = target.item;
+	in.run = saga_state_run(state, target.step);
+	(void)!sandbox_give(target.saga, &in, &err);
+}
+
 static void restart(struct happening *happening)
 {
 	struct sandbox_saga *saga = deftest__saga(happening->test, text_of(happening->json, "saga"));
@@ -210,6 +245,8 @@ static void happen(void *ctx)
 						 deftest__duration(json_object_get(json, "for"), INT64_C(86400000)));
 	else if (json_object_get(json, "restart"))
 		restart(happening);
+	else if (json_object_get(json, "callback"))
+		call_back(happening);
 	else
 		give_act(happening);
 }
@@ -234,6 +271,15 @@ static const char *once_of(const json_t *json)
 	return NULL;
 }
 
+/* "ship" stands for the first item that begins, "ship[2]" for that one. */
+static bool is_meant(const char *once, const char *place)
+{
+	size_t len = strlen(once);
+
+	return strcmp(once, place) == 0 || (strncmp(once, place, len) == 0 && place[len] == '[' &&
+										strcspn(place + len, "]") + 1 == strlen(place + len));
+}
+
 void deftest__plan(struct deftest *test)
 {
 	const json_t *list = json_object_get(test->test, "meanwhile"), *json;
@@ -246,7 +292,18 @@ void deftest__plan(struct deftest *test)
 
 		*happening =
 			(struct happening){.test = test, .json = json, .index = i, .once = once_of(json)};
-		if (!happening->once)
+		if (test->fault && test->fault->kind == FAULT_SILENCE && happening->once &&
+			is_meant(happening->once, test->fault->place)) {
+			happening->planned = true;
+			test->n_pending--;
+			continue;
+		}
+		/* What somebody else has from the start was taken before. */
+		if (!happening->once && json_object_get(json, "hold") &&
+			deftest__duration(json_object_get(json, "at"), 0) == 0) {
+			happening->planned = true;
+			happen(happening);
+		} else if (!happening->once)
 			plan_at(happening,
 					DEFTEST_STARTS_AT + deftest__duration(json_object_get(json, "at"), 0));
 	}
@@ -262,15 +319,6 @@ static const char *begins(const struct event *event)
 	if (event->type == EV_STEP_SCHEDULED)
 		return "";
 	return event->type == EV_COMPENSATION_STARTED ? ".undo" : NULL;
-}
-
-/* "ship" stands for the first item that begins, "ship[2]" for that one. */
-static bool is_meant(const char *once, const char *place)
-{
-	size_t len = strlen(once);
-
-	return strcmp(once, place) == 0 || (strncmp(once, place, len) == 0 && place[len] == '[' &&
-										strcspn(place + len, "]") + 1 == strlen(place + len));
 }
 
 void deftest__happened(struct deftest *test, struct sandbox_saga *saga, const struct event *events,

@@ -26,6 +26,21 @@ struct seen_list {
 
 struct happening; /* deftest_meanwhile.c */
 
+/* Something that goes wrong in a simulation, at one place. */
+enum fault_kind {
+	FAULT_NONE,
+	FAULT_REPLY,    /* it is answered in this way */
+	FAULT_CANCEL,   /* the saga is cancelled while it runs */
+	FAULT_DEADLINE, /* its deadline passes while it runs */
+	FAULT_SILENCE,  /* what it waits for never comes */
+};
+struct fault {
+	enum fault_kind kind;
+	const char *place;
+	const char *reply; /* a word, or NULL */
+	bool once;         /* only the first answer */
+};
+
 struct deftest {
 	const struct deftest_file *file;
 	const json_t *test;
@@ -40,6 +55,10 @@ struct deftest {
 	size_t n_pending; /* of those, so many are still to come */
 	int64_t n_events; /* of Kafka and webhooks, for their ids */
 	bool stop;        /* it would only be tried again and again */
+	/* Of a simulation. */
+	const struct fault *fault; /* NULL: none */
+	json_t *fault_reply, *slow_reply;
+	json_t *begun; /* [[place, what it is]] of what began; NULL: not wanted */
 };
 
 /* Notes a failure; pointer is below the test: "/calls/2", or "" for the test. */
@@ -72,6 +91,15 @@ struct sandbox_saga *deftest__saga(const struct deftest *test, const char *place
 struct seen *deftest__see(struct seen_list *list);
 void deftest__forget(struct seen_list *list);
 int64_t deftest__duration(const json_t *value, int64_t fallback);
+
+/* Runs it, and then calls look, if it is not NULL, before all is taken down. */
+void deftest__run(struct deftest *test, void (*look)(struct deftest *test, void *ctx), void *ctx);
+
+/* deftest_simulate.c */
+void deftest__note_begun(struct deftest *test, struct sandbox_saga *saga,
+						 const struct event *events, size_t n);
+/* What the fault gives as the answer; NULL: nothing. */
+const json_t *deftest__fault_reply(struct deftest *test, const struct seen *seen);
 
 /* deftest_reply.c */
 

@@ -186,8 +186,10 @@ static const json_t *reply_from(struct deftest *test, const json_t *replies, con
 
 const json_t *deftest__reply(struct deftest *test, const struct seen *seen)
 {
-	const json_t *reply = reply_from(test, json_object_get(test->test, "replies"), "test", seen);
+	const json_t *reply = deftest__fault_reply(test, seen);
 
+	if (!reply)
+		reply = reply_from(test, json_object_get(test->test, "replies"), "test", seen);
 	if (!reply)
 		reply = reply_from(test, json_object_get(test->file->doc, "replies"), "file", seen);
 	return reply;

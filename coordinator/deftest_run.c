@@ -198,6 +198,7 @@ static void decided(void *ctx, struct sandbox_saga *saga, const struct event *ev
 	if (!test->root && !saga->parent)
 		test->root = saga;
 	deftest__happened(test, saga, events, n);
+	deftest__note_begun(test, saga, events, n);
 }
 
 /* ---- running ---- */
@@ -277,35 +278,53 @@ static void keep_histories(struct deftest *test)
 		json_array_append_new(test->result->sagas, saga_json(sandbox_saga(test->sandbox, i)));
 }
 
-void deftest_run(const struct deftest_file *file, size_t index, struct deftest_result *result)
+static void surround(struct saga_def *def, void *around)
 {
-	struct sandbox_hooks hooks = {
-		.call = deftest__call, .emitted = emitted, .task = deftest__task, .decided = decided};
-	struct deftest test = {
-		.file = file,
-		.test = json_array_get(json_object_get(file->doc, "tests"), index),
-		.index = index,
-		.result = result,
-		.used = json_object(),
-	};
+	def->around = around;
+}
+
+void deftest__run(struct deftest *test, void (*look)(struct deftest *test, void *ctx), void *ctx)
+{
+	struct sandbox_hooks hooks = {.call = deftest__call,
+								  .emitted = emitted,
+								  .task = deftest__task,
+								  .decided = decided,
+								  .ctx = test};
+	const struct deftest_file *file = test->file;
 	size_t i;
 
-	*result = (struct deftest_result){.passed = true};
-	hooks.ctx = &test;
-	test.sandbox = sandbox_new(&hooks, DEFTEST_STARTS_AT);
-	for (i = 0; i < file->n_defs; i++)
-		sandbox_define(test.sandbox, file->defs[i]);
-	deftest__plan(&test);
-	go(&test);
-	if (test.root)
-		deftest__expect(&test);
-	result->n_calls = test.calls.n;
-	result->virtual_ms = sandbox_now(test.sandbox) - DEFTEST_STARTS_AT;
-	keep_histories(&test);
-	sandbox_free(test.sandbox);
-	deftest__planned_free(&test);
-	deftest__forget(&test.calls);
-	deftest__forget(&test.emits);
-	deftest__forget(&test.undone);
-	json_decref(test.used);
+	*test->result = (struct deftest_result){.passed = true};
+	test->test = json_array_get(json_object_get(file->doc, "tests"), test->index);
+	test->used = json_object();
+	test->sandbox = sandbox_new(&hooks, DEFTEST_STARTS_AT);
+	for (i = 0; i < file->n_defs; i++) {
+		saga_def_walk(file->defs[i], surround, (void *)&file->around);
+		sandbox_define(test->sandbox, file->defs[i]);
+	}
+	deftest__plan(test);
+	go(test);
+	if (test->root && look)
+		look(test, ctx);
+	test->result->n_calls = test->calls.n;
+	test->result->virtual_ms = sandbox_now(test->sandbox) - DEFTEST_STARTS_AT;
+	sandbox_free(test->sandbox);
+	deftest__planned_free(test);
+	deftest__forget(&test->calls);
+	deftest__forget(&test->emits);
+	deftest__forget(&test->undone);
+	json_decref(test->used);
+}
+
+static void look_at_all(struct deftest *test, void *ctx)
+{
+	(void)ctx;
+	deftest__expect(test);
+	keep_histories(test);
+}
+
+void deftest_run(const struct deftest_file *file, size_t index, struct deftest_result *result)
+{
+	struct deftest test = {.file = file, .index = index, .result = result};
+
+	deftest__run(&test, look_at_all, NULL);
 }

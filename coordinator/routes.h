@@ -33,6 +33,7 @@ enum route_flag {
 	X(get_history, "GET", "/v1/sagas/{id}/history", ROUTE_STORE)                                   \
 	X(get_compensations, "GET", "/v1/sagas/{id}/compensations", ROUTE_STORE)                       \
 	X(get_children, "GET", "/v1/sagas/{id}/children", ROUTE_STORE)                                 \
+	X(export_saga, "GET", "/v1/sagas/{id}/export", ROUTE_STORE)                                    \
 	X(get_acts, "GET", "/v1/sagas/{id}/acts", ROUTE_STORE)                                         \
 	X(cancel_saga, "POST", "/v1/sagas/{id}/cancel", ROUTE_ACT)                                     \
 	X(terminate_saga, "POST", "/v1/sagas/{id}/terminate", ROUTE_ACT)                               \

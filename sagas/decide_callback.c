@@ -9,12 +9,39 @@
  */
 #include "sagas/decide_priv.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "sagas/callback.h"
+
+/* What was drawn when the row was made; NULL: it does not schedule this. */
+static const char *replayed_nonce(const struct ctx *ctx, int step, int item)
+{
+	const char *id = ctx->state->def->steps[step].id;
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach (ctx->replayed, i, event) {
+		const char *type = json_string_value(json_object_get(event, "type"));
+		const char *of = json_string_value(json_object_get(event, "step"));
+		const json_t *which = json_object_get(event, "item");
+
+		if (type && of && strcmp(type, event_type_text(EV_STEP_SCHEDULED)) == 0 &&
+			strcmp(of, id) == 0 && (which ? (int)json_integer_value(which) : -1) == item)
+			return json_string_value(json_object_get(event, "id"));
+	}
+	return NULL;
+}
 
 const char *decide__callback_nonce(struct ctx *ctx, int step, int item, char *ret)
 {
+	const char *known = ctx->replayed ? replayed_nonce(ctx, step, item) : NULL;
 	char key[STEP_KEY_SIZE];
 
+	if (known) {
+		snprintf(ret, CALLBACK_NONCE_SIZE, "%s", known);
+		return ret;
+	}
 	step_key(ctx->state, step, item, "do", key);
 	callback_nonce(ctx->random, key, ret);
 	return ret;

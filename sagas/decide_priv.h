@@ -58,6 +58,8 @@ struct ctx {
 	struct approval_ref *approvals; /* each at most once */
 	size_t n_approvals, cap_approvals;
 	const char *by; /* who says how an action ended, instead of its participant; NULL: nobody */
+	/* A replay: the row of the history, in which stand the nonces that were drawn then. */
+	const json_t *replayed;
 };
 
 /* One thing being done: the forward action or the undo of an item. */

@@ -33,6 +33,7 @@ static void begin_row(struct replay *replay, const struct replay_row *row)
 		.in = &replay->in,
 		.now = row->at < replay->state->last_at ? replay->state->last_at : row->at,
 		.decision = &replay->decision,
+		.replayed = replay->row,
 	};
 }
 

@@ -270,6 +270,14 @@ void sandbox_restart(struct sandbox_saga *saga)
 	decision_release(&decision);
 }
 
+void sandbox_expire(struct sandbox_saga *saga)
+{
+	struct input in = {.type = INPUT_TIMER};
+
+	saga->state->deadline_at = saga->sandbox->now;
+	sandbox__tell(saga, &in);
+}
+
 /* ---- starting ---- */
 
 static void first_fault(void *ctx, const struct err *fault)

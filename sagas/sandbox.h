@@ -109,6 +109,9 @@ void sandbox_hold(struct sandbox *sandbox, json_t *keys, wall_ms until);
 /* The process dies, and another one goes on with what the history says. */
 void sandbox_restart(struct sandbox_saga *saga);
 
+/* The deadline of the saga is now: for those who want to see what follows. */
+void sandbox_expire(struct sandbox_saga *saga);
+
 /* Takes what comes next, unless it is later than `until`. False: nothing comes before. */
 bool sandbox_step(struct sandbox *sandbox, wall_ms until);
 

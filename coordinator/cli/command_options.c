@@ -56,6 +56,24 @@ const struct cli_option test_options[] = {
 	{NULL},
 };
 
+const struct cli_option simulate_options[] = {
+	{"input", 0, "JSON", "the input: JSON, @FILE, or - for stdin; default that of the test"},
+	{"tests", 0, "FILE", "a file of tests; default the one beside FILE, if there is one"},
+	{"test", 0, "TEXT", "the test to vary: the first with this in its name"},
+	{NULL},
+};
+
+const struct cli_option replay_options[] = {
+	{"def", 0, "FILE", "the definition; needed"},
+	{"times", 0, NULL, "due times and deadlines must be the same, too"},
+	{NULL},
+};
+
+const struct cli_option export_options[] = {
+	{"file", 'f', "FILE", "where to write it; default stdout"},
+	{NULL},
+};
+
 const struct cli_option graph_options[] = {
 	{"format", 'f', "FORMAT", "text, mermaid or dot; default text", "text mermaid dot"},
 	{NULL},

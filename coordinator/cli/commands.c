@@ -74,6 +74,29 @@ const struct cli_command cli_commands[] = {
 	 "  skald test sagas/order.test.yaml --filter declined\n"
 	 "  skald test sagas --junit results.xml\n",
 	 test_options, true, false, false, cmd_test},
+	{"simulate", "FILE", 1, 1, "fails each step of a definition in each way, without a server",
+	 "Runs the definition once as the first test beside it says (order.test.yaml for order.yaml;\n"
+	 "without one, everything goes well), and then once for each step and each way to fail: a\n"
+	 "definite failure, an unknown outcome, a time-out, a crash, the deadline, a cancel. Shows "
+	 "what\n"
+	 "is undone, in which order, and what stays and why. Exits with 1 when something stays "
+	 "although\n"
+	 "nobody said that it should.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald simulate order.yaml\n"
+	 "  skald simulate order.yaml --input @order.json -o json\n",
+	 simulate_options, true, false, false, cmd_simulate},
+	{"replay", "EXPORT...", 1, MANY, "plays exported histories on a changed definition",
+	 "Decides each history of `skald saga export` again with another definition, and names the "
+	 "first\n"
+	 "event where it would decide otherwise. What the world said is taken from the history. Exits\n"
+	 "with 1 when one differs.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga export 0198c0de-... --file order.saga.json\n"
+	 "  skald replay *.saga.json --def order.yaml\n",
+	 replay_options, true, false, false, cmd_replay},
 	{"def validate", "FILE...", 1, MANY, "checks definitions, without a server",
 	 "Reads each FILE (- is stdin) and reports everything that is wrong with it, each with its "
 	 "line,\n"
@@ -223,6 +246,15 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga watch 019a2b3c-...\n",
 	 watch_options, true, true, false, cmd_saga_watch, "@sagas"},
+	{"saga export", "ID", 1, 1, "writes all that is known of a saga into a file",
+	 "One JSON document: the saga, its definition and those of its children, its history and its\n"
+	 "compensations: for `skald replay`, or to look at it elsewhere (`skald saga import`). A "
+	 "history\n"
+	 "holds no secrets, but it holds inputs and answers.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga export 0198c0de-... --file order.saga.json\n",
+	 export_options, false, true, false, cmd_saga_export, "@sagas"},
 	{"saga wait", "ID", 1, 1, "waits for the end; the exit code says which",
 	 "Waits until the saga has ended or needs a person, prints it, and exits with 0 (completed),\n"
 	 "20 (compensated), 21 (compensation_failed), 22 (failed or terminated), or 124 when the time\n"
