@@ -1,0 +1,89 @@
+#!/bin/bash
+# A saga as a file: exported over the API, with its definition and those of its children; replayed on
+# the same definition and on changed ones. And `skald simulate`.
+source "$(dirname "$0")/lib.sh"
+fits() { "$build/tests/tools/fits_openapi" "$1" < "$2" 2> "$dir/err" || fail "this is no $1: $(cat "$dir/err")"; }
+
+cat > "$dir/part.yaml" << 'END'
+saga: part
+steps: [{id: made, set: {n: "${input.n * 2}"}}]
+output: {n: "${steps.made.output.n}"}
+END
+cat > "$dir/whole.yaml" << 'END'
+saga: whole
+steps:
+  - {id: first, set: {n: 1}}
+  - {id: part, saga: part, with: {n: "${steps.first.output.n}"}}
+  - {id: word, await: {signal: go}}
+  - {id: last, set: {n: "${steps.part.output.n + 1}"}}
+output: {n: "${steps.last.output.n}"}
+END
+start_skald
+await_skald
+expect 0 "$skald" def deploy "$dir/part.yaml" "$dir/whole.yaml"
+expect 0 "$skald" saga start whole '{}' -o json
+id=$(jq -r .id <<< "$out")
+[ ${#id} = 36 ] || fail "no id: $out"
+expect 0 "$skald" saga signal "$id" go
+expect 0 "$skald" saga wait "$id"
+expect 0 "$skald" saga export "$id" --file "$dir/whole.saga.json"
+complains 'rows of history'
+fits SagaExport "$dir/whole.saga.json"
+[ "$(jq -r '[.definitions[].name] | sort | join(" ")' "$dir/whole.saga.json")" = 'part whole' ] || fail "definitions of the export"
+[ "$(jq -r '.history[0].events[0].type, .saga.status, .compensations.id' "$dir/whole.saga.json" | paste -sd' ')" = "SagaStarted completed $id" ] ||
+	fail "the export: $(head -c 600 "$dir/whole.saga.json")"
+expect 3 "$skald" saga export 0198c0de-7a31-7abc-bf11-223344556677
+
+# The definition that made it; one that adds a step; one that is of another name.
+expect 0 "$skald" replay "$dir/whole.saga.json" --def "$dir/whole.yaml"
+says "$dir/whole.saga.json: the same"
+sed 's/  - {id: word/  - {id: more, set: {n: 3}}\n  - {id: word/' "$dir/whole.yaml" > "$dir/changed.yaml"
+expect 1 "$skald" replay "$dir/whole.saga.json" --def "$dir/changed.yaml"
+says 'the history has StepScheduled word, and this definition decides StepCompleted more'
+expect 1 "$skald" replay "$dir/whole.saga.json" --def "$dir/changed.yaml" -o json
+[ "$(jq -r '.[0] | .same, .got.step, .expected.step' <<< "$out" | paste -sd' ')" = 'false more word' ] || fail "replay as json: $out"
+expect 1 "$skald" replay "$dir/whole.saga.json" --def "$dir/part.yaml"; complains 'this is a saga of whole, not of part'
+expect 1 "$skald" replay "$dir/whole.yaml" --def "$dir/whole.yaml"
+expect 2 "$skald" replay "$dir/whole.saga.json"
+
+# Simulation: what is undone; and an undo that cannot be made when the outcome is unknown.
+cat > "$dir/order.yaml" << 'END'
+saga: order
+deadline: 1h
+participants: {stock: {}, pay: {}}
+steps:
+  - {id: reserve, http: {to: stock, method: PUT, path: /r/1}, compensate: {http: {to: stock, method: DELETE, path: /r/1}}}
+  - {id: charge, http: {to: pay, method: POST, path: /charges}, compensate: none}
+  - {id: ship, http: {to: stock, method: PUT, path: /s/1}, compensate: {http: {to: stock, method: DELETE, path: /s/1}}}
+END
+expect 0 "$skald" simulate "$dir/order.yaml"
+cat > "$dir/expected" << 'END'
+STEP     FAILS BY  ENDS AS      UNDONE, IN THIS ORDER  STAYS
+-        -         completed    -                      -
+reserve  failure   compensated  -                      -
+reserve  unknown   compensated  reserve                -
+reserve  timeout   compensated  reserve                -
+reserve  crash     completed    -                      -
+reserve  deadline  compensated  reserve                -
+reserve  cancel    compensated  reserve                -
+charge   failure   compensated  reserve                -
+charge   unknown   compensated  reserve                charge (compensate: none)
+charge   timeout   compensated  reserve                charge (compensate: none)
+charge   crash     completed    -                      -
+charge   deadline  compensated  reserve                charge (compensate: none)
+charge   cancel    compensated  reserve                charge (compensate: none)
+ship     failure   compensated  reserve                charge (compensate: none)
+ship     unknown   compensated  ship, reserve          charge (compensate: none)
+ship     timeout   compensated  ship, reserve          charge (compensate: none)
+ship     crash     completed    -                      -
+ship     deadline  compensated  ship, reserve          charge (compensate: none)
+ship     cancel    compensated  ship, reserve          charge (compensate: none)
+order: 18 ways to fail, 0 problems
+END
+diff "$dir/expected" <(echo "$out") || fail "what is simulated"
+expect 0 "$skald" simulate "$dir/order.yaml" -o json
+[ "$(jq '.ends | length' <<< "$out")" = 19 ] || fail "simulate as json: $out"
+
+sed 's#path: /r/1}}}#path: "/r/${saga.failure.code == '"'http_422'"' ? input.nothing : input.id}"}}}#' "$dir/order.yaml" > "$dir/bad.yaml"
+expect 1 "$skald" simulate "$dir/bad.yaml" --input '{"id": "r-1"}'
+says 'problem: when ship fails by failure: reserve: the compensation cannot be evaluated'
