@@ -42,7 +42,7 @@ enum {
 struct subscription_row {
 	const char *step; /* "": the saga as a whole (cancel_on) */
 	int item;         /* -1: the step's only action */
-	int place;        /* with step "": which entry of cancel_on; else 0 */
+	int place;        /* which of the step's waits; with step "": which entry of cancel_on */
 	bool remove;      /* it waits no more: what follows is NULL */
 	const char *ns;   /* the saga's */
 	const char *channel, *value;
@@ -51,7 +51,7 @@ struct subscription_row {
 /* An event that arrived, under one of the channels that it was looked at through. */
 struct event_row {
 	const char *ns, *channel, *value;
-	const char *id;     /* "<cluster>/<topic>/<partition>/<offset>" */
+	const char *id;     /* "<cluster>/<topic>/<partition>/<offset>", "webhook/<source>/<id>" */
 	wall_ms at;         /* when it was read from the broker */
 	wall_ms expires_at; /* until then it is there for those who come to wait for it */
 	const char *event;  /* JSON */

@@ -46,8 +46,8 @@ struct delivery {
 	char *code, *message, *type; /* NULL: none */
 	char *nonce;                 /* of the step.callback_url where it came; NULL: over Kafka */
 	/* EVENT */
-	char *event_id; /* "<cluster>/<topic>/<partition>/<offset>" */
-	int place;      /* with step "": which entry of cancel_on */
+	char *event_id; /* "<cluster>/<topic>/<partition>/<offset>", "webhook/<source>/<id>" */
+	int place;      /* which of the step's waits; with step "": which entry of cancel_on */
 	/* LOCK: the keys that the step asked for under the ticket that is inbox_id are its saga's. */
 	int64_t token; /* the fencing token */
 	/*

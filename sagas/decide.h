@@ -142,12 +142,12 @@ struct emission {
 };
 
 /*
- * What the saga waits for in Kafka from now on, or no longer, with the commit of the events. One
- * step and item has at most one entry of a decision; so has one place of step -1.
+ * Which events of Kafka and of webhooks the saga waits for from now on, or no longer, with the
+ * commit of the events. One place of a step and item has at most one entry of a decision.
  */
 struct subscription {
 	int step, item; /* step -1: cancel_on */
-	int place;      /* of cancel_on: which of its entries; else 0 */
+	int place;      /* which of the step's waits; of cancel_on: which of its entries */
 	bool remove;
 	const struct correlate_def *on; /* borrowed from the definition */
 	char *value;                    /* what `expect` gave; NULL when it is removed */

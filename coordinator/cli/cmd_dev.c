@@ -98,8 +98,11 @@ static bool action_uses_kafka(const struct action_def *act)
 
 static bool uses_kafka(const struct saga_def *def)
 {
-	if (def->n_triggers > 0 || def->n_cancel_on > 0)
+	if (def->n_triggers > 0)
 		return true;
+	for (size_t i = 0; i < def->n_cancel_on; i++)
+		if (!def->cancel_on[i].webhook)
+			return true;
 	for (int i = 0; i < def->n_steps; i++)
 		if (action_uses_kafka(&def->steps[i].act) ||
 			(def->steps[i].undo_kind == UNDO_ACTION && action_uses_kafka(&def->steps[i].undo)))
