@@ -335,6 +335,12 @@ struct store_ops {
 	 * at by whoever calls next. now: what held_at and the inbox rows' `at` become.
 	 */
 	int (*locks_grant)(struct store *store, wall_ms now, bool *touched, struct err *err);
+	/*
+	 * Sets the doc of a task, named by slot, saga_id, step, item and side, if it is leased and this
+	 * is its attempt; else it is passed over, as what was meant is over. What a worker says of its
+	 * progress: only the last word is kept, and nothing follows from it.
+	 */
+	int (*task_note)(struct store *store, const struct task_row *row, struct err *err);
 	/* Writes the row as trigger_put does. ERR_CONFLICT. */
 	int (*queue_put)(struct store *store, struct queue_row *row, struct err *err);
 	/*

@@ -521,6 +521,11 @@ static int batch_items(struct store_reader *reader, const struct batch_item_filt
 	PASS(reader, batch_items, filter, row, ctx);
 }
 
+static int task_note(struct store *store, const struct task_row *row, struct err *err)
+{
+	WRITE(store, task_note, row);
+}
+
 static int queue_put_once(struct store *store, struct queue_row *row, struct err *err)
 {
 	WRITE(store, queue_put, row);
@@ -645,6 +650,7 @@ static const struct store_ops ops = {
 	.batch_open = batch_open,
 	.batch_items = batch_items,
 	.locks_grant = locks_grant,
+	.task_note = task_note,
 	.queue_put = queue_put,
 	.history_trim = history_trim,
 	.tasks_list = tasks_list,

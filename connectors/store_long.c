@@ -148,6 +148,14 @@ bool store_long_fits(const struct store_item *item, int slot_count)
 	return true;
 }
 
+int store_check_task_note(const struct task_row *row, struct err *err)
+{
+	if (row->doc_len > TASK_DOC_MAX_BYTES)
+		return err_set(err, ERR_LIMIT, "what a task notes has more than %d bytes",
+					   TASK_DOC_MAX_BYTES);
+	return 0;
+}
+
 int store_check_queue(const struct queue_row *row, struct err *err)
 {
 	if (!row->ns || !row->name || !row->settings)

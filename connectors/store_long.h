@@ -59,7 +59,9 @@ struct task_row {
 	wall_ms deadline_at;             /* 0: none */
 	wall_ms leased_until; /* LEASED: as of the commit, since heartbeats are not written; else 0 */
 	const char *worker, *build; /* LEASED; build may be NULL even then */
-	const char *doc; /* JSON object: of an approval, what a list of them shows; of a task {} */
+	/* JSON object: of an approval, what a list of them shows; of a task {}, or {"progress": what
+	 * its worker said last} */
+	const char *doc;
 	size_t doc_len;
 };
 
@@ -160,6 +162,7 @@ struct store_item;
 /* Whether what an item of a commit carries of all this, and its messages, are within the limits;
  * else it is STORE_UNSTORABLE. */
 bool store_long_fits(const struct store_item *item, int slot_count);
+int store_check_task_note(const struct task_row *row, struct err *err) MUST_CHECK;
 int store_check_queue(const struct queue_row *row, struct err *err) MUST_CHECK;
 int store_check_task_filter(const struct task_filter *filter, struct err *err) MUST_CHECK;
 /* What was counted up to one past QUEUE_COUNT_MAX. */

@@ -35,6 +35,25 @@ int pg__locks_grant(struct store *store, wall_ms now, bool *touched, struct err 
 	return more;
 }
 
+int pg__task_note(struct store *store, const struct task_row *row, struct err *err)
+{
+	CLEANUP(PQclear_p) PGresult *result = NULL;
+	struct pg_args args = {0};
+	int r = store_check_task_note(row, err);
+
+	if (r < 0)
+		return r;
+	pg__arg_int(&args, row->slot);
+	pg__arg_text(&args, row->saga_id);
+	pg__arg_text(&args, row->step);
+	pg__arg_int(&args, row->item);
+	pg__arg_text(&args, store_side_text(row->side));
+	pg__arg_int(&args, row->attempt);
+	pg__arg_text(&args, row->doc);
+	return pg__write(pg__from(store), PG_TASK_NOTE, &args, &result,
+					 "cannot write what a worker says", err);
+}
+
 int pg__queue_put(struct store *store, struct queue_row *row, struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;

@@ -31,6 +31,10 @@
 	[PG_LOCKS_GRANT] = "SELECT g.calls, s.slot FROM grant_locks($1::int8, $2::int4) AS g"          \
 					   " LEFT JOIN LATERAL unnest(g.slots) AS s (slot) ON true",                   \
 	[PG_LOCK_KEYS_FORGET] = "SELECT forget_lock_keys($1::int8, $2::int4)",                         \
+	[PG_TASK_NOTE] =                                                                               \
+		"UPDATE tasks SET doc = $7::json WHERE slot = $1::int4 AND saga_id = $2::uuid AND step = " \
+		"$3"                                                                                       \
+		" AND item = $4::int4 AND side = $5 AND state = 'leased' AND attempt = $6::int8",          \
 	[PG_QUEUE_PUT] =                                                                               \
 		"WITH added AS (INSERT INTO queues (namespace, name, settings, by, updated_at, revision)"  \
 		" SELECT $1, $2, $3, $4, $5::int8, 1 WHERE $6::int8 = 0 ON CONFLICT DO NOTHING"            \

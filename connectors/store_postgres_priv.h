@@ -166,6 +166,7 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_SCHEDULES)                                                                                \
 	X(PG_LOCKS_GRANT)                                                                              \
 	X(PG_LOCK_KEYS_FORGET)                                                                         \
+	X(PG_TASK_NOTE)                                                                                \
 	X(PG_QUEUE_PUT)                                                                                \
 	X(PG_HISTORY_TRIM)                                                                             \
 	X(PG_TASKS_QUEUE)                                                                              \
@@ -364,6 +365,7 @@ int pg__batch_put(struct store *store, struct batch_row *row, const struct batch
 				  size_t n, struct err *err);
 int pg__locks_grant(struct store *store, wall_ms now, bool *touched, struct err *err);
 int pg__lock_keys_retain(struct store_postgres *s, wall_ms before, int limit, struct err *err);
+int pg__task_note(struct store *store, const struct task_row *row, struct err *err);
 int pg__queue_put(struct store *store, struct queue_row *row, struct err *err);
 int pg__history_trim(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err);
 /* What of that is too old, or counts nothing any more. */

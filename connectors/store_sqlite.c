@@ -341,6 +341,7 @@ static const struct store_ops ops = {
 	.batch_open = store_sqlite__batch_open,
 	.batch_items = store_sqlite__batch_items,
 	.locks_grant = store_sqlite__locks_grant,
+	.task_note = store_sqlite__task_note,
 	.queue_put = store_sqlite__queue_put,
 	.history_trim = store_sqlite__history_trim,
 	.tasks_list = store_sqlite__tasks_list,

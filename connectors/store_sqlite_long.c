@@ -383,6 +383,27 @@ int store_sqlite__queue_put(struct store *store, struct queue_row *row, struct e
 	return r;
 }
 
+int store_sqlite__task_note(struct store *store, const struct task_row *row, struct err *err)
+{
+	struct store_sqlite *s = store_sqlite__from(store);
+	STORE_SQLITE_GUARD(s);
+	sqlite3_stmt *stmt = s->stmts[W_TASK_NOTE];
+	int r = store_check_task_note(row, err);
+
+	if (r == 0)
+		r = store_sqlite__begin(s, err);
+	if (r < 0)
+		return r;
+	store_sqlite__bind_text(stmt, 1, row->saga_id);
+	store_sqlite__bind_text(stmt, 2, row->step);
+	sqlite3_bind_int(stmt, 3, row->item);
+	store_sqlite__bind_text(stmt, 4, store_side_text(row->side));
+	sqlite3_bind_int(stmt, 5, row->slot);
+	sqlite3_bind_int64(stmt, 6, row->attempt);
+	store_sqlite__bind_bytes(stmt, 7, row->doc, row->doc_len);
+	return finish(s, store_sqlite__run(stmt), "cannot write what a worker says", err);
+}
+
 /* Histories. */
 
 /* The next saga after the cursor whose fold begins later than its history; *ret_base 0: none. */

@@ -39,6 +39,9 @@
 	  " doc = excluded.doc")                                                                       \
 	X(W_TASK_DELETE,                                                                               \
 	  "DELETE FROM tasks WHERE saga_id = ?1 AND step = ?2 AND item = ?3 AND side = ?4")            \
+	X(W_TASK_NOTE,                                                                                 \
+	  "UPDATE tasks SET doc = ?7 WHERE saga_id = ?1 AND step = ?2 AND item = ?3 AND side = ?4"     \
+	  " AND slot = ?5 AND state = 'leased' AND attempt = ?6")                                      \
 	X(W_TASKS_DELETE_ALL, "DELETE FROM tasks WHERE saga_id = ?1")                                  \
 	X(W_SEARCH_PUT, "INSERT INTO search (namespace, name, value, saga_id) VALUES (?1, ?2, ?3, ?4)" \
 					" ON CONFLICT DO NOTHING")                                                     \
@@ -165,6 +168,7 @@ int store_sqlite__retain_locks(struct store_sqlite *s, wall_ms before, int limit
 
 /* The functions of store_ops. */
 int store_sqlite__locks_grant(struct store *store, wall_ms now, bool *touched, struct err *err);
+int store_sqlite__task_note(struct store *store, const struct task_row *row, struct err *err);
 int store_sqlite__queue_put(struct store *store, struct queue_row *row, struct err *err);
 int store_sqlite__history_trim(struct store *store, wall_ms before, int limit, int *ret_n,
 							   struct err *err);

@@ -48,6 +48,23 @@ static void add_time(struct buf *out, const char *name, wall_ms at)
 	add_text(out, name, at ? text : NULL);
 }
 
+/* The doc of a task is {} or {"progress": …}. */
+static void add_progress(struct buf *out, const struct task_row *row)
+{
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	const json_t *said;
+	struct err err;
+
+	if (json_parse_stored(row->doc, row->doc_len, &doc, &err) < 0)
+		return;
+	said = json_object_get(doc, "progress");
+	buf_add_lit(out, ",\"progress\":");
+	if (said)
+		json_write(said, out);
+	else
+		buf_add_lit(out, "null");
+}
+
 static int add_row(void *ctx, const struct task_row *row)
 {
 	struct page *page = ctx;
@@ -75,6 +92,7 @@ static int add_row(void *ctx, const struct task_row *row)
 	add_time(out, "leased_until", row->leased_until);
 	add_text(out, "worker", row->worker);
 	add_text(out, "build", row->build);
+	add_progress(out, row);
 	buf_add_char(out, '}');
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "coordinator/ledger.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
+#include "coordinator/task_progress.h"
 #include "sagas/json_text.h"
 
 enum { LIST_LIMIT_MAX = 500, HISTORY_LIMIT_MAX = 1000, HISTORY_PAGE_BYTES = 4 * 1024 * 1024 };
@@ -196,6 +197,8 @@ static void read_saga(struct exchange *ex, struct store_reader *reader)
 		exchange_add_header(ex, "ETag", "\"%lld\"", (long long)view.seq);
 		exchange_answer(ex, 304);
 	} else {
+		if (look->at == 0)
+			task_progress_read(reader, &view);
 		answer_view(ex, 200, &view, true);
 	}
 }

@@ -14,6 +14,7 @@
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
+#include "coordinator/task_progress.h"
 #include "coordinator/task_token.h"
 #include "coordinator/tasks.h"
 #include "sagas/json_text.h"
@@ -277,6 +278,7 @@ static void said(struct exchange *ex)
 	else if (task->answer.refused)
 		lost(ex, task->answer.why);
 	else if (task->word == TASK_WORD_HEARTBEAT) {
+		task_progress_told(ex->node->progress, call);
 		answer_heartbeat(ex, &task->answer);
 	} else {
 		buf_printf(&ex->out, "{\"status\":\"%s\"}",
@@ -314,18 +316,20 @@ static bool read_flag(struct exchange *ex, const json_t *body, const char *name,
 	return true;
 }
 
-static bool details_fit(struct exchange *ex, const json_t *details)
+static bool read_details(struct exchange *ex, const json_t *details, struct task_call *task)
 {
 	struct buf text;
-	bool fit;
 
 	if (!details)
 		return true;
 	buf_init(&text, TASK_DETAILS_MAX_BYTES);
 	json_write(details, &text);
-	fit = !text.failed;
-	buf_release(&text);
-	return fit || body_error(ex, "/details", "has at most 65536 bytes");
+	if (text.failed) {
+		buf_release(&text);
+		return body_error(ex, "/details", "has at most 65536 bytes");
+	}
+	task->details_text = buf_take(&text, NULL);
+	return true;
 }
 
 static bool read_word(struct exchange *ex, struct task_call *task)
@@ -353,7 +357,7 @@ static bool read_word(struct exchange *ex, struct task_call *task)
 	task->message = text_member(body, "message");
 	if (!read_flag(ex, body, "retryable", &task->retryable) ||
 		!read_flag(ex, body, "unknown", &task->unknown) ||
-		!details_fit(ex, json_object_get(body, "details")))
+		!read_details(ex, json_object_get(body, "details"), task))
 		return false;
 	task->details = value_of(json_object_get(body, "details"));
 	task->output = value_of(json_object_get(body, "output"));

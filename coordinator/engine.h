@@ -34,6 +34,7 @@ struct task_call {
 	char *nonce;          /* not of LEASE, with attempt */
 	int64_t attempt;
 	struct jval *output, *details; /* handed over, gone with the answer; NULL: none */
+	char *details_text;            /* details as JSON, which stays; NULL: none */
 	char *code, *message;          /* FAIL; may be NULL */
 	bool retryable, unknown;
 	/* Filled in. What is refused is refused in answer: the call's result is then 0. */

@@ -52,6 +52,7 @@ static void task_call_free(struct task_call *task)
 	free(task->nonce);
 	jval_unref(task->output);
 	jval_unref(task->details);
+	free(task->details_text);
 	free(task->code);
 	free(task->message);
 	request_unref(task->answer.request);

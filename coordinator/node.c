@@ -19,6 +19,7 @@
 #include "coordinator/schedules.h"
 #include "coordinator/server.h"
 #include "coordinator/streams.h"
+#include "coordinator/task_progress.h"
 #include "coordinator/tally.h"
 #include "coordinator/webhooks.h"
 #include "coordinator/writer.h"
@@ -294,6 +295,7 @@ static int start_tasks(struct node *node, struct engine_options *engine, struct 
 	};
 
 	engine->tasks_committed = tasks_committed;
+	node->progress = task_progress_new(node->writer);
 	return tasks_start(&tasks, &node->tasks, err);
 }
 
@@ -481,6 +483,7 @@ void node_stop(struct node *node)
 	child_starter_free(node->children);
 	webhooks_free(node->webhooks);
 	tasks_free(node->tasks);
+	task_progress_free(node->progress);
 	batches_free(node->batches);
 	schedules_free(node->schedules);
 	hub_free(node->kafka);

@@ -77,6 +77,7 @@ struct node {
 	char *public_url; /* around.public_url */
 	struct tasks *tasks;
 	struct schedules *schedules;
+	struct task_progress *progress;
 	int port;                        /* on which it listens */
 	char address[NODE_ADDRESS_SIZE]; /* URL under which other nodes reach it */
 	bool draining;                   /* atomic: intake is closed */

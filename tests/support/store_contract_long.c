@@ -80,6 +80,33 @@ static void expect_tasks(struct opened *o, struct task_filter filter, const char
 	ck_assert_str_eq(buf_str(&text), expected);
 }
 
+static void note(struct opened *o, const char *step, int item, enum side side, int64_t attempt,
+				 const char *doc)
+{
+	struct task_row row = task(1, step, "house", 0).row;
+	struct err err;
+
+	row.slot = 1;
+	snprintf(row.saga_id, sizeof(row.saga_id), "%s", rows_id(1));
+	row.item = item;
+	row.side = side;
+	row.attempt = attempt;
+	row.doc = doc;
+	row.doc_len = strlen(doc);
+	ck_assert_msg(o->ops->task_note(o->store, &row, &err) == 0, "%s", err.text);
+}
+
+static void expect_doc(struct opened *o, const char *step, int item, enum side side,
+					   const char *doc)
+{
+	struct task_row got;
+	struct err err;
+
+	ck_assert_int_eq(o->ops->task_get(o->reader, 1, rows_id(1), step, item, side, &got, &err), 0);
+	ck_assert_str_eq(got.doc, doc);
+	task_row_release(&got);
+}
+
 START_TEST(test_tasks__are_written_replaced_and_removed_by_commits)
 {
 	struct opened o = open_kind(_i);
@@ -131,6 +158,13 @@ START_TEST(test_tasks__are_written_replaced_and_removed_by_commits)
 	ck_assert_int_eq(got.deadline_at, rows_time(99));
 	ck_assert_int_eq(got.leased_until, rows_time(90));
 	task_row_release(&got);
+	/* What its worker says is kept; what one says that has lost it is not, nor of what waits. */
+	note(&o, "pack", -1, SIDE_DO, 2, "{\"progress\":7}");
+	note(&o, "pack", -1, SIDE_DO, 1, "{\"progress\":99}");
+	note(&o, "pack", 3, SIDE_UNDO, 1, "{\"progress\":99}");
+	note(&o, "gone", -1, SIDE_DO, 2, "{\"progress\":99}");
+	expect_doc(&o, "pack", -1, SIDE_DO, "{\"progress\":7}");
+	expect_doc(&o, "pack", 3, SIDE_UNDO, "{}");
 	ck_assert_int_eq(o.ops->task_get(o.reader, 1, rows_id(1), "sign", -1, SIDE_DO, &got, &err), 0);
 	ck_assert_str_eq(got.doc, "{\"title\":\"a \\\"b\\\"\"}");
 	ck_assert_ptr_null(got.worker);
