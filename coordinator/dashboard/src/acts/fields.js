@@ -180,7 +180,8 @@ export function ActFields({ act, form, change, setAct, errors, doc }) {
 			${act.act === 'approve' && html`<${Json} label="Data (JSON, optional)" name="dataText" text=${form.dataText}
 				error=${errors.data} change=${change} rows="3" hint="What the form of the definition asks for." />`}`;
 	if (act.act === 'signal')
-		return html`<${Field} label="Signal" error=${errors.signal} hint=${signalHint(doc)}><input class="input" name="signal"
+		return html`${signalHint(doc) && html`<p class="muted a-hint">${signalHint(doc)}</p>`}
+			<${Field} label="Signal" error=${errors.signal}><input class="input" name="signal"
 			maxlength="200" value=${act.signal ?? ''}
 			onInput=${(event) => setAct({ ...act, signal: event.target.value })} /></${Field}>
 			<${Json} label="Value (JSON, optional)" name="valueText" text=${form.valueText} error=${errors.value}

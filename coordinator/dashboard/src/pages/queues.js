@@ -71,7 +71,7 @@ const TASKS = [
 	{ id: 'worker', title: 'Worker', class: 'w-14', narrow: false, cell: (row) => row.worker
 		?? html`<span class="faint">–</span>` },
 	{ id: 'since', title: 'Queued', class: 'w-10 num', cell: (row) => html`<${Ago} at=${row.queued_at} bare />` },
-	{ id: 'until', title: 'Lease until', class: 'w-14 num', narrow: false, cell: (row) => html`<${Ago} at=${row.lease_until} />` },
+	{ id: 'until', title: 'Lease until', class: 'w-14 num', narrow: false, cell: (row) => html`<${Ago} at=${row.leased_until} />` },
 ];
 
 function Tasks({ queue }) {

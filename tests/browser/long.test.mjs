@@ -1,0 +1,247 @@
+/*
+ * What runs long: a person decides in the inbox, workers and their queues are seen, schedules are
+ * paused and triggered, versions get their share, children and parents lead to each other, a signal
+ * is sent.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ORDER, count, eventually, start, until } from './lib.mjs';
+
+const LOAN = `
+saga: loan
+key: \${input.id}
+steps:
+  - id: review
+    approval:
+      title: Loan \${input.id}
+      groups: [underwriters]
+      approve: 2
+      show: {amount: "\${input.amount}"}
+      form: {type: object, required: [limit], properties: {limit: {type: integer, minimum: 1}}}
+    timeout: 3d
+output: {limit: "\${steps.review.output.data.limit}"}
+`;
+const PRINT = `
+saga: print
+key: \${input.id}
+steps:
+  - id: page
+    task: printing
+    with: {text: "\${input.id}"}
+    timeout: 10m
+    heartbeat: 1m
+    compensate: none
+`;
+const NIGHTLY = `
+saga: nightly
+start_on:
+  - {schedule: "0 3 * * *", time_zone: Europe/Berlin}
+steps:
+  - {id: done, set: {x: 1}}
+`;
+const BUNDLE = `
+saga: bundle
+key: \${input.id}
+steps:
+  - id: parts
+    for_each: \${input.parts}
+    saga: part
+    with: {id: "\${input.id}-\${item}"}
+  - id: pickup
+    await: {signal: picked_up}
+    timeout: 7d
+`;
+const PART = `
+saga: part
+key: \${input.id}
+steps:
+  - {id: made, set: {x: 1}}
+`;
+let world;
+before(async () => {
+	world = await start({ definitions: [ORDER, LOAN, PRINT, NIGHTLY, PART, BUNDLE] });
+});
+after(() => world?.stop());
+
+const status = async (id) => (await world.api('GET', `/sagas/${id}`)).status;
+const comes = (id, wanted) => until(async () => (await status(id)) === wanted, `${id} to be ${wanted}`);
+
+async function decide(page, title, { by, groups, reject = false, limit }) {
+	await page.getByRole('button', { name: title }).click();
+	const dialog = page.getByRole('dialog');
+	if (reject)
+		await dialog.getByRole('radio', { name: 'Reject' }).check();
+	else if (limit)
+		await dialog.locator('input[name=limit]').fill(limit);
+	await dialog.locator('input[name=by]').fill(by);
+	await dialog.locator('input[name=groups]').fill(groups);
+	await dialog.locator('[data-perform]').click();
+}
+
+test('an approval is decided by two persons in the inbox', async () => {
+	const page = await world.page({ allow: [/status of 4\d\d/] });
+	const saga = await world.start('loan', { id: 'L-7', amount: 2500000 });
+	await page.goto('/ui/approvals');
+	await page.getByRole('button', { name: 'Loan L-7' }).waitFor();
+	await page.picture('approvals');
+	await page.accessible('the inbox');
+
+	// What the form wants is asked for before anything is sent.
+	await decide(page, 'Loan L-7', { by: 'ann', groups: 'underwriters' });
+	await page.getByText('This is needed.').waitFor();
+	await page.picture('decide');
+	await page.accessible('the decision');
+	await page.locator('input[name=limit]').fill('900');
+	await page.locator('[data-perform]').click();
+	await page.getByRole('dialog').waitFor({ state: 'detached' });
+	await page.getByText('1 of 2').first().waitFor();
+	assert.equal(await status(saga.id), 'waiting');
+
+	// The same person a second time is refused, in the server's words.
+	await decide(page, 'Loan L-7', { by: 'ann', groups: 'underwriters', limit: '900' });
+	await page.getByRole('dialog').getByRole('alert').waitFor();
+	await page.locator('input[name=by]').fill('bob');
+	await page.locator('[data-perform]').click();
+	await page.getByText('Nothing waits for a decision.').waitFor();
+	await comes(saga.id, 'completed');
+	assert.deepEqual((await world.api('GET', `/sagas/${saga.id}`)).output, { limit: 900 });
+	await page.end();
+});
+
+test('an approval is rejected, and the saga page leads to the inbox', async () => {
+	const page = await world.page();
+	const saga = await world.start('loan', { id: 'L-8', amount: 1 });
+	await page.goto(`/ui/sagas/${saga.id}`);
+	await page.getByRole('link', { name: 'waits for a decision' }).click();
+	await decide(page, 'Loan L-8', { by: 'ann', groups: 'underwriters', reject: true });
+	await comes(saga.id, 'compensated');
+	await page.end();
+});
+
+test('a queue shows what waits, who works and how far; its settings are changed', async () => {
+	const page = await world.page();
+	const saga = await world.start('print', { id: 'P-1' });
+	await page.goto('/ui/queues');
+	await page.getByRole('link', { name: 'printing' }).click();
+	await page.getByText('1 task wait, and no worker asks for them.').waitFor();
+	await page.picture('queue');
+	await page.accessible('a queue');
+
+	const { tasks } = await world.api('POST', '/queues/printing/poll', { worker: 'press-1', build: 'b1', wait: '10s' });
+	assert.equal(tasks.length, 1);
+	await world.api('POST', `/tasks/${tasks[0].token}/heartbeat`, { details: { done: 3, total: 4 } });
+	await page.getByRole('button', { name: 'In work' }).click();
+	await page.getByRole('cell', { name: 'press-1' }).first().waitFor();
+	const saw = await world.page();
+	await saw.goto(`/ui/sagas/${saga.id}`);
+	await saw.getByText('in work at press-1').waitFor();
+	await saw.getByRole('img', { name: '3 of 4' }).waitFor();
+	await saw.picture('saga-task');
+	await saw.accessible('a task in work');
+	await world.api('POST', `/tasks/${tasks[0].token}/complete`, { output: { pages: 4 } });
+	await comes(saga.id, 'completed');
+	await saw.getByText('in work at press-1').waitFor({ state: 'detached' });
+	await saw.end();
+
+	await page.getByRole('button', { name: 'Settings' }).click();
+	await page.locator('input[name=most]').fill('5');
+	await page.locator('input[name=build]').fill('b1');
+	await page.locator('input[name=ramp]').fill('b2');
+	await page.locator('input[name=percent]').fill('25');
+	await page.accessible('settings of a queue');
+	await page.locator('[data-perform]').click();
+	await page.getByText('gets 25 %').waitFor();
+	const { settings } = await world.api('GET', '/queues/printing');
+	assert.equal(settings.max_concurrent, 5);
+	assert.deepEqual(settings.builds, { default: 'b1', ramp: { build: 'b2', percent: 25 } });
+	await page.end();
+});
+
+async function act(page, name, words) {
+	await page.getByRole('button', { name, exact: true }).click();
+	const dialog = page.getByRole('dialog');
+	await dialog.locator('textarea[name=reason]').fill('because');
+	await dialog.locator('input[name=by]').fill('ann');
+	await dialog.locator('[data-perform]').click();
+	await page.getByText(words).first().waitFor();
+}
+
+test('a schedule is paused, resumed and triggered', async () => {
+	const page = await world.page();
+	await page.goto('/ui/schedules');
+	await page.getByRole('link', { name: 'nightly' }).click();
+	await page.getByText('Europe/Berlin').waitFor();
+	await page.picture('schedule');
+	await page.accessible('a schedule');
+	await act(page, 'Pause', 'None while it is paused.');
+	await act(page, 'Resume', 'Resumed.');
+	await count(page.locator('section:has(h2:text("The next times")) li'), 5);
+	await act(page, 'Start now', 'Started.');
+	await world.matching('saga:nightly status:completed', 1);
+	await page.end();
+});
+
+test('a version is a canary, is promoted and taken back; a paused definition starts nothing', async () => {
+	const page = await world.page();
+	const second = PRINT.replace('10m', '20m');
+	const answer = await fetch(`${world.url}/v1/definitions?canary=10`, {
+		method: 'POST', headers: { 'Content-Type': 'application/yaml' }, body: second,
+	});
+	assert.ok(answer.ok, await answer.text());
+	await page.goto('/ui/definitions/print?tab=versions');
+	await page.getByText('canary, 10 %').waitFor();
+	await page.getByText('current, 90 %').waitFor();
+	await page.picture('versions');
+	await page.accessible('versions');
+	const choose = async (item, words) => {
+		await page.getByRole('button', { name: 'Acts' }).click();
+		await page.locator(`[data-item=${item}]`).click();
+		const dialog = page.getByRole('dialog');
+		await dialog.locator('textarea[name=reason]').fill('because');
+		await dialog.locator('input[name=by]').fill('ann');
+		await dialog.locator('[data-perform]').click();
+		await dialog.waitFor({ state: 'detached' });
+		await page.getByText(words).first().waitFor();
+	};
+	const current = async () => (await world.api('GET', '/definitions/print')).current;
+	await choose('promote', 'Promote: done');
+	await eventually(async () => assert.equal(await current(), 2));
+	await choose('rollback', 'Roll back: done');
+	await eventually(async () => assert.equal(await current(), 1));
+	await choose('pause', 'Paused: no new saga');
+	await until(async () => (await fetch(`${world.url}/v1/sagas`, { method: 'POST',
+		headers: { 'Content-Type': 'application/json' }, body: '{"saga": "print", "input": {"id": "P-2"}}' })).status === 409,
+		'a start to be refused');
+	await choose('resume', 'Resume: done');
+	await until(async () => (await fetch(`${world.url}/v1/sagas`, { method: 'POST',
+		headers: { 'Content-Type': 'application/json' }, body: '{"saga": "print", "input": {"id": "P-2"}}' })).ok,
+		'a start to be taken');
+	await page.end();
+});
+
+test('children and their parent lead to each other, and a signal is sent', async () => {
+	const page = await world.page();
+	const saga = await world.start('bundle', { id: 'B-1', parts: ['a', 'b'] });
+	await world.matching('saga:part', 2);
+	await comes(saga.id, 'waiting');
+	await page.goto(`/ui/sagas/${saga.id}?tab=relations`);
+	const children = page.locator('section:has(h2:text("Child sagas"))');
+	await count(children.locator('li'), 2);
+	await page.picture('relations');
+	await page.accessible('relations');
+	await children.getByRole('link', { name: 'part' }).first().click();
+	await page.getByRole('heading', { name: /^B-1-[ab]$/ }).waitFor();
+	await page.getByRole('link', { name: new RegExp(`parts of ${saga.id}`) }).click();
+	await page.getByRole('heading', { name: 'B-1', exact: true }).waitFor();
+
+	await page.getByRole('button', { name: 'Acts', exact: true }).click();
+	await page.locator('[data-item=signal]').click();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByText('Its definition waits for picked_up.').waitFor();
+	await dialog.locator('input[name=signal]').fill('picked_up');
+	await dialog.locator('textarea[name=reason]').fill('the customer was here');
+	await dialog.locator('input[name=by]').fill('ann');
+	await dialog.locator('[data-perform]').click();
+	await comes(saga.id, 'completed');
+	await page.end();
+});
