@@ -484,6 +484,7 @@ void config_node_options(struct config *config, struct node_options *ret_options
 		.participants = config->view,
 		.n_participants = n,
 		.retention_ms = config->store_retention,
+		.run_retention_ms = config->store_run_retention,
 		.drain_ms = config->server_drain,
 		.intake_limit = (size_t)config->engine_intake_limit,
 		.memory_sagas_max = (size_t)config->engine_memory_sagas_max,

@@ -71,6 +71,8 @@ enum config_type { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_INT, CONFIG_BYTES, CONFIG_
 	  "Postgres")                                                                                  \
 	X(store, retention, "retention", DURATION, "30d", 0, 315360000000,                             \
 	  "how long sagas are kept after their end; 0s: for ever")                                     \
+	X(store, run_retention, "run-retention", DURATION, "30d", 0, 315360000000,                     \
+	  "how long the history of a run is kept after the saga has continued as new; 0s: for ever")   \
 	X(store, batch_by, "batch-by", CHOICE, "node", 0, 0,                                           \
 	  "with Postgres, what one commit carries: all that a node has (node), or one slot's (slot), " \
 	  "for a Postgres that is distributed by slot")                                                \

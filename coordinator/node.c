@@ -39,7 +39,10 @@ static int open_store(const struct node_options *options, struct store **ret_sto
 
 static int start_store(struct node *node, struct err *err)
 {
-	struct writer_options writer = {.retention_ms = node->options.retention_ms};
+	struct writer_options writer = {
+		.retention_ms = node->options.retention_ms,
+		.run_retention_ms = node->options.run_retention_ms,
+	};
 	int r = open_store(&node->options, &node->store, err);
 
 	if (r < 0)

@@ -24,13 +24,14 @@ struct node_options {
 	int listen_port;            /* 0: any free one */
 	const struct http_participant *participants;
 	size_t n_participants;
-	int64_t retention_ms;    /* of terminal sagas; 0: for ever */
-	int64_t drain_ms;        /* how long a graceful stop may take */
-	size_t intake_limit;     /* of the engine's mailbox */
-	size_t memory_sagas_max; /* open sagas in memory; past it starts are refused with 429 */
-	int streams_max;         /* streams of events at a time */
-	size_t payload_max;      /* bytes of a request body */
-	const char *public_url;  /* where participants reach this server; NULL: where it listens */
+	int64_t retention_ms;     /* of terminal sagas; 0: for ever */
+	int64_t run_retention_ms; /* of runs that are over; 0: for ever */
+	int64_t drain_ms;         /* how long a graceful stop may take */
+	size_t intake_limit;      /* of the engine's mailbox */
+	size_t memory_sagas_max;  /* open sagas in memory; past it starts are refused with 429 */
+	int streams_max;          /* streams of events at a time */
+	size_t payload_max;       /* bytes of a request body */
+	const char *public_url;   /* where participants reach this server; NULL: where it listens */
 	/* What definitions read of the server. All are borrowed, and outlive the node. */
 	json_t *env; /* an object of texts */
 	const struct secret *secrets;

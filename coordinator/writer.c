@@ -32,7 +32,7 @@ struct writer {
 	bool stopping; /* atomic: settling gives up */
 	/* The thread's own. */
 	struct store *store;
-	int64_t retention_ms;
+	int64_t retention_ms, run_retention_ms;
 	int64_t retain_at_ms; /* monotonic */
 	bool untended;        /* written to since the store was last tended */
 	int64_t grant_at_ms;  /* monotonic */
@@ -160,30 +160,53 @@ static void tend(struct writer *writer)
 	failpoint(FP_CHECKPOINT_AFTER);
 }
 
-static void retain(struct writer *writer)
+/* What `remove` takes away of what is so old; up to RETAIN_LIMIT. */
+static int retain(struct writer *writer, int64_t keep_ms,
+				  int (*remove)(struct store *store, wall_ms before, int limit, int *ret_n,
+								struct err *err))
 {
-	wall_ms before = clock_wall() - writer->retention_ms;
 	struct err err;
+	int64_t wait_ms = RETAIN_EVERY_MS;
 	int r, n = 0;
 
-	failpoint(FP_RETAIN_BEFORE);
-	writer->retain_at_ms = clock_mono_ms() + RETAIN_EVERY_MS;
-	r = writer->store->ops->retain(writer->store, before, RETAIN_LIMIT, &n, &err);
+	r = remove(writer->store, clock_wall() - keep_ms, RETAIN_LIMIT, &n, &err);
 	if (r == ERR_UNKNOWN)
 		settle(writer);
 	if (r < 0) {
-		log_warn("writer", NULL, "ended sagas could not be removed: %s", err.text);
-		return;
+		log_warn("writer", NULL, "what is too old could not be removed: %s", err.text);
+		return 0;
 	}
 	if (n > 0)
 		writer->untended = true;
 	if (n >= RETAIN_LIMIT)
-		writer->retain_at_ms = clock_mono_ms() + RETAIN_AGAIN_MS;
+		wait_ms = RETAIN_AGAIN_MS;
 	else if (r > 0)
-		writer->retain_at_ms = clock_mono_ms() + RETAIN_LOOK_MS;
+		wait_ms = RETAIN_LOOK_MS;
+	if (clock_mono_ms() + wait_ms < writer->retain_at_ms)
+		writer->retain_at_ms = clock_mono_ms() + wait_ms;
+	return n;
+}
+
+/* Sagas that have ended, and the parts of histories that no fold needs any more. */
+static void retain_all(struct writer *writer)
+{
+	const struct store_ops *ops = writer->store->ops;
+	int n = 0;
+
+	failpoint(FP_RETAIN_BEFORE);
+	writer->retain_at_ms = clock_mono_ms() + RETAIN_EVERY_MS;
+	if (writer->retention_ms > 0)
+		n = retain(writer, writer->retention_ms, ops->retain);
+	if (writer->run_retention_ms > 0)
+		retain(writer, writer->run_retention_ms, ops->history_trim);
 	pthread_mutex_lock(&writer->mutex);
 	writer->stats.retained += n;
 	pthread_mutex_unlock(&writer->mutex);
+}
+
+static bool retains(const struct writer *writer)
+{
+	return writer->retention_ms > 0 || writer->run_retention_ms > 0;
 }
 
 /* How long to wait for mail before something is to be done without any. */
@@ -192,7 +215,7 @@ static int64_t patience_ms(const struct writer *writer)
 	int64_t patience = writer->untended ? IDLE_AFTER_MS : -1;
 	int64_t grant = writer->grant_at_ms - clock_mono_ms();
 
-	if (writer->retention_ms > 0) {
+	if (retains(writer)) {
 		int64_t left = writer->retain_at_ms - clock_mono_ms();
 
 		if (left < 0)
@@ -242,8 +265,8 @@ static void *writer_main(void *arg)
 		}
 		if (going && clock_mono_ms() >= writer->grant_at_ms)
 			grant(writer);
-		if (going && writer->retention_ms > 0 && clock_mono_ms() >= writer->retain_at_ms)
-			retain(writer);
+		if (going && retains(writer) && clock_mono_ms() >= writer->retain_at_ms)
+			retain_all(writer);
 	}
 	return NULL;
 }
@@ -255,6 +278,7 @@ int writer_start(const struct writer_options *options, struct writer **ret_write
 	clock_start();
 	writer->store = options->store;
 	writer->retention_ms = options->retention_ms;
+	writer->run_retention_ms = options->run_retention_ms;
 	writer->retain_at_ms = clock_mono_ms() + RETAIN_FIRST_MS;
 	writer->grant_at_ms = clock_mono_ms() + GRANT_FIRST_MS;
 	writer->box = mailbox_new(JOBS_MAX);

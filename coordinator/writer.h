@@ -15,8 +15,9 @@
 struct writer;
 
 struct writer_options {
-	struct store *store;  /* borrowed; all its writing is the writer's from now on */
-	int64_t retention_ms; /* of ended sagas; 0: for ever */
+	struct store *store;      /* borrowed; all its writing is the writer's from now on */
+	int64_t retention_ms;     /* of ended sagas; 0: for ever */
+	int64_t run_retention_ms; /* of history that no fold needs; 0: for ever */
 };
 
 int writer_start(const struct writer_options *options, struct writer **ret_writer,
