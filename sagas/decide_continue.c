@@ -145,7 +145,7 @@ static json_t *let_go_json(const struct saga_state *state)
 
 	for (i = 0; i < state->def->n_forward; i++)
 		for (j = 0; i != state->def->carried && j < state->steps[i].n_actions; j++)
-			if (state->steps[i].actions[j].comp == COMP_ARMED)
+			if (state->steps[i].actions[j].comp != COMP_NOT_ARMED)
 				json_array_append_new(list, json_pack("{s:s, s:i}", "step", state->def->steps[i].id,
 													  "item", decide__item(state, i, j)));
 	return list;

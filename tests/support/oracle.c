@@ -190,7 +190,9 @@ static void look_undo_starts(struct look *look)
 	for (i = 0; i < def->n_forward; i++)
 		if (step_def_has_ancestor(&def->steps[i], look->event->step))
 			EXPECT(look, step_is_undone(&look->saga->steps[i]), "S13 undone before what followed");
-	for (i = 0; def->steps[look->event->step].repeat_until && i < look->step->n; i++)
+	for (i = 0; (def->steps[look->event->step].repeat_until || look->event->step == def->carried) &&
+				i < look->step->n;
+		 i++)
 		if (i > look->event->item)
 			EXPECT(look, action_is_undone(&look->step->actions[i]), "S13 a later turn stands");
 }
@@ -500,6 +502,9 @@ static void look_event(struct look *look)
 	case EV_ACT_TAKEN:
 		oracle_act_taken(look->oracle, look->saga, look->event);
 		break;
+	case EV_SAGA_CONTINUED:
+		oracle_continued(look->oracle, look->saga, look->event);
+		break;
 	case EV_REPLY_IGNORED:
 		look_ignored(look);
 		break;
@@ -513,7 +518,6 @@ static void look_event(struct look *look)
 	case EV_COMPENSATION_ONGOING:
 	case EV_SAGA_DEADLINE_PASSED:
 	case EV_COMMAND_PUBLISHED:
-	case EV_SAGA_CONTINUED:
 	case EV_CHILD_STARTED:
 	case EV_CHILD_CANCELLED:
 	case EV_SAGA_HELD:
@@ -620,6 +624,8 @@ static struct oracle_saga *saga_new(struct oracle *oracle, const char *id)
 	saga->def = saga_def_ref(def);
 	saga->fold = saga_state_new(def, id);
 	saga->steps = xcalloc((size_t)def->n_steps, sizeof(*saga->steps));
+	if (def->carried >= 0)
+		saga->steps[def->carried].begun = saga->steps[def->carried].settled = true;
 	saga->seen = xcalloc(64, 1);
 	saga->rows = json_array();
 	saga->times = json_array();

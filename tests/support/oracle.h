@@ -106,6 +106,8 @@ void oracle_act_taken(struct oracle *oracle, struct oracle_saga *saga, const str
 void oracle_act_id(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
 /* The event is the word of a person: of an act on this action, in the row that is being read. */
 bool oracle_by_hand(const struct oracle_saga *saga, const struct event *event);
+/* The saga continues as new: S10 to S12. */
+void oracle_continued(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
 /* Its run is over: all is forgotten but the keys, which are never used again. */
 void oracle_action_clear(struct oracle_saga *saga, struct oracle_action *action);
 

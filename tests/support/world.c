@@ -289,6 +289,24 @@ static const struct turn_ports ports = {
 	.fenced = port_fenced,
 };
 
+/* What is free goes to who is first in line; the engine looks into its inbox, as if it was poked.
+ */
+static void grant_locks(struct world *world)
+{
+	bool touched[WORLD_SLOTS] = {false};
+	struct err err;
+	int r;
+
+	if (!world->locks_changed || !world->queues)
+		return;
+	r = world->store->ops->locks_grant(world->store, world->now, touched, &err);
+	if (r == ERR_UNKNOWN)
+		world_settle(world);
+	world->locks_changed = r != 0;
+	if (world->turn)
+		world_post(world, POST_POKE, NULL);
+}
+
 void world_boot(struct world *world)
 {
 	struct turn_options options = {
@@ -304,6 +322,8 @@ void world_boot(struct world *world)
 
 	must(world->store->ops->settle(world->store, &err), &err);
 	world->turn = turn_new(&options);
+	world->locks_changed = true;
+	grant_locks(world);
 	if (!world->many_nodes)
 		turn_recover(world->turn);
 }
@@ -504,6 +524,8 @@ void world_write(struct world *world)
 		remove_from_inbox(world);
 		return;
 	}
+	for (size_t i = 0; i < batch->n; i++)
+		world->locks_changed |= batch->items[i].n_locks > 0 || batch->items[i].release_all_locks;
 	if (!world->batch_unknown) {
 		batch->result = ops->commit(world->store, batch->items, batch->n, &batch->err);
 		world->batch_unknown = batch->result == ERR_UNKNOWN;
@@ -515,6 +537,7 @@ void world_write(struct world *world)
 	world->batch_unknown = false;
 	world->batch = NULL;
 	posts_push(&world->mailbox, POST_COMMITTED, batch);
+	grant_locks(world);
 }
 
 void world_read(struct world *world, size_t i)

@@ -85,6 +85,7 @@ struct world {
 	struct world_posts mailbox;
 	struct world_posts reads; /* loads, lists, pages and looks that were asked for */
 	struct batch *batch;      /* with the writer */
+	bool locks_changed;       /* a commit, or an earlier process, left something to grant */
 	bool batch_unknown;       /* … committed with an unknown outcome, and not settled yet */
 	struct world_call *calls, **calls_tail;
 	uint64_t n_calls;

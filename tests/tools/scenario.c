@@ -764,7 +764,8 @@ static void begin(struct scenario *s, json_t *definition)
 	def = world_deploy(&s->world, definition);
 	s->around = (struct surroundings){.env = json_object_get(s->doc, "env")};
 	def->around = &s->around;
-	s->kafka = s->world.queues = scenario_uses_kafka(def);
+	s->kafka = scenario_uses_kafka(def);
+	s->world.queues = s->kafka || def->locks;
 	world_boot(&s->world);
 	call = world_start_call(&s->world, def, text_of(s->doc, "key"),
 							input ? json_incref(input) : json_object(), 1);
