@@ -19,6 +19,7 @@
 #include "coordinator/dry_run.h"
 #include "coordinator/forward.h"
 #include "coordinator/node.h"
+#include "coordinator/migrate.h"
 #include "coordinator/reset.h"
 #include "coordinator/routes.h"
 #include "sagas/act_allowed.h"
@@ -147,7 +148,7 @@ static void reset_again(struct exchange *ex, const struct engine_call *call)
 		moved_on(ex, call->seq, request->if_match);
 	} else if (++request->tries == RESETS_MAX) {
 		exchange_problem(ex, PROBLEM_ACT_REFUSED,
-						 "the saga moves on all the time; pause it before it is reset");
+						 "the saga moves on all the time; pause it first");
 	} else {
 		/* The engine has kept the act. */
 		if (read_act(ex, request))
@@ -208,6 +209,12 @@ static bool find_forgotten(struct exchange *ex, struct store_reader *reader,
 	struct act_request *request = ex->state;
 	struct err err;
 
+	if (request->act.kind == ACT_MIGRATE) {
+		if (migrate_check(reader, ex->node->registry, view, &request->act, &err) == 0)
+			return true;
+		refused(ex, &err);
+		return false;
+	}
 	if (request->act.kind != ACT_RESET)
 		return true;
 	if (reset_find(reader, ex->node->registry, view, &request->act, &err) == 0)
@@ -309,7 +316,7 @@ static void take_act(struct exchange *ex, enum act_kind kind, enum side side)
 		return;
 	if (request->dry)
 		exchange_read(ex, read_dry_run);
-	else if (kind == ACT_RESET)
+	else if (kind == ACT_RESET || kind == ACT_MIGRATE)
 		exchange_read(ex, read_reset);
 	else
 		post_act(ex);
@@ -330,6 +337,7 @@ SAGA_ACT_HANDLER(reset_saga, ACT_RESET)
 SAGA_ACT_HANDLER(acknowledge_saga, ACT_ACKNOWLEDGE)
 SAGA_ACT_HANDLER(note_saga, ACT_NOTE)
 SAGA_ACT_HANDLER(own_saga, ACT_OWNER)
+SAGA_ACT_HANDLER(migrate_saga, ACT_MIGRATE)
 SAGA_ACT_HANDLER(signal_saga, ACT_SIGNAL)
 
 #define STEP_ACT_HANDLER(verb, kind)                                                               \

@@ -154,6 +154,19 @@ static void ask_node(struct batches *batches, struct batch_act *act, const char 
 	http_client_send(batches->options.http, &asking->http);
 }
 
+static bool is_migration(const struct batch_task *task)
+{
+	struct act what;
+	struct err err;
+	bool is;
+
+	if (batch_call_act(task, &what, &err) < 0)
+		return false;
+	is = what.kind == ACT_MIGRATE;
+	act_release(&what);
+	return is;
+}
+
 static void begin_act(void *ctx, struct batch_act *act)
 {
 	struct batches *batches = ctx;
@@ -165,7 +178,11 @@ static void begin_act(void *ctx, struct batch_act *act)
 		place = member_slot(batches->options.member, slot, address);
 	switch (place) {
 	case SLOT_HERE:
-		ask_engine(batches, act);
+		/* What a migration needs is read by the API. */
+		if (is_migration(act->task))
+			ask_node(batches, act, batches->options.address);
+		else
+			ask_engine(batches, act);
 		break;
 	case SLOT_THERE:
 		ask_node(batches, act, address);

@@ -23,6 +23,7 @@ struct batches_options {
 	struct http_client *http;
 	struct member *member; /* NULL: the store is of one process */
 	const bool *ready;     /* atomic: nothing is done before it is true */
+	const char *address;   /* of this node's API, for what it alone can do */
 };
 
 int batches_start(const struct batches_options *options, struct batches **ret_batches,

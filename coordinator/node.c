@@ -263,6 +263,7 @@ static int start_batches(struct node *node, struct err *err)
 		.http = node->http,
 		.member = node->member,
 		.ready = &node->ready,
+		.address = node->address,
 	};
 
 	return batches_start(&batches, &node->batches, err);

@@ -42,6 +42,7 @@ enum route_flag {
 	X(compensate_saga, "POST", "/v1/sagas/{id}/compensate", ROUTE_ACT)                             \
 	X(retry_saga, "POST", "/v1/sagas/{id}/retry", ROUTE_ACT)                                       \
 	X(reset_saga, "POST", "/v1/sagas/{id}/reset", ROUTE_ACT)                                       \
+	X(migrate_saga, "POST", "/v1/sagas/{id}/migrate", ROUTE_ACT)                                   \
 	X(acknowledge_saga, "POST", "/v1/sagas/{id}/acknowledge", ROUTE_ACT)                           \
 	X(note_saga, "POST", "/v1/sagas/{id}/note", ROUTE_ACT)                                         \
 	X(own_saga, "POST", "/v1/sagas/{id}/owner", ROUTE_ACT)                                         \

@@ -188,10 +188,16 @@ void turn__release(struct turn *turn, struct live_saga *saga, bool committed)
 		turn__answer_waiters(turn, saga);
 	else if (saga->waiters)
 		turn__answer_overdue(turn, saga);
-	if (saga->queue.head)
+	if (committed && saga->migrated_to) {
+		/* Its state was folded by the version before. What is out stays out: the steps that have
+		 * begun have the same places in both. */
+		saga->migrated_to = 0;
+		turn__load_later(turn, saga);
+	} else if (saga->queue.head) {
 		turn__make_ready(turn, saga);
-	else
+	} else {
 		turn__rest(turn, saga);
+	}
 }
 
 /* The commit did not take effect, or nobody knows: back to what the history says. */

@@ -81,8 +81,11 @@ static void feed_act(struct turn *turn, struct live_saga *saga, struct engine_ca
 	before = saga->state->status;
 	turn__note_armed(saga, call->doing);
 	call->result = saga_decide(saga->state, &in, now, &saga->decision, &call->err);
-	if (call->result == 0)
-		note_effect(saga, call, first, before);
+	if (call->result < 0)
+		return;
+	note_effect(saga, call, first, before);
+	if (call->doing->kind == ACT_MIGRATE && saga->decision.n_events > first)
+		saga->migrated_to = call->doing->version;
 }
 
 static void feed_task(struct turn *turn, struct live_saga *saga, struct engine_call *call,
@@ -227,12 +230,17 @@ static void feed_all(struct turn *turn, struct live_saga *saga, wall_ms now)
 {
 	struct mail *mail;
 
-	while ((mail = mail_list_pop(&saga->queue))) {
+	while (!saga->migrated_to && (mail = mail_list_pop(&saga->queue))) {
 		feed_mail(turn, saga, mail, now);
 		mail_list_push(&saga->consumed, mail);
 	}
 	saga->n_calls = saga->n_deliveries = 0;
-	if (!saga->state || saga_status_is_terminal(saga->state->status))
+	/* The rest is for the other version, when the saga was folded by it. */
+	for (mail = saga->queue.head; mail; mail = mail->next) {
+		saga->n_calls += mail->type == MAIL_CALL;
+		saga->n_deliveries += mail->type == MAIL_DELIVERY;
+	}
+	if (saga->migrated_to || !saga->state || saga_status_is_terminal(saga->state->status))
 		return;
 	if (saga->timer_hit)
 		feed_timer(turn, saga, now);
@@ -272,6 +280,7 @@ void turn__decide(struct turn *turn, struct live_saga *saga)
 		lifecycle = lifecycle_before(saga->state);
 	decision_init(&saga->decision);
 	saga->n_armed = 0;
+	saga->migrated_to = 0;
 	if (saga->recover && saga->state && !saga_status_is_terminal(saga->state->status))
 		saga_recover(saga->state, now, &saga->decision);
 	saga->recover = false;

@@ -92,12 +92,13 @@ struct live_saga {
 	struct waiter *waiters;
 	struct sent_call *sent;
 	int n_sent, cap_sent;
-	int failures;       /* commits or loads in a row */
-	bool recover;       /* the next decision begins with saga_recover */
-	wall_ms not_before; /* its timer gave nothing: not again before this */
-	bool timer_hit;     /* its time has come while it was busy */
-	bool row_unknown;   /* a commit of it failed: what was decided may have landed up to seq */
-	uint64_t ticket;    /* LOADING: of the load that is awaited */
+	int failures;        /* commits or loads in a row */
+	bool recover;        /* the next decision begins with saga_recover */
+	wall_ms not_before;  /* its timer gave nothing: not again before this */
+	bool timer_hit;      /* its time has come while it was busy */
+	int64_t migrated_to; /* this decision takes it to another version; 0: it does not */
+	bool row_unknown;    /* a commit of it failed: what was decided may have landed up to seq */
+	uint64_t ticket;     /* LOADING: of the load that is awaited */
 	/*
 	 * Events that came before the saga waited for them are looked for after each commit that makes
 	 * it wait, and with each load. Until this is done its row says that it is awake, so that
@@ -172,7 +173,7 @@ struct turn {
 	struct heap holds; /* of live_saga.hold */
 	struct lifecycle_topic lifecycle;
 	size_t outbox_written; /* rows of the batch that has just come back */
-	bool *messaged; /* slots of others that it has sent messages to; NULL: none */
+	bool *messaged;        /* slots of others that it has sent messages to; NULL: none */
 	struct buf scratch;
 	int commit_failures;  /* in a row */
 	wall_ms refuse_until; /* after a failed commit: then a start may try the store again */

@@ -420,7 +420,7 @@ static void fill_row(struct turn *turn, struct live_saga *saga, struct store_ite
 	memcpy(row->id, saga->id, sizeof(row->id));
 	row->ns = copy_text(batch, saga->ns);
 	row->definition = copy_text(batch, state->def->name);
-	row->version = state->def->version;
+	row->version = saga->migrated_to ? saga->migrated_to : state->def->version;
 	row->status = state->status;
 	row->key = copy_text(batch, state->key);
 	row->started_at = state->started_at;

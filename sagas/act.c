@@ -108,6 +108,7 @@ static const struct {
 	{"outcome", MASK(ACT_STEP_RESOLVE), false},
 	{"from", MASK(ACT_RETRY), false},
 	{"to", MASK(ACT_RESET), false},
+	{"version", MASK(ACT_MIGRATE), false},
 	{"data", MASK(ACT_STEP_APPROVE) | MASK(ACT_STEP_REJECT), false},
 	{"groups", MASK(ACT_STEP_APPROVE) | MASK(ACT_STEP_REJECT), false},
 	{"act", ANY_ACT, true},
@@ -263,6 +264,8 @@ static int check_act(const struct act *act, struct err *err)
 		return refuse(err, "reason", "the note is missing");
 	if ((act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT) && (!act->by || !*act->by))
 		return refuse(err, "by", "who decides is missing");
+	if (act->kind == ACT_MIGRATE && act->version <= 0)
+		return refuse(err, "version", "a version of the definition is expected, from 1");
 	if (act->kind == ACT_RESET && act->to <= 0)
 		return refuse(err, "to", "the sequence of a history row is expected");
 	if (act->output && act->reply)
@@ -296,6 +299,8 @@ static int read_body(struct act *act, const json_t *body, struct err *err)
 		r = read_integer(body, "item", DEF_MAX_ITEMS - 1, &item, err);
 	if (r == 0)
 		r = read_integer(body, "to", INT64_MAX, &act->to, err);
+	if (r == 0)
+		r = read_integer(body, "version", INT32_MAX, &act->version, err);
 	if (r == 0)
 		r = read_value(body, "output", &act->output, err);
 	if (r == 0)
@@ -377,6 +382,8 @@ json_t *act_json(const struct act *act)
 		set_text(json, "outcome", resolution_text(act->resolution));
 	if (act->kind == ACT_RESET)
 		json_object_set_new_nocheck(json, "to", json_integer(act->to));
+	if (act->kind == ACT_MIGRATE)
+		json_object_set_new_nocheck(json, "version", json_integer(act->version));
 	return json;
 }
 

@@ -21,6 +21,8 @@
  *   acknowledge  what a person was to know (a notice, or that the deadline has passed) is known
  *   note         a remark
  *   owner        who takes care of it; without a name: nobody
+ *   migrate      it goes on by another version of its definition, which has to agree with all that
+ *                was decided so far
  *
  * Of a step, or of its compensation:
  *
@@ -61,7 +63,8 @@
 	X(ACT_SIGNAL, "signal")                                                                        \
 	X(ACT_ACKNOWLEDGE, "acknowledge")                                                              \
 	X(ACT_NOTE, "note")                                                                            \
-	X(ACT_OWNER, "owner")
+	X(ACT_OWNER, "owner")                                                                          \
+	X(ACT_MIGRATE, "migrate")
 #define STEP_ACTS(X)                                                                               \
 	X(ACT_STEP_RETRY, "retry")                                                                     \
 	X(ACT_STEP_SKIP, "skip")                                                                       \
@@ -111,6 +114,10 @@ struct act {
 	char *name;           /* signal; owner (NULL: nobody) */
 	enum resolution resolution;
 	int64_t to; /* reset: the history row whose state it goes back to */
+	int64_t version; /* migrate: of the same definition, by which it goes on */
+	/* migrate: the history was played again on that version, which would have decided the same up
+	 * to now. Said by who can read histories and definitions; it is no member of the JSON form. */
+	bool replayed;
 	/* reset: what `to` means, found by who can read the history (saga_reset_steps): ids of the
 	 * steps that begin anew, NULL-terminated. Owned. It is no member of the JSON form. */
 	char **forget;
@@ -130,7 +137,7 @@ const char *resolution_text(enum resolution resolution);
 /*
  * Reads the members of an act's body into act, whose kind is set, and with it step, item and side
  * where the path said them: {reason, by, id, item, output, reply, request, value, code, message,
- * owner, outcome, from, to, data, groups}, of which none has to be there, but the reason of a note,
+ * owner, outcome, from, to, version, data, groups}, of which none has to be there, but the reason of a note,
  * the outcome of resolve, `to` of reset, and `by` of approve and reject. Members that this kind of
  * act does not have are refused. ERR_INVALID, err->place: the JSON pointer.
  */

@@ -143,6 +143,19 @@ static int acknowledge_allowed(const struct saga_state *state, struct err *err)
 			: "there is nothing to acknowledge: the saga concerns nobody");
 }
 
+static int migrate_allowed(const struct saga_state *state, const struct act *act, struct err *err)
+{
+	if (act->version == state->def->version)
+		return err_set(err, ERR_CONFLICT, "the saga is of version %lld already",
+					   (long long)act->version);
+	if (!act->replayed)
+		return err_set(err, ERR_CONFLICT,
+					   "nobody has played the history again on version %lld: the act is for "
+					   "POST /v1/sagas/{id}/migrate",
+					   (long long)act->version);
+	return 0;
+}
+
 int saga_act_allowed(const struct saga_state *state, const struct act *act, wall_ms now,
 					 struct err *err)
 {
@@ -172,6 +185,8 @@ int saga_act_allowed(const struct saga_state *state, const struct act *act, wall
 		return signal_allowed(state, act, err);
 	case ACT_ACKNOWLEDGE:
 		return acknowledge_allowed(state, err);
+	case ACT_MIGRATE:
+		return migrate_allowed(state, act, err);
 	case ACT_STEP_RETRY:
 	case ACT_STEP_SKIP:
 	case ACT_STEP_COMPLETE:
@@ -258,7 +273,7 @@ json_t *saga_acts_allowed(const struct saga_state *state, wall_ms now)
 
 	for (i = 0; i < ACT_STEP_RETRY; i++) {
 		act_init(&act, (enum act_kind)i);
-		if (act.kind != ACT_RESET)
+		if (act.kind != ACT_RESET && act.kind != ACT_MIGRATE)
 			json_array_append_new(saga, verdict(state, &act, now));
 	}
 	json_object_set_new_nocheck(json, "saga", saga);

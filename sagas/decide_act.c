@@ -64,6 +64,8 @@ static json_t *parameters(const struct act *act)
 		json_object_set_new_nocheck(json, "from", json_string(act->step));
 	if (act->kind == ACT_RESET)
 		json_object_set_new_nocheck(json, "to", json_integer(act->to));
+	if (act->kind == ACT_MIGRATE)
+		json_object_set_new_nocheck(json, "version", json_integer(act->version));
 	return json;
 }
 
@@ -207,6 +209,7 @@ int decide__act(struct ctx *ctx, struct err *err)
 	case ACT_ACKNOWLEDGE:
 	case ACT_NOTE:
 	case ACT_OWNER:
+	case ACT_MIGRATE: /* whoever folds the history does so by the row's version */
 		take(ctx, act);
 		break;
 	case ACT_SIGNAL:

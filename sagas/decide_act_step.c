@@ -329,6 +329,7 @@ static int step_act(struct ctx *ctx, struct target target, const struct act *act
 	case ACT_ACKNOWLEDGE:
 	case ACT_NOTE:
 	case ACT_OWNER:
+	case ACT_MIGRATE:
 	case ACT_KIND_COUNT:
 		break;
 	}

@@ -380,6 +380,7 @@ static void apply_saga_act(struct saga_state *state, const struct event *event, 
 	case ACT_TERMINATE:
 	case ACT_COMPENSATE:
 	case ACT_NOTE:
+	case ACT_MIGRATE:
 	case ACT_STEP_RETRY:
 	case ACT_STEP_SKIP:
 	case ACT_STEP_COMPLETE:

@@ -61,7 +61,7 @@ int act_members(const struct cli *cli, struct buf *out)
 	static const char *const texts[] = {"reason", "id",    "code",    "message",
 										"from",   "owner", "outcome", "signal"};
 	static const char *const values[] = {"output", "reply", "request", "value", "data"};
-	static const char *const numbers[] = {"item", "to"};
+	static const char *const numbers[] = {"item", "to", "version"};
 	const bool own_output = !cli->command->output;
 
 	body_text(out, "by", act_by(cli));

@@ -130,6 +130,8 @@ static int saga_arguments(const struct cli *cli, const char *word, struct buf *p
 		body_text(body, "owner", second);
 	if (strcmp(word, "note") == 0 && cli_option(cli, "reason"))
 		return cli_fail(CLI_USAGE, "the reason of a note is the note: leave --reason out");
+	if (strcmp(word, "migrate") == 0 && !cli_option(cli, "version"))
+		return cli_fail(CLI_USAGE, "--version says by which version it is to go on");
 	if (strcmp(word, "reset") == 0 && !cli_option(cli, "to"))
 		return cli_fail(CLI_USAGE, "--to says which row of the history to go back to");
 	return 0;

@@ -166,6 +166,12 @@ const struct cli_option reset_options[] = {
 	{NULL},
 };
 
+const struct cli_option migrate_saga_options[] = {
+	{"version", 0, "N", "the version to go on by; needed"},
+	ACT_OPTIONS,
+	{NULL},
+};
+
 const struct cli_option retry_step_options[] = {
 	TARGET_OPTIONS, REQUEST_OPTION, ACT_OPTIONS, FORMAT_OPTION, {NULL}};
 
@@ -230,6 +236,7 @@ const struct cli_option batch_start_options[] = {
 	{"dry-run", 0, NULL, "shows how many sagas match, and for some the calls; does nothing"},
 	{"from", 0, "STEP", "of retry: this step begins anew"},
 	{"owner", 0, "NAME", "of owner"},
+	{"version", 0, "N", "of migrate: the version to go on by"},
 	{"signal", 0, "NAME", "of signal: its name"},
 	{"value", 0, "JSON|@FILE|-", "of signal: its value"},
 	{"code", 0, "WORD", "of fail"},

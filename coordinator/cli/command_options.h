@@ -4,7 +4,7 @@
 
 #include "coordinator/cli/cli.h"
 
-extern const struct cli_option lock_options[];
+extern const struct cli_option lock_options[], migrate_saga_options[];
 extern const struct cli_option approval_list_options[], approval_show_options[], decide_options[];
 extern const struct cli_option serve_options[], dev_options[], bench_options[], graph_options[],
 	deploy_options[], version_options[], schedule_options[], backfill_options[], start_options[],

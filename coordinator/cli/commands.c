@@ -324,6 +324,14 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga reset 019a2b3c-... --to 4 --reason 'wrong price list'\n",
 	 reset_options, true, true, false, cmd_saga_act, "@sagas"},
+	{"saga migrate", "ID", 1, 1, "lets a saga go on by another version of its definition",
+	 "It is refused where that version would have decided otherwise up to now, with the first "
+	 "event\n"
+	 "that would be another. Many at once: `skald batch start migrate`.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga migrate 019a2b3c-... --version 4 --dry-run\n",
+	 migrate_saga_options, true, true, false, cmd_saga_act, "@sagas"},
 	{"saga signal", "ID NAME [VALUE]", 2, 3, "tells a saga something that it waits for, or will",
 	 "VALUE is JSON, @FILE, or - for stdin. A signal is kept until a step awaits it.\n"
 	 "\n"

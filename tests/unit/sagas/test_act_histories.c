@@ -341,6 +341,10 @@ static void random_act(struct history *h, struct act *act)
 		act->groups = jval_from_json(json_pack("[s]", pick(h, 4) ? "g" : "other"));
 	if (act->kind == ACT_NOTE)
 		act->reason = xstrdup("a note");
+	if (act->kind == ACT_MIGRATE) {
+		act->version = (int64_t)pick(h, 3); /* 0: that which it has */
+		act->replayed = true;
+	}
 	if (act->kind == ACT_RESET) {
 		act->to = 1;
 		act->forget = saga_reset_steps(h->play.state);

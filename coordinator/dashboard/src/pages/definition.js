@@ -140,11 +140,11 @@ function Role({ version, routes, newest }) {
 function Canary({ name, versions, ...rest }) {
 	const [version, setVersion] = useState(String(versions[0].version));
 	const [percent, setPercent] = useState('10');
-	const ready = /^\d+(\.\d+)?$/.test(percent.trim()) && Number(percent) <= 100;
+	const ready = /^\d+$/.test(percent.trim()) && Number(percent) <= 100;
 	return html`<${PlainAct} title=${`Canary · ${name}`} verb="Give it a share" reasoned ready=${ready}
 		hint="So much of the new sagas begins on this version; those that run stay on theirs."
 		path=${`${at('definitions', name)}/canary`} body=${{ version: Number(version), percent: Number(percent) }}
-		command=${`skald def canary ${quote(name)} --version ${version} --percent ${percent.trim()}`} ...${rest}>
+		command=${`skald def canary ${quote(name)} ${percent.trim()} ${version}`} ...${rest}>
 		<div class="fields"><${Field} label="Version"><select class="input" name="canary-version" value=${version}
 			onChange=${(event) => setVersion(event.target.value)}>${versions.map((each) => html`<option key=${each.version}
 			value=${String(each.version)}>${each.version}</option>`)}</select></${Field}>

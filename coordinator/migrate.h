@@ -1,0 +1,19 @@
+/*
+ * Whether a saga may go on by another version of its definition: where that version would have
+ * decided the same, from the beginning of its run up to now.
+ */
+#ifndef COORDINATOR_MIGRATE_H
+#define COORDINATOR_MIGRATE_H
+
+#include "coordinator/saga_view.h"
+#include "sagas/act.h"
+
+/*
+ * Fills in act->replayed, for an ACT_MIGRATE to act->version. view is the saga as it stands.
+ * ERR_CONFLICT: its history or its input forbid it, with the first event that would be another;
+ * ERR_INVALID (place "/version"): there is no such version. Thread: the reader's.
+ */
+int migrate_check(struct store_reader *reader, struct registry *registry,
+				  const struct saga_view *view, struct act *act, struct err *err) MUST_CHECK;
+
+#endif
