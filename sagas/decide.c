@@ -28,6 +28,7 @@ void decision_release(struct decision *decision)
 		free(decision->subscriptions[i].value);
 	for (i = 0; i < decision->n_locks; i++)
 		jval_unref(decision->locks[i].lock);
+	free(decision->approvals);
 	free(decision->events);
 	free(decision->commands);
 	free(decision->emissions);

@@ -187,6 +187,11 @@ struct lock_wish {
 	struct jval *lock; /* {keys}; NULL of one that is given back. A reference. */
 };
 
+/* An approval that was asked for, decided or has ended in this decision. */
+struct approval_ref {
+	int step, item;
+};
+
 struct decision {
 	struct event *events;
 	size_t n_events, cap_events;
@@ -204,7 +209,9 @@ struct decision {
 	size_t n_messages, cap_messages;
 	struct lock_wish *locks;
 	size_t n_locks, cap_locks;
-	bool release_all_locks; /* before those of `locks` */
+	bool release_all_locks;         /* before those of `locks` */
+	struct approval_ref *approvals; /* each at most once; none once `tasks` tells of them */
+	size_t n_approvals, cap_approvals;
 	/* Replies that nobody waited for and that the history does not tell, since it tells enough of
 	 * them already. */
 	int64_t unrecorded_replies;

@@ -190,17 +190,18 @@ int decide__decision(struct ctx *ctx, struct target target, const struct act *ac
 
 static void touch(struct ctx *ctx, int step, int item)
 {
+	struct decision *decision = ctx->decision;
 	size_t i;
 
-	for (i = 0; i < ctx->n_approvals; i++)
-		if (ctx->approvals[i].step == step && ctx->approvals[i].item == item)
+	for (i = 0; i < decision->n_approvals; i++)
+		if (decision->approvals[i].step == step && decision->approvals[i].item == item)
 			return;
-	if (ctx->n_approvals == ctx->cap_approvals) {
-		ctx->cap_approvals = ctx->cap_approvals ? 2 * ctx->cap_approvals : 4;
-		ctx->approvals =
-			xrealloc_array(ctx->approvals, ctx->cap_approvals, sizeof(*ctx->approvals));
+	if (decision->n_approvals == decision->cap_approvals) {
+		decision->cap_approvals = decision->cap_approvals ? 2 * decision->cap_approvals : 4;
+		decision->approvals = xrealloc_array(decision->approvals, decision->cap_approvals,
+											 sizeof(*decision->approvals));
 	}
-	ctx->approvals[ctx->n_approvals++] = (struct approval_ref){step, item};
+	decision->approvals[decision->n_approvals++] = (struct approval_ref){step, item};
 }
 
 void decide__touch_approval(struct ctx *ctx, int step, int item)
@@ -297,13 +298,12 @@ static void drop_open(struct ctx *ctx)
 
 void decide__tell_approvals(struct ctx *ctx)
 {
-	const struct decision *decision = ctx->decision;
+	struct decision *decision = ctx->decision;
 	size_t i;
 
-	for (i = 0; i < ctx->n_approvals; i++)
-		tell(ctx, ctx->approvals[i]);
+	for (i = 0; i < decision->n_approvals; i++)
+		tell(ctx, decision->approvals[i]);
 	if (decision->n_events > 0 && has_ended(&decision->events[decision->n_events - 1]))
 		drop_open(ctx);
-	free(TAKE(ctx->approvals));
-	ctx->n_approvals = ctx->cap_approvals = 0;
+	decision->n_approvals = 0;
 }

@@ -43,21 +43,14 @@ enum {
 	RECORD_KEY_MAX_BYTES = 16 * 1024,
 };
 
-/* An approval that was asked for, decided or has ended in this decision. */
-struct approval_ref {
-	int step, item;
-};
-
 struct ctx {
 	struct saga_state *state;
 	const struct input *in;
 	uint64_t random; /* drawn from in->random; advances with each use */
 	wall_ms now;
 	struct decision *decision;
-	const char *holds;              /* the child that undoes what completes now; NULL: none */
-	struct approval_ref *approvals; /* each at most once */
-	size_t n_approvals, cap_approvals;
-	const char *by; /* who says how an action ended, instead of its participant; NULL: nobody */
+	const char *holds; /* the child that undoes what completes now; NULL: none */
+	const char *by;    /* who says how an action ended, instead of its participant; NULL: nobody */
 	/* A replay: the row of the history, in which stand the nonces that were drawn then. */
 	const json_t *replayed;
 };

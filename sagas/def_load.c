@@ -318,8 +318,8 @@ void assemble_steps(struct load *load, struct saga_def *def, struct block *forwa
 		take_steps(load, def, on_compensated, def->n_forward);
 	if (continues(forward))
 		add_carried(def);
-	find_dependants(def);
 	assemble_escalations(def);
+	find_dependants(def);
 }
 
 static void load_release(struct load *load)
