@@ -255,7 +255,7 @@ static void each_child(struct ctx *ctx,
 		for (int j = 0; j < state->steps[i].n_actions; j++) {
 			struct target target = {i, decide__item(state, i, j), SIDE_DO};
 
-			if (def->act.kind == ACTION_CHILD)
+			if (def->act.kind == ACTION_CHILD || state->steps[i].actions[j].held)
 				fn(ctx, target, false);
 			target.side = SIDE_UNDO;
 			if (saga_state_undo_def(state, i, j)->kind == ACTION_CHILD)
@@ -296,7 +296,9 @@ static void saga_ends(struct ctx *ctx, const struct event *event)
 		tell_parent(ctx, CHILD_COMPENSATED, NULL);
 	else if (event->type == EV_SAGA_TERMINATED && state->parent)
 		tell_parent(ctx, CHILD_TERMINATED, NULL);
-	if (event->type == EV_SAGA_COMPLETED)
+	/* Past the pivot nothing is carried into the next run. */
+	if (event->type == EV_SAGA_COMPLETED ||
+		(event->type == EV_SAGA_CONTINUED && saga_state_past_pivot(state)))
 		each_child(ctx, release_child);
 	else if (event->type == EV_SAGA_TERMINATED)
 		each_child(ctx, drop_child);
@@ -610,12 +612,47 @@ static void end_of_action(struct ctx *ctx, struct target target,
 	}
 }
 
+/* Of an undo whose start is not answered yet: whether this child is the one that it asks for. */
+static bool is_asked_for(const struct exec *undo, const struct child_message *message)
+{
+	const char *text = undo->request ? undo->request->correlation : NULL;
+	struct correlation asked;
+
+	return undo->status != EXEC_IDLE && !undo->child && text &&
+		   correlation_read(text, strlen(text), &asked) && message->side == SIDE_UNDO &&
+		   strcmp(asked.step, message->step) == 0 && asked.item == message->item &&
+		   (asked.run > 1 ? asked.run : 1) == message->run;
+}
+
+/* What is carried from run to run stands where its step does not. */
+static bool find_undo(const struct saga_state *state, const struct child_message *message,
+					  struct target *ret_target)
+{
+	for (int i = 0; i < state->def->n_steps; i++)
+		for (int j = 0; j < state->steps[i].n_actions; j++) {
+			const struct action_state *action = &state->steps[i].actions[j];
+			bool held = action->held && strcmp(action->run.child, message->child) == 0;
+			bool undone = !action->held && action->undo.child &&
+						  strcmp(action->undo.child, message->child) == 0;
+
+			if (!held && !undone && !is_asked_for(&action->undo, message))
+				continue;
+			*ret_target = (struct target){i, decide__item(state, i, j), held ? SIDE_DO : SIDE_UNDO};
+			return true;
+		}
+	return false;
+}
+
 static void child_says(struct ctx *ctx, const struct child_message *message)
 {
 	const struct saga_state *state = ctx->state;
 	struct target target = {saga_def_step(state->def, message->step), message->item, message->side};
 	const struct action_def *act;
 
+	if (find_undo(state, message, &target)) {
+		end_of_action(ctx, target, message);
+		return;
+	}
 	if (target.step < 0)
 		return;
 	act = message->side == SIDE_DO ? &state->def->steps[target.step].act

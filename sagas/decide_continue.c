@@ -98,7 +98,9 @@ static void carry(struct ctx *ctx, int step, int index, json_t *carried)
 		json_object_set_new_nocheck(entry, "settle_at", json_integer(action->run.settle_at));
 	if (action->undo.request)
 		json_object_set_new_nocheck(entry, "request", request_json(action->undo.request));
-	if (needs_scope(saga_state_undo_def(state, step, item), action->undo.request))
+	if (action->held)
+		json_object_set_new_nocheck(entry, "child", json_string(action->run.child));
+	else if (needs_scope(saga_state_undo_def(state, step, item), action->undo.request))
 		json_object_set_new_nocheck(entry, "scope", scope_of(ctx, step, item));
 	json_array_append_new(carried, entry);
 }

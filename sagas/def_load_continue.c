@@ -73,27 +73,3 @@ void order_continue(struct load *load, struct block *block)
 		}
 	}
 }
-
-/* What a child holds for its parent cannot go over into the next run. */
-static bool holds_child(const struct load *load, const struct lstep *step)
-{
-	bool child = step->action == ACT_SAGA || step->action == ACT_STEPS;
-
-	return !step->after_pivot && !load->def->recovery_forward &&
-		   (child || (step->def.undo_kind == UNDO_ACTION && step->def.undo.kind == ACTION_CHILD));
-}
-
-void lint_continue(struct load *load, const struct lstep *step)
-{
-	if (step->action != ACT_CONTINUE)
-		return;
-	for (size_t i = 0; i < step->block->n; i++) {
-		const struct lstep *other = &step->block->steps[i];
-
-		if (holds_child(load, other))
-			find_pointer(load, other->pointer, FINDING_NOT_BUILT,
-						 "step `%.64s` has a child saga, and the saga continues as new: what the "
-						 "child holds cannot be carried over yet; put it behind the pivot",
-						 other->id ? other->id : "?");
-	}
-}

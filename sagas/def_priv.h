@@ -200,7 +200,6 @@ void read_continue(const struct node *at, const struct lstep *step, struct actio
 /* The run ends there: it waits for all other steps, and none may wait for it. */
 void order_continue(struct load *load, struct block *block);
 void lint_lock(struct load *load, const struct lstep *step);
-void lint_continue(struct load *load, const struct lstep *step);
 /* def_load_search.c */
 void read_labels(const struct node *at, void *to);
 void read_search(const struct node *at, void *to);

@@ -449,7 +449,6 @@ void lint_steps(struct load *load)
 			check_pivot(load, &block->steps[i]);
 			check_codes(load, &block->steps[i]);
 			lint_lock(load, &block->steps[i]);
-			lint_continue(load, &block->steps[i]);
 		}
 	}
 	if (load->def->recovery_forward && load->on_compensated)

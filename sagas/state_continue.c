@@ -4,7 +4,8 @@
  * begins here give the same. (The history before it is needed by nobody but readers.)
  *
  *   {"input":…, "run":3, "step_run":3, "started_at":ms,
- *    "carried":[{"step":"pay","item":0,"run":1,"request":{…},"settle_at":ms,"scope":{…}}], "had":0,
+ *    "carried":[{"step":"pay","item":0,"run":1,"request":{…},"settle_at":ms,"scope":{…}},
+ *               {"step":"book","run":1,"child":"<saga>"}], "had":0,
  *    "signals":[{"name","value","at","number"}], "told":7, "acts":["…"], "owner":"…", "notice":"…"}
  *
  * What was carried stands in the items of the hidden step (def->carried), each as if it had just
@@ -20,10 +21,12 @@ static int check_carried(const struct saga_def *def, const json_t *entry, struct
 {
 	const char *id = json_string_value(json_object_get(entry, "step"));
 	const json_t *stored = json_object_get(entry, "request");
+	const char *child = json_string_value(json_object_get(entry, "child"));
 	struct request *request = NULL;
 	int step = id ? saga_def_step(def, id) : -1;
 
-	if (step < 0 || step == def->carried || def->steps[step].undo_kind != UNDO_ACTION)
+	if (step < 0 || step == def->carried ||
+		(child ? saga_id_slot(child) < 0 : def->steps[step].undo_kind != UNDO_ACTION))
 		return err_set(err, ERR_INVALID,
 					   "a compensation of `%.64s` is carried over, which has none", id ? id : "");
 	if (stored && request_from_json(stored, &request, err) < 0)
@@ -84,6 +87,9 @@ static void take_carried(struct saga_state *state, json_t *carried)
 		action->run.attempt = 1;
 		action->run.settle_at = json_integer_value(json_object_get(entry, "settle_at"));
 		action->comp = COMP_ARMED;
+		action->held = json_object_get(entry, "child") != NULL;
+		state__set_string(&action->run.child,
+						  json_string_value(json_object_get(entry, "child")));
 		if (stored)
 			CHECK(request_from_json(stored, &action->undo.request, &err) == 0);
 	}

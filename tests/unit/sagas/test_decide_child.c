@@ -350,6 +350,45 @@ START_TEST(test_decide_child__that_cannot_be_started_is_a_failure)
 }
 END_TEST
 
+#define ENTITY(pivot)                                                                              \
+	"saga: entity\nsteps:\n"                                                                       \
+	"  - id: book\n    when: \"${input.n == 1}\"\n    steps: [" STEP(                              \
+		"a") "]\n"                                                                                 \
+			 "  - {id: go, await: {signal: go}}\n" pivot                                           \
+			 "  - {id: on, continue_as_new: {input: {n: \"${input.n + "                            \
+			 "1}\"}}}\n"
+
+static void two_runs(struct family *family, const char *yaml)
+{
+	static const char go[] = "{\"act\":\"signal\",\"signal\":\"go\"}";
+
+	family_begin(family, yaml, "{\"n\":1}");
+	family_run(family);
+	family_answer(family, 1, "a", -1, CALL_DO, 200, NULL);
+	ck_assert_int_eq(family_act(family, 0, go), 0);
+	ck_assert_int_eq(family->sagas[0].state->run, 2);
+	family_restart(family, 0);
+}
+
+/* It is undone by a run of its parent that did not start it. */
+START_TEST(test_decide_child__is_carried_from_run_to_run)
+{
+	struct family family;
+
+	two_runs(&family, ENTITY(""));
+	ck_assert_str_eq(family_text(&family), "entity: waiting, entity#book: held");
+	ck_assert_int_eq(family_act(&family, 0, "{\"act\":\"cancel\",\"reason\":\"x\"}"), 0);
+	ck_assert_str_eq(family_text(&family), "entity: compensating, entity#book: compensating");
+	family_answer(&family, 1, "a", -1, CALL_UNDO, 200, NULL);
+	ck_assert_str_eq(family_text(&family), "entity: compensated, entity#book: compensated");
+	family_end(&family);
+
+	two_runs(&family, ENTITY("  - {id: p, pivot: true, set: 1}\n"));
+	ck_assert_str_eq(family_text(&family), "entity: waiting, entity#book: completed");
+	family_end(&family);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("decide_child");
@@ -370,6 +409,7 @@ int main(void)
 	tcase_add_test(tc, test_decide_child__terminated_is_told_to_people);
 	tcase_add_test(tc, test_decide_child__of_a_terminated_parent);
 	tcase_add_test(tc, test_decide_child__past_its_pivot_is_never_held);
+	tcase_add_test(tc, test_decide_child__is_carried_from_run_to_run);
 	tcase_add_test(tc, test_decide_child__behind_the_pivot_only_goes_forward);
 	tcase_add_test(tc, test_decide_child__that_cannot_be_started_is_a_failure);
 	suite_add_tcase(suite, tc);
