@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Workers that import tables, in Python, with its standard library alone.
+
+    table_worker.py --server http://127.0.0.1:7878 --data DIR [--name N] [--threads 4] [--die-after ROWS]
+
+Each thread asks for one task at a time. What is loaded stands in files below DIR, one for a chunk,
+written under another name and then renamed: doing a chunk twice is doing it once. Loading tells how
+many rows it has done with its heartbeats, and another worker goes on there. A file whose name has
+"bad" in it has chunks that cannot be read. --die-after lets the process kill itself after so many
+rows, as a machine would.
+"""
+import argparse
+import json
+import os
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+
+QUEUES = ["table-split", "table-load", "table-unload", "table-publish"]
+ROWS_AT_ONCE = 20
+
+
+class LeaseLost(Exception):
+    """The task may be another worker's by now."""
+
+
+class Cancelled(Exception):
+    """It is not wanted any more."""
+
+
+class Failed(Exception):
+    def __init__(self, code, message="", retryable=False):
+        super().__init__(message)
+        self.word = {"code": code, "message": message, "retryable": retryable}
+
+
+class Skald:
+    def __init__(self, server, name):
+        self.server, self.name = server.rstrip("/"), name
+
+    def post(self, path, body, timeout=15):
+        request = urllib.request.Request(
+            self.server + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as reply:
+                return json.load(reply) if reply.status != 204 else {}
+        except urllib.error.HTTPError as error:
+            if error.code == 409:
+                raise LeaseLost(error.read().decode()) from None
+            raise
+
+    def poll(self, wait=30):
+        body = {"worker": self.name, "wait": f"{wait}s", "queues": QUEUES[1:]}
+        return self.post(f"/v1/queues/{QUEUES[0]}/poll", body, timeout=wait + 15).get("tasks", [])
+
+    def say(self, task, verb, body):
+        """Said again while the server does not answer: the token makes that harmless."""
+        for pause in (0.1, 0.5, 1, 2, 5, 10, None):
+            try:
+                return self.post(f"/v1/tasks/{task['token']}/{verb}", body)
+            except (urllib.error.URLError, TimeoutError, ConnectionError):
+                if pause is None:
+                    raise
+                time.sleep(pause)
+
+
+class Tables:
+    """What is loaded, in files; and how many rows this process has done, in all its threads."""
+
+    def __init__(self, data, die_after):
+        self.data, self.die_after, self.rows, self.lock = data, die_after, 0, threading.Lock()
+
+    def path(self, task):
+        given = task["input"]
+        folder = os.path.join(self.data, os.path.basename(given["file"]))
+        os.makedirs(folder, exist_ok=True)
+        return os.path.join(folder, f"chunk-{given['first']}")
+
+    def count(self, rows):
+        with self.lock:
+            self.rows += rows
+            if self.die_after and self.rows >= self.die_after:
+                print(f"dies after {self.rows} rows", flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def split(self, skald, task):
+        given = task["input"]
+        size = given["chunk_rows"]
+        return {"chunks": [{"first": first, "rows": min(size, given["rows"] - first)}
+                           for first in range(0, given["rows"], size)]}
+
+    def load(self, skald, task):
+        given = task["input"]
+        done = (task.get("progress") or {}).get("done", 0)  # what an earlier attempt told last
+        if "bad" in given["file"] and given["first"] % 300 == 0:
+            raise Failed("unreadable", f"row {given['first']} has no columns")
+        while done < given["rows"]:
+            some = min(ROWS_AT_ONCE, given["rows"] - done)
+            time.sleep(0.002 * some)  # the work
+            done += some
+            self.count(some)
+            answer = skald.say(task, "heartbeat", {"details": {"done": done, "total": given["rows"]}})
+            if answer.get("cancel"):
+                raise Cancelled()
+        path = self.path(task)
+        with open(path + "." + task["key"].replace("/", "_"), "w", encoding="utf-8") as out:
+            out.write(f"{given['rows']}\n")
+        os.replace(out.name, path)
+        return {"rows": given["rows"]}
+
+    def unload(self, skald, task):
+        try:
+            os.unlink(self.path(task))
+        except FileNotFoundError:
+            pass  # it was never loaded, or is unloaded already
+        return {}
+
+    def publish(self, skald, task):
+        return {"table": os.path.splitext(task["input"]["file"])[0], "rows": task["input"]["rows"]}
+
+
+def work(skald, tables):
+    do = {"table-split": tables.split, "table-load": tables.load,
+          "table-unload": tables.unload, "table-publish": tables.publish}
+    while True:
+        try:
+            tasks = skald.poll()
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.5)  # the server is away; it will be back
+            continue
+        for task in tasks:
+            try:
+                output = do[task["queue"]](skald, task)
+                skald.say(task, "complete", {"output": output})
+            except Failed as failed:
+                skald.say(task, "fail", failed.word)
+            except Cancelled:
+                # What was loaded so far stands in no file yet.
+                skald.say(task, "fail", {"code": "cancelled", "retryable": False})
+            except LeaseLost as lost:
+                print("lost", task["step"], task.get("item"), lost, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--name", default="tables")
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--die-after", type=int, default=0)
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    tables = Tables(options.data, options.die_after)
+    for n in range(options.threads):
+        skald = Skald(options.server, f"{options.name}-{n + 1}")
+        threading.Thread(target=work, args=(skald, tables), daemon=True).start()
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()
