@@ -135,14 +135,15 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	 * is what the key stands for: an earlier attempt that still arrives is told the same. But over
 	 * Kafka it may be the answer to the earlier one. */
 	/* Who calls back knows as much as who is asked, unless an attempt is still out. */
-	bool knows = from_probe || (ctx->in->nonce && !exec->out);
+	bool called_back = ctx->in->nonce && ctx->in->type != INPUT_TASK;
+	bool knows = from_probe || (called_back && !exec->out);
 	bool ambiguous = !knows && exec->ambiguous && (!exec->denied || over_kafka);
 	wall_ms settle_at = knows ? 0 : exec->settle_at;
 
 	/* … so the attempt that is out now may still take effect. */
 	if (over_kafka && ambiguous)
 		settle_at = decide__later(settle_at, decide__command_settles(ctx, target));
-	else if (ctx->in->nonce && ambiguous)
+	else if (called_back && ambiguous)
 		settle_at = decide__later(settle_at, decide__settles(ctx, target, false));
 
 	exec->out = exec->probe_out = exec->asked = false;

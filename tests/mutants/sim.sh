@@ -80,6 +80,12 @@ mutant reply-acknowledged-before-its-commit coordinator/turn_decide.c \
 	's/(feed_mail\(turn, saga, mail, now\);)\n\t\tmail_list_push\(&saga->consumed, mail\);/\1\n\t\tif (mail->type == MAIL_DELIVERY)\n\t\t\tturn__end_delivery(turn, mail_delivery(mail), 0, false);\n\t\telse\n\t\t\tmail_list_push(\&saga->consumed, mail);/'
 mutant late-success-told-to-nobody sagas/decide_reply.c 's/if \(action->late_success \|\|/if (action || action->late_success ||/'
 mutant published-time-out-is-no-effect sagas/decide_call.c 's/decide__attempt_failed\(ctx, target, OUTCOME_UNKNOWN, true, false, "timeout"/decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, false, false, "timeout"/'
+# Tasks.
+mutant lease-is-not-fenced sagas/decide_task.c 's/exec->status == EXEC_RUNNING \&\& exec->attempt == in->attempt \&\& exec->nonce \&\&\s+strcmp\(exec->nonce, in->nonce\) == 0;/exec->status == EXEC_RUNNING;/'
+mutant expired-lease-is-heard sagas/decide_task.c 's/(static void settle_overdue\([^{]*\{)/\1\n\tif (ctx)\n\t\treturn;/'
+mutant expired-lease-had-no-effect sagas/decide_task.c 's/OUTCOME_UNKNOWN, true, false, "lease_expired"/OUTCOME_UNKNOWN, false, false, "lease_expired"/'
+mutant paused-saga-gives-out-work sagas/decide_task.c 's/if \(ctx->state->paused\)(\s+return "its saga is paused";)/if (false)\1/'
+mutant two-workers-have-a-task sagas/decide_task.c 's/if \(exec->status == EXEC_RUNNING\)(\s+return "another worker has it";)/if (false)\1/' 's/if \(exec->status != EXEC_QUEUED\)(\s+return "it is not wanted any more";)/if (exec->status != EXEC_QUEUED \&\& exec->status != EXEC_RUNNING)\1/' 's/return exec->due_at > ctx->now/return exec->status == EXEC_QUEUED \&\& exec->due_at > ctx->now/'
 # Events.
 mutant event-ends-two-awaits sagas/decide_kafka.c 's/if \(used && strcmp\(used, id\) == 0\)/if (used \&\& !id)/'
 mutant early-events-not-looked-for coordinator/turn_inbox.c 's/(void turn__look\([^{]*\{)/\1\n\tif (saga)\n\t\tturn__look_no_more(saga);/'

@@ -173,6 +173,34 @@ static void gen_call(struct gen *gen, json_t *step, int i, bool item, bool plain
 			rng_percent(gen->rng, 80) ? gen_undo(gen, to, command) : json_string("none"));
 }
 
+/* Workers do it, and undo it, or a service does. */
+static void gen_task(struct gen *gen, json_t *step, int i)
+{
+	static const char *const timeouts[] = {"1s", "3s", "12s"};
+	static const char *const beats[] = {"400ms", "2s"};
+	static const char *const deadlines[] = {"8s", "40s", "40s"};
+
+	set(step, "task", json_string("work"));
+	set(step, "with", json_pack("{s:s}", "thing", "/r/${step.uuid}"));
+	set(step, "timeout", json_string(RNG_PICK(gen->rng, timeouts)));
+	if (rng_percent(gen->rng, 40))
+		set(step, "heartbeat", json_string(RNG_PICK(gen->rng, beats)));
+	if (rng_percent(gen->rng, 40))
+		set(step, "deadline", json_string(RNG_PICK(gen->rng, deadlines)));
+	set(step, "retry", gen_retry(gen, true));
+	if (gen->forward || i >= gen->pivot)
+		return;
+	if (rng_percent(gen->rng, 45))
+		set(step, "compensate", gen_undo(gen, "p0", false));
+	else if (rng_percent(gen->rng, 80))
+		set(step, "compensate",
+			json_pack("{s:s, s:{s:s}, s:s, s:{s:s, s:s}}", "task", "undo", "with", "thing",
+					  "/r/${step.uuid}", "timeout", "3s", "retry", "initial_interval", "200ms",
+					  "maximum_interval", "1s"));
+	else
+		set(step, "compensate", json_string("none"));
+}
+
 static void gen_needs(struct gen *gen, json_t *step, int i)
 {
 	json_t *needs;
@@ -352,7 +380,9 @@ static void gen_step(struct gen *gen, int i)
 		set(step, "pivot", json_true());
 	if (many)
 		gen_many(gen, step);
-	if (kind < 60 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
+	if (kind < 12)
+		gen_task(gen, step, i);
+	else if (kind < 60 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
 		gen_call(gen, step, i, many, false);
 	else if (kind < 66)
 		gen_emit(gen, step, closed);

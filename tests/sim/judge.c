@@ -219,7 +219,7 @@ bool judge_is_settled(struct sim *sim)
 		 saga = saga->next)
 		if (!saga->ended && saga->repairs < SIM_REPAIRS_MAX)
 			return false;
-	return kafka_is_settled(sim) && inbox_rows(sim) == 0;
+	return worker_is_idle(sim) && kafka_is_settled(sim) && inbox_rows(sim) == 0;
 }
 
 /* S12: after the way back no effect stands that can be undone. */

@@ -199,6 +199,7 @@ static int check_coverage(const struct coverage *coverage)
 			bad += missing(act_is_of_step(i) ? "act on a step" : "act", act_kind_text(i),
 						   coverage->acts[i]);
 	bad += missing("act", "that is refused", coverage->acts_refused);
+	bad += missing("word", "of a lease that is over", coverage->leases_lost);
 	bad += missing("step", "that begins anew", coverage->begun_anew);
 	bad += missing("transition", "parked", coverage->parked);
 	bad += missing("crash", "during recovery", coverage->crashes_in_recovery);

@@ -237,7 +237,9 @@ static void fill(struct sim *sim, const struct oracle_saga *saga, struct choice 
 		set_value(&act->output, some_value(sim));
 	else if (act->kind == ACT_STEP_COMPLETE && rng_percent(rng, 60))
 		set_value(&act->reply, some_value(sim));
-	if (act->kind == ACT_STEP_RETRY && rng_percent(rng, 30))
+	/* What a worker makes is said in the body. */
+	if (act->kind == ACT_STEP_RETRY && rng_percent(rng, 30) &&
+		saga->def->steps[choice.step].act.kind != ACTION_TASK)
 		set_value(&act->request, json_pack("{s:{s:s}}", "body", "edited", "yes"));
 	if (act->kind == ACT_STEP_RESOLVE)
 		act->resolution = (enum resolution)rng_below(rng, RESOLUTION_COUNT);

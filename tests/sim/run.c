@@ -67,7 +67,9 @@ static void sent(void *ctx, struct world_call *call)
 
 static void answered(void *ctx, struct engine_call *call, bool lost)
 {
-	if (operator_owns(ctx, call))
+	if (call->act == ENGINE_TASK)
+		worker_answered(ctx, call, lost);
+	else if (operator_owns(ctx, call))
 		operator_answered(ctx, call, lost);
 	else
 		client_answered(ctx, call, lost);
@@ -78,6 +80,7 @@ static void loaded(void *ctx, const char *saga_id)
 	struct sim *sim = ctx;
 
 	oracle_owner_lost(&sim->oracle, saga_id);
+	worker_anew(sim, saga_id);
 }
 
 static uint64_t engine_random(void *ctx)
@@ -129,6 +132,7 @@ static void event_seen(void *ctx, struct oracle_saga *saga, const struct event *
 	sim->options.coverage->events[event->type]++;
 	published_event(sim, saga, event);
 	judge_event(sim, saga, event);
+	worker_event(sim, saga, event);
 	sim_trace(sim, "  stored %s: %s %s[%d] %s", saga->id + 24, event_type_text(event->type),
 			  event->step >= 0 ? saga->def->steps[event->step].id : "", event->item,
 			  event->code ? event->code : "");
@@ -145,6 +149,7 @@ enum happening {
 	H_BOOT,
 	H_KAFKA,
 	H_OPERATOR,
+	H_WORKER,
 	H_KINDS
 };
 
@@ -225,6 +230,9 @@ static wall_ms next_at(struct sim *sim)
 		at = due;
 	if (sim->operate_at && (!at || sim->operate_at < at))
 		at = sim->operate_at;
+	due = worker_next_at(sim);
+	if (due && (!at || due < at))
+		at = due;
 	due = kafka_next_at(sim);
 	if (due && (!at || due < at))
 		at = due;
@@ -289,6 +297,8 @@ static int enabled(struct sim *sim, enum happening kinds[H_KINDS], struct flight
 		kinds[n++] = H_OPERATOR;
 	if (kafka_can(sim))
 		kinds[n++] = H_KAFKA;
+	if (worker_next_at(sim) && worker_next_at(sim) <= world->now)
+		kinds[n++] = H_WORKER;
 	return n;
 }
 
@@ -331,6 +341,9 @@ static void happen(struct sim *sim)
 	case H_KAFKA:
 		kafka_step(sim);
 		break;
+	case H_WORKER:
+		worker_step(sim);
+		break;
 	case H_OPERATOR:
 		operator_act(sim);
 		break;
@@ -357,6 +370,7 @@ static void begin(struct sim *sim)
 	rng_init(&sim->rng_engine, seed, 6);
 	rng_init(&sim->rng_kafka, seed, 7);
 	rng_init(&sim->rng_operator, seed, 8);
+	rng_init(&sim->rng_worker, seed, 9);
 	sim->expected_last = &sim->expected;
 	sim->trace_hash = 0xcbf29ce484222325ULL;
 	sim->start = EPOCH;
@@ -412,6 +426,7 @@ static void release(struct sim *sim)
 	operator_release(sim);
 	kafka_release(sim);
 	published_release(sim);
+	worker_release(sim);
 	oracle_release(&sim->oracle);
 	free(sim);
 }

@@ -140,6 +140,8 @@ bool service_is_under_way(struct sim *sim, const struct resource *resource)
 			strcmp(id, resource->id) == 0)
 			return true;
 	}
+	if (worker_may_make(sim, resource))
+		return true;
 	for (entry = sim->entries; entry; entry = entry->next) {
 		resource_id(entry->thing, id);
 		if (!entry->is_undo && entry->done_at > sim->world.now && strcmp(id, resource->id) == 0)
@@ -161,6 +163,41 @@ static struct entry *entry_new(struct sim *sim, const struct flight *flight)
 	entry->next = sim->entries;
 	sim->entries = entry;
 	return entry;
+}
+
+void service_leased(struct sim *sim, const char *saga_id, int step, int item, const char *thing)
+{
+	struct resource *resource = thing ? service_resource(sim, thing) : NULL;
+
+	if (!resource)
+		return;
+	memcpy(resource->saga_id, saga_id, sizeof(resource->saga_id));
+	resource->step = step;
+	resource->item = item;
+}
+
+void service_work(struct sim *sim, const char *key, const char *thing, bool undo)
+{
+	struct entry *entry = find_key(sim, key);
+	struct resource *resource = thing ? service_resource(sim, thing) : NULL;
+
+	if (!resource)
+		return;
+	if (!entry) {
+		entry = xcalloc(1, sizeof(*entry));
+		entry->key = xstrdup(key);
+		entry->thing = xstrdup(thing);
+		entry->is_undo = undo;
+		entry->done_at = sim->world.now;
+		entry->status = 200;
+		entry->next = sim->entries;
+		sim->entries = entry;
+	}
+	apply(sim, entry);
+	if (!undo || resource->undone_at)
+		return;
+	resource->undone_at = sim->world.now;
+	resource->undo_order = ++sim->undo_order;
 }
 
 static bool draw(struct sim *sim, enum sim_fault fault, int percent)

@@ -7,6 +7,7 @@
  *   kafka.c     the broker, and those who read its topics for the engine
  *   outbox.c    what is published, held against the history
  *   client.c    who starts, cancels and terminates
+ *   worker.c    who asks for tasks
  *   operator.c  who acts on sagas and steps in every other way
  *   run.c       the scheduler: which of all that could happen next does
  *   judge.c     what must hold at the end
@@ -54,8 +55,12 @@
 	X(FAULT_REPLY_LATE, "reply-late")           /* a record that comes after minutes */            \
 	X(FAULT_EVENT_TWICE, "event-twice")                                                            \
 	X(FAULT_CANCEL_EVENT, "cancel-event")                                                          \
-	X(FAULT_READ_AGAIN, "read-again") /* records, for their offsets were not committed */          \
-	X(FAULT_RELAY, "relay")           /* dies between publishing and removing */
+	X(FAULT_READ_AGAIN, "read-again")   /* records, for their offsets were not committed */        \
+	X(FAULT_WORKER_DIES, "worker-dies") /* in the middle, with or without effect */                \
+	X(FAULT_WORKER_LATE, "worker-late") /* it goes on after its lease */                           \
+	X(FAULT_WORKER_FAILS, "worker-fails")                                                          \
+	X(FAULT_WORKER_TWICE, "worker-twice") /* says it again */                                      \
+	X(FAULT_RELAY, "relay")               /* dies between publishing and removing */
 
 enum sim_fault {
 #define X(name, text) name,
@@ -83,7 +88,7 @@ struct coverage {
 		comp_status[COMP_STATUS_COUNT];
 	uint64_t parked, undos_checked, effects_checked, crashes_in_recovery, happenings, sagas, slept,
 		inboxed, published, late_successes;
-	uint64_t acts[ACT_KIND_COUNT], acts_refused, begun_anew;
+	uint64_t acts[ACT_KIND_COUNT], acts_refused, begun_anew, leases_lost;
 };
 
 struct sim_options {
@@ -240,7 +245,7 @@ struct sim {
 	struct sim_options options;
 	struct sim_result *result;
 	struct rng rng_gen, rng_client, rng_sched, rng_service, rng_store, rng_engine, rng_kafka,
-		rng_operator;
+		rng_operator, rng_worker;
 	struct world world;
 	struct oracle oracle;
 	struct entry *entries;
@@ -262,7 +267,9 @@ struct sim {
 	struct sim_act acts[SIM_ACTS_MAX];
 	int n_acts;
 	wall_ms operate_at; /* the operator's next look */
-	bool careful;       /* who says what became of something looks first */
+	struct sim_lease *leases;
+	wall_ms worker_at; /* no worker asks before */
+	bool careful;      /* who says what became of something looks first */
 	int life;
 	bool faults_on, draining;
 	int commit_faults, crash_rate; /* how wild this run is, in percent or per mille */
@@ -296,6 +303,21 @@ void service_release(struct sim *sim);
 struct resource *service_resource(struct sim *sim, const char *thing);
 /* A call may still have it made. */
 bool service_is_under_way(struct sim *sim, const struct resource *resource);
+
+/* What is done for a worker's task: by a key, once. thing: "/r/<uuid>". */
+void service_work(struct sim *sim, const char *key, const char *thing, bool undo);
+/* Whose thing it is. */
+void service_leased(struct sim *sim, const char *saga_id, int step, int item, const char *thing);
+
+/* worker.c */
+void worker_answered(struct sim *sim, struct engine_call *call, bool lost);
+void worker_anew(struct sim *sim, const char *saga_id);
+void worker_event(struct sim *sim, struct oracle_saga *saga, const struct event *event);
+bool worker_may_make(const struct sim *sim, const struct resource *resource);
+wall_ms worker_next_at(struct sim *sim);
+bool worker_is_idle(const struct sim *sim);
+void worker_step(struct sim *sim);
+void worker_release(struct sim *sim);
 
 /* kafka.c */
 void kafka_init(struct sim *sim); /* after the clients */

@@ -427,8 +427,41 @@ static void look_undo_ends(struct look *look, bool *what)
 	*what = true;
 }
 
+/* S19: one worker at a time, and each lease a number of its own. */
+static void look_leased(struct look *look)
+{
+	bool undo = look->event->side == SIDE_UNDO;
+	struct oracle_action *action = look->action;
+
+	EXPECT(look, undo ? action->started : action->scheduled, "S9 leased before it was scheduled");
+	EXPECT(look, !(undo ? action->undo_leased : action->leased), "S19 two workers have one task");
+	EXPECT(look, look->event->attempt == (undo ? action->undo_leases : action->leases) + 1,
+		   "S19 two leases with one number");
+	EXPECT(look, !look->saga->paused, "S20 leased while the saga is paused");
+	*(undo ? &action->undo_leased : &action->leased) = true;
+	*(undo ? &action->undo_leases : &action->leases) = look->event->attempt;
+	if (!undo)
+		action->maybe_sent = true;
+}
+
+/* Whatever ends an attempt ends its lease. */
+static void look_lease_ends(struct look *look)
+{
+	enum event_type type = look->event->type;
+
+	if (look->event->step < 0 || !look->action)
+		return;
+	if (type == EV_STEP_COMPLETED || type == EV_STEP_FAILED || type == EV_STEP_ATTEMPT_FAILED ||
+		type == EV_STEP_PARKED || type == EV_STEP_SKIPPED)
+		look->action->leased = false;
+	if (type == EV_COMPENSATION_COMPLETED || type == EV_COMPENSATION_ATTEMPT_FAILED ||
+		type == EV_COMPENSATION_FAILED || type == EV_COMPENSATION_SKIPPED)
+		look->action->undo_leased = false;
+}
+
 static void look_event(struct look *look)
 {
+	look_lease_ends(look);
 	EXPECT(look, !look->saga->ended || is_afterword(look->event), "S15 an event after the end");
 	switch (look->event->type) {
 	case EV_STEP_SCHEDULED:
@@ -452,6 +485,9 @@ static void look_event(struct look *look)
 		break;
 	case EV_STEP_PARKED:
 		look->action->parked = true;
+		break;
+	case EV_TASK_LEASED:
+		look_leased(look);
 		break;
 	case EV_STEP_ATTEMPT_FAILED:
 		look->action->next_at = look->event->due_at;
@@ -498,7 +534,6 @@ static void look_event(struct look *look)
 		if (look->event->by && strcmp(look->event->by, "event") != 0)
 			oracle_act_id(look->oracle, look->saga, look->event);
 		break;
-	case EV_TASK_LEASED:
 	case EV_ACT_TAKEN:
 		oracle_act_taken(look->oracle, look->saga, look->event);
 		break;

@@ -30,6 +30,9 @@ struct oracle_action {
 	wall_ms began, undo_began;    /* later by as long as it was paused since */
 	unsigned told, undo_told;     /* a bit for each entry of `escalate` */
 	json_t *asked, *decided;      /* of an approval: what StepScheduled says; {by: word} */
+	/* A worker has the task, or its undo; and its attempts. */
+	bool leased, undo_leased;
+	int64_t leases, undo_leases;
 };
 
 struct oracle_step {

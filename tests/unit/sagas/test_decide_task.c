@@ -333,6 +333,24 @@ START_TEST(test_fail__final_ends_it_at_once)
 }
 END_TEST
 
+/* An earlier worker may have done it. */
+START_TEST(test_fail__final_after_a_lease_that_expired_is_undone)
+{
+	begin(TWO);
+	(void)lease(0);
+	play_wait(&play, 400);
+	play.now += 2 * SECOND;
+	(void)lease(0);
+	ck_assert(!say_fail(0, "!hard").refused);
+	expect_trail("SagaStarted, StepScheduled a, TaskLeased a, StepAttemptFailed a, TaskLeased a, "
+				 "StepFailed a, CompensationArmed a, SagaCompensating a");
+	/* Not before the first worker's lease is over by its grace. */
+	play_wait(&play, 10 * SECOND);
+	ck_assert_int_eq(undo(0)->status, EXEC_QUEUED);
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_fail__unknown_is_undone)
 {
 	begin(TWO);
@@ -595,6 +613,7 @@ int main(void)
 	tcase_add_test(tcase, test_complete__after_the_end_of_the_saga_is_recorded);
 	tcase_add_test(tcase, test_fail__retryable_is_queued_again_until_attempts_are_used_up);
 	tcase_add_test(tcase, test_fail__final_ends_it_at_once);
+	tcase_add_test(tcase, test_fail__final_after_a_lease_that_expired_is_undone);
 	tcase_add_test(tcase, test_fail__unknown_is_undone);
 	tcase_add_test(tcase, test_fail__rules_of_outcome_come_first);
 	tcase_add_test(tcase, test_queue__deadline_without_a_worker_is_a_definite_failure);
