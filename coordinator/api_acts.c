@@ -147,8 +147,7 @@ static void reset_again(struct exchange *ex, const struct engine_call *call)
 	if (request->if_match >= 0) {
 		moved_on(ex, call->seq, request->if_match);
 	} else if (++request->tries == RESETS_MAX) {
-		exchange_problem(ex, PROBLEM_ACT_REFUSED,
-						 "the saga moves on all the time; pause it first");
+		exchange_problem(ex, PROBLEM_ACT_REFUSED, "the saga moves on all the time; pause it first");
 	} else {
 		/* The engine has kept the act. */
 		if (read_act(ex, request))

@@ -113,7 +113,7 @@ struct act {
 	char *code, *message; /* fail */
 	char *name;           /* signal; owner (NULL: nobody) */
 	enum resolution resolution;
-	int64_t to; /* reset: the history row whose state it goes back to */
+	int64_t to;      /* reset: the history row whose state it goes back to */
 	int64_t version; /* migrate: of the same definition, by which it goes on */
 	/* migrate: the history was played again on that version, which would have decided the same up
 	 * to now. Said by who can read histories and definitions; it is no member of the JSON form. */
@@ -137,9 +137,9 @@ const char *resolution_text(enum resolution resolution);
 /*
  * Reads the members of an act's body into act, whose kind is set, and with it step, item and side
  * where the path said them: {reason, by, id, item, output, reply, request, value, code, message,
- * owner, outcome, from, to, version, data, groups}, of which none has to be there, but the reason of a note,
- * the outcome of resolve, `to` of reset, and `by` of approve and reject. Members that this kind of
- * act does not have are refused. ERR_INVALID, err->place: the JSON pointer.
+ * owner, outcome, from, to, version, data, groups}, of which none has to be there, but the reason
+ * of a note, the outcome of resolve, `to` of reset, and `by` of approve and reject. Members that
+ * this kind of act does not have are refused. ERR_INVALID, err->place: the JSON pointer.
  */
 int act_read(struct act *act, const json_t *body, struct err *err) MUST_CHECK;
 /* The same as JSON, with "act", and with "step", "item", "compensation": true where it has them;

@@ -49,8 +49,12 @@ START_TEST(test_definitions__load_without_findings)
 
 	for (i = 0; i < ARRAY_SIZE(patterns); i++) {
 		ck_assert_int_eq(glob(patterns[i], 0, NULL, &found), 0);
-		for (j = 0; j < found.gl_pathc; j++, n++)
+		for (j = 0; j < found.gl_pathc; j++) {
+			if (strstr(found.gl_pathv[j], ".test.yaml")) /* tests of the definition beside it */
+				continue;
 			check_loads(found.gl_pathv[j]);
+			n++;
+		}
 		globfree(&found);
 	}
 	ck_assert_uint_ge(n, 4);

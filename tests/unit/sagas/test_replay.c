@@ -11,6 +11,7 @@
 #include "sagas/def_load.h"
 #include "sagas/json_text.h"
 #include "sagas/replay.h"
+#include "sagas/surroundings.h"
 #include "tests/support/definition.h"
 #include "tests/support/play.h"
 
@@ -21,6 +22,9 @@ static void replay_golden(const char *file)
 	CLEANUP(free_p) char *path = xasprintf(FOLDER "/%s", file);
 	CLEANUP(json_decref_p) json_t *golden = json_load_file(path, 0, NULL);
 	const json_t *rows = json_object_get(golden, "rows");
+	/* What the scenarios have around them, of which these histories are. */
+	CLEANUP(json_decref_p) json_t *env = json_pack("{s:s}", "region", "eu");
+	const struct surroundings around = {.env = env};
 	struct replay_options options = {.times = true};
 	struct replay_divergence where;
 	struct replay_row *list;
@@ -32,6 +36,7 @@ static void replay_golden(const char *file)
 
 	ck_assert_int_eq(saga_def_load(json_object_get(golden, "definition"), NULL, &def, &findings),
 					 0);
+	def->around = &around;
 	list = xcalloc(json_array_size(rows), sizeof(*list));
 	for (i = 0; i < json_array_size(rows); i++)
 		list[i] = (struct replay_row){
