@@ -176,6 +176,12 @@ static int try_messages(struct store *store, int n)
 	return store->ops->commit(store, &item, 1, &err);
 }
 
+static int is_of_saga_1(void *ctx, const struct lock_row *row)
+{
+	(void)ctx;
+	return strcmp(row->saga_id, rows_id(1)) == 0 && strcmp(row->step, "pack") == 0;
+}
+
 START_TEST(test_fault__messages_land_late_with_their_commit)
 {
 	struct plan plan = {.next = STORE_FAULT_NONE};
@@ -199,8 +205,60 @@ START_TEST(test_fault__messages_land_late_with_their_commit)
 }
 END_TEST
 
+/* What runs long lands late, too: the caller's rows are gone by then. */
+START_TEST(test_fault__what_runs_long_lands_late_with_its_commit)
+{
+	struct plan plan = {.next = STORE_FAULT_NONE};
+	struct store *store = open_fault(&plan);
+	struct store_reader *reader;
+	struct task_row got;
+	struct err err;
+
+	ck_assert_int_eq(rows_put_create(store, 1), STORE_ACCEPTED);
+	plan.next = STORE_FAULT_UNKNOWN_LATE;
+	{
+		char step[] = "pack", queue[] = "house", key[] = "account:1", text[] = "{\"m\":2}";
+		struct task_change task = {.row = {.ns = "default",
+										   .definition = "order",
+										   .step = step,
+										   .item = -1,
+										   .queue = queue,
+										   .doc = "{}",
+										   .doc_len = 2}};
+		struct lock_change lock = {.ns = "default", .step = step, .item = -1, .key = key};
+		struct inbox_row message = messages_inbox_row(1, 2);
+		struct store_item item = rows_next(1, 2, NULL);
+
+		message.message = text;
+		message.message_len = strlen(text);
+		item.tasks = &task;
+		item.locks = &lock;
+		item.messages = &message;
+		item.n_tasks = item.n_locks = item.n_messages = 1;
+		ck_assert_int_eq(store->ops->commit(store, &item, 1, &err), ERR_UNKNOWN);
+		memset(step, 'x', 4);
+		memset(queue, 'x', 5);
+		memset(key, 'x', 9);
+		memset(text, 'x', 7);
+	}
+	ck_assert_str_eq(messages_in_inbox(store), "");
+	ck_assert_int_eq(store->ops->settle(store, &err), 0);
+	ck_assert_str_eq(messages_in_inbox(store), "1: 2s {\"m\":2}\n");
+	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
+	ck_assert_int_eq(store->ops->task_get(reader, 1, rows_id(1), "pack", -1, SIDE_DO, &got, &err),
+					 0);
+	ck_assert_str_eq(got.queue, "house");
+	task_row_release(&got);
+	ck_assert_int_eq(
+		store->ops->locks_list(reader, "default", "account:1", NULL, 5, is_of_saga_1, NULL, &err),
+		1);
+	store->ops->reader_close(reader);
+	store->ops->close(store);
+}
+END_TEST
+
 /* Each function that writes beside commit; those that need rows use those of saga 1. */
-enum { WRITERS = 13 };
+enum { WRITERS = 15 };
 
 static int write_messages(struct store *store, int which)
 {
@@ -213,6 +271,7 @@ static int write_messages(struct store *store, int which)
 	struct schedule_row schedule = {.ns = "default", .name = "order/1", .state = "{}"};
 	struct attention_group_row group = {.ns = "default", .id = "00000000000000aa", .note = "n"};
 	struct batch_row batch = {.ns = "default", .act = "{}", .query = "", .by = "ann"};
+	struct queue_row queue = {.ns = "default", .name = "q", .settings = "{}"};
 	const struct batch_item_row items[] = {{.updated_at = 1}};
 	bool touched[ROWS_SLOTS] = {false};
 	const struct store_ops *ops = store->ops;
@@ -254,6 +313,12 @@ static int write_messages(struct store *store, int which)
 		r = ops->attention_put(store, &group, &err);
 		ck_assert_int_eq(group.revision, r == 0);
 		return r;
+	case 12:
+		r = ops->queue_put(store, &queue, &err);
+		ck_assert_int_eq(queue.revision, r == 0);
+		return r;
+	case 13:
+		return ops->locks_grant(store, rows_time(5), touched, &err);
 	default:
 		r = ops->batch_put(store, &batch, items, 1, &err);
 		ck_assert_int_eq(batch.revision, r == 0);
@@ -280,6 +345,12 @@ static int see_schedule(void *ctx, const struct schedule_row *row)
 	return 0;
 }
 
+static int see_queue(void *ctx, const struct queue_row *row)
+{
+	*(int *)ctx += 100000 * (int)row->revision;
+	return 0;
+}
+
 /* What persons have said, as a number: of the group, and of the batch with its items. */
 static int said(struct store_reader *reader)
 {
@@ -296,6 +367,7 @@ static int said(struct store_reader *reader)
 		reader->store->ops->routing_list(reader, "default", "order", see_routing, &n, &err), 0);
 	ck_assert_int_eq(reader->store->ops->schedule_list(reader, NULL, NULL, see_schedule, &n, &err),
 					 0);
+	ck_assert_int_eq(reader->store->ops->queue_list(reader, NULL, see_queue, &n, &err), 0);
 	attention_group_row_release(&group);
 	batch_row_release(&batch);
 	return n;
@@ -324,10 +396,17 @@ static const char *all_messages(struct store *store)
 /* A store in which function `which` has something to do. */
 static struct store *prepare(struct plan *plan, int which)
 {
+	const struct lock_change lock = {.ns = "default", .step = "s", .item = -1, .key = "a"};
+	struct store_item asks = rows_next(1, 3, NULL);
 	struct store *store = open_fault(plan);
+	struct err err;
 
 	ck_assert_int_eq(rows_put_create(store, 1), STORE_ACCEPTED);
 	ck_assert_int_eq(try_messages(store, 1), 0);
+	asks.locks = &lock;
+	asks.n_locks = 1;
+	if (which == 13)
+		ck_assert_int_eq(store->ops->commit(store, &asks, 1, &err), 0);
 	if (which == 1)
 		ck_assert_int_eq(write_messages(store, 0), 0);
 	if (which == 5)
@@ -408,6 +487,7 @@ int main(void)
 	tcase_add_test(tcase, test_fault__late_may_never_land);
 	tcase_add_test(tcase, test_fault__a_read_fails);
 	tcase_add_test(tcase, test_fault__messages_land_late_with_their_commit);
+	tcase_add_test(tcase, test_fault__what_runs_long_lands_late_with_its_commit);
 	tcase_add_loop_test(tcase, test_fault__each_function_of_messages_can_fail_and_be_repeated, 0,
 						WRITERS);
 	tcase_add_test(tcase, test_idempotency_store__finds_what_the_commit_wrote);
