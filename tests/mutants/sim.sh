@@ -64,7 +64,6 @@ mutant told-too-early sagas/decide_escalate.c 's/return from \+ ms;/return from 
 mutant told-after-the-end sagas/state_escalate.c 's/return exec->watch\.from \&\&\s+\(saga_exec_is_open\(exec\) \|\| [^;]*;/return exec->watch.from != 0;/'
 mutant pause-does-not-hold-escalations sagas/state_act.c 's/state__watch_shift\(\&exec->watch, by\);//'
 mutant escalations-share-a-key sagas/env.c 's/def->entry \+ 1\);/1);/'
-mutant sleeps-past-an-escalation sagas/state_derive.c 's/due_at\(sum, action->run\.watch\.next_at, false\);/(void)action;/'
 # Recovery, sleep, and rows.
 mutant recovery-sends-nothing sagas/decide.c 's/if \(!ctx->state->paused\)(\s+)decide__send_held_back\(ctx, target\);/(void)settles;/'
 mutant recovery-forgets-it-was-sent sagas/decide.c 's/exec->sent_before = exec->ambiguous = true;/(void)settles;/'
