@@ -53,6 +53,16 @@ static const char late[] = "saga: late\n"
 						   "  - {id: a, pivot: true, http: {to: svc, method: PUT, path: /a}}\n"
 						   "  - {id: b, http: {to: svc, method: PUT, path: /b}}\n";
 
+static const char tasks[] =
+	"saga: tasks\n"
+	"steps:\n"
+	"  - {id: a, task: q, retry: {initial_interval: 1h, jitter: 0, maximum_attempts: 2}, "
+	"compensate: "
+	"{task: u, retry: {initial_interval: 1h, jitter: 0, maximum_attempts: 2}}}\n"
+	"  - {id: b, task: q, compensate: none}\n"
+	"  - {id: p, pivot: true, set: 1}\n"
+	"  - {id: z, task: q, retry: {maximum_attempts: 1}}\n";
+
 static const char tolerates[] =
 	"saga: tolerates\n"
 	"defaults: {timeout: 60s, retry: {maximum_attempts: 1}}\n"
@@ -190,6 +200,23 @@ static const struct {
 	{"tolerated in doubt, not settled", tolerates, "a!", "a", "xxx-x --- x-xx ----xx- ------- --"},
 	{"tolerated, and its compensation failed", tolerates, "a! w a'-", "a",
 	 "xxx-x x-- x-xx ------- xxx---- --"},
+	{"a task that waits", tasks, "", "a", "xxx-x x-- x-xx xxxx--- ------- --"},
+	{"a task, paused", tasks, "P", "a", "xx-xx x-- x-xx xxxx--- ------- --"},
+	{"a task that a worker has", tasks, "aL", "a", "xxx-x --- x-xx -xxx--- ------- --"},
+	{"a task that a worker has, paused", tasks, "aL P", "a", "xx-xx --- x-xx -xxx--- ------- --"},
+	{"a task that waits to be tried again", tasks, "aL aX", "a",
+	 "xxx-x x-- x-xx xxxx--- ------- --"},
+	{"a task whose lease was over", tasks, "aL w", "a", "xxx-x x-- x-xx xxxxxx- ------- --"},
+	{"a task, done", tasks, "aL aD", "a", "xxx-x x-- x-xx ------- ------- --"},
+	{"a task on the way back, with a worker", tasks, "aL C", "a",
+	 "-xx-- --- x-xx -xxx--- ------- --"},
+	{"the undo of a task that waits", tasks, "aL aD C", "a", "-xx-x x-- x-xx ------- xxxx--- --"},
+	{"the undo of a task that a worker has", tasks, "aL aD C a'L", "a",
+	 "-xx-- --- x-xx ------- -xxx--- --"},
+	{"the undo of a task whose lease was over", tasks, "aL aD C a'L w", "a",
+	 "-xx-x x-- x-xx ------- xxxxxx- --"},
+	{"past the pivot, a task that failed", tasks, "aL aD bL bD zL zX", "z",
+	 "-xx-- xx- x-xx xxx---- ------- --"},
 	{"an approval", asks, "", "r", "xxx-x -xx x-xx -xxx--- ------- xx"},
 	{"an approval that one has approved", asks, "Y", "r", "xxx-x -xx x-xx -xxx--- ------- xx"},
 	{"an approval that is late", asks, "w", "r", "xxx-x -xx xxxx -xxx--- ------- xx"},
@@ -226,6 +253,16 @@ static void answer(struct play *play, int step, enum call_kind kind, char how)
 		.retry_after_ms = -1,
 	};
 
+	/* Of a task: it is leased, done, or was not done. */
+	if (how == 'L' || how == 'D' || how == 'X') {
+		ck_assert(!play_task(play, step, -1, undo ? SIDE_UNDO : SIDE_DO,
+							 how == 'L'   ? TASK_WORD_LEASE
+							 : how == 'D' ? TASK_WORD_COMPLETE
+										  : TASK_WORD_FAIL,
+							 NULL, "x", NULL, 0)
+					   .refused);
+		return;
+	}
 	switch (how) {
 	case '+':
 		in.http_status = 200;
