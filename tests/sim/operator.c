@@ -11,12 +11,13 @@
 #include "sagas/json_text.h"
 #include "tests/sim/sim.h"
 
-enum { LOOK_AGAIN_MS = 9000 };
+enum { LOOK_AGAIN_MS = 9000, REPAIR_EVERY_MS = 60000 };
+, REPAIR_EVERY_MS = 60000,
 
-/* ---- what is true ---- */
+  /* ---- what is true ---- */
 
-/* What the action has made in this run, if it was ever sent. */
-static struct resource *resource_of(struct sim *sim, const char *saga_id, int step, int item)
+	/* What the action has made in this run, if it was ever sent. */
+	static struct resource *resource_of(struct sim *sim, const char *saga_id, int step, int item)
 {
 	struct resource *resource;
 
@@ -476,6 +477,8 @@ void operator_act(struct sim *sim)
 	sim->operate_at = sim->world.now + 1 + rng_below(&sim->rng_operator, LOOK_AGAIN_MS);
 	sim->careful = rng_percent(&sim->rng_operator, 85);
 	if (!sim->faults_on) {
+		/* Some wait for days now, and nothing is to be done but to help. */
+		sim->operate_at += REPAIR_EVERY_MS;
 		sim->careful = true;
 		if (sim->world.turn)
 			repair(sim);
