@@ -12,12 +12,11 @@
 #include "tests/sim/sim.h"
 
 enum { LOOK_AGAIN_MS = 9000, REPAIR_EVERY_MS = 60000 };
-, REPAIR_EVERY_MS = 60000,
 
-  /* ---- what is true ---- */
+/* ---- what is true ---- */
 
-	/* What the action has made in this run, if it was ever sent. */
-	static struct resource *resource_of(struct sim *sim, const char *saga_id, int step, int item)
+/* What the action has made in this run, if it was ever sent. */
+static struct resource *resource_of(struct sim *sim, const char *saga_id, int step, int item)
 {
 	struct resource *resource;
 
