@@ -139,6 +139,7 @@ int cmd_test(struct cli *cli);
 int cmd_simulate(struct cli *cli);
 int cmd_replay(struct cli *cli);
 int cmd_saga_export(struct cli *cli);
+int cmd_saga_import(struct cli *cli);
 int cmd_def_validate(struct cli *cli);
 int cmd_def_lint(struct cli *cli);
 int cmd_def_deploy(struct cli *cli);

@@ -1,6 +1,5 @@
 /*
- * `skald saga export` and `skald saga import`: a saga as a file, and back into a store for looking
- * at.
+ * `skald saga export`: a saga as a file.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -69,6 +69,11 @@ const struct cli_option replay_options[] = {
 	{NULL},
 };
 
+const struct cli_option import_options[] = {
+	{"store", 0, "FILE", "the store file, which is made if it is not there; needed"},
+	{NULL},
+};
+
 const struct cli_option export_options[] = {
 	{"file", 'f', "FILE", "where to write it; default stdout"},
 	{NULL},

@@ -13,6 +13,6 @@ extern const struct cli_option serve_options[], dev_options[], bench_options[], 
 	fail_step_options[], say_options[], batch_start_options[], batch_items_options[],
 	batch_steer_options[], trigger_options[], seek_options[], dlq_list_options[], redrive_options[],
 	schema_options[], migrate_options[], test_options[], simulate_options[], replay_options[],
-	export_options[], queue_options[];
+	export_options[], import_options[], queue_options[];
 
 #endif

@@ -255,6 +255,15 @@ const struct cli_command cli_commands[] = {
 	 "Examples:\n"
 	 "  skald saga export 0198c0de-... --file order.saga.json\n",
 	 export_options, false, true, false, cmd_saga_export, "@sagas"},
+	{"saga import", "FILE", 1, 1, "puts an exported saga into a store file, to look at it",
+	 "Writes a saga of `skald saga export`, with its definitions, into a store file that no server\n"
+	 "has open; `skald serve --store FILE` then shows it. The copy does nothing: one that has not\n"
+	 "ended where it came from gets one more row, which says so and ends it here. A saga or a key\n"
+	 "that is there already is refused. Children are exported and imported by themselves.\n"
+	 "\n"
+	 "Examples:\n"
+	 "  skald saga import order.saga.json --store look.db\n",
+	 import_options, false, false, false, cmd_saga_import},
 	{"saga wait", "ID", 1, 1, "waits for the end; the exit code says which",
 	 "Waits until the saga has ended or needs a person, prints it, and exits with 0 (completed),\n"
 	 "20 (compensated), 21 (compensation_failed), 22 (failed or terminated), or 124 when the time\n"

@@ -46,6 +46,24 @@ expect 1 "$skald" replay "$dir/whole.saga.json" --def "$dir/part.yaml"; complain
 expect 1 "$skald" replay "$dir/whole.yaml" --def "$dir/whole.yaml"
 expect 2 "$skald" replay "$dir/whole.saga.json"
 
+# Into another store, to look at it: as it was, once; what has not ended ends there, and says so.
+expect 0 "$skald" saga start whole '{}' -o json
+open=$(jq -r .id <<< "$out")
+expect 0 "$skald" saga export "$open" --file "$dir/open.saga.json"
+expect 0 "$skald" saga import "$dir/whole.saga.json" --store "$dir/look.db"
+says "$id: "
+expect 5 "$skald" saga import "$dir/whole.saga.json" --store "$dir/look.db"; complains 'is in this store already'
+expect 0 "$skald" saga import "$dir/open.saga.json" --store "$dir/look.db"; says 'one that ends this copy'
+expect 2 "$skald" saga import "$dir/open.saga.json"
+expect 1 "$skald" saga import "$dir/whole.yaml" --store "$dir/look.db"
+before=$("$skald" saga show "$id" -o json | jq -S 'del(.summary)')
+stop_skald
+STORE="$dir/look.db" start_skald
+await_skald
+[ "$("$skald" saga show "$id" -o json | jq -S 'del(.summary)')" = "$before" ] || fail "the copy differs: $("$skald" saga show "$id" -o json)"
+[ "$("$skald" saga show "$open" -o json | jq -r .status)" = terminated ] || fail "the copy of what runs is not ended"
+"$skald" saga history "$open" -o json | grep -q 'a copy for looking at' || fail "the copy does not say what it is"
+
 # Simulation: what is undone; and an undo that cannot be made when the outcome is unknown.
 cat > "$dir/order.yaml" << 'END'
 saga: order
