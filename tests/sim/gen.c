@@ -365,6 +365,35 @@ static void gen_approval(struct gen *gen, json_t *step)
 		set(step, "output", json_pack("{s:s}", "by", "${event.by[0]}"));
 }
 
+/* Few keys, so that sagas meet; an item may stand in its own line. */
+static void gen_lock(struct gen *gen, json_t *step, bool many)
+{
+	static const char *const limits[] = {"2s", "20s", "2m", "10m"};
+	json_t *keys = json_array();
+	int first = (int)rng_below(gen->rng, 3);
+
+	json_array_append_new(keys, many ? json_string("k${index}") : text("k%d", first));
+	if (!many && rng_percent(gen->rng, 50))
+		json_array_append_new(keys, text("k%d", (first + 1) % 3));
+	set(step, "lock", json_pack("{s:o}", "keys", keys));
+	set(step, "timeout", json_string(RNG_PICK(gen->rng, limits)));
+}
+
+/* Some are given back when a step that comes after them has settled. */
+static void gen_releases(struct gen *gen)
+{
+	size_t i;
+	json_t *step;
+
+	json_array_foreach (gen->steps, i, step) {
+		json_t *lock = json_object_get(step, "lock");
+		int k = (int)i + 1 + (int)rng_below(gen->rng, gen->n);
+
+		if (lock && k < gen->n && comes_before(gen, (int)i, k))
+			set(lock, "release_after", text("s%d", k));
+	}
+}
+
 static void gen_step(struct gen *gen, int i)
 {
 	static const char *const naps[] = {"1s", "10s", "200s", "2h"};
@@ -382,8 +411,10 @@ static void gen_step(struct gen *gen, int i)
 		gen_many(gen, step);
 	if (kind < 12)
 		gen_task(gen, step, i);
-	else if (kind < 60 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
+	else if (kind < 57 || (closed && kind >= 75 && kind < 82) || i == gen->pivot)
 		gen_call(gen, step, i, many, false);
+	else if (kind < 62)
+		gen_lock(gen, step, many);
 	else if (kind < 66)
 		gen_emit(gen, step, closed);
 	else if (kind < 71)
@@ -460,6 +491,7 @@ json_t *gen_definition(struct rng *rng, int n)
 	gen.pivot = !gen.forward && rng_percent(rng, 30) ? (int)rng_below(rng, gen.n) : 99;
 	for (i = 0; i < gen.n; i++)
 		gen_step(&gen, i);
+	gen_releases(&gen);
 	participants = json_object();
 	for (i = 0; i < 3; i++)
 		json_object_set_new(

@@ -202,6 +202,7 @@ static void take_turn(struct sim *sim)
 
 	world_turn(world, n);
 	oracle_check_memory(&sim->oracle);
+	locks_check(sim);
 }
 
 static void take_write(struct sim *sim)

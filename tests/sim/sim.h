@@ -367,4 +367,9 @@ void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *
 bool judge_is_settled(struct sim *sim);
 void judge_end(struct sim *sim);
 
+/* locks.c */
+
+/* Who holds what, as far as histories and store agree: after each happening. */
+void locks_check(struct sim *sim);
+
 #endif

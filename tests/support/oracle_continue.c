@@ -89,6 +89,8 @@ void oracle_continued(struct oracle *oracle, struct oracle_saga *saga, const str
 	json_array_foreach (carried, i, entry)
 		check_entry(oracle, saga, entry, i);
 	forget_run(saga);
+	saga->told = 0;
+	saga->watched_from = event->at;
 	saga->steps[saga->def->carried].begun = saga->steps[saga->def->carried].settled = true;
 	json_array_foreach (carried, i, entry) {
 		struct oracle_action *action = oracle_action(saga, saga->def->carried, (int)i);
