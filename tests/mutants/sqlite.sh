@@ -18,7 +18,7 @@ tally=connectors/store_sqlite_tally.c sql=connectors/store_sqlite_operators.h
 list=connectors/store_sqlite_list.c batches=connectors/store_sqlite_batches.c
 migration=schemas/sqlite/0004_operators.sql
 # Counters.
-mutant old-status-keeps-its-count $tally 's/count\(tally, version, before->status, -1\)/(void)0/'
+mutant old-status-keeps-its-count $tally 's/count\(tally, before->count, before->status, -1\)/(void)0/'
 mutant counts-outlive-a-transaction $tally 's/memset\(count->add, 0, sizeof\(count->add\)\)/(void)0/'
 mutant versions-are-one $tally 's/count->version == version && //'
 mutant ends-twice $tally 's/ &&\n\t\t!\(before && saga_status_is_terminal\(before->status\)\)\)/)/'
@@ -45,5 +45,17 @@ mutant an-exact-key-is-a-glob $list 's/filter->key_exact \|\| //'
 mutant newest-only $list 's/filter->oldest_first \? " ORDER BY id" : //'
 mutant ids-bound-too-closely $list 's/filter->started_before \+ ID_LATER_MS/filter->started_before - ID_LATER_MS/'
 mutant kinds-without-their-index $list 's/INDEXED BY sagas_attention_kind/NOT INDEXED/'
+# What runs long.
+long=connectors/store_sqlite_long.c long_sql=connectors/store_sqlite_long.h
+mutant waits-for-another-key-and-gets-one $long 's/rc == SQLITE_DONE && !blocked/rc == SQLITE_DONE/'
+mutant who-came-later-first $long_sql 's/AND o\.ticket < \?1/AND o.ticket > ?1/'
+mutant nobody-looks-when-a-key-is-free $long 's/\{W_LOCK_CALL_OF, W_LOCK_RELEASE\}/{W_LOCK_RELEASE}/'
+mutant tokens-begin-anew $long 's/\{W_LOCK_FLOOR, W_LOCK_KEYS_EXPIRE\}/{W_LOCK_KEYS_EXPIRE}/'
+mutant tokens-are-not-kept $long 's/\{W_LOCK_GRANT, W_LOCK_KEYS\}/{W_LOCK_GRANT}/'
+mutant tasks-outlive-their-saga $long 's/rc = run_for_saga\(s, W_TASKS_DELETE_ALL, item->saga_id\)/rc = SQLITE_DONE/'
+mutant a-key-of-any-saga-is-free $long_sql 's/ AND status = .compensated.\)/)/'
+mutant the-other-queue-as-well $long_sql 's/" AND queue = \?3", "\?4"/"", "?4"/'
+mutant searched-by-one-value $list 's/i < filter->n_search; i\+\+\)\n\t\tbuf_printf/i < 1 \&\& i < filter->n_search; i++)\n\t\tbuf_printf/'
+mutant trims-what-a-fold-needs $long_sql 's/AND seq < \?2 AND at/AND seq <= ?2 AND at/'
 
 finish
