@@ -200,6 +200,8 @@ static const char *exec_differs(const struct exec *a, const struct exec *b)
 		return "error";
 	if (b->ambiguous && !a->ambiguous)
 		return "ambiguity";
+	if (!same_text(a->child, b->child) || a->child_told != b->child_told)
+		return "child";
 	if (a->edits != b->edits || a->attempts_before != b->attempts_before ||
 		a->parks_again != b->parks_again || a->parked_unknown != b->parked_unknown)
 		return "what people did";
@@ -219,7 +221,7 @@ static const char *action_differs(const struct action_state *a, const struct act
 	if (a->comp != b->comp && !(a->comp == COMP_RUNNING && b->comp == COMP_BACKING_OFF) &&
 		!(a->comp == COMP_BACKING_OFF && b->comp == COMP_RUNNING))
 		return "compensation";
-	if (a->tolerated != b->tolerated || a->skipped != b->skipped)
+	if (a->tolerated != b->tolerated || a->skipped != b->skipped || a->held != b->held)
 		return "tolerated or skipped";
 	if (!same_json(a->output, b->output) || !same_json(a->undo_output, b->undo_output))
 		return "output";
@@ -246,6 +248,10 @@ const char *oracle_state_differs(const struct saga_state *a, const struct saga_s
 	if (a->n_events != b->n_events || a->last_at != b->last_at || a->ended_at != b->ended_at ||
 		a->started_at != b->started_at || a->updated_at != b->updated_at)
 		return "times";
+	if (a->held != b->held || !a->parent != !b->parent ||
+		(a->parent && (!same_text(a->parent->correlation, b->parent->correlation) ||
+					   a->parent->depth != b->parent->depth || a->parent->hold != b->parent->hold)))
+		return "parent";
 	if (a->history_bytes != b->history_bytes)
 		return "bytes of the history";
 	if (!same_text(a->failure_code, b->failure_code) ||
