@@ -306,12 +306,23 @@ static const struct refused refused_structure[] = {
 	{HEAD "  - {id: b, await: {after: 1h}, escalate: [{emit: {topic: t, type: T}}]}\n",
 	 "/steps/1/escalate/0: ", "`after` is missing"},
 	{HEAD "start_on: [{schedule: \"0 3 * *\"}]\n", "/start_on/0/schedule: ", "five fields"},
+	{HEAD "start_on: [{schedule: \"@daily\", overlap: wait}]\n", "/start_on/0/overlap: ", "skip"},
+	{HEAD "start_on: [{schedule: \"@daily\", catch_up: 0s}]\n",
+	 "/start_on/0/catch_up: ", "longer than nothing"},
+	{HEAD "start_on: [{schedule: \"@daily\", name: Nightly}]\n",
+	 "/start_on/0/name: ", "must match [a-z]"},
+	{HEAD "start_on: [{schedule: \"@daily\", kafka: t}]\n",
+	 "/start_on/0/kafka: ", "unknown key `kafka`"},
 	{HEAD "  - {id: b, steps: [{id: c, sett: 1}]}\n",
 	 "/steps/1/steps/0/sett: ", "did you mean `set`?"},
 };
 
 /* The same for what is a matter of meaning, which no schema can tell. */
 static const struct refused refused_meaning[] = {
+	{HEAD "start_on: [{schedule: \"61 3 * * *\"}]\n", "/start_on/0/schedule: ", "the minute `61`"},
+	{HEAD "start_on: [{schedule: \"0 0 31 2 *\"}]\n", "/start_on/0/schedule: ", "never due"},
+	{HEAD "start_on: [{schedule: \"@daily\", name: a}, {schedule: \"@weekly\", name: a}]\n",
+	 "/start_on/1: ", "each needs a `name` of its own"},
 	{HEAD "key: \"${item.x}\"\n", "/key: ", "`item` is not available here"},
 	{HEAD "deadline: 99999d\n", "/deadline: ", "at most 36600d"},
 	{HEAD "input: {schema: {type: objekt}}\n", "/input/schema/type: ", "did you mean `object`?"},

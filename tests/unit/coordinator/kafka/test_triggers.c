@@ -476,6 +476,37 @@ START_TEST(test_triggers__obey_rows_of_the_store)
 }
 END_TEST
 
+static int put_routing(void *ctx, struct store *store, struct err *err)
+{
+	return store->ops->routing_put(store, ctx, err);
+}
+
+START_TEST(test_triggers__follow_what_is_said_of_the_definition)
+{
+	struct routing_row row = {.ns = "default", .name = "order", .paused = true};
+	struct err err;
+
+	deploy_order("skip");
+	await_running();
+	ck_assert_int_eq(store_job_run(t.writer, put_routing, &row, &err), 0);
+	UNTIL(order().state == TRIGGER_PAUSED);
+	ck_assert_str_eq(order().detail, "the definition is paused");
+	produce(0, "k", "{\"id\":\"o-1\"}");
+	row.paused = false;
+	ck_assert_int_eq(store_job_run(t.writer, put_routing, &row, &err), 0);
+	UNTIL(n_sagas() == 1); /* it was left where it is, and comes now */
+	deploy_order("dead_letter");
+	UNTIL(order().version == 2);
+	row.revision++; /* the deployment has written the row */
+	row.current = 1;
+	ck_assert_int_eq(store_job_run(t.writer, put_routing, &row, &err), 0);
+	UNTIL(order().version == 1);
+	produce(0, "k", "{\"id\":\"o-2\"}");
+	UNTIL(n_sagas() == 2);
+	UNTIL(order().in_flight == 0);
+}
+END_TEST
+
 START_TEST(test_triggers__past_the_limit_are_refused_and_those_gone_make_room)
 {
 	char *text;
@@ -544,6 +575,7 @@ int main(void)
 	tcase_add_test(tcase, test_triggers__a_dead_letter_that_cannot_be_sent_holds_the_offset);
 	tcase_add_test(tcase, test_triggers__redrive_starts_and_says_why_not);
 	tcase_add_test(tcase, test_triggers__obey_rows_of_the_store);
+	tcase_add_test(tcase, test_triggers__follow_what_is_said_of_the_definition);
 	tcase_add_test(tcase, test_triggers__past_the_limit_are_refused_and_those_gone_make_room);
 	tcase_add_test(tcase, test_triggers__a_new_version_takes_over_and_a_vanished_trigger_ends);
 	suite_add_tcase(suite, tcase);
