@@ -256,7 +256,8 @@ const struct cli_command cli_commands[] = {
 	 "  skald saga export 0198c0de-... --file order.saga.json\n",
 	 export_options, false, true, false, cmd_saga_export, "@sagas"},
 	{"saga import", "FILE", 1, 1, "puts an exported saga into a store file, to look at it",
-	 "Writes a saga of `skald saga export`, with its definitions, into a store file that no server\n"
+	 "Writes a saga of `skald saga export`, with its definitions, into a store file that no "
+	 "server\n"
 	 "has open; `skald serve --store FILE` then shows it. The copy does nothing: one that has not\n"
 	 "ended where it came from gets one more row, which says so and ends it here. A saga or a key\n"
 	 "that is there already is refused. Children are exported and imported by themselves.\n"
