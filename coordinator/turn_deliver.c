@@ -170,6 +170,19 @@ static int step_of(const struct saga_state *state, const struct delivery *delive
 	return -2;
 }
 
+/* The answer to an undo of an earlier run is that of what was carried over. */
+static void find_place(const struct saga_state *state, const struct delivery *delivery,
+					   struct input *in)
+{
+	bool undo = delivery->kind == DELIVERY_REPLY &&
+				(delivery->call == CALL_UNDO || delivery->call == CALL_PROBE_UNDO);
+	int carried =
+		undo ? saga_state_find_carried(state, delivery->step, delivery->item, delivery->run) : -1;
+
+	in->step = carried >= 0 ? state->def->carried : step_of(state, delivery);
+	in->item = carried >= 0 ? carried : delivery->item;
+}
+
 static void fill_reply(const struct delivery *delivery, struct input *in)
 {
 	in->type = INPUT_REPLY;
@@ -258,8 +271,7 @@ void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct deliv
 		delivery->useless = saga->decision.n_events + saga->decision.n_commands == before;
 		return;
 	}
-	in.step = step_of(saga->state, delivery);
-	in.item = delivery->item;
+	find_place(saga->state, delivery, &in);
 	if (in.step < -1 || (delivery->kind == DELIVERY_EVENT && !delivery->event_id)) {
 		log_info("engine", saga->id,
 				 "a delivery is of no use: nothing in the saga waits for \"%s\"", delivery->step);
@@ -268,6 +280,8 @@ void turn__feed_delivery(struct turn *turn, struct live_saga *saga, struct deliv
 	if (delivery->kind == DELIVERY_LOCK && !is_asked_for(saga->state, in.step, delivery))
 		return;
 	fill_input(delivery, &in);
+	if (in.step >= 0 && in.step == saga->state->def->carried)
+		in.run = saga_state_run(saga->state, in.step);
 	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
 		log_warn("engine", saga->id, "a delivery was refused: %s", err.text);
 	delivery->useless = saga->decision.n_events + saga->decision.n_commands == before;

@@ -395,6 +395,11 @@ void decide__make_correlation(const struct env *env, enum call_kind kind, int64_
 	snprintf(correlation.step, sizeof(correlation.step), "%s",
 			 env->state->def->steps[env->step].id);
 	buf_init(&text, 0);
+	/* An undo that was carried over is answered as what it was in its own run. */
+	if (env->step == env->state->def->carried && env->item >= 0)
+		(void)saga_state_carried_place(env->state, env->item, correlation.step,
+									   sizeof(correlation.step), &correlation.item,
+									   &correlation.run);
 	correlation_write(&correlation, &text);
 	request->correlation = buf_take(&text, NULL);
 }

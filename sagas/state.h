@@ -238,6 +238,12 @@ bool saga_state_row_begins(const char *events, size_t len);
 /* The action, which must exist (item -1: the step's only one). */
 struct action_state *saga_state_action(const struct saga_state *state, int step, int item);
 
+/* Of def->carried: which step, item (-1: its only one) and run did what is undone there. */
+int saga_state_carried_place(const struct saga_state *state, int index, char *step, size_t size,
+							 int *ret_item, int *ret_run);
+/* … and back: where it stands; -1: it was not carried over. */
+int saga_state_find_carried(const struct saga_state *state, const char *step, int item, int run);
+
 /* How the action is undone: what was carried over, as the step that did it says. */
 const struct action_def *saga_state_undo_def(const struct saga_state *state, int step, int item);
 

@@ -13,6 +13,7 @@
  */
 #include "sagas/state_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sagas/json_text.h"
@@ -88,11 +89,35 @@ static void take_carried(struct saga_state *state, json_t *carried)
 		action->run.settle_at = json_integer_value(json_object_get(entry, "settle_at"));
 		action->comp = COMP_ARMED;
 		action->held = json_object_get(entry, "child") != NULL;
-		state__set_string(&action->run.child,
-						  json_string_value(json_object_get(entry, "child")));
+		state__set_string(&action->run.child, json_string_value(json_object_get(entry, "child")));
 		if (stored)
 			CHECK(request_from_json(stored, &action->undo.request, &err) == 0);
 	}
+}
+
+int saga_state_carried_place(const struct saga_state *state, int index, char *step, size_t size,
+							 int *ret_item, int *ret_run)
+{
+	const struct step_state *carried = &state->steps[state->def->carried];
+	const json_t *entry = json_array_get(carried->list, (size_t)index);
+	const json_t *item = json_object_get(entry, "item");
+
+	*ret_item = item ? (int)json_integer_value(item) : -1;
+	*ret_run = (int)json_integer_value(json_object_get(entry, "run"));
+	return snprintf(step, size, "%s", state->def->steps[carried->actions[index].carried_from].id);
+}
+
+int saga_state_find_carried(const struct saga_state *state, const char *step, int item, int run)
+{
+	char id[DEF_MAX_NAME + 1];
+	int i, of_item, of_run;
+
+	for (i = 0; state->def->carried >= 0 && i < state->steps[state->def->carried].n_actions; i++) {
+		(void)saga_state_carried_place(state, i, id, sizeof(id), &of_item, &of_run);
+		if (strcmp(id, step) == 0 && of_item == item && of_run == (run > 1 ? run : 1))
+			return i;
+	}
+	return -1;
 }
 
 static void take_signals(struct saga_state *state, const json_t *signals)

@@ -61,7 +61,7 @@ static size_t count_standing(struct oracle *oracle, struct oracle_saga *saga)
 	return n;
 }
 
-static void forget_run(struct oracle_saga *saga)
+static void forget_run(struct oracle_saga *saga, int run)
 {
 	for (int i = 0; i < saga->def->n_steps; i++) {
 		struct oracle_step *step = &saga->steps[i];
@@ -69,7 +69,7 @@ static void forget_run(struct oracle_saga *saga)
 		for (int j = 0; j < step->n; j++)
 			oracle_action_clear(saga, &step->actions[j]);
 		free(step->actions);
-		*step = (struct oracle_step){0};
+		*step = (struct oracle_step){.run = run};
 	}
 	saga->pivot_closed = false;
 }
@@ -79,16 +79,18 @@ void oracle_continued(struct oracle *oracle, struct oracle_saga *saga, const str
 	const json_t *value = jval_json(event->value);
 	const json_t *carried = json_object_get(value, "carried"), *entry;
 	size_t i, standing = count_standing(oracle, saga);
+	/* One that was skipped is passed, too. */
+	bool passed =
+		saga->pivot_closed || (saga->def->pivot >= 0 && saga->steps[saga->def->pivot].settled);
 
 	if (saga->compensating)
 		oracle_fail(oracle, saga->id, "S15 a run begins on the way back");
-	if (json_array_size(carried) != (saga->pivot_closed ? 0 : standing))
+	if (json_array_size(carried) != (passed ? 0 : standing))
 		oracle_fail(oracle, saga->id, "S12 %zu compensations are carried over, and %zu stand%s",
-					json_array_size(carried), standing,
-					saga->pivot_closed ? " behind the pivot" : "");
+					json_array_size(carried), standing, passed ? " behind the pivot" : "");
 	json_array_foreach (carried, i, entry)
 		check_entry(oracle, saga, entry, i);
-	forget_run(saga);
+	forget_run(saga, (int)json_integer_value(json_object_get(value, "step_run")));
 	saga->told = 0;
 	saga->watched_from = event->at;
 	saga->steps[saga->def->carried].begun = saga->steps[saga->def->carried].settled = true;

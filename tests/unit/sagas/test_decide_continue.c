@@ -287,6 +287,48 @@ START_TEST(test_continue__no_key_is_used_twice)
 }
 END_TEST
 
+static void told(enum outcome said)
+{
+	struct input in = {
+		.type = INPUT_REPLY,
+		.item = -1,
+		.kind = CALL_DO,
+		.result = CALL_ANSWERED,
+		.retry_after_ms = -1,
+		.said = said,
+		.run = saga_state_run(play.state, 0),
+	};
+
+	ck_assert_int_eq(play_give(&play, &in), 0);
+}
+
+/* A command that undoes an earlier run is answered as what it is there. */
+START_TEST(test_continue__a_command_keeps_its_correlation)
+{
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - {id: a, command: {to: p, type: Do}, compensate: {command: {to: p, type: Undo, "
+			   "data: '${saga.failure.code}'}}}\n"
+			   "  - {id: told, await: {signal: go}}\n"
+			   "  - {id: again, continue_as_new: {input: null}}\n",
+			   "null", false);
+	for (int i = 0; i < 2; i++) {
+		play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+		told(OUTCOME_SUCCESS);
+		give("{\"act\":\"signal\",\"signal\":\"go\"}");
+	}
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	told(OUTCOME_FAILURE);
+	ck_assert_str_eq(sent(0)->correlation, "default/" PLAY_ID "/a~2/undo");
+	ck_assert_int_eq(saga_state_find_carried(play.state, "a", -1, 2), 1);
+	ck_assert_int_eq(saga_state_find_carried(play.state, "a", -1, 0), 0);
+	ck_assert_int_eq(saga_state_find_carried(play.state, "a", -1, 3), -1);
+	ck_assert_int_eq(saga_state_find_carried(play.state, "a", 0, 2), -1);
+	play_end(&play);
+}
+END_TEST
+
 static const struct {
 	const char *steps, *error;
 } wrong[] = {
@@ -331,6 +373,7 @@ int main(void)
 	tcase_add_test(tcase, test_continue__past_the_pivot_lets_go);
 	tcase_add_test(tcase, test_continue__gives_locks_back);
 	tcase_add_test(tcase, test_continue__no_key_is_used_twice);
+	tcase_add_test(tcase, test_continue__a_command_keeps_its_correlation);
 	tcase_add_loop_test(tcase, test_continue__is_refused_where_a_run_cannot_end, 0,
 						ARRAY_SIZE(wrong));
 	suite_add_tcase(suite, tcase);
