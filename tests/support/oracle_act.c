@@ -69,8 +69,10 @@ static void retry_step(struct oracle *oracle, struct oracle_saga *saga, const st
 		action->undo_next_at = 0;
 		return;
 	}
-	/* What was parked before it was ever sent is scheduled once more. */
-	if (action->parked && !action->request) {
+	/* What was parked before it was ever sent, or leased, is scheduled once more. */
+	if (action->parked &&
+		(!action->request ||
+		 (saga->def->steps[event->step].act.kind == ACTION_TASK && action->leases == 0))) {
 		oracle_action_clear(saga, action);
 		saga->steps[event->step].begun = false;
 		oracle_people_forget(saga, event->step, event->item);
