@@ -100,7 +100,7 @@ for failpoint in "${failpoints[@]}"; do
 		expect_killed "$failpoint" 30
 		start_skald "${shop[@]}"
 		;;
-	retain_*)
+	retain_* | grant_*) # at the start, too
 		load "$PER_ROUND"
 		die_at "$failpoint" 1
 		expect_killed "$failpoint" 30

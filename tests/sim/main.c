@@ -176,6 +176,24 @@ static int missing(const char *what, const char *name, uint64_t n)
 	return 1;
 }
 
+/*
+ * Its sagas have no children and no runs yet, and nobody deploys a second version. Children and
+ * their parents are made at random, with crashes and lost messages, by
+ * tests/unit/sagas/test_families.c.
+ */
+static bool is_simulated(int number)
+{
+	switch (number) {
+	case EV_CHILD_STARTED:
+	case EV_SAGA_HELD:
+	case EV_SAGA_CONTINUED:
+	case EV_CHILD_CANCELLED:
+		return false;
+	default:
+		return true;
+	}
+}
+
 /* Nothing of this version makes a saga `failed`. */
 static int check_coverage(const struct coverage *coverage)
 {
@@ -183,7 +201,9 @@ static int check_coverage(const struct coverage *coverage)
 
 	for (i = 0; i < SIM_FAULT_COUNT; i++)
 		bad += missing("fault", sim_fault_names[i], coverage->faults[i]);
-#define X(name, number, text) bad += missing("event", text, coverage->events[number]);
+#define X(name, number, text)                                                                      \
+	if (is_simulated(number))                                                                      \
+		bad += missing("event", text, coverage->events[number]);
 	EVENT_TYPES(X)
 #undef X
 	for (i = 0; i < SAGA_STATUS_COUNT; i++)
@@ -195,7 +215,7 @@ static int check_coverage(const struct coverage *coverage)
 		bad += missing("compensation", comp_status_text(i), coverage->comp_status[i]);
 	/* A cancel and an end have events of their own. */
 	for (i = 0; i < ACT_KIND_COUNT; i++)
-		if (i != ACT_CANCEL && i != ACT_TERMINATE)
+		if (i != ACT_CANCEL && i != ACT_TERMINATE && i != ACT_MIGRATE)
 			bad += missing(act_is_of_step(i) ? "act on a step" : "act", act_kind_text(i),
 						   coverage->acts[i]);
 	bad += missing("act", "that is refused", coverage->acts_refused);

@@ -7,10 +7,11 @@
 #include "tests/sim/sim.h"
 
 enum {
-	HAPPENINGS_MAX = 200000,
-	FAULTS_FOR = 1500,                       /* happenings; then all is well */
-	FAULTS_FOR_MS = 10 * 60 * 1000,          /* … or so much simulated time */
-	SETTLE_WITHIN_MS = 4 * 24 * 3600 * 1000, /* L1 */
+	HAPPENINGS_MAX = 1000000,
+	FAULTS_FOR = 1500,              /* happenings; then all is well */
+	FAULTS_FOR_MS = 10 * 60 * 1000, /* … or so much simulated time */
+	SETTLE_WITHIN_MS =
+		20 * 24 * 3600 * 1000, /* L1: waits of a day, which a person may have tried again */
 };
 #define EPOCH INT64_C(1767225600000)
 
