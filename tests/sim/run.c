@@ -80,7 +80,11 @@ static void loaded(void *ctx, const char *saga_id)
 {
 	struct sim *sim = ctx;
 
+	struct oracle_saga *saga = oracle_saga(&sim->oracle, saga_id);
+
 	oracle_owner_lost(&sim->oracle, saga_id);
+	if (saga)
+		saga->loaded_at = sim->world.now;
 	worker_anew(sim, saga_id);
 }
 

@@ -181,6 +181,8 @@ static void granted(struct sim *sim, const struct engine_call *call)
 	memcpy(lease->nonce, task->answer.nonce, sizeof(lease->nonce));
 	lease->key = xstrdup(task->answer.request->key);
 	lease->until = task->answer.lease_until;
+	/* It may have been loaded between the commit of the lease and this answer. */
+	lease->anew = saga->loaded_at >= lease->until - task->answer.timeout_ms;
 	input = json_loads(task->answer.request->body, 0, NULL);
 	thing = json_string_value(json_object_get(input, "thing"));
 	lease->thing = thing ? xstrdup(thing) : NULL;
@@ -208,9 +210,10 @@ static void heard(struct sim *sim, struct sim_lease *lease, const struct engine_
 		lease->until = task->answer.lease_until;
 		return;
 	}
-	/* S19. A word that comes after the lease, and before its end has taken effect, is heard: nobody
-	 * else has the task. */
-	/* A failure that was told twice is heard twice, and by then another may have the task. */
+	/* S19. What the worker was told is less than what holds after a new owner, or a pause. */
+	if (lease->posted_at >= lease->until && !lease->anew)
+		sim_fail(sim, lease->saga_id, "S19 a worker is heard whose lease is over");
+	/* A failure that is told again is heard after the next lease, too. */
 	if (task->word == TASK_WORD_COMPLETE && exec && exec->nonce &&
 		strcmp(exec->nonce, lease->nonce) != 0)
 		sim_fail(sim, lease->saga_id, "S19 a worker is heard while another has the task");

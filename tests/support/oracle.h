@@ -50,6 +50,7 @@ struct oracle_saga {
 	int64_t seq;
 	int64_t checked_seq; /* for who compares after each growth */
 	int acts, repairs;   /* for who acts on it: how often that was */
+	wall_ms loaded_at;   /* for who simulates: when an engine took it in last */
 	struct oracle_step *steps;
 	bool compensating, pivot_closed, ended;
 	bool paused;
