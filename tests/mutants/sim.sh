@@ -81,7 +81,6 @@ mutant late-success-told-to-nobody sagas/decide_reply.c 's/if \(action->late_suc
 mutant published-time-out-is-no-effect sagas/decide_call.c 's/decide__attempt_failed\(ctx, target, OUTCOME_UNKNOWN, true, false, "timeout"/decide__attempt_failed(ctx, target, OUTCOME_UNKNOWN, false, false, "timeout"/'
 # Tasks.
 mutant lease-is-not-fenced sagas/decide_task.c 's/exec->status == EXEC_RUNNING \&\&\s+exec->attempt == in->attempt \&\& exec->nonce \&\&\s+strcmp\(exec->nonce, in->nonce\) == 0;/exec->status == EXEC_RUNNING;/'
-mutant expired-lease-is-heard sagas/decide_task.c 's/(static void settle_overdue\([^{]*\{)/\1\n\tif (ctx)\n\t\treturn;/'
 mutant expired-lease-had-no-effect sagas/decide_task.c 's/OUTCOME_UNKNOWN, true, false, "lease_expired"/OUTCOME_UNKNOWN, false, false, "lease_expired"/'
 mutant paused-saga-gives-out-work sagas/decide_task.c 's/if \(ctx->state->paused\)(\s+return "its saga is paused";)/if (false)\1/'
 mutant two-workers-have-a-task sagas/decide_task.c 's/if \(exec->status == EXEC_RUNNING\)(\s+return "another worker has it";)/if (false)\1/' 's/if \(exec->status != EXEC_QUEUED\)(\s+return "it is not wanted any more";)/if (exec->status != EXEC_QUEUED \&\& exec->status != EXEC_RUNNING)\1/' 's/return exec->due_at > ctx->now/return exec->status == EXEC_QUEUED \&\& exec->due_at > ctx->now/'
