@@ -180,6 +180,30 @@ static json_t *act_ids_json(const struct saga_state *state)
 	return list;
 }
 
+/* The records that ended an await of this run, and those of earlier runs, the oldest first: what is
+ * delivered again ends no second one. Only so many, for a broker delivers again what is recent. */
+static json_t *used_events_json(const struct saga_state *state)
+{
+	json_t *list = state->used_events ? json_copy(state->used_events) : json_array();
+	int i, j;
+
+	for (i = 0; i < state->def->n_steps; i++) {
+		enum action_kind kind = state->def->steps[i].act.kind;
+
+		for (j = 0; j < state->steps[i].n_actions; j++) {
+			const char *id = state->steps[i].actions[j].event_id;
+
+			/* Signals are told by their number, which goes on. */
+			if ((kind == ACTION_AWAIT_KAFKA || kind == ACTION_AWAIT) && id &&
+				strncmp(id, "signal/", 7) != 0)
+				json_array_append_new(list, json_string(id));
+		}
+	}
+	while (json_array_size(list) > USED_EVENTS_KEPT)
+		json_array_remove(list, 0);
+	return list;
+}
+
 /* One more than that of any step, so that no key is used again. */
 static int next_step_run(const struct saga_state *state)
 {
@@ -215,6 +239,7 @@ static json_t *value_json(struct ctx *ctx, json_t *input)
 {
 	const struct saga_state *state = ctx->state;
 	const json_t *before = state->steps[state->def->carried].list;
+	CLEANUP(json_decref_p) json_t *used = used_events_json(state);
 	bool passed = saga_state_past_pivot(state);
 	json_t *value = json_object();
 
@@ -227,6 +252,8 @@ static json_t *value_json(struct ctx *ctx, json_t *input)
 	json_object_set_new_nocheck(value, "let_go", let_go_json(state));
 	json_object_set_new_nocheck(value, "signals", signals_json(state));
 	json_object_set_new_nocheck(value, "told", json_integer(state->signals_told));
+	if (json_array_size(used) > 0)
+		json_object_set_nocheck(value, "events", used);
 	json_object_set_new_nocheck(value, "acts", act_ids_json(state));
 	if (state->owner)
 		json_object_set_new_nocheck(value, "owner", json_string(state->owner));

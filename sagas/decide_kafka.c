@@ -225,8 +225,13 @@ void decide__await_timed_out(struct ctx *ctx, struct target target, const char *
 /* One record ends only one await of a saga, also when it is delivered again. */
 static bool is_used_up(const struct saga_state *state, const char *id)
 {
+	const json_t *before;
+	size_t k;
 	int i, j;
 
+	json_array_foreach (state->used_events, k, before)
+		if (strcmp(json_string_value(before), id) == 0)
+			return true;
 	for (i = 0; i < state->def->n_steps; i++) {
 		for (j = 0; j < state->steps[i].n_actions; j++) {
 			const char *used = state->steps[i].actions[j].event_id;

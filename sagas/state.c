@@ -111,6 +111,7 @@ void saga_state_free(struct saga_state *state)
 	free(state->parent);
 	for (i = 0; i < ACT_IDS_KEPT; i++)
 		free(state->act_ids[i]);
+	json_decref(state->used_events);
 	attention_release(&state->attention);
 	saga_def_unref(state->def);
 	free(state);

@@ -157,6 +157,7 @@ enum { SIGNAL_ID_SIZE = 32 };
 void signal_id(const struct saga_signal *signal, char id[SIGNAL_ID_SIZE]);
 
 enum {
+	USED_EVENTS_KEPT = 1000,                /* ids of records, of earlier runs */
 	CARRIED_MAX = 1000,                     /* compensations, */
 	CONTINUE_INPUT_MAX_BYTES = 1024 * 1024, /* and the input, that go over into the next run, */
 	CONTINUE_MAX_BYTES = 8 * 1024 * 1024,   /* and all of it */
@@ -197,6 +198,7 @@ struct saga_state {
 	int64_t signals_told;
 	struct saga_parent *parent;  /* NULL: it has none */
 	bool held;                   /* all is done; the parent may still want it undone */
+	json_t *used_events;         /* texts: records that ended awaits of earlier runs; NULL: none */
 	char *act_ids[ACT_IDS_KEPT]; /* of the last acts that had one, the latest first; or NULL */
 	char *attention_note;        /* of SagaAttention, */
 	int attention_step, attention_item; /* and what it is about; step -1: the saga */

@@ -6,7 +6,8 @@
  *   {"input":…, "run":3, "step_run":3, "started_at":ms,
  *    "carried":[{"step":"pay","item":0,"run":1,"request":{…},"settle_at":ms,"scope":{…}},
  *               {"step":"book","run":1,"child":"<saga>"}], "had":0,
- *    "signals":[{"name","value","at","number"}], "told":7, "acts":["…"], "owner":"…", "notice":"…"}
+ *    "signals":[{"name","value","at","number"}], "told":7, "events":["…"], "acts":["…"],
+ *    "owner":"…", "notice":"…"}
  *
  * What was carried stands in the items of the hidden step (def->carried), each as if it had just
  * been done, with its compensation armed.
@@ -149,6 +150,22 @@ static void take_act_ids(struct saga_state *state, const json_t *ids)
 		state__set_string(&state->act_ids[i], json_string_value(json_array_get(ids, i)));
 }
 
+static void take_used_events(struct saga_state *state, json_t *ids)
+{
+	json_t *id;
+	size_t i;
+
+	json_decref(state->used_events);
+	state->used_events = NULL;
+	json_array_foreach (ids, i, id) {
+		if (!json_is_string(id))
+			continue;
+		if (!state->used_events)
+			state->used_events = json_array();
+		json_array_append(state->used_events, id);
+	}
+}
+
 static void forget_run(struct saga_state *state)
 {
 	int i;
@@ -195,6 +212,7 @@ void state__apply_continued(struct saga_state *state, const struct event *event)
 	take_carried(state, json_object_get(value, "carried"));
 	take_signals(state, json_object_get(value, "signals"));
 	state->signals_told = json_integer_value(json_object_get(value, "told"));
+	take_used_events(state, json_object_get(value, "events"));
 	take_act_ids(state, json_object_get(value, "acts"));
 	state->status = state->status_before = SAGA_RUNNING;
 	state->updated_at = state->updated_before = event->at;

@@ -5,6 +5,7 @@
 #include "sagas/decide.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,6 +357,47 @@ START_TEST(test_continue__is_refused_where_a_run_cannot_end)
 	ck_assert_msg(strstr(buf_str(&out), wrong[_i].error) != NULL, "%s", buf_str(&out));
 }
 END_TEST
+/* A record that ended an await of an earlier run, and is delivered again, ends none of a later. */
+START_TEST(test_continue__an_event_ends_one_await_in_all_runs)
+{
+	static const char paid[] = "{\"topic\":\"payments\",\"data\":{\"order\":\"o-1\"}}";
+	char id[64];
+	int i;
+
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - {id: paid, await: {kafka: payments, correlate: {from: '${event.data.order}', "
+			   "expect: 'o-1'}}}\n"
+			   "  - {id: again, continue_as_new: {input: {}}}\n",
+			   "{}", false);
+	play_event(&play, 0, -1, 0, "default/payments/0/1", paid);
+	ck_assert_int_eq(play.state->run, 2);
+	play_event(&play, 0, -1, 0, "default/payments/0/1", paid);
+	ck_assert_uint_eq(play.decision.n_events, 0);
+	/* It is known in each run that follows, also after a restart. */
+	play.now += SECOND;
+	play_event(&play, 0, -1, 0, "default/payments/0/2", paid);
+	ck_assert_int_eq(play.state->run, 3);
+	play_restart(&play);
+	play_event(&play, 0, -1, 0, "default/payments/0/1", paid);
+	ck_assert_uint_eq(play.decision.n_events, 0);
+	play_event(&play, 0, -1, 0, "default/payments/0/2", paid);
+	ck_assert_uint_eq(play.decision.n_events, 0);
+	/* Only so many are: the oldest is forgotten first. */
+	for (i = 3; i <= USED_EVENTS_KEPT + 1; i++) {
+		snprintf(id, sizeof(id), "default/payments/0/%d", i);
+		play_event(&play, 0, -1, 0, id, paid);
+		ck_assert_int_eq(play.state->run, i + 1);
+	}
+	ck_assert_uint_eq(json_array_size(play.state->used_events), USED_EVENTS_KEPT);
+	play_event(&play, 0, -1, 0, "default/payments/0/2", paid);
+	ck_assert_uint_eq(play.decision.n_events, 0);
+	play_event(&play, 0, -1, 0, "default/payments/0/1", paid);
+	ck_assert_int_eq(play.state->run, USED_EVENTS_KEPT + 3);
+	play_end(&play);
+}
+END_TEST
 
 int main(void)
 {
@@ -374,6 +416,7 @@ int main(void)
 	tcase_add_test(tcase, test_continue__gives_locks_back);
 	tcase_add_test(tcase, test_continue__no_key_is_used_twice);
 	tcase_add_test(tcase, test_continue__a_command_keeps_its_correlation);
+	tcase_add_test(tcase, test_continue__an_event_ends_one_await_in_all_runs);
 	tcase_add_loop_test(tcase, test_continue__is_refused_where_a_run_cannot_end, 0,
 						ARRAY_SIZE(wrong));
 	suite_add_tcase(suite, tcase);
