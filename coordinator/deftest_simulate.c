@@ -200,6 +200,9 @@ static const char *why_it_stays(const struct sandbox_saga *saga, const struct st
 		return "past the pivot";
 	if (def->index >= state->def->n_forward)
 		return NULL; /* on_compensated: meant to stay */
+	if (state->status == SAGA_RUNNING || state->status == SAGA_WAITING ||
+		state->status == SAGA_PAUSED)
+		return "the saga goes on"; /* it may be undone yet, whatever it is now */
 	if (action->comp == COMP_ARMED)
 		return "its undo waits for a person";
 	*ret_problem = true;

@@ -136,6 +136,25 @@ START_TEST(test_deftest__every_way_to_fail_is_simulated)
 }
 END_TEST
 
+/* A step that is parked has not ended, so its undo is not armed: nobody has forgotten it. */
+START_TEST(test_deftest__a_parked_step_is_no_problem)
+{
+	json_t *simulation = simulate("examples/subscription/subscription.yaml",
+								  json_pack("{s:s, s:s}", "customer", "c", "plan", "basic"));
+	const json_t *end, *stays;
+	size_t i, parked = 0;
+
+	ck_assert_int_eq(json_integer_value(json_object_get(simulation, "problems")), 0);
+	json_array_foreach (json_object_get(simulation, "ends"), i, end) {
+		stays = json_array_get(json_object_get(end, "stays"), 0);
+		parked += stays &&
+				  strcmp(json_string_value(json_object_get(stays, "why")), "the saga goes on") == 0;
+	}
+	ck_assert_uint_gt(parked, 0);
+	json_decref(simulation);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("deftest");
@@ -147,6 +166,7 @@ int main(void)
 	tcase_add_test(tcase, test_deftest__definitions_from_practice_pass_and_replay);
 	tcase_add_test(tcase, test_deftest__examples_pass_and_replay);
 	tcase_add_test(tcase, test_deftest__every_way_to_fail_is_simulated);
+	tcase_add_test(tcase, test_deftest__a_parked_step_is_no_problem);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
