@@ -42,6 +42,7 @@ static const struct program programs[] = {
 	  {"mail", "/mail"}}},
 	{"payment", "bank", {{"bank", ""}}},
 	{"loan-approval", "lender", {{"lender", ""}}},
+	{"subscription", "biller", {{"billing", ""}}},
 	{"order-events",
 	 "order_handlers",
 	 {{"warehouse", NULL, "warehouse.commands"}, {"credit", NULL, "credit.commands"}}},
