@@ -36,7 +36,7 @@ wait_for 5 grep -q '^Ctrl-C' "$dir/dev.log"
 grep -q "data: $dir/dev data/skald.db" "$dir/dev.log" || fail "dev does not say where its data is"
 [ -s "$dir/dev data/skald.db" ] || fail "the data is not where dev says"
 children=$(pgrep -P "$dev")
-[ "$(wc -w <<< "$children")" = 3 ] || fail "dev has these children: $children"
+[ "$(wc -w <<< "$children")" = 4 ] || fail "dev has these children: $children"
 gone() { local pid; for pid in $children; do [ ! -e "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status" || return 1; done; }
 expect 0 "$skald" saga start payment --wait --timeout 20s \
 	'{"payment_id": "p-1", "account": "4242", "merchant": "m", "amount_minor": 100}'
