@@ -335,7 +335,12 @@ export async function start({ definitions = [ORDER], participants = ['shop'], ar
 		const answer = await fetch(`${skald.url}/v1/definitions`, {
 			method: 'POST', headers: { 'Content-Type': 'application/yaml' }, body: text,
 		});
-		assert.ok(answer.ok, await answer.text());
+		if (!answer.ok) {
+			const text = await answer.text();
+			// What runs would keep this process alive, and the test would hang instead of fail.
+			await world.stop();
+			assert.fail(text);
+		}
 	}
 	return world;
 }

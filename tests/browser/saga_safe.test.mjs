@@ -28,7 +28,7 @@ const HOSTILE = `
 saga: hostile
 # ${ATTACKS[0]} ${ATTACKS[5]}
 key: \${input.key}
-labels: {runbook: ${yaml(ATTACKS[3])}, note: ${yaml(TRAP)}}
+labels: {${ATTACKS.map((text, i) => `note_${i}: ${yaml(text)}`).join(', ')}}
 participants:
   shop: {timeout: 2s, outcome: {failure: [409], code: "\${reply.body.code}"}, retry: {maximum_attempts: 1}}
 steps:
