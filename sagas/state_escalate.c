@@ -46,8 +46,10 @@ static const struct escalate_list *list_of(const struct saga_state *state,
 {
 	if (event->step < 0)
 		return &state->def->escalate;
-	return event->side == SIDE_DO ? &state->def->steps[event->step].act.escalate
-								  : &state->def->steps[event->step].undo.escalate;
+	if (event->side == SIDE_DO)
+		return &state->def->steps[event->step].act.escalate;
+	/* Of what was carried, it is that of a step of an earlier run. */
+	return &saga_state_undo_def(state, event->step, event->item)->escalate;
 }
 
 /* Of the saga: they may decide what waits now, and what will. */
@@ -69,11 +71,11 @@ void state__apply_escalated(struct saga_state *state, const struct event *event)
 	const json_t *value = jval_json(event->value);
 	const json_t *groups = json_object_get(value, "groups");
 	json_int_t entry = json_integer_value(json_object_get(value, "entry"));
-	const struct escalate_list *list = list_of(state, event);
 	struct watch *watch = watch_of(state, event);
+	const struct escalate_list *list = watch ? list_of(state, event) : NULL;
 	struct action_state *action;
 
-	if (!watch || entry < 0 || (size_t)entry >= list->n)
+	if (!list || entry < 0 || (size_t)entry >= list->n)
 		return;
 	watch->told |= 1u << entry;
 	watch->next_at = event->due_at;

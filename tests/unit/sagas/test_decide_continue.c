@@ -399,6 +399,39 @@ START_TEST(test_continue__an_event_ends_one_await_in_all_runs)
 }
 END_TEST
 
+/* What a carried compensation tells when it takes long is told once, and the decision ends. */
+START_TEST(test_continue__a_carried_compensation_that_takes_long_is_told_once)
+{
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - id: buy\n"
+			   "    http: {to: shop, method: PUT, path: /a}\n"
+			   "    compensate:\n"
+			   "      http: {to: shop, method: DELETE, path: /a}\n"
+			   "      timeout: 1h\n"
+			   "      escalate: [{after: 1m, emit: {topic: out, type: Late}}]\n"
+			   "  - {id: told, await: {signal: go}}\n"
+			   "  - {id: again, continue_as_new: {input: {}}}\n",
+			   "{}", false);
+	play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+	give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	ck_assert_int_eq(play.state->run, 2);
+	give("{\"act\":\"cancel\",\"reason\":\"no\"}");
+	play_answer(&play, 0, -1, CALL_DO, 422, NULL);
+	ck_assert_int_eq(carried(0)->comp, COMP_RUNNING);
+	ck_assert_int_eq(carried(0)->undo.watch.next_at, play.now + MINUTE);
+	play_wait(&play, MINUTE);
+	ck_assert_int_eq(carried(0)->undo.watch.told, 1);
+	ck_assert_int_eq(carried(0)->undo.watch.next_at, 0);
+	play_wait(&play, MINUTE);
+	ck_assert_uint_eq(play.decision.n_events, 0);
+	play_answer(&play, play.def->carried, 0, CALL_UNDO, 200, NULL);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("decide_continue");
@@ -417,6 +450,7 @@ int main(void)
 	tcase_add_test(tcase, test_continue__no_key_is_used_twice);
 	tcase_add_test(tcase, test_continue__a_command_keeps_its_correlation);
 	tcase_add_test(tcase, test_continue__an_event_ends_one_await_in_all_runs);
+	tcase_add_test(tcase, test_continue__a_carried_compensation_that_takes_long_is_told_once);
 	tcase_add_loop_test(tcase, test_continue__is_refused_where_a_run_cannot_end, 0,
 						ARRAY_SIZE(wrong));
 	suite_add_tcase(suite, tcase);
