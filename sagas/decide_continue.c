@@ -327,7 +327,6 @@ static void emit_continued(struct ctx *ctx, struct jval *value, int64_t deadline
 	event.parent = state->parent ? xstrdup(state->parent->correlation) : NULL;
 	event.depth = state->parent ? state->parent->depth : 0;
 	event.hold = state->parent && state->parent->hold;
-	event.search = jval_ref(state->search);
 	event.deadline_at = deadline_ms >= 0 ? decide__at(ctx, deadline_ms) : 0;
 	drop_wishes(ctx);
 	decide__emit(ctx, &event);
