@@ -9,6 +9,13 @@
 
 enum { WAIT_MAX_S = 60, POINTER_SIZE = 160 };
 
+char *body_member_text(const json_t *body, const char *name)
+{
+	const char *text = json_string_value(json_object_get(body, name));
+
+	return text ? xstrdup(text) : NULL;
+}
+
 void pointer_add(char *pointer, size_t size, const char *name)
 {
 	size_t len = strlen(pointer);

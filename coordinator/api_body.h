@@ -25,6 +25,9 @@ struct body_member {
 bool body_read(struct exchange *ex, const struct body_member *members, size_t n, bool may_be_empty,
 			   json_t **ret_body) MUST_CHECK;
 
+/* A copy of a member that is text, perhaps empty; NULL: it is not there, or none. The caller's. */
+char *body_member_text(const json_t *body, const char *name) MUST_CHECK;
+
 /* Appends "/name" with what RFC 6901 wants escaped. */
 void pointer_add(char *pointer, size_t size, const char *name);
 

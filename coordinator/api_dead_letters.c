@@ -497,13 +497,6 @@ static void redrive_many(struct exchange *ex, struct store_reader *reader)
 	exchange_answer(ex, 200);
 }
 
-static char *text_member(const json_t *body, const char *name)
-{
-	const char *text = json_string_value(json_object_get(body, name));
-
-	return text ? xstrdup(text) : NULL;
-}
-
 void api_redrive_dead_letters(struct exchange *ex)
 {
 	static const struct body_member members[] = {
@@ -521,8 +514,8 @@ void api_redrive_dead_letters(struct exchange *ex)
 		!body_read(ex, members, ARRAY_SIZE(members), true, &body))
 		return;
 	limit = json_integer_value(json_object_get(body, "limit"));
-	batch->trigger = text_member(body, "trigger");
-	batch->reason = text_member(body, "reason");
+	batch->trigger = body_member_text(body, "trigger");
+	batch->reason = body_member_text(body, "reason");
 	batch->limit = limit > 0 && limit < REDRIVE_LIMIT_MAX ? (int)limit : REDRIVE_LIMIT_MAX;
 	exchange_read(ex, redrive_many);
 }

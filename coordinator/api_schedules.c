@@ -306,13 +306,6 @@ static void do_act(struct exchange *ex, struct store_reader *reader)
 		exchange_problem_err(ex, &err);
 }
 
-static char *text_member(const json_t *body, const char *name)
-{
-	const char *text = json_string_value(json_object_get(body, name));
-
-	return text ? xstrdup(text) : NULL;
-}
-
 static bool read_backfill(struct exchange *ex, const json_t *body, struct schedule_act *act)
 {
 	const char *overlap = json_string_value(json_object_get(body, "overlap"));
@@ -360,8 +353,8 @@ static void take_act(struct exchange *ex, enum schedule_act_kind kind)
 		!body_read(ex, members, backfill ? ARRAY_SIZE(members) : 2, !backfill, &body) ||
 		(backfill && !read_backfill(ex, body, act)))
 		return;
-	act->by = text_member(body, "by");
-	act->reason = text_member(body, "reason");
+	act->by = body_member_text(body, "by");
+	act->reason = body_member_text(body, "reason");
 	exchange_read(ex, do_act);
 }
 

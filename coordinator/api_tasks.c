@@ -21,13 +21,6 @@
 
 enum { POLL_WAIT_MS = 30000, MESSAGE_MAX_BYTES = 4096, CODE_MAX_BYTES = 200 };
 
-static char *text_member(const json_t *body, const char *name)
-{
-	const char *text = json_string_value(json_object_get(body, name));
-
-	return text ? xstrdup(text) : NULL;
-}
-
 static bool body_error(struct exchange *ex, const char *pointer, const char *what)
 {
 	struct problem_errors errors = {0};
@@ -116,8 +109,8 @@ static bool read_poll(struct exchange *ex, struct poll *poll)
 	if (!body_read(ex, members, ARRAY_SIZE(members), false, &body))
 		return false;
 	poll->ns = xstrdup(ex->ns);
-	poll->worker = text_member(body, "worker");
-	poll->build = text_member(body, "build");
+	poll->worker = body_member_text(body, "worker");
+	poll->build = body_member_text(body, "build");
 	if (!*poll->worker)
 		return body_error(ex, "/worker", "must say who asks");
 	max = json_object_get(body, "max") ? json_integer_value(json_object_get(body, "max")) : 1;
@@ -353,8 +346,8 @@ static bool read_word(struct exchange *ex, struct task_call *task)
 				   fail ? ARRAY_SIZE(of_fail) : 1, !fail, &body))
 		return false;
 	task->retryable = true;
-	task->code = text_member(body, "code");
-	task->message = text_member(body, "message");
+	task->code = body_member_text(body, "code");
+	task->message = body_member_text(body, "message");
 	if (!read_flag(ex, body, "retryable", &task->retryable) ||
 		!read_flag(ex, body, "unknown", &task->unknown) ||
 		!read_details(ex, json_object_get(body, "details"), task))
@@ -447,9 +440,9 @@ void api_lease_task(struct exchange *ex)
 								json_string_value(json_object_get(body, "step")),
 								(int)json_integer_value(json_object_get(body, "item")),
 								strcmp(side, "undo") == 0 ? SIDE_UNDO : SIDE_DO);
-	call->task->worker = text_member(body, "worker");
-	call->task->build = text_member(body, "build");
-	ex->state = text_member(body, "queue");
+	call->task->worker = body_member_text(body, "worker");
+	call->task->build = body_member_text(body, "build");
+	ex->state = body_member_text(body, "queue");
 	ex->free_state = free;
 	exchange_post(ex, call, leased);
 }

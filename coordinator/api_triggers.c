@@ -425,13 +425,6 @@ static void do_act(struct exchange *ex, struct store_reader *reader)
 		exchange_problem_err(ex, &err);
 }
 
-static char *text_member(const json_t *body, const char *name)
-{
-	const char *text = json_string_value(json_object_get(body, name));
-
-	return text ? xstrdup(text) : NULL;
-}
-
 static bool check_partition(struct exchange *ex, const json_t *partition)
 {
 	struct problem_errors errors = {0};
@@ -467,8 +460,8 @@ static void take_act(struct exchange *ex, enum trigger_act_kind what)
 		!body_read(ex, members, what == TRIGGER_SEEK ? ARRAY_SIZE(members) : 2,
 				   what != TRIGGER_SEEK, &body))
 		return;
-	act->by = text_member(body, "by");
-	act->reason = text_member(body, "reason");
+	act->by = body_member_text(body, "by");
+	act->reason = body_member_text(body, "reason");
 	act->to = json_incref(json_object_get(body, "to"));
 	act->partition = json_incref(json_object_get(body, "partition"));
 	if (check_partition(ex, act->partition))

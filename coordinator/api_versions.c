@@ -226,13 +226,6 @@ static void do_act(struct exchange *ex, struct store_reader *reader)
 	}
 }
 
-static char *text_member(const json_t *body, const char *name)
-{
-	const char *text = json_string_value(json_object_get(body, name));
-
-	return text ? xstrdup(text) : NULL;
-}
-
 static bool read_percent(struct exchange *ex, const json_t *body, int64_t *ret_percent)
 {
 	const json_t *percent = json_object_get(body, "percent");
@@ -274,8 +267,8 @@ static void take_act(struct exchange *ex, enum version_act_kind kind)
 		!body_read(ex, members, n_members[kind], kind != VERSION_CANARY, &body) ||
 		(kind == VERSION_CANARY && !read_percent(ex, body, &act->percent)))
 		return;
-	act->by = text_member(body, "by");
-	act->reason = text_member(body, "reason");
+	act->by = body_member_text(body, "by");
+	act->reason = body_member_text(body, "reason");
 	act->version = json_integer_value(json_object_get(body, "version"));
 	exchange_read(ex, do_act);
 }

@@ -181,6 +181,19 @@ int client_call(struct client *client, struct client_request *request,
 	return 0;
 }
 
+int client_ask(const struct cli *cli, struct client_request *request,
+			   struct client_reply *ret_reply)
+{
+	struct client client;
+	int r = client_open(cli, &client);
+
+	if (r)
+		return r;
+	r = client_call(&client, request, ret_reply);
+	client_close(&client);
+	return r;
+}
+
 int client_read_file(const char *path, size_t max, char **ret_text, size_t *ret_len,
 					 struct err *err)
 {

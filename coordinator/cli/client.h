@@ -54,6 +54,9 @@ int client_send(struct client *client, struct client_request *request,
 /* client_send, and an answer that is no success is said on stderr and becomes an exit code. */
 int client_call(struct client *client, struct client_request *request,
 				struct client_reply *ret_reply) MUST_CHECK;
+/* client_call for a command that asks once: opened and closed around it. */
+int client_ask(const struct cli *cli, struct client_request *request,
+			   struct client_reply *ret_reply) MUST_CHECK;
 /*
  * For a path of server-sent events: the data of each event that has this name is given to `event`,
  * with its id, until that returns false (0), the stream ends (0), or the time is up

@@ -7,18 +7,6 @@
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
-static int call(struct cli *cli, struct client_request *request, struct client_reply *ret_reply)
-{
-	struct client client;
-	int r = client_open(cli, &client);
-
-	if (r)
-		return r;
-	r = client_call(&client, request, ret_reply);
-	client_close(&client);
-	return r;
-}
-
 /* Listing. */
 
 static void add_query(struct buf *path, const char *name, const char *value)
@@ -161,7 +149,7 @@ int cmd_dlq_show(struct cli *cli)
 	int r;
 
 	client_path(&request, "/v1/dead-letters/%s", cli->args[0]);
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)
@@ -204,7 +192,7 @@ static int send_body(struct cli *cli, struct client_request *request, const json
 	json_write(body, &text);
 	request->body = text.data;
 	request->body_len = text.len;
-	return call(cli, request, ret_reply);
+	return client_ask(cli, request, ret_reply);
 }
 
 static int redrive_one(struct cli *cli)
@@ -298,7 +286,7 @@ int cmd_dlq_discard(struct cli *cli)
 	int r;
 
 	client_path(&request, "/v1/dead-letters/%s/discard", cli->args[0]);
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)

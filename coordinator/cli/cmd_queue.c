@@ -9,25 +9,13 @@
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
-static int call(struct cli *cli, struct client_request *request, struct client_reply *ret_reply)
-{
-	struct client client;
-	int r = client_open(cli, &client);
-
-	if (r)
-		return r;
-	r = client_call(&client, request, ret_reply);
-	client_close(&client);
-	return r;
-}
-
 static int get(struct cli *cli, const char *queue, struct client_reply *ret_reply)
 {
 	struct client_request request = {.method = "GET", .path = "/v1/queues"};
 
 	if (queue)
 		client_path(&request, "/v1/queues/%s", queue);
-	return call(cli, &request, ret_reply);
+	return client_ask(cli, &request, ret_reply);
 }
 
 static const char *number(const json_t *object, const char *name, char text[24])
@@ -264,7 +252,7 @@ static int put(struct cli *cli, const json_t *settings, int64_t revision)
 	client_header(&request, "If-Match: \"%lld\"", (long long)revision);
 	request.body = text.data;
 	request.body_len = text.len;
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)

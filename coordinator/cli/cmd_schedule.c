@@ -27,18 +27,6 @@ static int schedule_path(struct client_request *request, const char *name, const
 	return 0;
 }
 
-static int call(struct cli *cli, struct client_request *request, struct client_reply *ret_reply)
-{
-	struct client client;
-	int r = client_open(cli, &client);
-
-	if (r)
-		return r;
-	r = client_call(&client, request, ret_reply);
-	client_close(&client);
-	return r;
-}
-
 static const char *state_of(const json_t *schedule)
 {
 	if (text_of(schedule, "problem"))
@@ -75,7 +63,7 @@ int cmd_schedule_list(struct cli *cli)
 {
 	struct client_request request = {.method = "GET", .path = "/v1/schedules"};
 	struct client_reply reply;
-	int r = call(cli, &request, &reply);
+	int r = client_ask(cli, &request, &reply);
 
 	if (r)
 		return r;
@@ -124,7 +112,7 @@ static void print_schedule(const json_t *schedule)
 static int show(struct cli *cli, struct client_request *request)
 {
 	struct client_reply reply;
-	int r = call(cli, request, &reply);
+	int r = client_ask(cli, request, &reply);
 
 	if (r)
 		return r;

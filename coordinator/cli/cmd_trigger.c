@@ -28,18 +28,6 @@ static int trigger_path(struct client_request *request, const char *name, const 
 	return 0;
 }
 
-static int call(struct cli *cli, struct client_request *request, struct client_reply *ret_reply)
-{
-	struct client client;
-	int r = client_open(cli, &client);
-
-	if (r)
-		return r;
-	r = client_call(&client, request, ret_reply);
-	client_close(&client);
-	return r;
-}
-
 /* A number as text; "-" where it is not known. */
 static const char *number(const json_t *object, const char *name, char text[24])
 {
@@ -82,7 +70,7 @@ int cmd_trigger_list(struct cli *cli)
 {
 	struct client_request request = {.method = "GET", .path = "/v1/triggers"};
 	struct client_reply reply;
-	int r = call(cli, &request, &reply);
+	int r = client_ask(cli, &request, &reply);
 
 	if (r)
 		return r;
@@ -159,7 +147,7 @@ int cmd_trigger_show(struct cli *cli)
 	int r = trigger_path(&request, cli->args[0], "");
 
 	if (!r)
-		r = call(cli, &request, &reply);
+		r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)
@@ -188,7 +176,7 @@ static int act(struct cli *cli, const char *suffix, json_t *body)
 	json_write(body, &text);
 	request.body = text.data;
 	request.body_len = text.len;
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format != FORMAT_TABLE)

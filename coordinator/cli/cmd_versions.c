@@ -9,18 +9,6 @@
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
-static int call(struct cli *cli, struct client_request *request, struct client_reply *ret_reply)
-{
-	struct client client;
-	int r = client_open(cli, &client);
-
-	if (r)
-		return r;
-	r = client_call(&client, request, ret_reply);
-	client_close(&client);
-	return r;
-}
-
 /* An argument as a number; 0 or an exit code. */
 static int read_number(const struct cli *cli, int at, const char *what, long long min,
 					   long long max, long long *ret)
@@ -66,7 +54,7 @@ static int act(struct cli *cli, const char *path, json_t *body)
 	client_path(&request, path, cli->args[0]);
 	request.body = text.data;
 	request.body_len = text.len;
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)
@@ -129,7 +117,7 @@ int cmd_def_show(struct cli *cli)
 	int r;
 
 	client_path(&request, "/v1/definitions/%s", cli->args[0]);
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)
@@ -172,7 +160,7 @@ int cmd_def_diff(struct cli *cli)
 		len += (size_t)snprintf(request.path + len, sizeof(request.path) - len, "?from=%lld", from);
 	if (to)
 		snprintf(request.path + len, sizeof(request.path) - len, "&to=%lld", to);
-	r = call(cli, &request, &reply);
+	r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format != FORMAT_TABLE) {
