@@ -84,6 +84,10 @@ static void check_action(const struct action_def *act)
 	case ACTION_CHILD:
 		CHECK(act->child.saga);
 		break;
+	case ACTION_APPROVAL:
+		CHECK(act->approval.title && act->approval.groups);
+		CHECK(act->approval.approve >= 1 && act->approval.reject >= 1);
+		break;
 	case ACTION_SET:
 	case ACTION_FAIL:
 	case ACTION_AWAIT_AFTER:
@@ -126,9 +130,10 @@ static void check_def(const struct saga_def *def)
 		CHECK(!step->for_each || !step->repeat_until);
 		CHECK(step->max_parallel >= 1 && (!step->repeat_until || step->repeat_max >= 1));
 		check_action(&step->act);
-		if (step->undo_kind == UNDO_ACTION) {
-			CHECK(step->undo.kind == ACTION_HTTP || step->undo.kind == ACTION_COMMAND ||
-				  step->undo.kind == ACTION_EMIT);
+		if (step->undo_kind == UNDO_ACTION && i != def->carried) {
+			CHECK(step->undo.kind != ACTION_SET && step->undo.kind != ACTION_FAIL &&
+				  step->undo.kind != ACTION_LOCK && step->undo.kind != ACTION_CONTINUE &&
+				  step->undo.kind != ACTION_APPROVAL);
 			check_action(&step->undo);
 		}
 		if (def->pivot >= 0 && i < def->n_forward && i != def->pivot)
