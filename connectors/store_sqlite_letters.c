@@ -263,32 +263,9 @@ int store_sqlite__dead_letter_list(struct store_reader *store_reader,
 
 /* Triggers. */
 
-/* *ret_revision: the row's, 0 when there is none. *ret_same: it says what row says. */
-static int find_trigger(struct store_sqlite *s, const struct trigger_row *row,
-						int64_t *ret_revision, bool *ret_same)
+static void bind_trigger(sqlite3_stmt *stmt, const void *from)
 {
-	sqlite3_stmt *stmt = s->stmts[W_TRIGGER_FIND];
-	int rc;
-
-	store_sqlite__bind_text(stmt, 1, row->ns);
-	store_sqlite__bind_text(stmt, 2, row->name);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		*ret_revision = sqlite3_column_int64(stmt, 5);
-		*ret_same = (sqlite3_column_int(stmt, 0) != 0) == row->paused &&
-					store_sqlite__same_text(store_sqlite__text(stmt, 1), row->reason) &&
-					store_sqlite__same_text(store_sqlite__text(stmt, 2), row->seeks) &&
-					store_sqlite__same_text(store_sqlite__text(stmt, 3), row->by) &&
-					sqlite3_column_int64(stmt, 4) == row->updated_at;
-		rc = SQLITE_DONE;
-	}
-	sqlite3_reset(stmt);
-	return rc;
-}
-
-static int put_trigger(struct store_sqlite *s, const struct trigger_row *row)
-{
-	sqlite3_stmt *stmt = s->stmts[W_TRIGGER_PUT];
+	const struct trigger_row *row = from;
 
 	store_sqlite__bind_text(stmt, 1, row->ns);
 	store_sqlite__bind_text(stmt, 2, row->name);
@@ -298,66 +275,46 @@ static int put_trigger(struct store_sqlite *s, const struct trigger_row *row)
 	store_sqlite__bind_text(stmt, 6, row->by);
 	sqlite3_bind_int64(stmt, 7, row->updated_at);
 	sqlite3_bind_int64(stmt, 8, row->revision + 1);
-	return store_sqlite__run(stmt);
 }
 
 int store_sqlite__trigger_put(struct store *store, struct trigger_row *row, struct err *err)
 {
+	static const struct store_sqlite_revised table = {W_TRIGGER_FIND, W_TRIGGER_PUT, bind_trigger,
+													  "trigger"};
 	struct store_sqlite *s = store_sqlite__from(store);
 	STORE_SQLITE_GUARD(s);
-	int64_t revision = 0;
-	bool same = false;
-	int r = store_check_trigger(row, err), rc;
+	int r = store_check_trigger(row, err);
 
-	if (r == 0)
-		r = store_sqlite__begin(s, err);
-	if (r < 0)
-		return r;
-	rc = find_trigger(s, row, &revision, &same);
-	if (rc == SQLITE_DONE && revision == row->revision)
-		rc = put_trigger(s, row);
-	else if (rc == SQLITE_DONE && !(same && revision == row->revision + 1))
-		r = err_set(err, ERR_CONFLICT, "trigger %s was changed by somebody else just now",
-					row->name);
-	if (rc != SQLITE_DONE)
-		r = store_sqlite__error(s->db, rc, "cannot write a trigger", err);
-	if (r < 0) {
-		store_sqlite__rollback(s);
-		return r;
-	}
-	r = store_sqlite__end(s, err);
-	if (r == 0)
-		row->revision++;
-	return r;
+	return r == 0 ? store_sqlite__put_revised(s, &table, row, row->name, &row->revision, err) : r;
 }
 
-int store_sqlite__trigger_list(struct store_reader *store_reader, const char *ns,
+struct trigger_call {
+	int (*row)(void *ctx, const struct trigger_row *row);
+	void *ctx;
+};
+
+static int give_trigger(sqlite3_stmt *stmt, void *to)
+{
+	const struct trigger_call *call = to;
+	const struct trigger_row trigger = {
+		.ns = store_sqlite__text(stmt, 0),
+		.name = store_sqlite__text(stmt, 1),
+		.paused = sqlite3_column_int(stmt, 2) != 0,
+		.reason = store_sqlite__text(stmt, 3),
+		.seeks = store_sqlite__text(stmt, 4),
+		.by = store_sqlite__text(stmt, 5),
+		.updated_at = sqlite3_column_int64(stmt, 6),
+		.revision = sqlite3_column_int64(stmt, 7),
+	};
+
+	return call->row(call->ctx, &trigger);
+}
+
+int store_sqlite__trigger_list(struct store_reader *reader, const char *ns,
 							   int (*row)(void *ctx, const struct trigger_row *row), void *ctx,
 							   struct err *err)
 {
-	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
-	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
-	int r = store_sqlite__get(reader, R_TRIGGERS, &stmt, err), rc;
+	struct trigger_call call = {row, ctx};
 
-	if (r < 0)
-		return r;
-	store_sqlite__bind_text(stmt, 1, ns);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		const struct trigger_row trigger = {
-			.ns = store_sqlite__text(stmt, 0),
-			.name = store_sqlite__text(stmt, 1),
-			.paused = sqlite3_column_int(stmt, 2) != 0,
-			.reason = store_sqlite__text(stmt, 3),
-			.seeks = store_sqlite__text(stmt, 4),
-			.by = store_sqlite__text(stmt, 5),
-			.updated_at = sqlite3_column_int64(stmt, 6),
-			.revision = sqlite3_column_int64(stmt, 7),
-		};
-
-		r = row(ctx, &trigger);
-		if (r != 0)
-			return r;
-	}
-	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
+	return store_sqlite__list_revised(reader, R_TRIGGERS, ns, NULL, give_trigger, &call, err);
 }

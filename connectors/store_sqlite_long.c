@@ -322,30 +322,9 @@ int store_sqlite__locks_grant(struct store *store, wall_ms now, bool *touched, s
 	return r < 0 ? r : n == LOCKS_GRANT_MAX;
 }
 
-static int find_queue(struct store_sqlite *s, const struct queue_row *row, int64_t *ret_revision,
-					  bool *ret_same)
+static void bind_queue(sqlite3_stmt *stmt, const void *from)
 {
-	sqlite3_stmt *stmt = s->stmts[W_QUEUE_FIND];
-	int rc;
-
-	store_sqlite__bind_text(stmt, 1, row->ns);
-	store_sqlite__bind_text(stmt, 2, row->name);
-	store_sqlite__bind_text(stmt, 3, row->settings);
-	store_sqlite__bind_text(stmt, 4, row->by);
-	sqlite3_bind_int64(stmt, 5, row->updated_at);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		*ret_revision = sqlite3_column_int64(stmt, 0);
-		*ret_same = sqlite3_column_int(stmt, 1) != 0;
-		rc = SQLITE_DONE;
-	}
-	sqlite3_reset(stmt);
-	return rc;
-}
-
-static int put_queue(struct store_sqlite *s, const struct queue_row *row)
-{
-	sqlite3_stmt *stmt = s->stmts[W_QUEUE_PUT];
+	const struct queue_row *row = from;
 
 	store_sqlite__bind_text(stmt, 1, row->ns);
 	store_sqlite__bind_text(stmt, 2, row->name);
@@ -353,34 +332,17 @@ static int put_queue(struct store_sqlite *s, const struct queue_row *row)
 	store_sqlite__bind_text(stmt, 4, row->by);
 	sqlite3_bind_int64(stmt, 5, row->updated_at);
 	sqlite3_bind_int64(stmt, 6, row->revision + 1);
-	return store_sqlite__run(stmt);
 }
 
 int store_sqlite__queue_put(struct store *store, struct queue_row *row, struct err *err)
 {
+	static const struct store_sqlite_revised table = {W_QUEUE_FIND, W_QUEUE_PUT, bind_queue,
+													  "queue"};
 	struct store_sqlite *s = store_sqlite__from(store);
 	STORE_SQLITE_GUARD(s);
-	int64_t revision = 0;
-	bool same = false;
-	int r = store_check_queue(row, err), rc;
+	int r = store_check_queue(row, err);
 
-	if (r == 0)
-		r = store_sqlite__begin(s, err);
-	if (r < 0)
-		return r;
-	rc = find_queue(s, row, &revision, &same);
-	if (rc == SQLITE_DONE && revision == row->revision)
-		rc = put_queue(s, row);
-	else if (rc == SQLITE_DONE && !(same && revision == row->revision + 1))
-		r = err_set(err, ERR_CONFLICT, "queue %s was changed by somebody else just now", row->name);
-	if (r < 0) {
-		store_sqlite__rollback(s);
-		return r;
-	}
-	r = finish(s, rc, "cannot write a queue", err);
-	if (r == 0)
-		row->revision++;
-	return r;
+	return r == 0 ? store_sqlite__put_revised(s, &table, row, row->name, &row->revision, err) : r;
 }
 
 int store_sqlite__task_note(struct store *store, const struct task_row *row, struct err *err)

@@ -85,8 +85,9 @@
 					" ON CONFLICT DO UPDATE SET floor = max(floor, excluded.floor)")               \
 	X(W_LOCK_KEYS_EXPIRE, "DELETE FROM lock_keys WHERE (namespace, key) IN"                        \
 						  " (SELECT namespace, key" STORE_SQLITE_KEYS_OVER ")")                    \
-	X(W_QUEUE_FIND, "SELECT revision, (settings, author, updated_at) IS (?3, ?4, ?5) FROM queues"  \
-					" WHERE namespace = ?1 AND name = ?2")                                         \
+	X(W_QUEUE_FIND,                                                                                \
+	  "SELECT revision, (settings, author, updated_at, revision) IS (?3, ?4, ?5, ?6) FROM queues"  \
+	  " WHERE namespace = ?1 AND name = ?2")                                                       \
 	X(W_QUEUE_PUT,                                                                                 \
 	  "INSERT INTO queues (namespace, name, settings, author, updated_at, revision)"               \
 	  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET settings = excluded.settings,"   \

@@ -193,33 +193,9 @@ int store_sqlite__attention_get(struct store_reader *store_reader, const char *n
 	return 0;
 }
 
-/* *ret_revision: the row's, 0 when there is none. *ret_same: it says what row says. */
-static int find_group(struct store_sqlite *s, const struct attention_group_row *row,
-					  int64_t *ret_revision, bool *ret_same)
+static void bind_said(sqlite3_stmt *stmt, const void *from)
 {
-	sqlite3_stmt *stmt = s->stmts[W_GROUP_FIND];
-	int rc;
-
-	store_sqlite__bind_text(stmt, 1, row->ns);
-	store_sqlite__bind_text(stmt, 2, row->id);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		*ret_same = store_sqlite__same_text(store_sqlite__text(stmt, 0), row->acknowledged_by) &&
-					sqlite3_column_int64(stmt, 1) == row->acknowledged_at &&
-					store_sqlite__same_text(store_sqlite__text(stmt, 2), row->note) &&
-					store_sqlite__same_text(store_sqlite__text(stmt, 3), row->owner) &&
-					sqlite3_column_int64(stmt, 4) == row->notified_at &&
-					sqlite3_column_int64(stmt, 5) == row->notified_n;
-		*ret_revision = sqlite3_column_int64(stmt, 6);
-		rc = SQLITE_DONE;
-	}
-	sqlite3_reset(stmt);
-	return rc;
-}
-
-static int say(struct store_sqlite *s, const struct attention_group_row *row)
-{
-	sqlite3_stmt *stmt = s->stmts[W_GROUP_SAY];
+	const struct attention_group_row *row = from;
 
 	store_sqlite__bind_text(stmt, 1, row->ns);
 	store_sqlite__bind_text(stmt, 2, row->id);
@@ -230,33 +206,15 @@ static int say(struct store_sqlite *s, const struct attention_group_row *row)
 	store_sqlite__bind_time(stmt, 7, row->notified_at);
 	sqlite3_bind_int64(stmt, 8, row->notified_n);
 	sqlite3_bind_int64(stmt, 9, row->revision + 1);
-	return store_sqlite__run(stmt);
 }
 
 int store_sqlite__attention_put(struct store *store, struct attention_group_row *row,
 								struct err *err)
 {
+	static const struct store_sqlite_revised table = {W_GROUP_FIND, W_GROUP_SAY, bind_said,
+													  "group"};
 	struct store_sqlite *s = store_sqlite__from(store);
 	STORE_SQLITE_GUARD(s);
-	int64_t revision = 0;
-	bool same = false;
-	int r = store_sqlite__begin(s, err), rc;
 
-	if (r < 0)
-		return r;
-	rc = find_group(s, row, &revision, &same);
-	if (rc == SQLITE_DONE && revision == row->revision)
-		rc = say(s, row);
-	else if (rc == SQLITE_DONE && !(same && revision == row->revision + 1))
-		r = err_set(err, ERR_CONFLICT, "group %s was changed by somebody else just now", row->id);
-	if (rc != SQLITE_DONE)
-		r = store_sqlite__error(s->db, rc, "cannot write a group", err);
-	if (r < 0) {
-		store_sqlite__rollback(s);
-		return r;
-	}
-	r = store_sqlite__end(s, err);
-	if (r == 0)
-		row->revision++;
-	return r;
+	return store_sqlite__put_revised(s, &table, row, row->id, &row->revision, err);
 }

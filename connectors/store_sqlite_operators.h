@@ -52,9 +52,10 @@
 	  "DELETE FROM attention_groups WHERE (namespace, id) IN (SELECT namespace, id"                \
 	  " FROM attention_groups WHERE n <= 0 AND last_seen_at < ?1 AND notified_at IS NULL"          \
 	  " LIMIT ?2)")                                                                                \
-	X(W_GROUP_FIND, "SELECT acknowledged_by, acknowledged_at, note, owner, notified_at,"           \
-					" notified_n, revision FROM attention_groups"                                  \
-					" WHERE namespace = ?1 AND id = ?2")                                           \
+	X(W_GROUP_FIND,                                                                                \
+	  "SELECT revision, (acknowledged_by, acknowledged_at, note, owner, notified_at, notified_n,"  \
+	  " revision) IS (?3, ?4, ?5, ?6, ?7, ?8, ?9) FROM attention_groups"                           \
+	  " WHERE namespace = ?1 AND id = ?2")                                                         \
 	X(W_GROUP_SAY,                                                                                 \
 	  "INSERT INTO attention_groups (namespace, id, definition, kind, sample, n, first_seen_at,"   \
 	  " last_seen_at, acknowledged_by, acknowledged_at, note, owner, notified_at, notified_n,"     \

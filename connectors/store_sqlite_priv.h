@@ -126,7 +126,8 @@ enum {
 					   " WHERE id = ?2 AND namespace = ?1")                                        \
 	X(W_LETTERS_EXPIRE, "DELETE FROM dead_letters WHERE rowid IN (SELECT rowid FROM dead_letters"  \
 						" WHERE status <> 'waiting' AND updated_at < ?1 LIMIT ?2)")                \
-	X(W_TRIGGER_FIND, "SELECT paused, reason, seeks, author, updated_at, revision FROM triggers"   \
+	X(W_TRIGGER_FIND, "SELECT revision, (paused, reason, seeks, author, updated_at, revision)"     \
+					  " IS (?3, ?4, ?5, ?6, ?7, ?8) FROM triggers"                                 \
 					  " WHERE namespace = ?1 AND name = ?2")                                       \
 	X(W_TRIGGER_PUT,                                                                               \
 	  "INSERT INTO triggers (namespace, name, paused, reason, seeks, author,"                      \
@@ -370,6 +371,33 @@ int store_sqlite__write_messages(struct store_sqlite *s, const struct store_item
 int store_sqlite__insert_inbox(struct store_sqlite *s, const struct inbox_row *row);
 /* What belongs to a saga that goes. */
 int store_sqlite__delete_messages(struct store_sqlite *s, const char *saga_id);
+
+/*
+ * How a row with a revision is written. Its first two columns are its key, its last one is the
+ * revision, and both statements have the columns as parameters, in that order, which bind fills
+ * with the row and the revision after the one that was read. find gives the revision that is
+ * stored, and whether all columns say the same.
+ */
+struct store_sqlite_revised {
+	enum store_sqlite_write find, put;
+	void (*bind)(sqlite3_stmt *stmt, const void *row);
+	const char *what; /* one of them, for a person */
+};
+
+/*
+ * Writes the row if the stored one has the revision that was read (0: there is none), and counts
+ * the revision up; ERR_CONFLICT otherwise. What an earlier call has written, when nobody could
+ * tell, is taken for written.
+ */
+int store_sqlite__put_revised(struct store_sqlite *s, const struct store_sqlite_revised *table,
+							  const void *row, const char *name, int64_t *revision,
+							  struct err *err) MUST_CHECK;
+/* All rows of a namespace (NULL: of all), or the one with the name, where that is not NULL. 0, an
+ * error, or what row returned. */
+int store_sqlite__list_revised(struct store_reader *reader, enum store_sqlite_read which,
+							   const char *ns, const char *name,
+							   int (*row)(sqlite3_stmt *stmt, void *ctx), void *ctx,
+							   struct err *err) MUST_CHECK;
 
 /* Transactions of the writer. A failed one has been rolled back when these return. */
 int store_sqlite__begin(struct store_sqlite *s, struct err *err) MUST_CHECK;

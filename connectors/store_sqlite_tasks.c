@@ -269,26 +269,27 @@ int store_sqlite__queue_get(struct store_reader *store_reader, const char *ns, c
 	return 0;
 }
 
-int store_sqlite__queue_list(struct store_reader *store_reader, const char *ns,
+struct queue_call {
+	int (*row)(void *ctx, const struct queue_row *row);
+	void *ctx;
+};
+
+static int give_queue(sqlite3_stmt *stmt, void *to)
+{
+	const struct queue_call *call = to;
+	struct queue_row queue;
+
+	read_queue(stmt, &queue);
+	return call->row(call->ctx, &queue);
+}
+
+int store_sqlite__queue_list(struct store_reader *reader, const char *ns,
 							 int (*row)(void *ctx, const struct queue_row *row), void *ctx,
 							 struct err *err)
 {
-	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
-	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
-	struct queue_row queue;
-	int r = store_sqlite__get(reader, R_QUEUE_ROWS, &stmt, err), rc;
+	struct queue_call call = {row, ctx};
 
-	if (r < 0)
-		return r;
-	store_sqlite__bind_text(stmt, 1, ns);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		read_queue(stmt, &queue);
-		r = row(ctx, &queue);
-		if (r != 0)
-			return r;
-	}
-	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
+	return store_sqlite__list_revised(reader, R_QUEUE_ROWS, ns, NULL, give_queue, &call, err);
 }
 
 /* *left counts down the rows that may still be given. */
