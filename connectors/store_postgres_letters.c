@@ -198,13 +198,13 @@ int pg__dead_letter_list(struct store_reader *reader, const struct dead_letter_f
 	return r < 0 ? r : each_letter(result, row, ctx, err);
 }
 
-static int write_trigger(struct store_postgres *s, enum pg_statement which,
-						 const struct trigger_row *row, int64_t *ret_revision, struct err *err)
+int pg__trigger_put(struct store *store, struct trigger_row *row, struct err *err)
 {
-	CLEANUP(PQclear_p) PGresult *result = NULL;
 	struct pg_args args = {0};
-	int r;
+	int r = store_check_trigger(row, err);
 
+	if (r < 0)
+		return r;
 	pg__arg_text(&args, row->ns);
 	pg__arg_text(&args, row->name);
 	pg__arg_text(&args, row->paused ? "t" : "f");
@@ -212,33 +212,9 @@ static int write_trigger(struct store_postgres *s, enum pg_statement which,
 	pg__arg_text(&args, row->seeks);
 	pg__arg_int(&args, row->updated_at);
 	pg__arg_text(&args, row->by);
-	if (which != PG_TRIGGER_PUT)
-		pg__arg_int(&args, row->revision);
-	*ret_revision = 0;
-	r = pg__write(s, which, &args, &result, "cannot write what was said of a trigger", err);
-	if (r == 0 && PQntuples(result) > 0)
-		*ret_revision = pg__int(result, 0, 0);
-	return r;
-}
-
-int pg__trigger_put(struct store *store, struct trigger_row *row, struct err *err)
-{
-	struct store_postgres *s = pg__from(store);
-	int64_t revision = 0;
-	int r = store_check_trigger(row, err);
-
-	if (r == 0)
-		r = write_trigger(s, row->revision ? PG_TRIGGER_UPDATE : PG_TRIGGER_PUT, row, &revision,
-						  err);
-	/* It may have been this call that did it, when nobody could tell. */
-	if (r == 0 && revision == 0)
-		r = write_trigger(s, PG_TRIGGER_SAME, row, &revision, err);
-	if (r < 0)
-		return r;
-	if (revision == 0)
-		return err_set(err, ERR_CONFLICT, "trigger %s was changed meanwhile", row->name);
-	row->revision = revision;
-	return 0;
+	pg__arg_int(&args, row->revision);
+	return pg__put_revised(pg__from(store), PG_TRIGGER_PUT, &args, "trigger", row->name,
+						   &row->revision, err);
 }
 
 int pg__trigger_list(struct store_reader *reader, const char *ns,

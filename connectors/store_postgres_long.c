@@ -56,7 +56,6 @@ int pg__task_note(struct store *store, const struct task_row *row, struct err *e
 
 int pg__queue_put(struct store *store, struct queue_row *row, struct err *err)
 {
-	CLEANUP(PQclear_p) PGresult *result = NULL;
 	struct pg_args args = {0};
 	int r = store_check_queue(row, err);
 
@@ -68,14 +67,8 @@ int pg__queue_put(struct store *store, struct queue_row *row, struct err *err)
 	pg__arg_text(&args, row->by);
 	pg__arg_int(&args, row->updated_at);
 	pg__arg_int(&args, row->revision);
-	r = pg__write(pg__from(store), PG_QUEUE_PUT, &args, &result, "cannot write a queue", err);
-	if (r < 0)
-		return r;
-	if (PQntuples(result) == 0)
-		return err_set(err, ERR_CONFLICT, "queue %s was changed by somebody else just now",
-					   row->name);
-	row->revision = pg__int(result, 0, 0);
-	return 0;
+	return pg__put_revised(pg__from(store), PG_QUEUE_PUT, &args, "queue", row->name, &row->revision,
+						   err);
 }
 
 int pg__history_trim(struct store *store, wall_ms before, int limit, int *ret_n, struct err *err)

@@ -35,16 +35,8 @@
 		"UPDATE tasks SET doc = $7::json WHERE slot = $1::int4 AND saga_id = $2::uuid AND step = " \
 		"$3"                                                                                       \
 		" AND item = $4::int4 AND side = $5 AND state = 'leased' AND attempt = $6::int8",          \
-	[PG_QUEUE_PUT] =                                                                               \
-		"WITH added AS (INSERT INTO queues (namespace, name, settings, by, updated_at, revision)"  \
-		" SELECT $1, $2, $3, $4, $5::int8, 1 WHERE $6::int8 = 0 ON CONFLICT DO NOTHING"            \
-		" RETURNING revision"                                                                      \
-		"), changed AS (UPDATE queues SET settings = $3, by = $4, updated_at = $5::int8,"          \
-		" revision = revision + 1 WHERE namespace = $1 AND name = $2 AND revision = $6::int8"      \
-		" RETURNING revision"                                                                      \
-		") SELECT revision FROM added UNION ALL SELECT revision FROM changed UNION ALL"            \
-		" SELECT revision FROM queues WHERE namespace = $1 AND name = $2 AND settings = $3"        \
-		" AND by IS NOT DISTINCT FROM $4 AND updated_at = $5::int8 AND revision = $6::int8 + 1",   \
+	[PG_QUEUE_PUT] = PUT_REVISED("queues", "name", "settings, by, updated_at",                     \
+								 "$3::text, $4::text, $5::int8", "$6::int8"),                      \
 	[PG_HISTORY_TRIM] =                                                                            \
 		"WITH looked AS MATERIALIZED (SELECT slot, id, namespace, base_seq FROM sagas"             \
 		" WHERE base_seq > 1 AND (namespace, id) > ($1, $2::uuid) ORDER BY namespace, id"          \

@@ -166,12 +166,9 @@ int pg__attention_get(struct store_reader *reader, const char *ns, const char *i
 	return 0;
 }
 
-static int write_said(struct store_postgres *s, enum pg_statement which,
-					  const struct attention_group_row *row, int64_t *ret_revision, struct err *err)
+int pg__attention_put(struct store *store, struct attention_group_row *row, struct err *err)
 {
-	CLEANUP(PQclear_p) PGresult *result = NULL;
 	struct pg_args args = {0};
-	int r;
 
 	pg__arg_text(&args, row->ns);
 	pg__arg_text(&args, row->id);
@@ -181,31 +178,9 @@ static int write_said(struct store_postgres *s, enum pg_statement which,
 	pg__arg_text(&args, row->owner);
 	pg__arg_time(&args, row->notified_at);
 	pg__arg_int(&args, row->notified_n);
-	if (which != PG_ATTENTION_PUT)
-		pg__arg_int(&args, row->revision);
-	*ret_revision = 0;
-	r = pg__write(s, which, &args, &result, "cannot write what was said of a group", err);
-	if (r == 0 && PQntuples(result) > 0)
-		*ret_revision = pg__int(result, 0, 0);
-	return r;
-}
-
-int pg__attention_put(struct store *store, struct attention_group_row *row, struct err *err)
-{
-	struct store_postgres *s = pg__from(store);
-	int64_t revision = 0;
-	int r =
-		write_said(s, row->revision ? PG_ATTENTION_UPDATE : PG_ATTENTION_PUT, row, &revision, err);
-
-	/* It may have been this call that did it, when nobody could tell. */
-	if (r == 0 && revision == 0)
-		r = write_said(s, PG_ATTENTION_SAME, row, &revision, err);
-	if (r < 0)
-		return r;
-	if (revision == 0)
-		return err_set(err, ERR_CONFLICT, "group %.40s was changed meanwhile", row->id);
-	row->revision = revision;
-	return 0;
+	pg__arg_int(&args, row->revision);
+	return pg__put_revised(pg__from(store), PG_ATTENTION_PUT, &args, "group", row->id,
+						   &row->revision, err);
 }
 
 /* The oldest batch that ended before that time, and its items, in parts: a hundred thousand at once

@@ -124,8 +124,6 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_DEAD_LETTER_UPDATE)                                                                       \
 	X(PG_DEAD_LETTERS_RETAIN)                                                                      \
 	X(PG_TRIGGER_PUT)                                                                              \
-	X(PG_TRIGGER_UPDATE)                                                                           \
-	X(PG_TRIGGER_SAME)                                                                             \
 	X(PG_INBOX_LIST)                                                                               \
 	X(PG_EARLY_EVENTS)                                                                             \
 	X(PG_OUTBOX_LIST)                                                                              \
@@ -148,8 +146,6 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_ATTENTION_TOLD)                                                                           \
 	X(PG_ATTENTION_GET)                                                                            \
 	X(PG_ATTENTION_PUT)                                                                            \
-	X(PG_ATTENTION_UPDATE)                                                                         \
-	X(PG_ATTENTION_SAME)                                                                           \
 	X(PG_ATTENTION_RETAIN)                                                                         \
 	X(PG_SAID_RETAIN)                                                                              \
 	X(PG_COUNTS_RETAIN)                                                                            \
@@ -319,6 +315,14 @@ void pg__new_identity(struct store_postgres *s);
 /* Runs one statement of the writer. A broken connection is noted for settle, and is ERR_UNKNOWN. */
 int pg__write(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
 			  PGresult **ret_result, const char *what, struct err *err) MUST_CHECK;
+
+/*
+ * Writes a row with a revision, with a statement made by PUT_REVISED. *revision is what the row has
+ * then; ERR_CONFLICT when somebody else has written it. what and name say which, for a person.
+ */
+int pg__put_revised(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
+					const char *what, const char *name, int64_t *revision,
+					struct err *err) MUST_CHECK;
 
 /* The first slot that is this process's, to whose rows it counts; -1: it has none. */
 int pg__first_slot(struct store_postgres *s);

@@ -24,6 +24,21 @@
 	" LEFT JOIN LATERAL (SELECT s.id, s.attention FROM sagas s WHERE s.namespace = g.namespace"    \
 	" AND s.attention_group = g.id ORDER BY s.id DESC LIMIT 1) AS now ON true"
 
+/*
+ * Writes a row with a revision as a whole, and gives its revision then: inserts what is new,
+ * updates what was read, or finds what an earlier call has written, when nobody could tell. No row:
+ * somebody else has written it. key are its two first columns, $1 and $2; read is the revision that
+ * was read.
+ */
+#define PUT_REVISED(table, key, columns, values, read)                                             \
+	"WITH added AS (INSERT INTO " table " (namespace, " key ", " columns ", revision)"             \
+	" SELECT $1, $2, " values ", 1 WHERE " read " = 0 ON CONFLICT DO NOTHING RETURNING revision"   \
+	"), changed AS (UPDATE " table " SET (" columns ", revision) = ROW (" values ", revision + 1)" \
+	" WHERE namespace = $1 AND " key " = $2 AND revision = " read " RETURNING revision"            \
+	") SELECT revision FROM added UNION ALL SELECT revision FROM changed UNION ALL"                \
+	" SELECT revision FROM " table " WHERE namespace = $1 AND " key " = $2"                        \
+	" AND ROW (" columns ") IS NOT DISTINCT FROM ROW (" values ") AND revision = " read " + 1"
+
 /* The items of a batch, each saga once, as it was said last; written if the batch's row was. */
 #define BATCH_ITEMS                                                                                \
 	"WITH items AS MATERIALIZED (SELECT DISTINCT ON (saga_id) * FROM unnest($15::uuid[],"          \
@@ -182,54 +197,26 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		") DELETE FROM dead_letters d USING old o WHERE d.namespace = o.namespace AND d.id = o.id"
 		" AND d.status <> 'waiting'",
 	[PG_ROUTING_PUT] =
-		"WITH added AS (INSERT INTO definition_routes (namespace, name, current, previous, canary,"
-		" percent, paused, reason, by, updated_at, revision)"
-		" SELECT $1, $2, $3::int8, $4::int8, $5::int8, $6::int4, $7::bool, $8, $9, $10::int8, 1"
-		" WHERE $11::int8 = 0 ON CONFLICT DO NOTHING RETURNING revision"
-		"), changed AS (UPDATE definition_routes SET current = $3::int8, previous = $4::int8,"
-		" canary = $5::int8, percent = $6::int4, paused = $7::bool, reason = $8, by = $9,"
-		" updated_at = $10::int8, revision = revision + 1"
-		" WHERE namespace = $1 AND name = $2 AND revision = $11::int8 RETURNING revision"
-		") SELECT revision FROM added UNION ALL SELECT revision FROM changed UNION ALL"
-		" SELECT revision FROM definition_routes WHERE namespace = $1 AND name = $2"
-		" AND current = $3::int8 AND previous = $4::int8 AND canary = $5::int8"
-		" AND percent = $6::int4 AND paused = $7::bool AND reason IS NOT DISTINCT FROM $8"
-		" AND by IS NOT DISTINCT FROM $9 AND updated_at = $10::int8"
-		" AND revision = $11::int8 + 1",
+		PUT_REVISED("definition_routes", "name",
+					"current, previous, canary, percent, paused, reason, by, updated_at",
+					"$3::int8, $4::int8, $5::int8, $6::int4, $7::bool, $8::text, $9::text,"
+					" $10::int8",
+					"$11::int8"),
 	[PG_ROUTING] = "SELECT namespace, name, current, previous, canary, percent, paused::int4,"
 				   " reason, by, updated_at, revision FROM definition_routes"
 				   " WHERE namespace = $1 AND name = $2",
 	[PG_ROUTINGS] = "SELECT namespace, name, current, previous, canary, percent, paused::int4,"
 					" reason, by, updated_at, revision FROM definition_routes"
 					" WHERE $1::text IS NULL OR namespace = $1 ORDER BY namespace, name",
-	[PG_SCHEDULE_PUT] =
-		"WITH added AS (INSERT INTO schedules (namespace, name, paused, reason, state, by,"
-		" updated_at, revision) SELECT $1, $2, $3::bool, $4, $5, $6, $7::int8, 1"
-		" WHERE $8::int8 = 0 ON CONFLICT DO NOTHING RETURNING revision"
-		"), changed AS (UPDATE schedules SET paused = $3::bool, reason = $4, state = $5, by = $6,"
-		" updated_at = $7::int8, revision = revision + 1"
-		" WHERE namespace = $1 AND name = $2 AND revision = $8::int8 RETURNING revision"
-		") SELECT revision FROM added UNION ALL SELECT revision FROM changed UNION ALL"
-		" SELECT revision FROM schedules WHERE namespace = $1 AND name = $2 AND paused = $3::bool"
-		" AND reason IS NOT DISTINCT FROM $4 AND state = $5 AND by IS NOT DISTINCT FROM $6"
-		" AND updated_at = $7::int8 AND revision = $8::int8 + 1",
+	[PG_SCHEDULE_PUT] = PUT_REVISED("schedules", "name", "paused, reason, state, by, updated_at",
+									"$3::bool, $4::text, $5::text, $6::text, $7::int8", "$8::int8"),
 	[PG_SCHEDULE] = "SELECT namespace, name, paused::int4, reason, state, by, updated_at, revision"
 					" FROM schedules WHERE namespace = $1 AND name = $2",
 	[PG_SCHEDULES] = "SELECT namespace, name, paused::int4, reason, state, by, updated_at, revision"
 					 " FROM schedules WHERE $1::text IS NULL OR namespace = $1"
 					 " ORDER BY namespace, name",
-	[PG_TRIGGER_PUT] =
-		"INSERT INTO triggers (namespace, name, paused, reason, seeks, updated_at, by, revision)"
-		" VALUES ($1, $2, $3::bool, $4, $5, $6::int8, $7, 1) ON CONFLICT DO NOTHING"
-		" RETURNING revision",
-	[PG_TRIGGER_UPDATE] =
-		"UPDATE triggers SET paused = $3::bool, reason = $4, seeks = $5, updated_at = $6::int8,"
-		" by = $7, revision = revision + 1 WHERE namespace = $1 AND name = $2"
-		" AND revision = $8::int8 RETURNING revision",
-	[PG_TRIGGER_SAME] =
-		"SELECT revision FROM triggers WHERE namespace = $1 AND name = $2 AND paused = $3::bool"
-		" AND reason IS NOT DISTINCT FROM $4 AND seeks IS NOT DISTINCT FROM $5"
-		" AND updated_at = $6::int8 AND by IS NOT DISTINCT FROM $7 AND revision = $8::int8 + 1",
+	[PG_TRIGGER_PUT] = PUT_REVISED("triggers", "name", "paused, reason, seeks, updated_at, by",
+								   "$3::bool, $4::text, $5::text, $6::int8, $7::text", "$8::int8"),
 	/* Slot by slot, each in the order of its index, keys only; then the first of all. */
 	[PG_INBOX_LIST] =
 		"SELECT i.id, i.slot, i.namespace, i.saga_id, i.at, i.message FROM ("
@@ -308,19 +295,9 @@ const char *const pg__sql[PG_STATEMENT_COUNT] = {
 		" " GROUP_SUMS " FROM attention_groups WHERE namespace = $1 AND id = $2"
 		") SELECT " GROUP_COLUMNS GROUP_JOINS " WHERE g.slots > 0 OR said.id IS NOT NULL",
 	[PG_ATTENTION_PUT] =
-		"INSERT INTO attention_said (namespace, id, acknowledged_by, acknowledged_at, note,"
-		" owner, notified_at, notified_n, revision) VALUES ($1, $2, $3, $4::int8, $5, $6,"
-		" $7::int8, $8::int8, 1) ON CONFLICT DO NOTHING RETURNING revision",
-	[PG_ATTENTION_UPDATE] =
-		"UPDATE attention_said SET acknowledged_by = $3, acknowledged_at = $4::int8, note = $5,"
-		" owner = $6, notified_at = $7::int8, notified_n = $8::int8, revision = revision + 1"
-		" WHERE namespace = $1 AND id = $2 AND revision = $9::int8 RETURNING revision",
-	[PG_ATTENTION_SAME] =
-		"SELECT revision FROM attention_said WHERE namespace = $1 AND id = $2"
-		" AND acknowledged_by IS NOT DISTINCT FROM $3"
-		" AND acknowledged_at IS NOT DISTINCT FROM $4::int8 AND note IS NOT DISTINCT FROM $5"
-		" AND owner IS NOT DISTINCT FROM $6 AND notified_at IS NOT DISTINCT FROM $7::int8"
-		" AND notified_n = $8::int8 AND revision = $9::int8 + 1",
+		PUT_REVISED("attention_said", "id",
+					"acknowledged_by, acknowledged_at, note, owner, notified_at, notified_n",
+					"$3::text, $4::int8, $5::text, $6::text, $7::int8, $8::int8", "$9::int8"),
 	/* Counters that add up to nothing, of which rows may be locked and looked at again: who adds to
 	 * them waits, and then finds no row. What is added to a new row meanwhile stays. */
 	[PG_ATTENTION_RETAIN] =

@@ -1,6 +1,7 @@
 /*
  * What the writer does beside the transitions of sagas: new definitions, and retention.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "connectors/store_postgres_priv.h"
@@ -29,6 +30,24 @@ int pg__write(struct store_postgres *s, enum pg_statement which, const struct pg
 	if (failure.fault == PG_FAULT_LOST)
 		pg__note_lost(s, name, NULL, 0);
 	return pg__fail(&failure, what, err);
+}
+
+int pg__put_revised(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
+					const char *what, const char *name, int64_t *revision, struct err *err)
+{
+	CLEANUP(PQclear_p) PGresult *result = NULL;
+	char doing[60];
+	int r;
+
+	snprintf(doing, sizeof(doing), "cannot write what is said of a %s", what);
+	r = pg__write(s, which, args, &result, doing, err);
+	if (r < 0)
+		return r;
+	if (PQntuples(result) == 0)
+		return err_set(err, ERR_CONFLICT, "%s %s was changed by somebody else just now", what,
+					   name);
+	*revision = pg__int(result, 0, 0);
+	return 0;
 }
 
 int pg__definition_put(struct store *store, struct definition_row *row, struct err *err)

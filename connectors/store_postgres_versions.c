@@ -1,24 +1,9 @@
 /*
  * Which versions start sagas, and what is known of schedules. Both rows are written as a whole, by
- * who has read the last one: one statement inserts what is new, updates what was read, or finds
- * what an earlier call has written, when nobody could tell.
+ * who has read the last one.
  */
 #include "connectors/store_postgres_priv.h"
 #include "sagas/base/macros.h"
-
-static int put(struct store_postgres *s, enum pg_statement which, const struct pg_args *args,
-			   const char *what, const char *name, int64_t *revision, struct err *err)
-{
-	CLEANUP(PQclear_p) PGresult *result = NULL;
-	int r = pg__write(s, which, args, &result, "cannot write a row", err);
-
-	if (r < 0)
-		return r;
-	if (PQntuples(result) == 0)
-		return err_set(err, ERR_CONFLICT, "%s %s was changed meanwhile", what, name);
-	*revision = pg__int(result, 0, 0);
-	return 0;
-}
 
 int pg__routing_put(struct store *store, struct routing_row *row, struct err *err)
 {
@@ -38,8 +23,8 @@ int pg__routing_put(struct store *store, struct routing_row *row, struct err *er
 	pg__arg_text(&args, row->by);
 	pg__arg_int(&args, row->updated_at);
 	pg__arg_int(&args, row->revision);
-	return put(pg__from(store), PG_ROUTING_PUT, &args, "definition", row->name, &row->revision,
-			   err);
+	return pg__put_revised(pg__from(store), PG_ROUTING_PUT, &args, "definition", row->name,
+						   &row->revision, err);
 }
 
 int pg__schedule_put(struct store *store, struct schedule_row *row, struct err *err)
@@ -57,7 +42,20 @@ int pg__schedule_put(struct store *store, struct schedule_row *row, struct err *
 	pg__arg_text(&args, row->by);
 	pg__arg_int(&args, row->updated_at);
 	pg__arg_int(&args, row->revision);
-	return put(pg__from(store), PG_SCHEDULE_PUT, &args, "schedule", row->name, &row->revision, err);
+	return pg__put_revised(pg__from(store), PG_SCHEDULE_PUT, &args, "schedule", row->name,
+						   &row->revision, err);
+}
+
+/* All of a namespace (NULL: of all), or the one with the name. */
+static int ask_named(struct store_reader *reader, enum pg_statement one, enum pg_statement all,
+					 const char *ns, const char *name, PGresult **ret_result, struct err *err)
+{
+	struct pg_args args = {0};
+
+	pg__arg_text(&args, ns);
+	if (name)
+		pg__arg_text(&args, name);
+	return pg__ask(pg__reader_conn(reader), name ? one : all, &args, ret_result, err);
 }
 
 int pg__routing_list(struct store_reader *reader, const char *ns, const char *name,
@@ -65,13 +63,8 @@ int pg__routing_list(struct store_reader *reader, const char *ns, const char *na
 					 struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;
-	struct pg_args args = {0};
-	int r;
+	int r = ask_named(reader, PG_ROUTING, PG_ROUTINGS, ns, name, &result, err);
 
-	pg__arg_text(&args, ns);
-	if (name)
-		pg__arg_text(&args, name);
-	r = pg__ask(pg__reader_conn(reader), name ? PG_ROUTING : PG_ROUTINGS, &args, &result, err);
 	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
 		const struct routing_row routing = {
 			.ns = pg__text(result, i, 0),
@@ -97,13 +90,8 @@ int pg__schedule_list(struct store_reader *reader, const char *ns, const char *n
 					  struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;
-	struct pg_args args = {0};
-	int r;
+	int r = ask_named(reader, PG_SCHEDULE, PG_SCHEDULES, ns, name, &result, err);
 
-	pg__arg_text(&args, ns);
-	if (name)
-		pg__arg_text(&args, name);
-	r = pg__ask(pg__reader_conn(reader), name ? PG_SCHEDULE : PG_SCHEDULES, &args, &result, err);
 	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
 		const struct schedule_row schedule = {
 			.ns = pg__text(result, i, 0),
