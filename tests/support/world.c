@@ -153,6 +153,7 @@ struct saga_def *world_deploy(struct world *world, json_t *doc)
 	struct findings findings = {0};
 	struct saga_def *def = NULL;
 	struct definition_row row = {.ns = WORLD_NS, .deployed_at = world->now};
+	char hash[SHA256_HEX_SIZE];
 	struct buf text;
 	struct err err;
 
@@ -163,33 +164,38 @@ struct saga_def *world_deploy(struct world *world, json_t *doc)
 	findings_release(&findings);
 	buf_init(&text, 0);
 	json_write_canonical(doc, &text);
-	hash_sha256_hex(text.data, text.len, def->hash);
+	hash_sha256_hex(text.data, text.len, hash);
 	row.name = def->name;
-	row.hash = def->hash;
+	row.hash = hash;
 	row.doc = row.source = text.data;
 	row.doc_len = row.source_len = text.len;
 	must(world->inner->ops->definition_put(world->inner, &row, &err), &err);
-	def->version = row.version;
+	saga_def_set_version(def, row.version, hash);
 	buf_release(&text);
 	world->defs = xrealloc_array(world->defs, world->n_defs + 1, sizeof(struct saga_def *));
 	world->defs[world->n_defs++] = def;
 	return def;
 }
 
+struct saga_def *world_definition(const struct world *world, const char *name, int64_t version)
+{
+	struct saga_def *found = NULL;
+
+	for (size_t i = world->n_defs; i-- > 0 && !found;)
+		if (version == 0 || world->defs[i]->version == version)
+			found = saga_def_find_block(world->defs[i], name);
+	return found;
+}
+
 static int find_definition(void *ctx, const char *ns, const char *name, int64_t version,
 						   struct saga_def **ret_def, struct err *err)
 {
-	struct world *world = ctx;
-	size_t i;
+	struct saga_def *def = strcmp(ns, WORLD_NS) == 0 ? world_definition(ctx, name, version) : NULL;
 
-	for (i = 0; i < world->n_defs; i++) {
-		if (strcmp(ns, WORLD_NS) == 0 && strcmp(world->defs[i]->name, name) == 0 &&
-			world->defs[i]->version == version) {
-			*ret_def = saga_def_ref(world->defs[i]);
-			return 0;
-		}
-	}
-	return err_set(err, ERR_NOT_FOUND, "no definition %s", name);
+	if (!def)
+		return err_set(err, ERR_NOT_FOUND, "no definition %s", name);
+	*ret_def = saga_def_ref(def);
+	return 0;
 }
 
 /* The ports of the turn. */

@@ -98,6 +98,9 @@ void world_release(struct world *world);
 /* Compiles and deploys a definition; the world keeps the reference. Exits with the findings when it
  * is wrong. */
 struct saga_def *world_deploy(struct world *world, json_t *doc);
+/* A definition, or a block of one ("order#paid"), borrowed; version 0: the newest. NULL: there is
+ * none. */
+struct saga_def *world_definition(const struct world *world, const char *name, int64_t version);
 
 /* The process begins: what a commit left behind is settled, and the engine recovers. */
 void world_boot(struct world *world);
