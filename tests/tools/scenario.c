@@ -16,11 +16,11 @@
 #include "sagas/json_text.h"
 #include "sagas/replay.h"
 #include "sagas/state_json.h"
-#include "tests/support/oracle.h"
+#include "tests/support/scenario.h"
 #include "tests/support/scenario_kafka.h"
 
 enum { STEPS_MAX = 200000, FILE_MAX = 1024 * 1024 };
-#define STARTS_AT INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
+#define STARTS_AT SCENARIO_STARTS_AT
 
 /* The end of a call that was scripted and is under way; its echo; or a record in the topic of
  * replies, which waits there while nobody reads. */
@@ -33,36 +33,14 @@ struct coming {
 	const json_t *reply;
 };
 
-struct scenario {
-	struct surroundings around; /* of the definition */
-	const char *file;
-	json_t *doc;
-	struct world world;
-	struct oracle oracle;
-	char id[SAGA_ID_SIZE];
-	size_t n_calls;
-	struct coming *coming;
-	bool *acted;       /* of acts */
-	char *answer;      /* to the last act */
-	json_t *answers;   /* to each of them, in their order */
-	bool kafka;        /* the world has queues */
-	bool queues_stuck; /* nothing is read from Kafka */
-	int n_events;      /* records that acts produced */
-	bool down;
-	wall_ms up_at;
-	int failures;
-	struct buf log;
-};
-
-static void fail(struct scenario *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void fail(struct scenario *s, const char *fmt, ...)
+void scenario_fail(struct scenario *s, const char *fmt, ...)
 {
 	va_list args;
 
 	if (s->failures++ == 0)
 		printf("FAIL  %s: %s\n", s->file, json_string_value(json_object_get(s->doc, "about")));
 	va_start(args, fmt);
-	printf("      ");
+	printf("      %s%s", s->whose ? s->whose : "", s->whose ? ": " : "");
 	vprintf(fmt, args);
 	printf("\n");
 	va_end(args);
@@ -71,10 +49,10 @@ static void fail(struct scenario *s, const char *fmt, ...)
 static void violation(void *ctx, const char *saga_id, const char *text)
 {
 	(void)saga_id;
-	fail(ctx, "%s", text);
+	scenario_fail(ctx, "%s", text);
 }
 
-static int64_t duration(struct scenario *s, const json_t *value)
+int64_t scenario_duration(struct scenario *s, const json_t *value)
 {
 	struct err err;
 	int64_t ms;
@@ -82,13 +60,13 @@ static int64_t duration(struct scenario *s, const json_t *value)
 	if (!value)
 		return 0;
 	if (!json_is_string(value) || duration_parse(json_string_value(value), &ms, &err) < 0) {
-		fail(s, "a duration is expected, such as 5s");
+		scenario_fail(s, "a duration is expected, such as 5s");
 		return 0;
 	}
 	return ms;
 }
 
-static const char *text_of(const json_t *json, const char *name)
+const char *scenario_text(const json_t *json, const char *name)
 {
 	return json_string_value(json_object_get(json, name));
 }
@@ -166,7 +144,7 @@ static void expect_key(struct scenario *s, const struct world_call *call, const 
 		return;
 	if (strncmp(key, call->saga_id, len) != 0 || key[len] != '/' ||
 		strcmp(key + len + 1, expected) != 0)
-		fail(s, "call %zu has the key %s, expected %s", s->n_calls, key, expected);
+		scenario_fail(s, "call %zu has the key %s, expected %s", s->n_calls, key, expected);
 }
 
 /* "PUT stock /r/1", or "Reserve credit" for a command. */
@@ -174,6 +152,8 @@ static char *call_line(const struct request *request)
 {
 	if (request->kind == REQUEST_COMMAND)
 		return xasprintf("%s %s", request->type, request->to);
+	if (request->kind == REQUEST_CHILD)
+		return xstrdup(request->to);
 	return xasprintf("%s %s %s", request->method, request->to, request->path);
 }
 
@@ -184,25 +164,30 @@ static void expect_call(struct scenario *s, const struct world_call *call, const
 	const json_t *attempt = json_object_get(entry, "attempt");
 	const json_t *body = json_object_get(entry, "body");
 	const json_t *header = json_object_get(entry, "header");
-	const char *expected = text_of(entry, request->kind == REQUEST_COMMAND ? "command" : "call");
+	const char *expected = scenario_text(entry, request->kind == REQUEST_COMMAND ? "command"
+												: request->kind == REQUEST_CHILD ? "start"
+																				 : "call");
 	int64_t at = call->sent_at - STARTS_AT;
 
 	if (!expected || fnmatch(expected, line, FNM_NOESCAPE) != 0)
-		fail(s, "call %zu is %s, expected %s", s->n_calls, line, expected ? expected : "nothing");
-	if (text_of(entry, "key"))
-		expect_key(s, call, text_of(entry, "key"));
-	if (text_of(entry, "record_key") &&
-		strcmp(text_of(entry, "record_key"), request->record_key) != 0)
-		fail(s, "call %zu (%s) has the record key %s", s->n_calls, line, request->record_key);
-	if (json_object_get(entry, "at") && at != duration(s, json_object_get(entry, "at")))
-		fail(s, "call %zu (%s) comes at %lld ms, expected %s", s->n_calls, line, (long long)at,
-			 text_of(entry, "at"));
+		scenario_fail(s, "call %zu is %s, expected %s", s->n_calls, line,
+					  expected ? expected : "nothing");
+	if (scenario_text(entry, "key"))
+		expect_key(s, call, scenario_text(entry, "key"));
+	if (scenario_text(entry, "record_key") &&
+		strcmp(scenario_text(entry, "record_key"), request->record_key) != 0)
+		scenario_fail(s, "call %zu (%s) has the record key %s", s->n_calls, line,
+					  request->record_key);
+	if (json_object_get(entry, "at") && at != scenario_duration(s, json_object_get(entry, "at")))
+		scenario_fail(s, "call %zu (%s) comes at %lld ms, expected %s", s->n_calls, line,
+					  (long long)at, scenario_text(entry, "at"));
 	if (attempt && call->command.attempt != json_integer_value(attempt))
-		fail(s, "call %zu (%s) is attempt %lld", s->n_calls, line,
-			 (long long)call->command.attempt);
+		scenario_fail(s, "call %zu (%s) is attempt %lld", s->n_calls, line,
+					  (long long)call->command.attempt);
 	if (header && (!request->headers || !request->headers[0] ||
 				   strcmp(request->headers[0], json_string_value(header)) != 0))
-		fail(s, "call %zu (%s) lacks the header %s", s->n_calls, line, json_string_value(header));
+		scenario_fail(s, "call %zu (%s) lacks the header %s", s->n_calls, line,
+					  json_string_value(header));
 	if (body) {
 		CLEANUP(json_decref_p) json_t *sent = NULL;
 		struct err err;
@@ -211,10 +196,10 @@ static void expect_call(struct scenario *s, const struct world_call *call, const
 			strcmp(request->content_type, "application/json") != 0)
 			sent = json_stringn(request->body, request->body_len);
 		else if (request->body && json_parse(request->body, request->body_len, &sent, &err) < 0)
-			fail(s, "call %zu has a body that is not JSON: %s", s->n_calls, request->body);
+			scenario_fail(s, "call %zu has a body that is not JSON: %s", s->n_calls, request->body);
 		if (!json_equal(sent, body))
-			fail(s, "call %zu (%s) has the body %s", s->n_calls, line,
-				 request->body ? request->body : "(none)");
+			scenario_fail(s, "call %zu (%s) has the body %s", s->n_calls, line,
+						  request->body ? request->body : "(none)");
 	}
 }
 
@@ -241,11 +226,11 @@ static void sent_command(struct scenario *s, struct world_call *call, const json
 	end.reply = json_object_get(entry, "publish");
 	come(s, &end);
 	if (reply)
-		come_record(s, call, reply, duration(s, json_object_get(entry, "after")));
+		come_record(s, call, reply, scenario_duration(s, json_object_get(entry, "after")));
 	if (json_is_object(late))
-		come_record(s, call, late, duration(s, json_object_get(late, "after")));
+		come_record(s, call, late, scenario_duration(s, json_object_get(late, "after")));
 	json_array_foreach (late, i, one)
-		come_record(s, call, one, duration(s, json_object_get(one, "after")));
+		come_record(s, call, one, scenario_duration(s, json_object_get(one, "after")));
 }
 
 static void sent(void *ctx, struct world_call *call)
@@ -255,7 +240,7 @@ static void sent(void *ctx, struct world_call *call)
 	const json_t *reply = json_object_get(entry, "reply");
 	const json_t *late = json_object_get(entry, "late");
 	struct coming coming = {.call = call, .reply = reply, .copy = *call};
-	int64_t after = duration(s, json_object_get(entry, "after"));
+	int64_t after = scenario_duration(s, json_object_get(entry, "after"));
 
 	CLEANUP(free_p) char *line = call_line(call->command.request);
 
@@ -265,6 +250,11 @@ static void sent(void *ctx, struct world_call *call)
 	expect_call(s, call, entry);
 	if (call->command.request->kind == REQUEST_COMMAND) {
 		sent_command(s, call, entry);
+		return;
+	}
+	if (call->command.request->kind == REQUEST_CHILD) {
+		coming.at = call->sent_at + after;
+		come(s, &coming);
 		return;
 	}
 	/* A call that is answered later than it waits times out. */
@@ -277,7 +267,7 @@ static void sent(void *ctx, struct world_call *call)
 	if (late) {
 		coming.call = NULL;
 		coming.reply = late;
-		coming.at = call->sent_at + duration(s, json_object_get(late, "after"));
+		coming.at = call->sent_at + scenario_duration(s, json_object_get(late, "after"));
 		come(s, &coming);
 	}
 }
@@ -315,7 +305,7 @@ static void arrive_record(struct scenario *s, struct coming *coming)
 {
 	const struct world_call *call = &coming->copy;
 	const char *outcome = json_is_string(coming->reply) ? json_string_value(coming->reply)
-														: text_of(coming->reply, "outcome");
+														: scenario_text(coming->reply, "outcome");
 	const json_t *said = json_object_get(coming->reply, "unknown");
 
 	if (call->command.kind == CALL_DO &&
@@ -358,30 +348,45 @@ static void arrive(struct scenario *s, struct coming **link)
 		return;
 	}
 	entry = json_array_get(json_object_get(s->doc, "calls"), (size_t)coming->copy.id - 1);
+	if (coming->call && coming->call->command.request->kind == REQUEST_CHILD) {
+		scenario_start_child(s, coming->call, entry);
+		free(coming);
+		return;
+	}
 	if (!coming->call) {
 		world_call_echo(&s->world, &coming->copy, result_of(reply), status_of(reply),
 						body_of(reply));
 	} else {
 		tell_oracle(s, coming->call, reply, entry);
 		world_call_end(&s->world, coming->call, result_of(reply), status_of(reply), body_of(reply),
-					   after ? duration(s, after) : -1);
+					   after ? scenario_duration(s, after) : -1);
 	}
 	free(coming);
 }
 
 /* The other hooks. */
 
+void scenario_answer(struct scenario *s, const char *text)
+{
+	free(s->answer);
+	s->answer = xstrdup(text);
+	json_array_append_new(s->answers, json_string(text));
+}
+
 static void answered(void *ctx, struct engine_call *call, bool lost)
 {
 	struct scenario *s = ctx;
 
-	if (!lost && call->act != ENGINE_START) {
-		free(s->answer);
-		s->answer = xstrdup(call->result == 0 ? "ok" : call->err.text);
-		json_array_append_new(s->answers, json_string(s->answer));
+	if (call->act == ENGINE_START) {
+		scenario_started(s, call, lost);
+		return;
 	}
-	if (!lost && call->act == ENGINE_START && call->result < 0)
-		fail(s, "the start is refused: %s", call->err.text);
+	if (call->act == ENGINE_TASK) {
+		scenario_worked(s, call, lost);
+		return;
+	}
+	if (!lost)
+		scenario_answer(s, call->result == 0 ? "ok" : call->err.text);
 	engine_call_free(call);
 }
 
@@ -399,7 +404,7 @@ static uint64_t no_random(void *ctx)
 /* Acts. */
 
 /* Any act, as the API takes it; `forget` of a reset is what its history would say. */
-static void person(struct scenario *s, const json_t *json)
+static void person(struct scenario *s, const char *id, const json_t *json)
 {
 	CLEANUP(json_decref_p) json_t *copy = json_copy((json_t *)json);
 	const json_t *forget = json_object_get(json, "forget");
@@ -409,7 +414,7 @@ static void person(struct scenario *s, const json_t *json)
 
 	json_object_del(copy, "forget");
 	if (act_from_json(copy, &act, &err) < 0) {
-		fail(s, "an act: %s: %s", err.place, err.text);
+		scenario_fail(s, "an act: %s: %s", err.place, err.text);
 		return;
 	}
 	if (forget)
@@ -418,14 +423,14 @@ static void person(struct scenario *s, const json_t *json)
 		act.forget[i] = xstrdup(json_string_value(json_array_get(forget, i)));
 	if (!act.by)
 		act.by = xstrdup("ann");
-	world_post(&s->world, POST_CALL, engine_call_for_act(WORLD_NS, s->id, &act));
+	world_post(&s->world, POST_CALL, engine_call_for_act(WORLD_NS, id, &act));
 }
 
 static void perform(struct scenario *s, const json_t *act)
 {
-	const char *reason = text_of(act, "cancel");
+	const char *reason = scenario_text(act, "cancel");
 	const json_t *restart = json_object_get(act, "restart");
-	const char *queues = text_of(act, "queues");
+	const char *queues = scenario_text(act, "queues");
 
 	if (queues) {
 		s->queues_stuck = strcmp(queues, "stuck") == 0;
@@ -436,24 +441,32 @@ static void perform(struct scenario *s, const json_t *act)
 		return;
 	}
 	if (json_object_get(act, "callback")) {
-		scenario_callback(&s->world, s->id, json_object_get(act, "callback"));
+		scenario_callback(&s->world, scenario_saga_of(s, act), json_object_get(act, "callback"));
 		return;
 	}
 	if (json_object_get(act, "act")) {
-		person(s, json_object_get(act, "act"));
+		person(s, scenario_saga_of(s, act), json_object_get(act, "act"));
+		return;
+	}
+	if (scenario_work(s, act))
+		return;
+	if (json_object_get(act, "start")) {
+		scenario_start(s, act);
 		return;
 	}
 	if (restart) {
 		world_crash(&s->world);
 		s->down = true;
-		s->up_at = s->world.now + (json_is_string(restart) ? duration(s, restart) : 0);
+		s->up_at = s->world.now + (json_is_string(restart) ? scenario_duration(s, restart) : 0);
 		return;
 	}
 	if (reason)
-		world_post(&s->world, POST_CALL, world_act_call(ACT_CANCEL, s->id, reason));
+		world_post(&s->world, POST_CALL,
+				   world_act_call(ACT_CANCEL, scenario_saga_of(s, act), reason));
 	else
 		world_post(&s->world, POST_CALL,
-				   world_act_call(ACT_TERMINATE, s->id, text_of(act, "terminate")));
+				   world_act_call(ACT_TERMINATE, scenario_saga_of(s, act),
+								  scenario_text(act, "terminate")));
 }
 
 /* The first act whose time has come or comes next; -1: none is left. */
@@ -466,7 +479,7 @@ static int next_act(struct scenario *s, wall_ms *ret_at)
 	for (i = 0; i < json_array_size(acts); i++) {
 		const json_t *act = json_array_get(acts, i);
 		const json_t *call = json_object_get(act, "after_call");
-		wall_ms at = STARTS_AT + duration(s, json_object_get(act, "at"));
+		wall_ms at = STARTS_AT + scenario_duration(s, json_object_get(act, "at"));
 
 		if (s->acted[i] || (call && s->n_calls < (size_t)json_integer_value(call)))
 			continue;
@@ -510,10 +523,20 @@ static void quiesce(struct scenario *s)
 	}
 }
 
+static bool something_is_due(struct scenario *s)
+{
+	const struct oracle_saga *saga;
+	size_t i;
+
+	for (i = 0; (saga = scenario_saga(s, i)); i++)
+		if (!saga->ended && saga_state_next_due(saga->fold))
+			return true;
+	return false;
+}
+
 /* Takes one step; false when nothing more will come. */
 static bool step(struct scenario *s)
 {
-	struct oracle_saga *saga;
 	struct coming **coming;
 	wall_ms at = 0, act_at = 0, due, queued;
 	int act;
@@ -522,7 +545,6 @@ static bool step(struct scenario *s)
 	tell_read_until(s);
 	quiesce(s);
 	coming = next_coming(s);
-	saga = oracle_saga(&s->oracle, s->id);
 	act = next_act(s, &act_at);
 	if (act >= 0)
 		at = act_at;
@@ -535,7 +557,7 @@ static bool step(struct scenario *s)
 		at = queued;
 	due = s->world.turn ? turn_next_at(s->world.turn) : 0;
 	/* The engine looks into the store every so often; this alone is no reason to go on. */
-	if (!at && (!saga || saga->ended || !saga_state_next_due(saga->fold)))
+	if (!at && !something_is_due(s))
 		return false;
 	if (due && (!at || due < at))
 		at = due;
@@ -555,16 +577,33 @@ static bool step(struct scenario *s)
 
 /* The end. */
 
-static void expect_text(struct scenario *s, const char *what, const char *got, const json_t *end)
+static bool fits(const json_t *expected, const char *got)
 {
-	const json_t *expected = json_object_get(end, what);
+	const char *pattern = json_string_value(expected);
+
+	if (!pattern)
+		return !got;
+	/* "a[0]" is no pattern for itself. */
+	return got && (strcmp(pattern, got) == 0 || fnmatch(pattern, got, 0) == 0);
+}
+
+void scenario_expect(struct scenario *s, const char *what, const char *name, const char *got,
+					 const json_t *end)
+{
+	const json_t *expected = json_object_get(end, name);
 
 	if (!expected)
 		return;
-	if (json_is_null(expected) ? got != NULL
-							   : !got || fnmatch(json_string_value(expected), got, 0) != 0)
-		fail(s, "%s is %s, expected %s", what, got ? got : "none",
-			 json_is_null(expected) ? "none" : json_string_value(expected));
+	if (!json_is_null(expected) && !json_is_string(expected))
+		scenario_fail(s, "%s%s: a text is expected", what, name);
+	else if (!fits(expected, got))
+		scenario_fail(s, "%s%s is %s, expected %s", what, name, got ? got : "none",
+					  json_is_null(expected) ? "none" : json_string_value(expected));
+}
+
+static void expect_text(struct scenario *s, const char *what, const char *got, const json_t *end)
+{
+	scenario_expect(s, "", what, got, end);
 }
 
 static void expect_steps(struct scenario *s, struct oracle_saga *saga, const json_t *end)
@@ -578,9 +617,9 @@ static void expect_steps(struct scenario *s, struct oracle_saga *saga, const jso
 		step = saga_def_step(saga->def, name);
 		expect_text(
 			s, name,
-			step < 0
-				? "no such step"
-				: text_of(json_array_get(json_object_get(shown, "steps"), (size_t)step), "status"),
+			step < 0 ? "no such step"
+					 : scenario_text(json_array_get(json_object_get(shown, "steps"), (size_t)step),
+									 "status"),
 			json_object_get(end, "steps"));
 	}
 	json_object_foreach (json_object_get(end, "undo"), name, expected) {
@@ -589,7 +628,7 @@ static void expect_steps(struct scenario *s, struct oracle_saga *saga, const jso
 
 		step = n >= 1 ? saga_def_step(saga->def, id) : -1;
 		if (step < 0 || (item < 0 ? 0 : item) >= saga->fold->steps[step].n_actions)
-			fail(s, "%s never began", name);
+			scenario_fail(s, "%s never began", name);
 		else
 			expect_text(s, name,
 						comp_status_text(saga_state_comp_shown(
@@ -598,26 +637,26 @@ static void expect_steps(struct scenario *s, struct oracle_saga *saga, const jso
 	}
 }
 
-static void expect_history(struct scenario *s, const json_t *trail)
+static void expect_history(struct scenario *s, const json_t *said, const json_t *trail)
 {
-	const json_t *expected = json_object_get(s->doc, "history");
-	const json_t *has = json_object_get(s->doc, "history_has");
-	const json_t *lacks = json_object_get(s->doc, "history_lacks");
+	const json_t *expected = json_object_get(said, "history");
+	const json_t *has = json_object_get(said, "history_has");
+	const json_t *lacks = json_object_get(said, "history_lacks");
 	const json_t *line;
 	size_t i, j, at = 0;
 
 	if (expected && !json_equal(expected, trail))
-		fail(s, "the history differs");
+		scenario_fail(s, "the history differs");
 	json_array_foreach (has, i, line) {
 		while (at < json_array_size(trail) && !json_equal(json_array_get(trail, at), line))
 			at++;
 		if (at++ >= json_array_size(trail))
-			fail(s, "the history lacks, in this order, %s", json_string_value(line));
+			scenario_fail(s, "the history lacks, in this order, %s", json_string_value(line));
 	}
 	json_array_foreach (lacks, i, line)
 		for (j = 0; j < json_array_size(trail); j++)
 			if (json_equal(json_array_get(trail, j), line))
-				fail(s, "the history has %s", json_string_value(line));
+				scenario_fail(s, "the history has %s", json_string_value(line));
 }
 
 /* What was published, in order; what an entry leaves out is not looked at. */
@@ -630,12 +669,12 @@ static void expect_emits(struct scenario *s, const json_t *expected)
 	size_t i;
 
 	if (json_array_size(expected) != json_array_size(rows))
-		fail(s, "%zu records are published, expected %zu: %s", json_array_size(rows),
-			 json_array_size(expected), all);
+		scenario_fail(s, "%zu records are published, expected %zu: %s", json_array_size(rows),
+					  json_array_size(expected), all);
 	json_array_foreach (expected, i, entry)
 		json_object_foreach ((json_t *)entry, name, value)
 			if (!json_equal(value, json_object_get(json_array_get(rows, i), name)))
-				fail(s, "record %zu has another %s: %s", i + 1, name, all);
+				scenario_fail(s, "record %zu has another %s: %s", i + 1, name, all);
 }
 
 /* What people were told, one pattern for each act. */
@@ -648,11 +687,11 @@ static void expect_answers(struct scenario *s, const json_t *expected)
 		pattern = json_string_value(json_array_get(expected, i));
 		said = json_string_value(json_array_get(s->answers, i));
 		if (!said || fnmatch(pattern, said, FNM_NOESCAPE) != 0)
-			fail(s, "the answer to act %zu is `%s`, expected `%s`", i + 1, said ? said : "none",
-				 pattern);
+			scenario_fail(s, "the answer to act %zu is `%s`, expected `%s`", i + 1,
+						  said ? said : "none", pattern);
 	}
 	if (expected && json_array_size(expected) != json_array_size(s->answers))
-		fail(s, "%zu acts are answered", json_array_size(s->answers));
+		scenario_fail(s, "%zu acts are answered", json_array_size(s->answers));
 }
 
 /* The definition that made the history decides it all again in the same way. */
@@ -672,51 +711,86 @@ static void expect_replay(struct scenario *s, const struct oracle_saga *saga)
 			.events = json_string_value(json_array_get(saga->rows, i)),
 			.len = json_string_length(json_array_get(saga->rows, i)),
 		};
-	if (saga_replay(saga->def, s->id, rows, n, &options, &same, &where, &err) < 0)
-		fail(s, "the replay: %s", err.text);
+	if (saga_replay(saga->def, saga->id, rows, n, &options, &same, &where, &err) < 0)
+		scenario_fail(s, "the replay: %s", err.text);
 	else if (!same)
-		fail(s, "the replay differs in row %lld at %d: %s\n  %s\n  %s", (long long)where.seq,
-			 where.index, where.why, where.expected ? where.expected : "nothing",
-			 where.got ? where.got : "nothing");
+		scenario_fail(s, "the replay differs in row %lld at %d: %s\n  %s\n  %s",
+					  (long long)where.seq, where.index, where.why,
+					  where.expected ? where.expected : "nothing",
+					  where.got ? where.got : "nothing");
 	replay_divergence_release(&where);
 	free(rows);
 }
 
-static void expect_end(struct scenario *s)
+/* end: of a saga. said: what has the lines about its history. */
+static void expect_saga(struct scenario *s, struct oracle_saga *saga, const json_t *end,
+						const json_t *said)
 {
-	const json_t *end = json_object_get(s->doc, "end");
-	size_t expected = json_array_size(json_object_get(s->doc, "calls"));
-	struct oracle_saga *saga = oracle_saga(&s->oracle, s->id);
+	const json_t *output = json_object_get(end, "output");
 
-	if (s->n_calls < expected)
-		fail(s, "%zu calls, expected %zu; missing: %s", s->n_calls, expected,
-			 text_of(json_array_get(json_object_get(s->doc, "calls"), s->n_calls), "call"));
-	if (!saga) {
-		fail(s, "the saga is not in the store");
-		return;
-	}
-	expect_text(s, "status", saga_status_text(saga->fold->status), end);
+	expect_text(s, "definition", saga->def->name, end);
+	expect_text(s, "status", saga->fold->held ? "held" : saga_status_text(saga->fold->status), end);
 	expect_text(s, "failure", saga->fold->failure_code, end);
 	expect_text(s, "failure_message", saga->fold->failure_message, end);
 	expect_text(s, "attention", saga_state_attention(saga->fold), end);
-	expect_text(s, "answer", s->answer, end);
-	expect_answers(s, json_object_get(end, "answers"));
 	if (json_object_get(end, "at") &&
-		saga->fold->ended_at - STARTS_AT != duration(s, json_object_get(end, "at")))
-		fail(s, "it ends at %lld ms, expected %s", (long long)(saga->fold->ended_at - STARTS_AT),
-			 text_of(end, "at"));
-	if (json_object_get(end, "output") &&
-		!json_equal(json_object_get(end, "output"),
-					saga->fold->output ? jval_json(saga->fold->output) : NULL))
-		fail(s, "the output is %s",
-			 saga->fold->output ? jval_text(saga->fold->output, NULL) : "none");
+		saga->fold->ended_at - STARTS_AT != scenario_duration(s, json_object_get(end, "at")))
+		scenario_fail(s, "it ends at %lld ms, expected %s",
+					  (long long)(saga->fold->ended_at - STARTS_AT), scenario_text(end, "at"));
+	if (output && !json_equal(output, saga->fold->output ? jval_json(saga->fold->output) : NULL))
+		scenario_fail(s, "the output is %s",
+					  saga->fold->output ? jval_text(saga->fold->output, NULL) : "none");
 	expect_steps(s, saga, end);
-	expect_history(s, saga->trail);
-	if (s->kafka)
-		expect_emits(s, json_object_get(s->doc, "emits"));
+	expect_history(s, said, saga->trail);
 	oracle_check_stored(&s->oracle, saga);
 	oracle_check_history(&s->oracle, saga);
 	expect_replay(s, saga);
+	if (saga->ended)
+		scenario_expect_no_task(s, saga->id);
+}
+
+/* Every saga beside the first is listed, as every call is. */
+static void expect_others(struct scenario *s)
+{
+	const json_t *list = json_object_get(s->doc, "sagas");
+	struct oracle_saga *saga;
+	size_t n;
+
+	for (n = 1; (saga = scenario_saga(s, n)); n++) {
+		const json_t *expected = json_array_get(list, n - 1);
+
+		s->whose = saga->def->name;
+		if (!expected)
+			scenario_fail(s, "it was started, too, and has the status %s",
+						  saga->fold->held ? "held" : saga_status_text(saga->fold->status));
+		else
+			expect_saga(s, saga, expected, expected);
+	}
+	s->whose = NULL;
+	if (json_array_size(list) > n - 1)
+		scenario_fail(s, "%zu sagas beside it were started, expected %zu", n - 1,
+					  json_array_size(list));
+}
+
+static void expect_end(struct scenario *s)
+{
+	const json_t *end = json_object_get(s->doc, "end"), *calls = json_object_get(s->doc, "calls");
+	const json_t *next = json_array_get(calls, s->n_calls);
+	struct oracle_saga *saga = scenario_saga(s, 0);
+
+	if (next)
+		scenario_fail(s, "%zu calls, expected %zu; missing: %s", s->n_calls, json_array_size(calls),
+					  scenario_text(next, scenario_text(next, "start") ? "start" : "call"));
+	if (!saga) {
+		scenario_fail(s, "the saga is not in the store");
+		return;
+	}
+	expect_saga(s, saga, end, s->doc);
+	expect_text(s, "answer", s->answer, end);
+	expect_answers(s, json_object_get(end, "answers"));
+	if (s->kafka)
+		expect_emits(s, json_object_get(s->doc, "emits"));
+	expect_others(s);
 }
 
 /* Running. */
@@ -741,36 +815,46 @@ static json_t *read_yaml(const char *file)
 	return doc;
 }
 
-static void print_run(const struct scenario *s, const struct oracle_saga *saga)
+static void print_run(struct scenario *s)
 {
-	size_t i;
+	const struct oracle_saga *saga;
+	size_t i, n;
 
 	printf("%s", buf_str(&s->log));
-	for (i = 0; saga && i < json_array_size(saga->rows); i++)
-		printf("      row %zu: %s\n", i + 1, json_string_value(json_array_get(saga->rows, i)));
+	for (n = 0; (saga = scenario_saga(s, n)); n++)
+		for (i = 0; i < json_array_size(saga->rows); i++)
+			printf("      %s row %zu: %s\n", saga->def->name, i + 1,
+				   json_string_value(json_array_get(saga->rows, i)));
+}
+
+static void deploy(struct scenario *s, json_t *definition)
+{
+	struct saga_def *def = world_deploy(&s->world, definition);
+
+	def->around = &s->around;
+	s->kafka |= scenario_uses_kafka(def);
 }
 
 static void begin(struct scenario *s, json_t *definition)
 {
 	struct world_hooks hooks = {sent, answered, loaded, no_random, NULL, NULL, s};
-	json_t *input = json_object_get(s->doc, "input");
-	struct engine_call *call;
-	struct saga_def *def;
+	json_t *first, *more;
+	size_t i;
 
 	world_init(&s->world, &hooks, STARTS_AT);
 	oracle_init(&s->oracle, &s->world);
 	s->oracle.violation = violation;
 	s->oracle.ctx = s;
-	def = world_deploy(&s->world, definition);
 	s->around = (struct surroundings){.env = json_object_get(s->doc, "env")};
-	def->around = &s->around;
-	s->kafka = scenario_uses_kafka(def);
-	s->world.queues = s->kafka || def->locks;
+	deploy(s, definition);
+	json_array_foreach (json_object_get(s->doc, "definitions"), i, more)
+		deploy(s, more);
+	s->world.queues = true;
 	world_boot(&s->world);
-	call = world_start_call(&s->world, def, text_of(s->doc, "key"),
-							input ? json_incref(input) : json_object(), 1);
-	memcpy(s->id, call->id, sizeof(s->id));
-	world_post(&s->world, POST_CALL, call);
+	first = json_pack("{s:O?, s:O?}", "key", json_object_get(s->doc, "key"), "input",
+					  json_object_get(s->doc, "input"));
+	scenario_start(s, first);
+	json_decref(first);
 }
 
 /* The history, and what it folds into, for later versions to read. */
@@ -797,8 +881,8 @@ static bool run(const char *file, bool verbose, const char *folder)
 	wall_ms until;
 	int i;
 
-	if (s.doc && !definition && text_of(s.doc, "definition_file"))
-		definition = read_yaml(text_of(s.doc, "definition_file"));
+	if (s.doc && !definition && scenario_text(s.doc, "definition_file"))
+		definition = read_yaml(scenario_text(s.doc, "definition_file"));
 	if (!definition) {
 		printf("FAIL  %s: no definition\n", file);
 		json_decref(s.doc);
@@ -808,20 +892,20 @@ static bool run(const char *file, bool verbose, const char *folder)
 	s.answers = json_array();
 	s.acted = xcalloc(json_array_size(json_object_get(s.doc, "acts")) + 1, sizeof(bool));
 	begin(&s, definition);
-	until =
-		STARTS_AT + (json_object_get(s.doc, "until") ? duration(&s, json_object_get(s.doc, "until"))
-													 : INT64_C(366) * 86400000);
+	until = STARTS_AT + (json_object_get(s.doc, "until")
+							 ? scenario_duration(&s, json_object_get(s.doc, "until"))
+							 : INT64_C(366) * 86400000);
 	for (i = 0; i < STEPS_MAX && s.world.now < until && s.failures == 0 && step(&s); i++)
 		;
 	if (i == STEPS_MAX)
-		fail(&s, "it does not come to an end");
+		scenario_fail(&s, "it does not come to an end");
 	expect_end(&s);
 	if (s.failures || verbose)
-		print_run(&s, oracle_saga(&s.oracle, s.id));
+		print_run(&s);
 	if (s.failures == 0 && folder)
-		record(&s, folder, definition, oracle_saga(&s.oracle, s.id));
+		record(&s, folder, definition, scenario_saga(&s, 0));
 	if (s.failures == 0)
-		printf("ok    %s: %s\n", file, text_of(s.doc, "about"));
+		printf("ok    %s: %s\n", file, scenario_text(s.doc, "about"));
 	oracle_release(&s.oracle);
 	while (s.coming) {
 		struct coming *coming = s.coming;
@@ -831,6 +915,8 @@ static bool run(const char *file, bool verbose, const char *folder)
 	}
 	world_release(&s.world);
 	buf_release(&s.log);
+	scenario_work_release(&s);
+	free(s.ids);
 	free(s.acted);
 	free(s.answer);
 	json_decref(s.answers);

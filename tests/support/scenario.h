@@ -1,0 +1,77 @@
+/*
+ * A scenario while it runs, as its parts share it: tests/tools/scenario.c reads the file, answers
+ * calls and judges; scenario_kafka.c is what it needs of Kafka, scenario_work.c are the workers,
+ * scenario_sagas.c starts sagas and says which is which.
+ */
+#ifndef TESTS_SUPPORT_SCENARIO_H
+#define TESTS_SUPPORT_SCENARIO_H
+
+#include "sagas/surroundings.h"
+#include "tests/support/oracle.h"
+#include "tests/support/world.h"
+
+#define SCENARIO_STARTS_AT INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
+
+struct scenario_lease;
+
+struct scenario {
+	struct surroundings around; /* of the definitions */
+	const char *file;
+	json_t *doc;
+	struct world world;
+	struct oracle oracle;
+	/* In the order in which their starts were asked for; some may never have begun. */
+	char (*ids)[SAGA_ID_SIZE];
+	size_t n_ids;
+	uint64_t n_starts; /* makes ids */
+	size_t n_calls;
+	struct coming *coming;
+	struct scenario_lease *leases; /* the latest first */
+	bool *acted;                   /* of acts */
+	char *answer;                  /* to the last act */
+	json_t *answers;               /* to each of them, in their order */
+	bool kafka;                    /* the world has queues that are read by and by */
+	bool queues_stuck;             /* nothing is read from Kafka */
+	int n_events;                  /* records that acts produced */
+	bool down;
+	wall_ms up_at;
+	int failures;
+	const char *whose; /* the definition that failures are about; NULL: the scenario's own saga */
+	struct buf log;
+};
+
+void scenario_fail(struct scenario *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int64_t scenario_duration(struct scenario *s, const json_t *value);
+const char *scenario_text(const json_t *json, const char *name);
+/* Notes what an act was answered. */
+void scenario_answer(struct scenario *s, const char *text);
+/* Holds what came against the member `name` of `expected`, a pattern; what is left out is not
+ * looked at, null: it must not be there. */
+void scenario_expect(struct scenario *s, const char *what, const char *name, const char *got,
+					 const json_t *expected);
+
+/* scenario_sagas.c */
+
+/* The n-th saga that has begun, from 0: the first is that of the scenario. NULL: there is none. */
+struct oracle_saga *scenario_saga(struct scenario *s, size_t n);
+/* The saga that an act means: its `saga`, a number, else the first. "" when there is none. */
+const char *scenario_saga_of(struct scenario *s, const json_t *act);
+/* Starts one: {start: name, key, input}, of which all may be left out. */
+void scenario_start(struct scenario *s, const json_t *act);
+/* A call to start a child, which was sent, is carried out; entry: of `calls`, whose reply is lost,
+ * broken or not_connected, where something happens to it. */
+void scenario_start_child(struct scenario *s, struct world_call *call, const json_t *entry);
+/* The answer to a start; takes over the call. */
+void scenario_started(struct scenario *s, struct engine_call *call, bool lost);
+
+/* scenario_work.c */
+
+/* A worker does something; false: the act is not about one. */
+bool scenario_work(struct scenario *s, const json_t *act);
+/* The answer to it; takes over the call. */
+void scenario_worked(struct scenario *s, struct engine_call *call, bool lost);
+/* What has ended has no task in the store. */
+void scenario_expect_no_task(struct scenario *s, const char *saga_id);
+void scenario_work_release(struct scenario *s);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * The sagas of a scenario: that which it is about, those that acts start, and children.
+ */
+#include <string.h>
+
+#include "tests/support/scenario.h"
+#include "tests/support/world_child.h"
+
+/* Who waits for the answer to a start: an act, or a parent. */
+struct start {
+	struct world_call *call; /* of the parent; NULL: an act */
+	const json_t *entry;
+};
+
+static void note_id(struct scenario *s, const char *id)
+{
+	for (size_t i = 0; i < s->n_ids; i++)
+		if (strcmp(s->ids[i], id) == 0)
+			return;
+	s->ids = xrealloc_array(s->ids, s->n_ids + 1, sizeof(*s->ids));
+	memcpy(s->ids[s->n_ids++], id, SAGA_ID_SIZE);
+}
+
+struct oracle_saga *scenario_saga(struct scenario *s, size_t n)
+{
+	for (size_t i = 0; i < s->n_ids; i++) {
+		struct oracle_saga *saga = oracle_saga(&s->oracle, s->ids[i]);
+
+		if (saga && n-- == 0)
+			return saga;
+	}
+	return NULL;
+}
+
+const char *scenario_saga_of(struct scenario *s, const json_t *act)
+{
+	json_int_t n = json_integer_value(json_object_get(act, "saga"));
+	const struct oracle_saga *saga = scenario_saga(s, (size_t)n);
+
+	if (saga)
+		return saga->id;
+	scenario_fail(s, "there is no saga %lld", (long long)n);
+	return "";
+}
+
+static void post(struct scenario *s, struct engine_call *call, struct world_call *of,
+				 const json_t *entry)
+{
+	struct start *start = xcalloc(1, sizeof(*start));
+
+	*start = (struct start){of, entry};
+	call->ctx = start;
+	note_id(s, call->id);
+	world_post(&s->world, POST_CALL, call);
+}
+
+void scenario_start(struct scenario *s, const json_t *act)
+{
+	const char *name = scenario_text(act, "start");
+	struct saga_def *def = world_definition(&s->world, name ? name : s->world.defs[0]->name,
+											json_integer_value(json_object_get(act, "version")));
+	json_t *input = json_object_get(act, "input");
+	struct engine_call *call;
+
+	if (!def) {
+		scenario_fail(s, "there is no definition %s", name);
+		return;
+	}
+	call = world_start_call(&s->world, def, scenario_text(act, "key"),
+							input ? json_incref(input) : json_object(), ++s->n_starts);
+	if (name) {
+		post(s, call, NULL, NULL);
+		return;
+	}
+	note_id(s, call->id);
+	world_post(&s->world, POST_CALL, call);
+}
+
+static bool says(const json_t *entry, const char *word)
+{
+	const char *reply = scenario_text(entry, "reply");
+
+	return reply && strcmp(reply, word) == 0;
+}
+
+void scenario_start_child(struct scenario *s, struct world_call *call, const json_t *entry)
+{
+	json_t *refusal = NULL;
+	struct engine_call *start;
+
+	if (call->orphan) {
+		world_call_free(&s->world, call);
+		return;
+	}
+	if (says(entry, "not_connected")) {
+		world_call_end(&s->world, call, CALL_NOT_CONNECTED, 0, NULL, -1);
+		return;
+	}
+	start = world_child_start(&s->world, call, ++s->n_starts, &refusal);
+	if (start)
+		post(s, start, call, entry);
+	else
+		world_call_end(&s->world, call, CALL_ANSWERED, 0, refusal, -1);
+}
+
+static void answer_parent(struct scenario *s, const struct start *start,
+						  const struct engine_call *call, bool lost)
+{
+	json_t *body = lost || says(start->entry, "broken") ? NULL : world_child_answer(call);
+	const struct command *command = &start->call->command;
+
+	if (!lost && !body && command->kind == CALL_DO)
+		oracle_unknown(&s->oracle, start->call->saga_id, command->step, command->item);
+
+	if (!lost && call->result == 0 && call->duplicate)
+		note_id(s, call->existing_id);
+	if (lost || says(start->entry, "lost"))
+		json_decref(body);
+	else
+		world_call_end(&s->world, start->call, body ? CALL_ANSWERED : CALL_BROKEN, 0, body, -1);
+	if (lost)
+		world_call_free(&s->world, start->call);
+}
+
+/* "ok", "duplicate of 0", or why not. */
+static void answer_act(struct scenario *s, const struct engine_call *call)
+{
+	CLEANUP(free_p) char *text = NULL;
+	size_t i;
+
+	if (call->result < 0) {
+		scenario_answer(s, call->err.text);
+		return;
+	}
+	for (i = 0; call->duplicate && i < s->n_ids && strcmp(s->ids[i], call->existing_id) != 0; i++)
+		;
+	text = call->duplicate ? xasprintf("duplicate of %zu", i) : xstrdup("ok");
+	scenario_answer(s, text);
+}
+
+void scenario_started(struct scenario *s, struct engine_call *call, bool lost)
+{
+	struct start *start = call->ctx;
+
+	if (start && start->call)
+		answer_parent(s, start, call, lost);
+	else if (start && !lost)
+		answer_act(s, call);
+	else if (!lost && call->result < 0)
+		scenario_fail(s, "the start is refused: %s", call->err.text);
+	free(start);
+	engine_call_free(call);
+}
