@@ -17,6 +17,7 @@
 #include "coordinator/zones.h"
 #include "sagas/base/map.h"
 #include "sagas/base/suggest.h"
+#include "sagas/def_children.h"
 #include "sagas/hash.h"
 #include "sagas/id.h"
 #include "sagas/json_text.h"
@@ -476,11 +477,10 @@ static int put(struct writer_job *base, struct store *store)
 }
 
 static int compile_text(const struct registry *registry, const char *text, size_t len,
-						const char *expected_name, struct saga_def **ret_def,
-						struct findings *findings)
+						const char *expected_name, struct doc_places *places,
+						struct saga_def **ret_def, struct findings *findings)
 {
 	CLEANUP(json_decref_p) json_t *doc = NULL;
-	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
 	CLEANUP(saga_def_unref_p) struct saga_def *def = NULL;
 	int r = definition_read("", text, len, &doc, places, findings);
 
@@ -501,11 +501,30 @@ static int compile_text(const struct registry *registry, const char *text, size_
 	return 0;
 }
 
+/* A saga that is deployed with a child of its own name is what it starts from now on. */
+static bool child_has_pivot(void *ctx, const char *saga)
+{
+	const struct deploy_job *job = ctx;
+	CLEANUP(saga_def_unref_p) struct saga_def *child = NULL;
+	struct err ignored;
+
+	if (strcmp(saga, job->def->name) == 0)
+		return job->def->pivot >= 0;
+	return registry_get(job->registry, job->ns, saga, 0, &child, &ignored) == 0 &&
+		   child->pivot >= 0;
+}
+
 static int prepare(struct deploy_job *job, const char *text, size_t len, const char *expected_name)
 {
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
 	struct deployment *deployment = job->deployment;
-	int r = compile_text(job->registry, text, len, expected_name, &job->def, &deployment->findings);
+	int r = compile_text(job->registry, text, len, expected_name, places, &job->def,
+						 &deployment->findings);
 
+	if (r == 0) {
+		def_children_check(job->def, child_has_pivot, job, places, &deployment->findings);
+		r = deployment->findings.n_errors > 0 ? ERR_INVALID : 0;
+	}
 	if (r < 0)
 		return err_set(&deployment->err, r, "%s",
 					   r == ERR_NOT_BUILT ? "the definition uses what this version does not run"
@@ -527,11 +546,11 @@ void registry_deploy(struct registry *registry, const char *ns, const char *text
 
 	job->registry = registry;
 	job->deployment = deployment;
+	job->ns = xstrdup(ns);
 	buf_init(&job->doc, 2 * DEF_MAX_BYTES);
 	deployment->result = prepare(job, text, len, expected_name);
 	if (deployment->result == 0 && !dry_run) {
 		job->job.run = put;
-		job->ns = xstrdup(ns);
 		job->source = xstrndup(text, len);
 		job->source_len = len;
 		if (writer_post(registry->writer, &job->job))

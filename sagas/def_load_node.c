@@ -361,6 +361,15 @@ static bool constant_fits(const struct node *at, enum want want)
 		find_at(at, FINDING_ERROR, "`%s` must be a list or one ${expression} that gives a list",
 				node_name(at));
 		return false;
+	case WANT_OBJECT:
+		if (json_is_object(value) || (text && is_whole_expr(json_string_value(value))))
+			return true;
+		find_at(
+			at, FINDING_ERROR,
+			"`%s` must be an object such as {order: \"${input.id}\"}, or one ${expression} that "
+			"gives one, not %s",
+			node_name(at), type_text(value));
+		return false;
 	case WANT_SCALAR:
 		if (text || json_is_number(value) || json_is_boolean(value))
 			return true;
@@ -417,8 +426,8 @@ void read_tmpl(const struct node *at, enum want want, struct tmpl **ret)
 		return;
 	if (tmpl_compile(at->value, report_tmpl, (void *)at, &tmpl) < 0)
 		return;
-	if ((want == WANT_BOOL || want == WANT_LIST) && json_is_string(at->value) &&
-		!tmpl_as_expr(tmpl)) {
+	if ((want == WANT_BOOL || want == WANT_LIST || want == WANT_OBJECT) &&
+		json_is_string(at->value) && !tmpl_as_expr(tmpl)) {
 		find_at(at, FINDING_ERROR, "`%s` must be one ${expression}, not text with several",
 				node_name(at));
 		tmpl_free(tmpl);

@@ -322,7 +322,8 @@ static void read_with(const struct node *at, void *to)
 	struct step_read *read = to;
 	struct node placed = node_placed(at, &read->content);
 
-	read_tmpl(&placed, WANT_ANY, &read->act->with);
+	/* A child's input is an object; what a worker is given may be anything. */
+	read_tmpl(&placed, read->action == ACT_SAGA ? WANT_OBJECT : WANT_ANY, &read->act->with);
 }
 
 static void read_step_heartbeat(const struct node *at, void *to)

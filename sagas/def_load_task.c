@@ -43,6 +43,17 @@ static bool timeout_is_said(const struct node *at)
 	return json_object_get(at->value, "timeout") || json_object_get(defaults, "timeout");
 }
 
+/* The lease would be over before the first word is due, so nobody could tell that a worker died. */
+static void refuse_slow_heartbeat(const struct node *at)
+{
+	struct node heartbeat = node_child(at, "heartbeat");
+
+	find_at(&heartbeat, FINDING_ERROR,
+			"`heartbeat` is longer than the `timeout` of the task%s, so no word would ever be due; "
+			"say a shorter one, such as a third of it, or a longer `timeout`",
+			json_object_get(at->value, "timeout") ? "" : ", which `defaults` gives");
+}
+
 void finish_task(const struct node *at, struct action_def *act)
 {
 	bool beats = act->task.heartbeat_ms > 0;
@@ -51,4 +62,6 @@ void finish_task(const struct node *at, struct action_def *act)
 		act->task.heartbeat_ms = -1;
 	if (!timeout_is_said(at))
 		act->timeout.ms = beats ? TIMEOUT_BEATING_MS : TIMEOUT_MS;
+	else if (beats && act->timeout.ms >= 0 && act->task.heartbeat_ms > act->timeout.ms)
+		refuse_slow_heartbeat(at);
 }

@@ -72,7 +72,7 @@ struct node {
 };
 
 /* What a template must give. */
-enum want { WANT_ANY, WANT_BOOL, WANT_LIST, WANT_SCALAR, WANT_STRING, WANT_TIME };
+enum want { WANT_ANY, WANT_BOOL, WANT_LIST, WANT_OBJECT, WANT_SCALAR, WANT_STRING, WANT_TIME };
 
 /* A template and where it stands; checked when the order of the steps is known. */
 struct use {

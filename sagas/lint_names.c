@@ -107,6 +107,9 @@ static void check_type(const struct check *check, enum expr_type type)
 	case WANT_LIST:
 		wanted = type == EXPR_T_LIST ? NULL : "a list";
 		break;
+	case WANT_OBJECT:
+		wanted = type == EXPR_T_MAP ? NULL : "an object";
+		break;
 	case WANT_SCALAR:
 	case WANT_STRING:
 		wanted = type == EXPR_T_LIST || type == EXPR_T_MAP ? "text or a number" : NULL;

@@ -8,6 +8,7 @@
 #include "coordinator/cli/def_file.h"
 #include "coordinator/cli/print.h"
 #include "coordinator/zones.h"
+#include "sagas/def_children.h"
 #include "sagas/json_text.h"
 
 static const char *level_text(enum finding_level level)
@@ -92,33 +93,78 @@ static json_t *findings_json(const char *path, const struct findings *findings)
 	return list;
 }
 
+/* The files of one call: what is known of the sagas that others start. */
+struct def_files {
+	struct def_file *list;
+	int n;
+};
+
+static bool has_pivot(void *ctx, const char *saga)
+{
+	const struct def_files *files = ctx;
+
+	for (int i = 0; i < files->n; i++) {
+		const struct saga_def *def = files->list[i].def;
+
+		if (def && strcmp(def->name, saga) == 0)
+			return def->pivot >= 0;
+	}
+	return false;
+}
+
+static void check_children(const struct def_files *files, struct def_file *file)
+{
+	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	struct findings known = {0};
+
+	if (file->def && definition_read(file->path, file->text, file->len, &doc, places, &known) == 0)
+		def_children_check(file->def, has_pivot, (void *)files, places, &file->findings);
+	findings_release(&known);
+}
+
+static void print_checked(const struct cli *cli, const struct def_file *file, json_t *all)
+{
+	json_t *some;
+
+	if (cli->format == FORMAT_TABLE) {
+		findings_print(file->path, &file->findings, stdout);
+		if (file->def && file->findings.n_errors == 0)
+			printf("%s: ok: saga %s, %d steps\n", file->path, file->def->name,
+				   file->def->n_forward);
+		return;
+	}
+	some = findings_json(file->path, &file->findings);
+	json_array_extend(all, some);
+	json_decref(some);
+}
+
 static int check_files(struct cli *cli, bool warnings_count)
 {
 	CLEANUP(json_decref_p) json_t *all = json_array();
+	struct def_files files = {.n = cli->n_args};
 	size_t bad = 0;
 	int exit = CLI_OK;
 
-	for (int i = 0; i < cli->n_args; i++) {
-		struct def_file file;
+	files.list = xcalloc((size_t)files.n, sizeof(*files.list));
+	for (int i = 0; i < files.n; i++) {
 		struct err err = {0};
 
-		if (def_file_read(&file, cli->args[i], &err) < 0) {
+		if (def_file_read(&files.list[i], cli->args[i], &err) < 0)
 			exit = cli_fail_err(&err);
-		} else if (cli->format == FORMAT_TABLE) {
-			findings_print(file.path, &file.findings, stdout);
-			if (file.def)
-				printf("%s: ok: saga %s, %d steps\n", file.path, file.def->name,
-					   file.def->n_forward);
-		} else {
-			json_t *some = findings_json(file.path, &file.findings);
-
-			json_array_extend(all, some);
-			json_decref(some);
-		}
-		if (!file.def || (warnings_count && file.findings.n > 0))
-			bad++;
-		def_file_release(&file);
 	}
+	for (int i = 0; i < files.n; i++) {
+		struct def_file *file = &files.list[i];
+
+		check_children(&files, file);
+		if (file->text)
+			print_checked(cli, file, all);
+		if (!file->def || file->findings.n_errors > 0 || (warnings_count && file->findings.n > 0))
+			bad++;
+	}
+	for (int i = 0; i < files.n; i++)
+		def_file_release(&files.list[i]);
+	free(files.list);
 	if (cli->format != FORMAT_TABLE)
 		print_list(cli, all);
 	if (exit == CLI_OK && bad > 0)

@@ -44,6 +44,18 @@ steps:
     pivot: true
     http: {to: svc, method: POST, path: /ok}
 output: {paid: "${input.reference}"}'
+# What has passed its pivot cannot undo itself: a saga that starts it must say what undoes it.
+careless='saga: careless
+steps: [{id: pay, saga: card, with: {reference: r}}]'
+request POST /v1/definitions -H 'Content-Type: application/yaml' --data-binary "$careless"
+is 422
+holds '.errors[0].pointer == "/steps/0" and .errors[0].line == 2'
+printf '%s\n' "$careless" > "$dir/careless.yaml"
+printf 'saga: card\nsteps: [{id: charge, pivot: true, set: 1}]\n' > "$dir/card.yaml"
+"$skald" def validate "$dir/careless.yaml" > "$dir/out" || fail "refused by itself: $(< "$dir/out")"
+"$skald" def validate "$dir/careless.yaml" "$dir/card.yaml" > "$dir/out" && fail "not refused"
+grep -q 'careless.yaml:2: error: step `pay` has no `compensate`: saga `card` has a pivot' "$dir/out" ||
+	fail "$(< "$dir/out")"
 deploy 'saga: refund
 participants: {svc: {timeout: 2s}}
 steps:
@@ -105,7 +117,7 @@ holds '.failure.code == "key_taken"'
 
 # What the input does not fit.
 deploy 'saga: wrong
-steps: [{id: pay, saga: card, with: {}}, {id: no, saga: nowhere}]'
+steps: [{id: pay, saga: card, with: {}, compensate: none}, {id: no, saga: nowhere}]'
 start wrong '{}'
 await "$id" compensated
 holds '.failure.code == "invalid_input"'

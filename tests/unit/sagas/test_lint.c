@@ -277,6 +277,39 @@ static const struct {
 	{"  - {id: t, task: q}\n", "/steps/1: step `t` has no `compensate`: before the pivot, task"},
 	{"  - {id: t, emit: {topic: t, type: T}}\n", "/steps/1: step `t` has no `compensate`"},
 	{"  - {id: t, saga: child}\n", NULL},
+	/* the input of a child */
+	{"  - {id: t, saga: child, with: {a: 3}}\n", NULL},
+	{"  - {id: t, saga: child, with: \"${steps.first.output}\"}\n", NULL},
+	{"  - {id: t, saga: child, with: 3}\n", "/steps/1/with: `with` must be an object such as "
+											"{order: \"${input.id}\"}, or one ${expression} "
+											"that gives one, not a number"},
+	{"  - {id: t, saga: child, with: [3]}\n", "/steps/1/with: `with` must be an object"},
+	{"  - {id: t, saga: child, with: \"a ${input.b}\"}\n",
+	 "/steps/1/with: `with` must be an object"},
+	{"  - {id: t, saga: child, with: \"${1 + 2}\"}\n",
+	 "/steps/1/with: this must give an object, and gives int"},
+	{"  - {id: t, saga: child, compensate: {saga: other, with: 3}}\n",
+	 "/steps/1/compensate/with: `with` must be an object"},
+	{"  - {id: t, task: q, with: 3, compensate: none}\n", NULL},
+	/* a heartbeat that comes after the lease has ended */
+	{"  - {id: t, task: q, timeout: 10s, heartbeat: 10s, compensate: none}\n", NULL},
+	{"  - {id: t, task: q, timeout: 10s, heartbeat: 11s, compensate: none}\n",
+	 "/steps/1/heartbeat: `heartbeat` is longer than the `timeout` of the task, so no word would "
+	 "ever "
+	 "be due; say a shorter one"},
+	{"  - {id: t, task: q, heartbeat: 11s, compensate: none}\ndefaults: {timeout: 10s}\n",
+	 "/steps/1/heartbeat: `heartbeat` is longer than the `timeout` of the task, which `defaults` "
+	 "gives"},
+	{"  - {id: t, task: q, heartbeat: 20m, compensate: none}\n", NULL},
+	{"  - {id: t, task: q, timeout: \"${input.t}\", heartbeat: 20m, compensate: none}\n", NULL},
+	{"  - {id: t, task: q, compensate: {task: q, timeout: 1s, heartbeat: 2s}}\n",
+	 "/steps/1/compensate/heartbeat: `heartbeat` is longer"},
+	/* what a block answers for */
+	{"  - id: outer\n    compensate: none\n    steps:\n      - {id: inner, steps: [{id: a, pivot: "
+	 "true, " GET "}]}\n",
+	 NULL},
+	{"  - id: outer\n    steps:\n      - {id: inner, steps: [{id: a, pivot: true, " GET "}]}\n",
+	 "/steps/1/steps/0: step `inner` has no `compensate`: before the pivot, a block with a pivot"},
 };
 
 START_TEST(test_lint__looks_into_blocks)
