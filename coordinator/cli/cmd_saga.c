@@ -198,11 +198,19 @@ int cmd_saga_show(struct cli *cli)
 	struct client_request request = {.method = "GET"};
 	struct client_reply reply;
 	struct client client;
-	int r = client_open(cli, &client);
+	int64_t at = 0;
+	int r = cli_option_int(cli, "at", 1, INT64_MAX, &at);
 
+	if (!r)
+		r = client_open(cli, &client);
 	if (r)
 		return r;
 	client_path(&request, "/v1/sagas/%s", cli->args[0]);
+	if (at) {
+		size_t len = strlen(request.path);
+
+		snprintf(request.path + len, sizeof(request.path) - len, "?at=%lld", (long long)at);
+	}
 	r = client_call(&client, &request, &reply);
 	if (r) {
 		client_close(&client);
@@ -213,7 +221,8 @@ int cmd_saga_show(struct cli *cli)
 	else
 		print_value(cli, reply.json);
 	client_reply_release(&reply);
-	if (cli->format == FORMAT_TABLE)
+	/* Children are told as they stand now: not of a moment that has passed. */
+	if (cli->format == FORMAT_TABLE && !at)
 		r = saga_children_show(cli, &client, cli->args[0]);
 	client_close(&client);
 	return r;

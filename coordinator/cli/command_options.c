@@ -165,6 +165,11 @@ const struct cli_option retry_saga_options[] = {
 	{NULL},
 };
 
+const struct cli_option show_options[] = {
+	{"at", 0, "SEQ", "as it stood at this row of its history (`skald saga history`)"},
+	{NULL},
+};
+
 const struct cli_option reset_options[] = {
 	{"to", 0, "SEQ", "the row of the history to go back to; needed"},
 	ACT_OPTIONS,

@@ -218,12 +218,15 @@ const struct cli_command cli_commands[] = {
 	{"saga show", "ID", 1, 1, "shows a saga as a ledger",
 	 "Shows what a saga has done: each action, on the same row its compensation, and what is "
 	 "still\n"
-	 "owed. -o json gives all there is, inputs and outputs too.\n"
+	 "owed. -o json gives all there is, inputs and outputs too. --at shows it as it stood at a "
+	 "row\n"
+	 "of its history.\n"
 	 "\n"
 	 "Examples:\n"
 	 "  skald saga show 019a2b3c-...\n"
+	 "  skald saga show 019a2b3c-... --at 4\n"
 	 "  skald saga show 019a2b3c-... -o json | jq .output\n",
-	 NULL, true, true, false, cmd_saga_show, "@sagas"},
+	 show_options, true, true, false, cmd_saga_show, "@sagas"},
 	{"saga history", "ID", 1, 1, "shows what happened, one line an event",
 	 "The history is the truth about a saga; everything else follows from it. Times are UTC.\n"
 	 "\n"

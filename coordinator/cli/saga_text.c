@@ -204,7 +204,8 @@ static void add_part(const char *text, struct buf *out)
 		buf_printf(out, "%s%s", out->len ? ", " : "", text);
 }
 
-/* "PUT stock /r/1", "command Reserve to credit", "emit OrderPlaced to orders". */
+/* "PUT stock /r/1", "command Reserve to credit", "emit OrderPlaced to orders", "task in packing",
+ * "saga ship". */
 static void describe_request(const json_t *request, struct buf *out)
 {
 	const char *kind = text_of(request, "kind");
@@ -213,6 +214,10 @@ static void describe_request(const json_t *request, struct buf *out)
 	if (!kind)
 		buf_printf(out, "%s%s %s %s", separator, text_or(request, "method", "?"),
 				   text_or(request, "to", "?"), text_or(request, "path", "?"));
+	else if (strcmp(kind, "task") == 0)
+		buf_printf(out, "%stask in %s", separator, text_or(request, "queue", "?"));
+	else if (strcmp(kind, "child") == 0)
+		buf_printf(out, "%ssaga %s", separator, text_or(request, "to", "?"));
 	else
 		buf_printf(out, "%s%s %s to %s", separator, kind, text_or(request, "type", "?"),
 				   text_or(request, text_of(request, "to") ? "to" : "topic", "?"));

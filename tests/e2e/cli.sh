@@ -116,6 +116,11 @@ undone=$("$skald" saga list key:o-2 -o jsonl | jq -r .id)
 expect 20 "$skald" saga wait "$undone" --timeout 5s
 expect 20 "$skald" saga watch "$undone"; says 'CompensationCompleted'; says 'SagaCompensated'
 expect 0 "$skald" saga show "$undone"; says 'card_declined'; says 'COMPENSATION'; says 'reserve[0]'
+expect 0 "$skald" saga show "$undone" --at 1; says 'running'
+expect 0 "$skald" saga show "$undone" --at 1 -o json
+[ "$(jq -r .status <<< "$out")" = running ] || fail "not as it stood at its first row: $out"
+expect 3 "$skald" saga show "$undone" --at 100000; complains 'history'
+expect 2 "$skald" saga show "$undone" --at 0; complains 'at'
 expect 0 "$skald" saga show "$id" -o json
 [ "$(jq -r .output.tracking <<< "$out" | cut -c1-6)" = TRACK- ] || fail "no output: $out"
 expect 0 "$skald" saga history "$id"; says 'SagaStarted'; says 'SagaCompleted'

@@ -198,6 +198,12 @@ START_TEST(test_print__events_are_one_line_each)
 		 "\"o-1\"}}",
 		 "   3  23:59:59.123  StepScheduled              paid            awaits payments with "
 		 "o-1\n"},
+		{"{\"type\":\"StepScheduled\",\"step\":\"pack\",\"request\":{\"kind\":\"task\","
+		 "\"queue\":\"packing\"}}",
+		 "   3  23:59:59.123  StepScheduled              pack            task in packing\n"},
+		{"{\"type\":\"StepScheduled\",\"step\":\"ship\",\"request\":{\"kind\":\"child\",\"to\":"
+		 "\"shipment\"}}",
+		 "   3  23:59:59.123  StepScheduled              ship            saga shipment\n"},
 		{"{\"type\":\"SagaCompleted\"}", "   3  23:59:59.123  SagaCompleted\n"},
 		{"{\"type\":\"StepSettled\",\"step\":\"reserve\"}",
 		 "   3  23:59:59.123  StepSettled                reserve\n"},
