@@ -9,7 +9,8 @@
  *     world.shop.fail(/refund/, 409)              what the participant answers from now on
  *     const page = await world.page({ width: 390, scheme: 'dark' });
  *
- * $BUILD names the build folder, $CHROMIUM the browser.
+ * $BUILD names the build folder, $CHROMIUM the browser; $SLOWER=6 makes the pages six times as slow
+ * as they are, which shows what a test only reads too early.
  */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -33,7 +34,8 @@ const screenshots = path.join(build, 'screenshots');
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
 	'/usr/bin/google-chrome-stable'];
-const TIMEOUT_MS = 20000;
+const slower = Number(process.env.SLOWER || 1);
+const TIMEOUT_MS = 30000 * slower;
 
 export function browserPath() {
 	const found = process.env.CHROMIUM || BROWSERS.find((each) => fs.existsSync(each));
@@ -67,15 +69,17 @@ export async function eventually(check) {
 	}
 }
 
-/* A key that comes in the moment in which a dialog goes is the dialog's: it is pressed until it is seen. */
-export async function pressUntil(page, key, locator) {
-	await until(async () => {
-		if (await locator.isVisible())
-			return true;
-		await page.keyboard.press(key);
-		await new Promise((resolve) => setTimeout(resolve, 200));
-		return locator.isVisible();
-	}, `${locator} after ${key}`);
+/* Where something has come to rest: what is read twice, a quarter of a second apart, with the same result. */
+export async function atRest(read) {
+	let last;
+	return until(async () => {
+		const before = last;
+		last = await read();
+		if (before !== undefined && JSON.stringify(before) === JSON.stringify(last))
+			return last;
+		await new Promise((resolve) => setTimeout(resolve, 250));
+		return null;
+	}, 'what is shown to come to rest');
 }
 
 /* A page that is still reading shows fewer: there come to be exactly so many. */
@@ -207,11 +211,19 @@ export async function startProxy(port) {
 
 const run = promisify(execFile);
 
+/* In the page: frames and timers come so late. What is done after painting is then seen to be late. */
+function beLate(ms) {
+	const { requestAnimationFrame: frame, setTimeout: timer } = window;
+	window.setTimeout = (what, after = 0, ...more) => timer(what, Math.max(after, ms), ...more);
+	window.requestAnimationFrame = (what) => frame(() => timer(() => what(performance.now()), ms));
+}
+
 /*
  * A page that notes what goes wrong in it. allow: patterns of messages that the test expects, for
- * instance of an answer 400 that it provokes: a browser writes those to the console.
+ * instance of an answer 400 that it provokes: a browser writes those to the console. late: by how many
+ * milliseconds it paints late, as on a machine that has other work.
  */
-async function openPage(browser, base, { width = 1440, height, scheme = 'light', allow = [] } = {}) {
+async function openPage(browser, base, { width = 1440, height, scheme = 'light', allow = [], late = 0 } = {}) {
 	const context = await browser.newContext({
 		viewport: { width, height: height ?? (width < 500 ? 844 : 900) }, colorScheme: scheme, baseURL: base,
 		reducedMotion: 'reduce', locale: 'en-GB', timezoneId: 'UTC',
@@ -221,7 +233,11 @@ async function openPage(browser, base, { width = 1440, height, scheme = 'light',
 		document.addEventListener('securitypolicyviolation', (event) =>
 			window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 	});
+	if (late)
+		await context.addInitScript(beLate, late);
 	const page = await context.newPage();
+	if (slower > 1)
+		await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: slower });
 	const wrong = [];
 	const note = (text) => allow.some((pattern) => pattern.test(text)) || wrong.push(text);
 	page.on('console', (message) => ['error', 'warning'].includes(message.type()) &&

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { count, eventually, pressUntil, start, until } from './lib.mjs';
+import { count, eventually, start, until } from './lib.mjs';
 
 let world;
 before(async () => {
@@ -99,7 +99,7 @@ test('by keyboard alone: the same', async () => {
 	await page.keyboard.press('o');
 	await page.getByRole('heading', { name: /order.*charge/ }).waitFor();
 	world.shop.recover();
-	await pressUntil(page, '?', page.getByRole('dialog', { name: 'Keyboard' }));
+	await page.keyboard.press('?');
 	await page.getByRole('dialog', { name: 'Keyboard' }).getByText('Act on all of them').waitFor();
 	await page.picture('keyboard-help');
 	await page.keyboard.press('Escape');
@@ -108,12 +108,14 @@ test('by keyboard alone: the same', async () => {
 	const dialog = page.getByRole('dialog');
 	await dialog.locator('details.call').first().waitFor();
 	// The act is chosen, and has the focus; from there to the reason and the name.
-	await eventually(async () => assert.equal(await page.evaluate(() => document.activeElement.tagName), 'SELECT'));
+	assert.equal(await page.evaluate(() => document.activeElement.tagName), 'SELECT');
 	await page.keyboard.press('Tab');
 	await page.keyboard.press('Tab');
 	await page.keyboard.type('refunds work again');
 	await page.keyboard.press('Tab');
 	await page.keyboard.type('ole');
+	const go = dialog.getByRole('button', { name: 'Retry 3 sagas' });
+	await eventually(async () => assert.ok(await go.isEnabled(), 'the dry run is what it waits for'));
 	await page.keyboard.press('Enter');
 	await page.getByRole('heading', { name: 'Retry compensation of charge' }).waitFor();
 	await world.matching('status:compensated', 10);

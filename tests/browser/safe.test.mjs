@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, ORDER, pressUntil, start, until } from './lib.mjs';
+import { atRest, eventually, ORDER, start, until } from './lib.mjs';
 
 /* Each of them would run, load or break out, were it taken for markup, an address or a selector. */
 const ATTACKS = [
@@ -107,7 +107,8 @@ for (const scheme of ['light', 'dark'])
 			await page.picture('page-bulk');
 			await page.keyboard.press('Escape');
 			await page.getByRole('dialog').waitFor({ state: 'detached' });
-			await pressUntil(page, '?', page.getByRole('dialog', { name: 'Keyboard' }));
+			await page.keyboard.press('?');
+			await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
 			await page.accessible('the help');
 			await page.keyboard.press('Escape');
 			await page.end();
@@ -120,10 +121,10 @@ test('the theme can be chosen, and is kept', async () => {
 	const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 	const light = await ground();
 	await page.getByRole('button', { name: 'Dark', exact: true }).click();
-	const dark = await ground();
-	assert.notEqual(dark, light);
+	await eventually(async () => assert.notEqual(await ground(), light));
+	const dark = await atRest(ground);
 	await page.reload();
 	await page.locator('main h1').waitFor();
-	assert.equal(await ground(), dark);
+	await eventually(async () => assert.equal(await ground(), dark));
 	await page.end();
 });

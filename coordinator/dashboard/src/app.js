@@ -2,7 +2,7 @@
  * The shell around every page: the way around, the state of the live line, the theme, the help for
  * the keyboard.
  */
-import { html, useEffect, useRef, useState } from './h.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './h.js';
 import { namespace } from './api.js';
 import { duration, short, useNow } from './format.js';
 import { Icon } from './icons.js';
@@ -89,10 +89,11 @@ export function App() {
 		document.title = `${attention ? `(${attention}) ` : ''}${found?.title ?? 'No such page'} · Skald`;
 	}, [found?.title, attention]);
 	const first = useRef(true);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		setMenu(false);
-		// The focus goes with the page, so that a screen reader says where it is.
-		if (!first.current)
+		// The focus goes with the page, so that a screen reader says where it is; unless the page put it
+		// into a field of its own.
+		if (!first.current && !main.current.querySelector(':focus'))
 			main.current.querySelector('h1')?.focus({ preventScroll: true });
 		first.current = false;
 	}, [path]);

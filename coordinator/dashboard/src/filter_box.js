@@ -2,7 +2,7 @@
  * The filter of sagas: one line in the grammar of the command line. While it is written it suggests
  * names and values; what is wrong is said by the server, in its own words, below the field.
  */
-import { html, useEffect, useId, useRef, useState } from './h.js';
+import { html, useId, useLayoutEffect, useRef, useState } from './h.js';
 import { Icon } from './icons.js';
 import { useKeys } from './keys.js';
 import { useResource } from './resource.js';
@@ -64,31 +64,36 @@ export function FilterBox({ value, onChange, error, focus }) {
 	const [open, setOpen] = useState(false);
 	const [choice, setChoice] = useState(-1);
 	const input = useRef(null);
+	const place = useRef(-1);
 	const id = useId();
 	const definitions = useResource('/definitions');
 	const names = [...new Set((definitions.data?.definitions ?? []).map((each) => each.name))];
 	const { term, hits } = suggest(text, caret, names);
 	const shown = open && hits.length > 0;
 
-	useEffect(() => setText(value), [value]);
-	useEffect(() => {
+	// None of this may wait for the next picture: what is typed until then would be lost, or misplaced.
+	useLayoutEffect(() => setText(value), [value]);
+	useLayoutEffect(() => {
 		if (focus)
 			input.current.focus();
 	}, [focus]);
+	useLayoutEffect(() => {
+		if (place.current < 0)
+			return;
+		input.current.focus();
+		input.current.setSelectionRange(place.current, place.current);
+		place.current = -1;
+	});
 	useKeys([['/', 'Filter the sagas', () => input.current.select()]], { title: 'Filter' });
 
 	const take = (hit) => {
 		const rest = text.slice(term.to);
 		const space = /[:<>]$/.test(hit) || rest.startsWith(' ') ? '' : ' ';
 		const next = text.slice(0, term.from) + hit + space + rest;
-		const place = term.from + hit.length + space.length;
+		place.current = term.from + hit.length + space.length;
 		setText(next);
 		setChoice(-1);
-		setCaret(place);
-		requestAnimationFrame(() => {
-			input.current.focus();
-			input.current.setSelectionRange(place, place);
-		});
+		setCaret(place.current);
 	};
 	const commit = (next = text) => {
 		setOpen(false);
@@ -135,7 +140,7 @@ export function FilterBox({ value, onChange, error, focus }) {
 			}}
 			onClick=${(event) => { setCaret(event.target.selectionStart); setOpen(true); }}
 			onKeyUp=${(event) => /Arrow(Left|Right)|Home|End/.test(event.key) && setCaret(event.target.selectionStart)}
-			onBlur=${() => setTimeout(() => setOpen(false), 120)} onKeyDown=${onKeyDown} />
+			onBlur=${() => setOpen(false)} onKeyDown=${onKeyDown} />
 		${text && html`<button type="button" class="icon-button" aria-label="Clear the filter"
 			onClick=${() => { setText(''); commit(''); input.current.focus(); }}><${Icon} name="close" /></button>`}
 		${text !== value && html`<button type="button" class="button small" onClick=${() => commit()}>Filter <kbd>↵</kbd></button>`}

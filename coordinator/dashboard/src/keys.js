@@ -4,10 +4,13 @@
  *     useKeys([['j', 'Next row', () => …], ['g n', 'Go to Now', …]]);
  *
  * The last one to come is asked first (bottom: true: the last of all); a dialog (modal: true) hides
- * all that lie under it. Keys that are typed into a field belong to the field, but for Escape, which
- * leaves it. `?` lists what there is.
+ * all others, those too that come to the page under it while it is open. Keys that are typed into a
+ * field belong to the field, but for Escape, which leaves it. `?` lists what there is.
+ *
+ * The keys are there with what is shown, and not a moment later: somebody who knows them types ahead
+ * of the screen, and a slow machine paints late.
  */
-import { useEffect, useRef } from './h.js';
+import { useLayoutEffect, useRef } from './h.js';
 
 const layers = [];
 const SEQUENCE_MS = 1500;
@@ -60,10 +63,11 @@ export function useKeys(keys, { modal = false, title = '', bottom = false } = {}
 	const layer = useRef(null);
 	layer.current ??= { keys, modal, title };
 	Object.assign(layer.current, { keys: keys.filter(Boolean), modal, title });
-	useEffect(() => {
+	useLayoutEffect(() => {
 		const mine = layer.current;
+		const dialog = layers.findIndex((each) => each.modal);
 		// Children come before their parents, and so the shell says that it lies under all.
-		layers[bottom ? 'unshift' : 'push'](mine);
+		layers.splice(bottom ? 0 : modal || dialog < 0 ? layers.length : dialog, 0, mine);
 		return () => layers.splice(layers.indexOf(mine), 1);
 	}, []);
 }

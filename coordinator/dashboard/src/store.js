@@ -1,7 +1,7 @@
 /*
  * A value that components watch. `kept` survives the page in localStorage, where there is one.
  */
-import { useEffect, useState } from './h.js';
+import { useLayoutEffect, useState } from './h.js';
 
 export function store(value) {
 	const watchers = new Set();
@@ -22,7 +22,7 @@ export function store(value) {
 		use() {
 			const [, again] = useState(0);
 			const seen = value; // as of the rendering: it may change before there is a watcher
-			useEffect(() => {
+			useLayoutEffect(() => {
 				const off = self.watch(() => again((n) => n + 1));
 				if (!Object.is(seen, value))
 					again((n) => n + 1);

@@ -78,7 +78,7 @@ export function Table({
 			scrollBy(0, top - innerHeight / 2);
 		}
 	};
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (wanted.current < 0)
 			return;
 		const row = body.current?.querySelector(`tr[data-row="${wanted.current}"]`);

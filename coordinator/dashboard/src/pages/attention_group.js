@@ -8,6 +8,7 @@ import { Bulk } from '../bulk.js';
 import { actsFor } from '../bulk_acts.js';
 import { count, plural } from '../format.js';
 import { Icon } from '../icons.js';
+import { useKeys } from '../keys.js';
 import { overview } from '../live.js';
 import { useResource } from '../resource.js';
 import { at, link } from '../router.js';
@@ -74,14 +75,7 @@ export function AttentionGroup({ id }) {
 	const told = JSON.stringify(overview.use()?.attention);
 	useEffect(soon, [told]);
 
-	const back = html`<a class="back" href=${link('/attention')}><${Icon} name="left" />Attention</a>`;
-	if (error?.status === 404)
-		return html`<${Page} title="Repaired" actions=${back}><${Empty} title="No saga has this trouble any more.">
-			<a href=${link('/attention')}>What else needs a person</a></${Empty}></${Page}>`;
-	if (!group)
-		return html`<${Page} title="Attention" actions=${back}><${Problem} error=${error} onRetry=${reload} />
-			${!error && html`<${Skeleton} rows=${8} class="tall" />`}</${Page}>`;
-	const acts = actsFor(group);
+	const acts = group ? actsFor(group) : [];
 	const acknowledge = async () => {
 		if (!group.acknowledged)
 			return setSaying('acknowledge');
@@ -93,6 +87,18 @@ export function AttentionGroup({ id }) {
 		}
 		return reload();
 	};
+	// Of the reason and not of a row: they are there before its sagas have been read.
+	useKeys(group ? [['a', 'Act on all of them', () => setActing(acts[0].id)],
+		['A', 'Acknowledge, or take it back', acknowledge],
+		['w', 'Say who takes care', () => setSaying('owner')]] : [], { title: 'The reason' });
+
+	const back = html`<a class="back" href=${link('/attention')}><${Icon} name="left" />Attention</a>`;
+	if (error?.status === 404)
+		return html`<${Page} title="Repaired" actions=${back}><${Empty} title="No saga has this trouble any more.">
+			<a href=${link('/attention')}>What else needs a person</a></${Empty}></${Page}>`;
+	if (!group)
+		return html`<${Page} title="Attention" actions=${back}><${Problem} error=${error} onRetry=${reload} />
+			${!error && html`<${Skeleton} rows=${8} class="tall" />`}</${Page}>`;
 	return html`<${Page} title=${html`<${Where} group=${group} />`} actions=${back}>
 		<${Problem} error=${error ?? failed} onRetry=${reload} />
 		<section class="panel group-head" aria-label="The reason">
@@ -106,9 +112,7 @@ export function AttentionGroup({ id }) {
 						>${group.acknowledged ? 'Take back' : 'Acknowledge'}</${Button}></div></div>
 			<div class="panel-body"><${Facts} group=${group} onTake=${() => setSaying('owner')} /></div></section>
 		<${SagaList} list=${list} label=${plural(group.count, 'saga')} empty="No saga has this trouble any more."
-			columns=${['saga', 'status', 'id', 'owner', 'updated', 'started']}
-			keys=${[['a', 'Act on all of them', () => setActing(acts[0].id)],
-				['A', 'Acknowledge, or take it back', acknowledge], ['w', 'Say who takes care', () => setSaying('owner')]]} />
+			columns=${['saga', 'status', 'id', 'owner', 'updated', 'started']} />
 		${acting && html`<${Bulk} target=${groupTarget(group)} initial=${acting} onClose=${() => setActing(null)} />`}
 		${saying && html`<${Say} group=${group} what=${saying} onClose=${() => setSaying(null)} onSaid=${reload} />`}
 	</${Page}>`;
