@@ -76,8 +76,9 @@ test('an undo: the calls are shown first, a reason is needed, then it is done', 
 	await dialog().getByText('Say why; it is kept with the act.').waitFor();
 	assert.equal(world.shop.calls.length, calls, 'nothing was done');
 	await why("the room is free, isn't it");
-	assert.match(await dialog().locator('.command').innerText(),
-		new RegExp(`skald step retry ${id} hotel --compensation --by ana --reason 'the room is free, isn'\\\\''t it' --if-match \\d+`));
+	const shown = new RegExp(`skald step retry ${id} hotel --compensation --by ana ` +
+		`--reason 'the room is free, isn'\\\\''t it' --if-match \\d+`);
+	await eventually(async () => assert.match(await dialog().locator('.command').innerText(), shown));
 	world.shop.recover();
 	rules({ ...world.shop, fail: (pattern, ...rest) => /rooms/.test(pattern) || world.shop.fail(pattern, ...rest) });
 	await page.picture('act-retry');
@@ -150,7 +151,7 @@ test('an outcome that is unknown is resolved: it did not happen; then the reques
 	await dialog().getByLabel('Request (JSON)').fill(JSON.stringify(request));
 	// Another payload under the same key, while an attempt may have taken effect: refused, and said.
 	await dialog().locator('.a-refused').getByText('This is refused now.').waitFor();
-	assert.equal(await perform().isDisabled(), true);
+	await eventually(async () => assert.equal(await perform().isDisabled(), true));
 	await page.picture('act-refused');
 	await page.keyboard.press('Escape');
 	await dialog().waitFor({ state: 'detached' });

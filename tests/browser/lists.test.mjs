@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, start, until } from './lib.mjs';
+import { atRest, eventually, start, until } from './lib.mjs';
 
 const SAGAS = 260;
 let world;
@@ -113,7 +113,7 @@ test('nothing moves under the pointer: new rows wait, shown rows change in place
 	await until(async () => (await keys(page))[0] === 'held-1', 'the held saga on top');
 	const first = rows(page).first();
 	await eventually(async () => assert.match(await first.innerText(), /running|waiting/));
-	const before = await first.boundingBox();
+	const before = await atRest(() => first.boundingBox());
 
 	world.shop.recover();
 	await until(async () => /completed/.test(await first.innerText()), 'the status to change in place');
@@ -128,7 +128,7 @@ test('nothing moves under the pointer: new rows wait, shown rows change in place
 	await page.picture('sagas-news');
 	await page.keyboard.press('r');
 	await until(async () => (await keys(page)).slice(0, 4).join() === 'new-3,new-2,new-1,held-1', 'the new rows after r');
-	assert.equal(await bar.count(), 0);
+	await eventually(async () => assert.equal(await bar.count(), 0));
 	await page.end();
 });
 

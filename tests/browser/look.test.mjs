@@ -108,7 +108,8 @@ test('dead letters: browsed, edited and sent again, sent again, discarded', asyn
 	await dialog().getByRole('alert').getByText('invalid_input').waitFor();
 	await page.keyboard.press('Escape');
 	await page.getByRole('button', { name: 'Edit and send again' }).click();
-	assert.equal(await dialog().locator('[data-perform]').isDisabled(), true, 'nothing is changed yet');
+	await eventually(async () =>
+		assert.equal(await dialog().locator('[data-perform]').isDisabled(), true, 'nothing is changed yet'));
 	await dialog().getByLabel('Value').fill('{"order_id": "o-1", ');
 	await dialog().getByText(/No JSON/).waitFor();
 	await dialog().getByLabel('Value').fill('{"order_id": "o-1", "sku": "TEA"}');
@@ -153,7 +154,7 @@ test('triggers: lag, pause, resume, seek', async () => {
 	await page.picture('look-trigger');
 	await page.getByRole('button', { name: 'Seek' }).click();
 	await dialog().getByLabel('An offset').check();
-	assert.equal(await dialog().locator('[data-perform]').isDisabled(), true);
+	await eventually(async () => assert.equal(await dialog().locator('[data-perform]').isDisabled(), true));
 	await dialog().getByLabel('Offset', { exact: true }).fill('99999');
 	await dialog().getByText(/skald trigger seek placed\/orders.placed 99999/).waitFor();
 	await dialog().getByLabel('Reason').fill('too far');

@@ -64,8 +64,10 @@ test('history: only what is near is in the document', async () => {
 	await page.getByText('as it was after event 1').waitFor();
 	await page.keyboard.press('End');
 	await page.getByText(`as it was after event ${rows.at(-1).seq}`).waitFor();
-	const [active, box] = [await page.locator('.v-row.active').boundingBox(), await list.boundingBox()];
-	assert.ok(active.y >= box.y && active.y + active.height <= box.y + box.height + 1);
+	await eventually(async () => {
+		const [active, box] = [await page.locator('.v-row.active').boundingBox(), await list.boundingBox()];
+		assert.ok(active.y >= box.y && active.y + active.height <= box.y + box.height + 1);
+	});
 	await page.end();
 });
 
