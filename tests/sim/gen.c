@@ -179,12 +179,17 @@ static void gen_task(struct gen *gen, json_t *step, int i)
 	static const char *const timeouts[] = {"1s", "3s", "12s"};
 	static const char *const beats[] = {"400ms", "2s"};
 	static const char *const deadlines[] = {"8s", "40s", "40s"};
+	const char *timeout, *beat;
 
 	set(step, "task", json_string("work"));
 	set(step, "with", json_pack("{s:s}", "thing", "/r/${step.uuid}"));
-	set(step, "timeout", json_string(RNG_PICK(gen->rng, timeouts)));
-	if (rng_percent(gen->rng, 40))
-		set(step, "heartbeat", json_string(RNG_PICK(gen->rng, beats)));
+	timeout = RNG_PICK(gen->rng, timeouts);
+	set(step, "timeout", json_string(timeout));
+	if (rng_percent(gen->rng, 40)) {
+		beat = RNG_PICK(gen->rng, beats);
+		/* No lease is shorter than what it takes to hear of its worker. */
+		set(step, "heartbeat", json_string(timeout == timeouts[0] ? beats[0] : beat));
+	}
 	if (rng_percent(gen->rng, 40))
 		set(step, "deadline", json_string(RNG_PICK(gen->rng, deadlines)));
 	set(step, "retry", gen_retry(gen, true));
