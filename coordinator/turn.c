@@ -259,9 +259,11 @@ static void wait_is_over(struct turn *turn, struct waiter *waiter)
 
 /* Rest: what a saga does when there is nothing to decide. */
 
+/* A call may be out though its step has ended, by a callback or an act: its answer is to be
+ * recorded, so the saga stays in memory until it has come. */
 static bool sleeps_well(const struct turn *turn, const struct live_saga *saga)
 {
-	return saga->row_due_at > turn->now + SLEEP_AFTER_MS &&
+	return saga->n_sent == 0 && saga->row_due_at > turn->now + SLEEP_AFTER_MS &&
 		   saga_state_in_flight(saga->state) == 0 && saga_state_may_sleep(saga->state) &&
 		   !turn__looks(saga);
 }
