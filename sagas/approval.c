@@ -184,8 +184,7 @@ int approval_check_form(const struct schema *form, const struct act *act, struct
 	if (!violation.any)
 		return 0;
 	snprintf(place, sizeof(place), "/data%.150s", violation.err.place);
-	return err_set_at(err, ERR_INVALID, place, "the form is not met at %s: %.280s", place,
-					  violation.err.text);
+	return err_set_at(err, ERR_INVALID, place, "the form is not met: %.280s", violation.err.text);
 }
 
 static json_t *decision_json(const struct approval_decision *decision)

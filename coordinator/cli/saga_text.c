@@ -245,6 +245,7 @@ static void describe(const json_t *event, struct buf *out)
 				   (long long)int_of(event, "version", 0));
 	else
 		add_part(text_of(event, "name"), out); /* of an act */
+	add_part(text_of(json_object_get(event, "value"), "signal"), out);
 	if (text_of(event, "key"))
 		buf_printf(out, "%skey %s", out->len ? ", " : "", text_of(event, "key"));
 	if (request)

@@ -204,6 +204,9 @@ START_TEST(test_print__events_are_one_line_each)
 		{"{\"type\":\"StepScheduled\",\"step\":\"ship\",\"request\":{\"kind\":\"child\",\"to\":"
 		 "\"shipment\"}}",
 		 "   3  23:59:59.123  StepScheduled              ship            saga shipment\n"},
+		{"{\"type\":\"ActTaken\",\"name\":\"signal\",\"by\":\"ann\",\"value\":{\"signal\":\"paid\"}"
+		 "}",
+		 "   3  23:59:59.123  ActTaken                                   signal, paid, by ann\n"},
 		{"{\"type\":\"SagaCompleted\"}", "   3  23:59:59.123  SagaCompleted\n"},
 		{"{\"type\":\"StepSettled\",\"step\":\"reserve\"}",
 		 "   3  23:59:59.123  StepSettled                reserve\n"},
