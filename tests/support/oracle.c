@@ -209,10 +209,12 @@ static void look_compensated(struct look *look)
 
 		for (j = 0; j < step->n && i < def->n_forward; j++) {
 			const struct oracle_action *action = &step->actions[j];
-			/* Of what a person skipped, what was armed: it may have taken effect. */
-			bool owed = def->steps[i].undo_kind == UNDO_ACTION &&
-						(action->completed || (action->failed && action->ambiguous) ||
-						 (action->skipped && action->armed));
+			/* A child that is held; and of what a person skipped, what was armed: it may have taken
+			 * effect. */
+			bool owed = (def->steps[i].undo_kind == UNDO_ACTION &&
+						 (action->completed || (action->failed && action->ambiguous) ||
+						  (action->skipped && action->armed))) ||
+						(def->steps[i].undo_kind == UNDO_NOT_NEEDED && action->armed);
 			bool is_done = action->undone || action->undo_skipped || action->resolved;
 
 			if (!action_is_over(action) || owed != is_done)
@@ -364,6 +366,7 @@ static void look_armed(struct look *look)
 		   "S12 armed without an effect");
 	EXPECT(look, !look->action->armed, "S12 armed twice");
 	look->action->armed = true;
+	look->action->held = look->event->id != NULL;
 	if (look->event->request)
 		look->action->undo_request = request_text(look->event->request);
 }
@@ -631,17 +634,6 @@ static int read_row(void *ctx, const struct history_row *row)
 	return 0;
 }
 
-static struct saga_def *def_of(const struct world *world, const struct saga_row *row)
-{
-	size_t i;
-
-	for (i = 0; i < world->n_defs; i++)
-		if (strcmp(world->defs[i]->name, row->definition) == 0 &&
-			world->defs[i]->version == row->version)
-			return world->defs[i];
-	return NULL;
-}
-
 static struct oracle_saga *saga_new(struct oracle *oracle, const char *id)
 {
 	struct world *world = oracle->world;
@@ -652,7 +644,7 @@ static struct oracle_saga *saga_new(struct oracle *oracle, const char *id)
 
 	if (world->inner->ops->saga_get(world->truth, WORLD_NS, id, &row, &err) < 0)
 		return NULL;
-	def = def_of(world, &row);
+	def = world_definition(world, row.definition, row.version);
 	saga_row_release(&row);
 	saga = xcalloc(1, sizeof(*saga));
 	memcpy(saga->id, id, sizeof(saga->id));

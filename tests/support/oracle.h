@@ -15,6 +15,8 @@
 struct oracle_action {
 	bool scheduled, completed, failed, parked, ambiguous, tolerated;
 	bool armed, started, undone, undo_failed, undo_skipped;
+	bool held;             /* its child undoes itself */
+	bool by_person;        /* somebody said what became of it, or of its undo */
 	bool skipped;          /* a person said that it is not needed */
 	bool resolved;         /* … or that it never happened, so that there is nothing to undo */
 	int edits, undo_edits; /* so often was the request replaced */
@@ -128,6 +130,11 @@ void oracle_escalation_begins(struct oracle *oracle, struct oracle_saga *saga,
 void oracle_people_paused(struct oracle_saga *saga, int64_t by);
 void oracle_people_forget(struct oracle_saga *saga, int step, int item); /* -1: all of it */
 const char *oracle_people_differ(const struct action_state *a, const struct action_state *b);
+
+/* oracle_children.c: parents and children, S12 and S13. */
+
+/* Nothing needs to be due: a child or the parent will say something. */
+bool oracle_is_woken_by_others(const struct oracle_saga *saga);
 
 /* What differs between a state in memory and a fold of its history; NULL: nothing that may not. */
 const char *oracle_state_differs(const struct saga_state *memory, const struct saga_state *fold,

@@ -67,6 +67,8 @@ static void retry_step(struct oracle *oracle, struct oracle_saga *saga, const st
 	if (event->side == SIDE_UNDO) {
 		action->undo_failed = false;
 		action->undo_next_at = 0;
+		/* The child is told once more. */
+		action->started &= !action->held;
 		return;
 	}
 	/* What was parked before it was ever sent, or leased, is scheduled once more. */
@@ -130,6 +132,7 @@ static void act_on_step(struct oracle *oracle, struct oracle_saga *saga, const s
 	saga->hand_row = saga->seq + 1;
 	saga->hand_step = event->step;
 	saga->hand_item = event->item;
+	action->by_person |= kind != ACT_STEP_RETRY;
 	if (event->side == SIDE_UNDO && !action->armed)
 		fail(oracle, saga, event, "S12 an act on a compensation that is not armed");
 	if (kind == ACT_STEP_RETRY)
@@ -164,7 +167,7 @@ static void check_forgotten(struct oracle *oracle, struct oracle_saga *saga,
 		if (!is_over(action) && !waits)
 			oracle_fail(oracle, saga->id, "S12 %s[%d] begins anew while it is under way",
 						saga->def->steps[step].id, i);
-		if (has_undo(saga, step) && action->armed && !is_done)
+		if ((has_undo(saga, step) || action->held) && action->armed && !is_done)
 			oracle_fail(oracle, saga->id, "S12 %s[%d] begins anew, and its effect stands",
 						saga->def->steps[step].id, i);
 		/* Of commands these books are more careful than they must be: see note_earlier. */

@@ -356,7 +356,8 @@ static void check_row(struct oracle *oracle, struct oracle_saga *saga, const str
 		oracle_fail(oracle, saga->id, "L2 due after the end");
 	if (!saga_state_may_sleep(fold))
 		oracle_fail(oracle, saga->id, "L2 asleep with a call out");
-	if (due ? row->due_at != due : !saga_state_attention(fold) && !fold->paused)
+	if (due ? row->due_at != due
+			: !saga_state_attention(fold) && !fold->paused && !oracle_is_woken_by_others(saga))
 		oracle_fail(oracle, saga->id, "L2 due at %lld in the row, %lld in the fold",
 					(long long)row->due_at, (long long)due);
 }
