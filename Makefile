@@ -32,7 +32,7 @@ DASHBOARD_NEEDS_NODE := $(if $(filter 0 no,$(DASHBOARD)),,$(if $(DASHBOARD_DIST)
 # By command, because Node often comes from elsewhere than Debian, and then conflicts with its packages.
 DEBIAN_NODE_PACKAGES = $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 # What `make check` needs beside them; formatter and linter are pinned.
-DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql \
+DEBIAN_CHECK_PACKAGES := clang-format-14 clang-tidy-14 curl jq procps redis-server postgresql sqlite3 \
 	openjdk-17-jre-headless maven python3 tzdata
 # The tests in a browser: any Chromium, and Node, wherever they come from.
 CHROMIUM_FOUND = $(or $(CHROMIUM),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))

@@ -260,6 +260,61 @@ void transition_add_search(struct batch *arena, const struct saga_state *state,
 	item->n_search = n;
 }
 
+const char *transition_action_text(enum action_kind kind)
+{
+	switch (kind) {
+	case ACTION_HTTP:
+		return "http";
+	case ACTION_SET:
+		return "set";
+	case ACTION_FAIL:
+		return "fail";
+	case ACTION_COMMAND:
+		return "command";
+	case ACTION_EMIT:
+		return "emit";
+	case ACTION_TASK:
+		return "task";
+	case ACTION_AWAIT_AFTER:
+	case ACTION_AWAIT_KAFKA:
+	case ACTION_AWAIT_SIGNAL:
+	case ACTION_AWAIT:
+		return "await";
+	case ACTION_LOCK:
+		return "lock";
+	case ACTION_APPROVAL:
+		return "approval";
+	case ACTION_CONTINUE:
+		return "continue_as_new";
+	case ACTION_CHILD:
+		return "saga";
+	}
+	return "";
+}
+
+void transition_compensation(struct batch *arena, const struct saga_state *state, int step,
+							 int item, const struct request *request, struct buf *scratch,
+							 struct compensation_row *row)
+{
+	const struct action_state *action = saga_state_action(state, step, item);
+	const struct exec *undo = &action->undo;
+
+	*row = (struct compensation_row){
+		.step = copy_text(arena, state->def->steps[step].id),
+		.item = item,
+		.action = transition_action_text(saga_state_undo_def(state, step, item)->kind),
+		.status = action->comp,
+		.attempts = undo->attempt,
+		.last_error = copy_text(arena, undo->message ? undo->message : undo->code),
+		.updated_at = state->last_at,
+	};
+	if (!request)
+		return;
+	request_write(request, scratch);
+	row->request_len = scratch->len;
+	row->request = batch_copy(arena, buf_str(scratch), scratch->len);
+}
+
 bool transition_may_wait(const struct saga_def *def)
 {
 	if (def->n_cancel_on > 0)

@@ -35,6 +35,17 @@ void transition_add_search(struct batch *arena, const struct saga_state *state,
 /* Whether there is any. */
 bool transition_has_search(const struct saga_state *state);
 
+/*
+ * The row of the ledger for the compensation of an action, as the state now says it, with memory of
+ * arena; item -1: the step's only one. request: NULL where it is not known yet, or stands in the
+ * row already; it is written into scratch, which is empty, on its way.
+ */
+void transition_compensation(struct batch *arena, const struct saga_state *state, int step,
+							 int item, const struct request *request, struct buf *scratch,
+							 struct compensation_row *row);
+/* The word of the ledger: "http", "saga" … */
+const char *transition_action_text(enum action_kind kind);
+
 /* Whether sagas of the definition may wait for events. */
 bool transition_may_wait(const struct saga_def *def);
 

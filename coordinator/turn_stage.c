@@ -66,38 +66,6 @@ static bool is_compensation_event(const struct saga_state *state, const struct e
 	return false;
 }
 
-static const char *action_text(enum action_kind kind)
-{
-	switch (kind) {
-	case ACTION_HTTP:
-		return "http";
-	case ACTION_SET:
-		return "set";
-	case ACTION_FAIL:
-		return "fail";
-	case ACTION_COMMAND:
-		return "command";
-	case ACTION_EMIT:
-		return "emit";
-	case ACTION_TASK:
-		return "task";
-	case ACTION_AWAIT_AFTER:
-	case ACTION_AWAIT_KAFKA:
-	case ACTION_AWAIT_SIGNAL:
-	case ACTION_AWAIT:
-		return "await";
-	case ACTION_LOCK:
-		return "lock";
-	case ACTION_APPROVAL:
-		return "approval";
-	case ACTION_CONTINUE:
-		return "continue_as_new";
-	case ACTION_CHILD:
-		return "saga";
-	}
-	return "";
-}
-
 static const char *copy_text(struct batch *batch, const char *text)
 {
 	return text ? batch_copy(batch, text, strlen(text)) : NULL;
@@ -141,7 +109,7 @@ static void fill_forgotten(struct turn *turn, const struct saga_state *state,
 	*row = (struct compensation_row){
 		.step = copy_text(turn->open, step->id),
 		.item = item_of(step, armed->index),
-		.action = action_text(step->undo.kind),
+		.action = transition_action_text(step->undo.kind),
 		.status = COMP_NOT_ARMED,
 		/* The request of the run that is over must not be taken for one of the next. */
 		.request = "null",
@@ -150,31 +118,14 @@ static void fill_forgotten(struct turn *turn, const struct saga_state *state,
 	};
 }
 
-/* The row of the ledger, as the state now says it; the request is written when it is first known.
- */
+/* The request is written when it is first known. */
 static void fill_compensation(struct turn *turn, const struct saga_state *state,
 							  const struct event *event, wall_ms now, struct compensation_row *row)
 {
-	const struct action_state *action = saga_state_action(state, event->step, event->item);
-	const struct step_def *step = &state->def->steps[event->step];
-	const struct exec *undo = &action->undo;
-	struct batch *batch = turn->open;
-
-	*row = (struct compensation_row){
-		.step = copy_text(batch, step->id),
-		.item = event->item,
-		.action = action_text(saga_state_undo_def(state, event->step, event->item)->kind),
-		.status = action->comp,
-		.attempts = undo->attempt,
-		.last_error = copy_text(batch, undo->message ? undo->message : undo->code),
-		.updated_at = now,
-	};
-	if (!event->request)
-		return;
 	buf_clear(&turn->scratch);
-	request_write(event->request, &turn->scratch);
-	row->request_len = turn->scratch.len;
-	row->request = batch_copy(batch, buf_str(&turn->scratch), turn->scratch.len);
+	transition_compensation(turn->open, state, event->step, event->item, event->request,
+							&turn->scratch, row);
+	row->updated_at = now;
 }
 
 /*
@@ -218,7 +169,7 @@ static struct compensation_row gone_row(struct batch *batch, const struct step_d
 	return (struct compensation_row){
 		.step = copy_text(batch, step->id),
 		.item = item,
-		.action = action_text(step->undo.kind),
+		.action = transition_action_text(step->undo.kind),
 		.status = COMP_NOT_ARMED,
 		.request = "null",
 		.request_len = 4,

@@ -3,7 +3,8 @@
  *
  * A copy must do nothing: the saga may still run where it came from. So one that has not ended gets
  * one row more, SagaTerminated by `import`; the row before it is how it stood. The whole history is
- * folded first, so that what is no history is refused; so are an id and a key that are there.
+ * folded first, so that what is no history is refused; so are an id and a key that are there. Then
+ * all of it is written in one commit: row, history, ledger, and what the saga is found by.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,28 +14,38 @@
 #include "coordinator/cli/client.h"
 #include "coordinator/cli/print.h"
 #include "coordinator/start_identity.h"
+#include "coordinator/transition.h"
 #include "sagas/def_load.h"
 #include "sagas/json_text.h"
 #include "sagas/state.h"
 
-enum { EXPORT_MAX_BYTES = 256 * 1024 * 1024 };
+enum {
+	EXPORT_MAX_BYTES = 256 * 1024 * 1024,
+	ROW_MAX_BYTES = 56 * 1024 * 1024, /* as the engine writes them */
+};
 
 struct import {
 	json_t *export;
 	const json_t *saga, *history;
 	const char *id, *ns, *name;
 	struct store *store;
-	struct saga_def *def;
+	struct saga_def **defs; /* all of the export */
+	size_t n_defs;
+	struct saga_def *def; /* the saga's, in one of them */
 	struct saga_state *state;
-	int64_t version; /* in this store */
 	int64_t base_seq;
+	struct batch *batch; /* what is to be written */
 };
 
 static void import_release(struct import *import)
 {
 	json_decref(import->export);
 	saga_state_free(import->state);
+	batch_free(import->batch);
 	saga_def_unref(import->def);
+	for (size_t i = 0; i < import->n_defs; i++)
+		saga_def_unref(import->defs[i]);
+	free(import->defs);
 	if (import->store)
 		import->store->ops->close(import->store);
 }
@@ -63,56 +74,84 @@ static int read_export(struct import *import, const char *path, struct err *err)
 	return 0;
 }
 
-static int put_definition(struct import *import, json_t *entry, struct err *err)
+static int load_definition(json_t *doc, struct saga_def **ret_def, struct err *err)
 {
 	struct findings findings = {0};
-	struct saga_def *def = NULL;
-	struct definition_row row = {.ns = import->ns};
-	char hash[65];
-	struct buf text;
-	int r = saga_def_load(json_object_get(entry, "doc"), NULL, &def, &findings);
+	int r = saga_def_load(doc, NULL, ret_def, &findings);
 
 	if (r < 0)
 		err_set(err, ERR_INVALID, "its definition is refused: %s: %s",
 				findings.n > 0 ? findings.list[0].pointer : "",
 				findings.n > 0 ? findings.list[0].text : "");
 	findings_release(&findings);
-	if (r < 0)
-		return ERR_INVALID;
+	return r < 0 ? ERR_INVALID : 0;
+}
+
+/* The saga's own, among those of its children. */
+static bool is_its_own(const struct import *import, const json_t *entry, const struct saga_def *def)
+{
+	size_t len = strcspn(import->name, "#");
+
+	return strlen(def->name) == len && strncmp(def->name, import->name, len) == 0 &&
+		   int_of(entry, "version", 0) == int_of(import->saga, "version", 0);
+}
+
+static int load_definitions(struct import *import, struct err *err)
+{
+	const json_t *entries = json_object_get(import->export, "definitions");
+	json_t *entry;
+	size_t i;
+
+	import->defs = xcalloc(json_array_size(entries) + 1, sizeof(struct saga_def *));
+	json_array_foreach (entries, i, entry) {
+		struct saga_def **def = &import->defs[i];
+		int r = load_definition(json_object_get(entry, "doc"), def, err);
+
+		if (r < 0)
+			return r;
+		import->n_defs++;
+		if (!import->def && is_its_own(import, entry, *def))
+			import->def = saga_def_ref(saga_def_find_block(*def, import->name));
+	}
+	if (!import->def)
+		return err_set(err, ERR_INVALID, "its definition is not in the export");
+	return 0;
+}
+
+/* Its version is that of this store; what is there already keeps the one that it has. */
+static int put_definition(struct import *import, struct saga_def *def, struct err *err)
+{
+	struct definition_row row = {.ns = import->ns, .name = def->name};
+	char hash[SHA256_HEX_SIZE];
+	struct buf text;
+	int r;
+
 	buf_init(&text, 0);
-	json_write_canonical(json_object_get(entry, "doc"), &text);
+	json_write_canonical(def->doc, &text);
 	hash_sha256_hex(text.data, text.len, hash);
-	row.name = def->name;
 	row.hash = hash;
 	row.doc = row.source = text.data;
 	row.doc_len = row.source_len = text.len;
-	row.deployed_at = 0;
 	r = import->store->ops->definition_put(import->store, &row, err);
 	buf_release(&text);
-	if (r == 0 && strncmp(def->name, import->name, strcspn(import->name, "#")) == 0 &&
-		strlen(def->name) == strcspn(import->name, "#") &&
-		int_of(entry, "version", 0) == int_of(import->saga, "version", 0)) {
+	if (r == 0)
 		saga_def_set_version(def, row.version, hash);
-		import->version = row.version;
-		import->def = saga_def_ref(saga_def_find_block(def, import->name));
-	}
-	saga_def_unref(def);
 	return r;
 }
 
 static int put_definitions(struct import *import, struct err *err)
 {
-	json_t *entry;
-	size_t i;
 	int r = 0;
 
-	json_array_foreach (json_object_get(import->export, "definitions"), i, entry) {
-		r = put_definition(import, entry, err);
-		if (r < 0)
-			return r;
-	}
-	if (!import->def)
-		return err_set(err, ERR_INVALID, "its definition is not in the export");
+	for (size_t i = 0; i < import->n_defs && r == 0; i++)
+		r = put_definition(import, import->defs[i], err);
+	return r;
+}
+
+static int note_row(void *ctx, const struct history_row *row)
+{
+	(void)row;
+	*(bool *)ctx = true;
 	return 0;
 }
 
@@ -183,69 +222,170 @@ static char *end_of_copy(struct import *import, size_t *ret_len)
 	return buf_take(&text, ret_len);
 }
 
-static int commit(struct import *import, struct store_item *item, struct err *err)
+/* What is there is looked for first: the rows of one saga are never added to those of another. */
+static int look_whether_there(struct import *import, struct store_reader *reader, struct err *err)
 {
-	int r;
+	const struct store_ops *ops = import->store->ops;
+	const struct saga_state *state = import->state;
+	char id[SAGA_ID_SIZE], fingerprint[SHA256_HEX_SIZE];
+	bool there = false;
+	int r = ops->history(reader, import->id, 0, 1, note_row, &there, err);
 
-	item->slot = saga_id_slot(import->id);
-	memcpy(item->saga_id, import->id, SAGA_ID_SIZE);
-	r = import->store->ops->commit(import->store, item, 1, err);
 	if (r < 0)
 		return r;
-	if (item->verdict == STORE_DUPLICATE)
-		return err_set(err, ERR_CONFLICT, "its key belongs to saga %s in this store",
-					   item->existing_id);
-	if (item->verdict != STORE_ACCEPTED)
+	if (there)
 		return err_set(err, ERR_CONFLICT, "the saga is in this store already");
-	return 0;
+	if (!state->key || import->def->reuse_after_undo)
+		return 0;
+	r = ops->find_key(reader, import->ns, import->name, state->key, id, fingerprint, err);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	return r < 0 ? r : err_set(err, ERR_CONFLICT, "its key belongs to saga %s in this store", id);
 }
 
-static int write_rows(struct import *import, struct err *err)
+static int refuse_what_is_there(struct import *import, struct err *err)
 {
-	struct saga_state *state = import->state;
-	bool open = !saga_status_is_terminal(state->status);
-	char fingerprint[SHA256_HEX_SIZE];
-	CLEANUP(free_p) char *last = NULL;
-	struct saga_row create;
-	size_t i, len, n = json_array_size(import->history);
-	int r = 0;
+	const struct store_ops *ops = import->store->ops;
+	struct store_reader *reader;
+	int r = ops->reader_open(import->store, &reader, err);
 
-	if (open)
-		last = end_of_copy(import, &len);
-	create = (struct saga_row){
+	if (r < 0)
+		return r;
+	r = look_whether_there(import, reader, err);
+	ops->reader_close(reader);
+	return r;
+}
+
+/* The ledger, as it stands at the end. */
+static void add_compensations(const struct saga_state *state, struct batch *batch,
+							  struct store_item *item)
+{
+	struct compensation_row *rows;
+	size_t n = 0;
+
+	for (int i = 0; i < state->def->n_steps; i++)
+		n += (size_t)state->steps[i].n_actions;
+	rows = batch_alloc(batch, (n + 1) * sizeof(*rows));
+	item->compensations = rows;
+	for (int i = 0; i < state->def->n_steps; i++) {
+		bool has_items = step_def_has_items(&state->def->steps[i]) || i == state->def->carried;
+
+		for (int j = 0; j < state->steps[i].n_actions; j++) {
+			const struct action_state *action = &state->steps[i].actions[j];
+			CLEANUP(buf_release) struct buf scratch;
+
+			buf_init(&scratch, 0);
+			if (action->comp != COMP_NOT_ARMED)
+				transition_compensation(batch, state, i, has_items ? j : -1, action->undo.request,
+										&scratch, &rows[item->n_compensations++]);
+		}
+	}
+}
+
+static struct saga_row row_of_saga(const struct import *import)
+{
+	const struct saga_state *state = import->state;
+	struct saga_row row = {
 		.slot = saga_id_slot(import->id),
 		.ns = import->ns,
 		.definition = import->name,
-		.version = import->version,
+		.version = import->def->version,
 		.status = state->status,
 		.key = state->key,
+		.owner = state->owner,
 		.started_at = state->started_at,
 		.updated_at = state->updated_at,
 		.ended_at = state->ended_at,
 		.base_seq = import->base_seq,
 	};
-	memcpy(create.id, import->id, SAGA_ID_SIZE);
-	if (state->key)
+
+	memcpy(row.id, import->id, SAGA_ID_SIZE);
+	if (state->parent)
+		memcpy(row.parent_id, state->parent->saga_id, SAGA_ID_SIZE);
+	return row;
+}
+
+static struct store_item *add_row(const struct import *import, struct batch *batch)
+{
+	struct store_item *item = batch_add(batch, NULL);
+
+	item->slot = saga_id_slot(import->id);
+	memcpy(item->saga_id, import->id, SAGA_ID_SIZE);
+	item->seq = (int64_t)batch->n;
+	return item;
+}
+
+static int add_history(const struct import *import, struct batch *batch, struct err *err)
+{
+	json_t *row;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (import->history, i, row) {
+		struct store_item *item = add_row(import, batch);
+		CLEANUP(free_p) char *events = row_events(row, &item->events_len);
+
+		if (item->events_len > ROW_MAX_BYTES)
+			return err_set(err, ERR_LIMIT, "row %zu of its history is too large", i + 1);
+		item->events = batch_copy(batch, events, item->events_len);
+		r = row_at(row, &item->at, err);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/*
+ * All of it in one commit: whoever interrupts it leaves nothing behind. What is more than history
+ * stands with the first row, without which no other is taken.
+ */
+static int commit(const struct import *import, struct batch *batch, struct err *err)
+{
+	int r = import->store->ops->commit(import->store, batch->items, batch->n, err);
+
+	for (size_t i = 0; i < batch->n && r == 0; i++) {
+		const struct store_item *item = &batch->items[i];
+
+		if (item->verdict == STORE_DUPLICATE)
+			r = err_set(err, ERR_CONFLICT, "its key belongs to saga %s in this store",
+						item->existing_id);
+		else if (item->verdict != STORE_ACCEPTED)
+			r = err_set(err, ERR_INVALID, "the store refuses row %zu of its history", i + 1);
+	}
+	return r;
+}
+
+static int write_rows(struct import *import, struct err *err)
+{
+	struct batch *batch = import->batch;
+	struct saga_state *state = import->state;
+	bool open = !saga_status_is_terminal(state->status);
+	char fingerprint[SHA256_HEX_SIZE];
+	CLEANUP(free_p) char *last = NULL;
+	struct store_item *item;
+	struct saga_row create;
+	size_t len, n;
+	int r = add_history(import, batch, err);
+
+	n = batch->n;
+	if (r == 0 && state->key)
 		r = start_fingerprint(import->name, state->key, jval_json(state->input), fingerprint, err);
-	for (i = 0; i < n && r == 0; i++) {
-		const json_t *row = json_array_get(import->history, i);
-		CLEANUP(free_p) char *events = NULL;
-		struct store_item item = {.seq = (int64_t)i + 1,
-								  .create = i == 0 ? &create : NULL,
-								  .fingerprint = i == 0 && state->key ? fingerprint : NULL};
-
-		events = row_events(row, &item.events_len);
-		item.events = events;
-		r = row_at(row, &item.at, err);
-		if (r == 0)
-			r = commit(import, &item, err);
+	if (r < 0)
+		return r;
+	if (open) {
+		last = end_of_copy(import, &len);
+		item = add_row(import, batch);
+		item->at = state->last_at;
+		item->events = last;
+		item->events_len = len;
 	}
-	if (r == 0 && open) {
-		struct store_item item = {
-			.seq = (int64_t)n + 1, .at = state->last_at, .events = last, .events_len = len};
-
-		r = commit(import, &item, err);
-	}
+	create = row_of_saga(import);
+	item = &batch->items[0];
+	item->create = &create;
+	item->fingerprint = state->key ? fingerprint : NULL;
+	transition_add_search(batch, state, item);
+	add_compensations(state, batch, item);
+	r = commit(import, batch, err);
 	if (r == 0)
 		printf("%s: %zu rows of history%s\n", import->id, n,
 			   open ? ", and one that ends this copy: the saga goes on where it came from" : "");
@@ -268,9 +408,14 @@ int cmd_saga_import(struct cli *cli)
 	if (r == 0 && saga_id_slot(import.id) >= import.store->ops->slot_count(import.store))
 		r = err_set(&err, ERR_INVALID, "the store has too few slots for the id of this saga");
 	if (r == 0)
-		r = put_definitions(&import, &err);
+		r = load_definitions(&import, &err);
+	import.batch = batch_new();
 	if (r == 0)
 		r = fold(&import, &err);
+	if (r == 0)
+		r = refuse_what_is_there(&import, &err);
+	if (r == 0)
+		r = put_definitions(&import, &err);
 	if (r == 0)
 		r = write_rows(&import, &err);
 	if (r < 0)

@@ -18,9 +18,25 @@ steps:
   - {id: last, set: {n: "${steps.part.output.n + 1}"}}
 output: {n: "${steps.last.output.n}"}
 END
-start_skald
+cat > "$dir/undone.yaml" << 'END'
+saga: undone
+key: ${input.order}
+search: {customer: "${input.customer}"}
+labels: {team: x}
+participants: {svc: {timeout: 2s}}
+steps:
+  - id: held
+    for_each: [1, 2]
+    http: {to: svc, method: POST, path: /ok}
+    compensate: {http: {to: svc, method: POST, path: "/ok", body: {n: "${item}"}}}
+  - {id: no, fail: {code: enough}}
+END
+"$build/tests/tools/scripted_participant" > "$dir/scripted.log" 2>&1 &
+pids+=($!)
+wait_for 10 grep -q 'listening on' "$dir/scripted.log" || fail "the participant does not listen"
+start_skald --participant "svc=$(sed -n 's/^listening on //p' "$dir/scripted.log")"
 await_skald
-expect 0 "$skald" def deploy "$dir/part.yaml" "$dir/whole.yaml"
+expect 0 "$skald" def deploy "$dir/part.yaml" "$dir/whole.yaml" "$dir/undone.yaml"
 expect 0 "$skald" saga start whole '{}' -o json
 id=$(jq -r .id <<< "$out")
 [ ${#id} = 36 ] || fail "no id: $out"
@@ -55,6 +71,24 @@ says "$id: "
 expect 5 "$skald" saga import "$dir/whole.saga.json" --store "$dir/look.db"; complains 'is in this store already'
 expect 0 "$skald" saga import "$dir/open.saga.json" --store "$dir/look.db"; says 'one that ends this copy'
 expect 2 "$skald" saga import "$dir/open.saga.json"
+# What it was undone by, and what it is found by; a refusal leaves nothing behind.
+expect 0 "$skald" saga start undone '{"order":"o-1","customer":"c-7"}' -o json
+undone=$(jq -r .id <<< "$out")
+expect 20 "$skald" saga wait "$undone"
+expect 0 "$skald" saga export "$undone" --file "$dir/undone.saga.json"
+jq '.history[2].events = [{"n": 1, "type": "Nothing"}]' "$dir/undone.saga.json" > "$dir/bad.saga.json"
+expect 1 "$skald" saga import "$dir/bad.saga.json" --store "$dir/look.db"
+jq '.history[2].seq = 7' "$dir/undone.saga.json" > "$dir/bad.saga.json"
+expect 1 "$skald" saga import "$dir/bad.saga.json" --store "$dir/look.db"; complains 'has a gap before row 3'
+sql() { sqlite3 "$dir/$1" "$2"; }
+[ "$(sql look.db "SELECT count(*) FROM definitions WHERE name = 'undone'")" = 0 ] || fail "a refused import leaves a definition"
+expect 0 "$skald" saga import "$dir/undone.saga.json" --store "$dir/look.db"
+[ "$(sql look.db "SELECT count(*) FROM history WHERE saga_id = '$undone'")" = "$(jq '.history | length' "$dir/undone.saga.json")" ] || fail "rows of history"
+ledger="SELECT step, item, action, status, attempts, request FROM compensations WHERE saga_id = '$undone' ORDER BY step, item"
+[ "$(sql look.db "$ledger" | wc -l)" = 2 ] || fail "no ledger: $(sql look.db "$ledger")"
+diff <(sql look.db "$ledger") <(sql data/skald.db "$ledger") || fail "the ledger of the copy"
+jq '.saga.id = "'"${undone%?}$(((0x${undone: -1} + 1) % 10))"'"' "$dir/undone.saga.json" > "$dir/other.saga.json"
+expect 5 "$skald" saga import "$dir/other.saga.json" --store "$dir/look.db"; complains "its key belongs to saga $undone in this store"
 expect 1 "$skald" saga import "$dir/whole.yaml" --store "$dir/look.db"
 before=$("$skald" saga show "$id" -o json | jq -S 'del(.summary)')
 stop_skald
@@ -63,6 +97,11 @@ await_skald
 [ "$("$skald" saga show "$id" -o json | jq -S 'del(.summary)')" = "$before" ] || fail "the copy differs: $("$skald" saga show "$id" -o json)"
 [ "$("$skald" saga show "$open" -o json | jq -r .status)" = terminated ] || fail "the copy of what runs is not ended"
 "$skald" saga history "$open" -o json | grep -q 'a copy for looking at' || fail "the copy does not say what it is"
+
+for query in search.customer:c-7 label.team:x; do
+	expect 0 "$skald" saga list "$query" -o json
+	[ "$(jq -r '.[].id' <<< "$out")" = "$undone" ] || fail "not found by $query: $out"
+done
 
 # Simulation: what is undone; and an undo that cannot be made when the outcome is unknown.
 cat > "$dir/order.yaml" << 'END'
