@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "coordinator/cli/act_body.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 
 static int get(struct cli *cli, const char *format, const char *id, struct client_reply *ret_reply)
@@ -46,30 +47,25 @@ static void add_group(struct table *table, const json_t *group)
 			  shown);
 }
 
-int cmd_attention_list(struct cli *cli)
+static void print_groups(const struct cli *cli, const json_t *groups)
 {
-	struct client_reply reply;
+	const json_t *group;
 	struct table table;
-	json_t *groups, *group;
 	size_t i;
-	int r = get(cli, "/v1/attention", "", &reply);
 
-	if (r)
-		return r;
-	groups = json_object_get(reply.json, "groups");
-	if (cli->format != FORMAT_TABLE) {
-		print_list(cli, groups);
-		client_reply_release(&reply);
-		return CLI_OK;
-	}
 	table_init(&table, "GROUP", "SAGAS", "KIND", "SAGA", "STEP", "CODE", "LAST SEEN", "OWNER",
 			   "SEEN BY", "MESSAGE", (char *)NULL);
 	json_array_foreach (groups, i, group)
 		add_group(&table, group);
 	table_print(&table, cli->color, stdout);
 	table_release(&table);
-	client_reply_release(&reply);
-	return CLI_OK;
+}
+
+int cmd_attention_list(struct cli *cli)
+{
+	struct client_request request = {.method = "GET", .path = "/v1/attention"};
+
+	return client_show_list(cli, &request, "groups", print_groups);
 }
 
 static void field(const char *name, const char *value)

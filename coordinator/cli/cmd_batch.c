@@ -7,23 +7,11 @@
 #include <unistd.h>
 
 #include "coordinator/cli/act_body.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/json_text.h"
 
-enum { BATCH_WATCH_MS = 300, BATCH_PAGE = 200 };
-
-static int call_once(struct cli *cli, struct client_request *request,
-					 struct client_reply *ret_reply)
-{
-	struct client client;
-	int r = client_open(cli, &client);
-
-	if (r)
-		return r;
-	r = client_call(&client, request, ret_reply);
-	client_close(&client);
-	return r;
-}
+enum { BATCH_WATCH_MS = 300 };
 
 /* ---- showing ---- */
 
@@ -289,8 +277,6 @@ int cmd_batch_steer(struct cli *cli)
 	CLEANUP(free_p) char *id = http_sync_escape(cli->args[0]);
 	struct client_request request = {.method = "POST"};
 	CLEANUP(buf_release) struct buf body;
-	struct client_reply reply;
-	int r;
 
 	buf_init(&body, 0);
 	buf_add_char(&body, '{');
@@ -300,12 +286,7 @@ int cmd_batch_steer(struct cli *cli)
 			 strrchr(cli->command->name, ' ') + 1);
 	request.body = body.data;
 	request.body_len = body.len;
-	r = call_once(cli, &request, &reply);
-	if (r)
-		return r;
-	print_batch(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show(cli, &request, print_batch);
 }
 
 /* ---- lists ---- */
@@ -324,71 +305,25 @@ static void add_batch(struct table *table, const json_t *batch)
 			  text_of(batch, "by"), created, progress);
 }
 
-int cmd_batch_list(struct cli *cli)
+static void print_batches(const struct cli *cli, const json_t *batches)
 {
-	struct client_request request = {.method = "GET"};
-	struct client_reply reply;
 	struct table table;
-	json_t *batches, *batch;
+	const json_t *batch;
 	size_t i;
-	int r;
 
-	client_path(&request, "/v1/batches", "");
-	r = call_once(cli, &request, &reply);
-	if (r)
-		return r;
-	batches = json_object_get(reply.json, "batches");
-	if (cli->format != FORMAT_TABLE) {
-		print_list(cli, batches);
-		client_reply_release(&reply);
-		return CLI_OK;
-	}
 	table_init(&table, "BATCH", "STATUS", "ACT", "SAGAS", "BY", "CREATED", "PROGRESS",
 			   (char *)NULL);
 	json_array_foreach (batches, i, batch)
 		add_batch(&table, batch);
 	table_print(&table, cli->color, stdout);
 	table_release(&table);
-	client_reply_release(&reply);
-	return CLI_OK;
 }
 
-static int items_page(const struct cli *cli, struct client *client, int64_t limit,
-					  const char *after, struct client_reply *ret_reply)
+int cmd_batch_list(struct cli *cli)
 {
-	CLEANUP(free_p) char *id = http_sync_escape(cli->args[0]);
-	CLEANUP(free_p)
-	char *status = http_sync_escape(cli_option(cli, "status") ? cli_option(cli, "status") : "");
-	CLEANUP(free_p) char *cursor = http_sync_escape(after ? after : "");
-	struct client_request request = {.method = "GET"};
+	struct client_request request = {.method = "GET", .path = "/v1/batches"};
 
-	snprintf(request.path, sizeof(request.path),
-			 "/v1/batches/%.300s/items?limit=%lld%s%.100s%s%.300s", id, (long long)limit,
-			 *status ? "&status=" : "", status, *cursor ? "&cursor=" : "", cursor);
-	return client_call(client, &request, ret_reply);
-}
-
-static int items_all(const struct cli *cli, struct client *client, int64_t left, json_t *all)
-{
-	CLEANUP(free_p) char *after = NULL;
-
-	while (left > 0) {
-		struct client_reply reply;
-		const char *next;
-		int r = items_page(cli, client, left < BATCH_PAGE ? left : BATCH_PAGE, after, &reply);
-
-		if (r)
-			return r;
-		left -= (int64_t)json_array_size(json_object_get(reply.json, "items"));
-		json_array_extend(all, json_object_get(reply.json, "items"));
-		next = text_of(reply.json, "next");
-		free(after);
-		after = next ? xstrdup(next) : NULL;
-		client_reply_release(&reply);
-		if (!after)
-			break;
-	}
-	return 0;
+	return client_show_list(cli, &request, "batches", print_batches);
 }
 
 static void add_item(struct table *table, const json_t *item)
@@ -404,34 +339,25 @@ static void add_item(struct table *table, const json_t *item)
 			  text_of(now, "status"), text_of(item, "error"));
 }
 
-int cmd_batch_items(struct cli *cli)
+static void print_items(const struct cli *cli, const json_t *items)
 {
-	CLEANUP(json_decref_p) json_t *all = json_array();
-	struct client client;
 	struct table table;
-	int64_t left = 50;
-	json_t *item;
+	const json_t *item;
 	size_t i;
-	int r = cli_option_int(cli, "limit", 1, INT32_MAX, &left);
 
-	if (!r && cli_option(cli, "all"))
-		left = INT64_MAX;
-	if (!r)
-		r = client_open(cli, &client);
-	if (r)
-		return r;
-	r = items_all(cli, &client, left, all);
-	client_close(&client);
-	if (r)
-		return r;
-	if (cli->format != FORMAT_TABLE) {
-		print_list(cli, all);
-		return CLI_OK;
-	}
 	table_init(&table, "SAGA", "STATUS", "EFFECT", "ROW", "NOW", "ERROR", (char *)NULL);
-	json_array_foreach (all, i, item)
+	json_array_foreach (items, i, item)
 		add_item(&table, item);
 	table_print(&table, cli->color, stdout);
 	table_release(&table);
-	return CLI_OK;
+}
+
+int cmd_batch_items(struct cli *cli)
+{
+	struct client_request request = {.method = "GET"};
+	int r;
+
+	client_path(&request, "/v1/batches/%s/items", cli->args[0]);
+	r = client_query(&request, "status", cli_option(cli, "status"));
+	return r ? r : client_show_pages(cli, &request, "items", print_items);
 }

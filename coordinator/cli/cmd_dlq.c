@@ -2,20 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/cli/client.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
 
 /* Listing. */
-
-static void add_query(struct buf *path, const char *name, const char *value)
-{
-	CLEANUP(free_p) char *escaped = value ? http_sync_escape(value) : NULL;
-
-	if (escaped)
-		buf_printf(path, "&%s=%s", name, escaped);
-}
 
 static void add_row(struct table *table, const json_t *row)
 {
@@ -30,78 +22,29 @@ static void add_row(struct table *table, const json_t *row)
 			  text_of(row, "status"), text_of(row, "failed_at"), message);
 }
 
-static int get_page(const struct cli *cli, struct client *client, int64_t limit, const char *after,
-					struct client_reply *ret_reply)
+static void print_dead_letters(const struct cli *cli, const json_t *rows)
 {
-	struct client_request request = {.method = "GET"};
-	CLEANUP(buf_release) struct buf path;
+	struct table table;
+	const json_t *row;
+	size_t i;
 
-	buf_init(&path, 0);
-	buf_printf(&path, "/v1/dead-letters?limit=%lld", (long long)limit);
-	add_query(&path, "trigger", cli_option(cli, "trigger"));
-	add_query(&path, "reason", cli_option(cli, "reason"));
-	add_query(&path, "status", cli_option(cli, "status"));
-	add_query(&path, "cursor", after);
-	if (path.len >= sizeof(request.path))
-		return cli_fail(CLI_USAGE, "the filters are too long");
-	memcpy(request.path, path.data, path.len + 1);
-	return client_call(client, &request, ret_reply);
-}
-
-static int list_all(const struct cli *cli, struct client *client, int64_t left, json_t *all)
-{
-	CLEANUP(free_p) char *after = NULL;
-
-	while (left > 0) {
-		struct client_reply reply;
-		const char *next;
-		int r = get_page(cli, client, left < 200 ? left : 200, after, &reply);
-
-		if (r)
-			return r;
-		left -= (int64_t)json_array_size(json_object_get(reply.json, "dead_letters"));
-		json_array_extend(all, json_object_get(reply.json, "dead_letters"));
-		next = text_of(reply.json, "next");
-		free(after);
-		after = next ? xstrdup(next) : NULL;
-		client_reply_release(&reply);
-		if (!after)
-			return 0;
-	}
-	return 0;
+	table_init(&table, "ID", "TRIGGER", "PLACE", "REASON", "STATUS", "FAILED", "MESSAGE",
+			   (char *)NULL);
+	json_array_foreach (rows, i, row)
+		add_row(&table, row);
+	table_print(&table, cli->color, stdout);
+	table_release(&table);
 }
 
 int cmd_dlq_list(struct cli *cli)
 {
-	CLEANUP(json_decref_p) json_t *all = json_array();
-	struct client client;
-	struct table table;
-	int64_t left = 50;
-	json_t *row;
-	size_t i;
-	int r = cli_option_int(cli, "limit", 1, INT32_MAX, &left);
+	static const char *const filters[] = {"trigger", "reason", "status"};
+	struct client_request request = {.method = "GET", .path = "/v1/dead-letters"};
+	int r = 0;
 
-	if (!r && cli_option(cli, "all"))
-		left = INT64_MAX;
-	if (!r)
-		r = client_open(cli, &client);
-	if (r)
-		return r;
-	r = list_all(cli, &client, left, all);
-	client_close(&client);
-	if (r)
-		return r;
-	if (cli->format != FORMAT_TABLE) {
-		print_list(cli, all);
-		return CLI_OK;
-	}
-	table_init(&table, "ID", "TRIGGER", "PLACE", "REASON", "STATUS", "FAILED", "MESSAGE",
-			   (char *)NULL);
-	json_array_foreach (all, i, row)
-		add_row(&table, row);
-	table_print(&table, cli->color, stdout);
-	table_release(&table);
-	return CLI_OK;
+	for (size_t i = 0; !r && i < ARRAY_SIZE(filters); i++)
+		r = client_query(&request, filters[i], cli_option(cli, filters[i]));
+	return r ? r : client_show_pages(cli, &request, "dead_letters", print_dead_letters);
 }
 
 /* Showing. */
@@ -114,7 +57,7 @@ static void print_part(const char *name, const json_t *part)
 	printf("%-10s %s%s\n", name, base64 ? "base64:" : "", shown);
 }
 
-static void print_dead_letter(const json_t *row)
+static void print_dead_letter(UNUSED const struct cli *cli, const json_t *row)
 {
 	static const char *const texts[] = {"id",        "trigger",   "cluster",   "topic",
 										"timestamp", "failed_at", "reason",    "message",
@@ -145,19 +88,9 @@ static void print_dead_letter(const json_t *row)
 int cmd_dlq_show(struct cli *cli)
 {
 	struct client_request request = {.method = "GET"};
-	struct client_reply reply;
-	int r;
 
 	client_path(&request, "/v1/dead-letters/%s", cli->args[0]);
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_dead_letter(reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show(cli, &request, print_dead_letter);
 }
 
 /* Sending again. */
@@ -183,40 +116,36 @@ static int add_edit(const struct cli *cli, const char *name, json_t *body)
 	return 0;
 }
 
-static int send_body(struct cli *cli, struct client_request *request, const json_t *body,
-					 struct client_reply *ret_reply)
+/* text is what the request then sends. */
+static void write_body(struct client_request *request, const json_t *body, struct buf *text)
 {
-	CLEANUP(buf_release) struct buf text;
+	json_write(body, text);
+	request->body = text->data;
+	request->body_len = text->len;
+}
 
-	buf_init(&text, 0);
-	json_write(body, &text);
-	request->body = text.data;
-	request->body_len = text.len;
-	return client_ask(cli, request, ret_reply);
+static void print_redriven(const struct cli *cli, const json_t *answer)
+{
+	printf("%s: saga %s%s\n", cli->args[0], text_of(answer, "saga_id"),
+		   json_is_true(json_object_get(answer, "duplicate")) ? " was there already"
+															  : " was started");
 }
 
 static int redrive_one(struct cli *cli)
 {
 	CLEANUP(json_decref_p) json_t *body = json_object();
+	CLEANUP(buf_release) struct buf text;
 	struct client_request request = {.method = "POST"};
-	struct client_reply reply;
 	int r = add_edit(cli, "value", body);
 
+	buf_init(&text, 0);
 	if (!r)
 		r = add_edit(cli, "key", body);
-	client_path(&request, "/v1/dead-letters/%s/redrive", cli->args[0]);
-	if (!r)
-		r = send_body(cli, &request, body, &reply);
 	if (r)
 		return r;
-	if (cli->format == FORMAT_TABLE)
-		printf("%s: saga %s%s\n", cli->args[0], text_of(reply.json, "saga_id"),
-			   json_is_true(json_object_get(reply.json, "duplicate")) ? " was there already"
-																	  : " was started");
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	client_path(&request, "/v1/dead-letters/%s/redrive", cli->args[0]);
+	write_body(&request, body, &text);
+	return client_show(cli, &request, print_redriven);
 }
 
 static void print_effects(const json_t *effects)
@@ -240,6 +169,7 @@ static int redrive_many(struct cli *cli)
 	static const char *const names[] = {"trigger", "reason"};
 	CLEANUP(json_decref_p) json_t *body = json_object();
 	struct client_request request = {.method = "POST", .path = "/v1/dead-letters/redrive"};
+	CLEANUP(buf_release) struct buf text;
 	struct client_reply reply;
 	int64_t limit = 100, failed;
 	int r = cli_option_int(cli, "limit", 1, 100, &limit);
@@ -248,8 +178,10 @@ static int redrive_many(struct cli *cli)
 		if (cli_option(cli, names[i]))
 			json_object_set_new(body, names[i], json_string(cli_option(cli, names[i])));
 	json_object_set_new(body, "limit", json_integer(limit));
+	buf_init(&text, 0);
+	write_body(&request, body, &text);
 	if (!r)
-		r = send_body(cli, &request, body, &reply);
+		r = client_ask(cli, &request, &reply);
 	if (r)
 		return r;
 	if (cli->format == FORMAT_TABLE)
@@ -279,20 +211,15 @@ int cmd_dlq_redrive(struct cli *cli)
 	return cli->n_args == 1 ? redrive_one(cli) : redrive_many(cli);
 }
 
+static void print_discarded(const struct cli *cli, UNUSED const json_t *answer)
+{
+	printf("%s: discarded\n", cli->args[0]);
+}
+
 int cmd_dlq_discard(struct cli *cli)
 {
 	struct client_request request = {.method = "POST", .body = "{}", .body_len = 2};
-	struct client_reply reply;
-	int r;
 
 	client_path(&request, "/v1/dead-letters/%s/discard", cli->args[0]);
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		printf("%s: discarded\n", cli->args[0]);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show(cli, &request, print_discarded);
 }

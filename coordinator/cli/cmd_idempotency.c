@@ -1,42 +1,28 @@
 /* skald idempotency: what is known of a key, in the store and in Redis. */
 #include <string.h>
 
-#include "coordinator/cli/client.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 
-static int call(struct cli *cli, const char *method, struct client_reply *ret_reply)
+static int show(const struct cli *cli, const char *method, client_table *table)
 {
-	struct client_request request = {.method = method}, key = {0};
-	struct client client;
-	size_t len;
-	int r = client_open(cli, &client);
+	struct client_request request = {.method = method};
+	int r = client_pair_path(&request, "idempotency", cli->args[0], cli->args[1], "");
 
-	if (r)
-		return r;
-	client_path(&request, "/v1/idempotency/%s/", cli->args[0]);
-	client_path(&key, "%s", cli->args[1]);
-	len = strlen(request.path);
-	if (len + strlen(key.path) >= sizeof(request.path)) {
-		client_close(&client);
-		return cli_fail(CLI_USAGE, "a key has at most 255 bytes");
-	}
-	memcpy(request.path + len, key.path, strlen(key.path) + 1);
-	r = client_call(&client, &request, ret_reply);
-	client_close(&client);
-	return r;
+	return r ? r : client_show(cli, &request, table);
 }
 
-static const char *text_at(json_t *object, const char *name)
+static const char *text_at(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text ? text : "";
 }
 
-static void print_pointer(json_t *pointer)
+static void print_pointer(const json_t *pointer)
 {
 	const char *state = text_at(pointer, "state");
-	json_t *expires = json_object_get(pointer, "expires_in_ms");
+	const json_t *expires = json_object_get(pointer, "expires_in_ms");
 
 	printf("pointer      %s", state);
 	if (strcmp(state, "stale") == 0)
@@ -46,38 +32,27 @@ static void print_pointer(json_t *pointer)
 	putchar('\n');
 }
 
+static void print_key(UNUSED const struct cli *cli, const json_t *key)
+{
+	const json_t *saga = json_object_get(key, "saga");
+
+	printf("saga         %s\n", text_at(saga, "id"));
+	printf("status       %s\n", text_at(saga, "status"));
+	printf("fingerprint  %s\n", text_at(key, "fingerprint"));
+	print_pointer(json_object_get(key, "pointer"));
+}
+
 int cmd_idempotency_show(struct cli *cli)
 {
-	struct client_reply reply;
-	json_t *saga;
-	int r = call(cli, "GET", &reply);
+	return show(cli, "GET", print_key);
+}
 
-	if (r)
-		return r;
-	if (cli->format != FORMAT_TABLE) {
-		print_value(cli, reply.json);
-	} else {
-		saga = json_object_get(reply.json, "saga");
-		printf("saga         %s\n", text_at(saga, "id"));
-		printf("status       %s\n", text_at(saga, "status"));
-		printf("fingerprint  %s\n", text_at(reply.json, "fingerprint"));
-		print_pointer(json_object_get(reply.json, "pointer"));
-	}
-	client_reply_release(&reply);
-	return CLI_OK;
+static void print_expired(UNUSED const struct cli *cli, const json_t *answer)
+{
+	printf("%s\n", text_at(answer, "detail"));
 }
 
 int cmd_idempotency_expire(struct cli *cli)
 {
-	struct client_reply reply;
-	int r = call(cli, "DELETE", &reply);
-
-	if (r)
-		return r;
-	if (cli->format != FORMAT_TABLE)
-		print_value(cli, reply.json);
-	else
-		printf("%s\n", text_at(reply.json, "detail"));
-	client_reply_release(&reply);
-	return CLI_OK;
+	return show(cli, "DELETE", print_expired);
 }

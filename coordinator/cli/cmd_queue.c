@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/cli/client.h"
+#include "coordinator/cli/act_body.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
@@ -69,29 +70,25 @@ static void add_queue(struct table *table, const json_t *queue)
 			  number(rates, "completed", done), number(rates, "failed", failed), shown);
 }
 
-int cmd_queue_list(struct cli *cli)
+static void print_queues(const struct cli *cli, const json_t *queues)
 {
-	struct client_reply reply;
-	const json_t *queues, *queue;
+	const json_t *queue;
 	struct table table;
 	size_t i;
-	int r = get(cli, NULL, &reply);
 
-	if (r)
-		return r;
-	queues = json_object_get(reply.json, "queues");
-	if (cli->format == FORMAT_TABLE) {
-		table_init(&table, "QUEUE", "QUEUED", "LEASED", "OLDEST", "POLLERS", "DONE/MIN",
-				   "FAILED/MIN", "SETTINGS", (char *)NULL);
-		json_array_foreach (queues, i, queue)
-			add_queue(&table, queue);
-		table_print(&table, cli->color, stdout);
-		table_release(&table);
-	} else {
-		print_list(cli, queues);
-	}
-	client_reply_release(&reply);
-	return CLI_OK;
+	table_init(&table, "QUEUE", "QUEUED", "LEASED", "OLDEST", "POLLERS", "DONE/MIN", "FAILED/MIN",
+			   "SETTINGS", (char *)NULL);
+	json_array_foreach (queues, i, queue)
+		add_queue(&table, queue);
+	table_print(&table, cli->color, stdout);
+	table_release(&table);
+}
+
+int cmd_queue_list(struct cli *cli)
+{
+	struct client_request request = {.method = "GET", .path = "/v1/queues"};
+
+	return client_show_list(cli, &request, "queues", print_queues);
 }
 
 static void print_workers(const struct cli *cli, const json_t *workers, const char *queue)
@@ -139,17 +136,10 @@ static void print_queue(const struct cli *cli, const json_t *queue)
 
 int cmd_queue_show(struct cli *cli)
 {
-	struct client_reply reply;
-	int r = get(cli, cli->args[0], &reply);
+	struct client_request request = {.method = "GET"};
 
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_queue(cli, reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	client_path(&request, "/v1/queues/%s", cli->args[0]);
+	return client_show(cli, &request, print_queue);
 }
 
 /* Settings. */
@@ -236,31 +226,20 @@ static int set_builds(struct cli *cli, json_t *settings)
 
 static int put(struct cli *cli, const json_t *settings, int64_t revision)
 {
-	const char *by = cli_option(cli, "by"), *user = getenv("USER");
 	struct client_request request = {.method = "PUT"};
-	CLEANUP(free_p) char *who = http_sync_escape(by ? by : user && *user ? user : "command line");
 	CLEANUP(buf_release) struct buf text;
-	struct client_reply reply;
-	size_t len;
 	int r;
 
 	buf_init(&text, 0);
 	json_write(settings, &text);
 	client_path(&request, "/v1/queues/%s", cli->args[0]);
-	len = strlen(request.path);
-	snprintf(request.path + len, sizeof(request.path) - len, "?by=%s", who);
+	r = client_query(&request, "by", act_by(cli));
+	if (r)
+		return r;
 	client_header(&request, "If-Match: \"%lld\"", (long long)revision);
 	request.body = text.data;
 	request.body_len = text.len;
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_queue(cli, reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show(cli, &request, print_queue);
 }
 
 int cmd_queue_set(struct cli *cli)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/cli/client.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
@@ -11,20 +11,8 @@
 /* "<definition>/<entry>" of the command line as a path. 0 or an exit code. */
 static int schedule_path(struct client_request *request, const char *name, const char *suffix)
 {
-	const char *slash = strchr(name, '/');
-	CLEANUP(free_p) char *definition = NULL, *entry = NULL, *plain = NULL;
-	int n;
-
-	if (!slash || slash == name || !slash[1])
-		return cli_fail(CLI_USAGE, "a schedule is called DEFINITION/ENTRY, as in report/1");
-	plain = xstrndup(name, (size_t)(slash - name));
-	definition = http_sync_escape(plain);
-	entry = http_sync_escape(slash + 1);
-	n = snprintf(request->path, sizeof(request->path), "/v1/schedules/%s/%s%s", definition, entry,
-				 suffix);
-	if (n < 0 || (size_t)n >= sizeof(request->path))
-		return cli_fail(CLI_USAGE, "there is no schedule with so long a name");
-	return 0;
+	return client_named_path(request, "schedules", name, suffix,
+							 "a schedule is called DEFINITION/ENTRY, as in report/1");
 }
 
 static const char *state_of(const json_t *schedule)
@@ -62,17 +50,8 @@ static void print_schedules(const struct cli *cli, const json_t *schedules)
 int cmd_schedule_list(struct cli *cli)
 {
 	struct client_request request = {.method = "GET", .path = "/v1/schedules"};
-	struct client_reply reply;
-	int r = client_ask(cli, &request, &reply);
 
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_schedules(cli, json_object_get(reply.json, "schedules"));
-	else
-		print_list(cli, json_object_get(reply.json, "schedules"));
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show_list(cli, &request, "schedules", print_schedules);
 }
 
 static void print_line(const char *name, const char *text)
@@ -83,7 +62,7 @@ static void print_line(const char *name, const char *text)
 		printf("%-10s %s\n", name, shown);
 }
 
-static void print_schedule(const json_t *schedule)
+static void print_schedule(UNUSED const struct cli *cli, const json_t *schedule)
 {
 	const json_t *last = json_object_get(schedule, "last"), *count, *at;
 	const char *name;
@@ -109,47 +88,24 @@ static void print_schedule(const json_t *schedule)
 		print_line(i == 0 ? "next" : "", json_string_value(at));
 }
 
-static int show(struct cli *cli, struct client_request *request)
-{
-	struct client_reply reply;
-	int r = client_ask(cli, request, &reply);
-
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_schedule(reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
-}
-
 int cmd_schedule_show(struct cli *cli)
 {
 	struct client_request request = {.method = "GET"};
 	int r = schedule_path(&request, cli->args[0], "");
 
-	return r ? r : show(cli, &request);
+	return r ? r : client_show(cli, &request, print_schedule);
 }
 
 static int act(struct cli *cli, const char *suffix, json_t *body)
 {
-	const char *reason = cli_option(cli, "reason"), *user = getenv("USER");
 	struct client_request request = {.method = "POST"};
-	CLEANUP(json_decref_p) json_t *owned = body;
-	CLEANUP(buf_release) struct buf text;
 	int r = schedule_path(&request, cli->args[0], suffix);
 
-	buf_init(&text, 0);
-	if (r)
+	if (r) {
+		json_decref(body);
 		return r;
-	json_object_set_new(body, "by", json_string(user && *user ? user : "command line"));
-	if (reason)
-		json_object_set_new(body, "reason", json_string(reason));
-	json_write(body, &text);
-	request.body = text.data;
-	request.body_len = text.len;
-	return show(cli, &request);
+	}
+	return client_say(cli, &request, body, print_schedule);
 }
 
 int cmd_schedule_pause(struct cli *cli)

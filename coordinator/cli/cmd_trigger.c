@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/cli/client.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
@@ -10,22 +10,8 @@
 /* "<definition>/<topic>" of the command line as a path. 0 or an exit code. */
 static int trigger_path(struct client_request *request, const char *name, const char *suffix)
 {
-	const char *slash = strchr(name, '/');
-	CLEANUP(free_p) char *definition = NULL;
-	CLEANUP(free_p) char *topic = NULL, *plain = NULL;
-	int n;
-
-	if (!slash || slash == name || !slash[1])
-		return cli_fail(CLI_USAGE,
-						"a trigger is called DEFINITION/TOPIC, as in order/orders.placed");
-	plain = xstrndup(name, (size_t)(slash - name));
-	definition = http_sync_escape(plain);
-	topic = http_sync_escape(slash + 1);
-	n = snprintf(request->path, sizeof(request->path), "/v1/triggers/%s/%s%s", definition, topic,
-				 suffix);
-	if (n < 0 || (size_t)n >= sizeof(request->path))
-		return cli_fail(CLI_USAGE, "there is no trigger with so long a name");
-	return 0;
+	return client_named_path(request, "triggers", name, suffix,
+							 "a trigger is called DEFINITION/TOPIC, as in order/orders.placed");
 }
 
 /* A number as text; "-" where it is not known. */
@@ -69,17 +55,8 @@ static void print_triggers(const struct cli *cli, const json_t *triggers)
 int cmd_trigger_list(struct cli *cli)
 {
 	struct client_request request = {.method = "GET", .path = "/v1/triggers"};
-	struct client_reply reply;
-	int r = client_ask(cli, &request, &reply);
 
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_triggers(cli, json_object_get(reply.json, "triggers"));
-	else
-		print_list(cli, json_object_get(reply.json, "triggers"));
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show_list(cli, &request, "triggers", print_triggers);
 }
 
 static void print_line(const char *name, const char *text)
@@ -143,49 +120,27 @@ static void print_trigger(const struct cli *cli, const json_t *trigger)
 int cmd_trigger_show(struct cli *cli)
 {
 	struct client_request request = {.method = "GET"};
-	struct client_reply reply;
 	int r = trigger_path(&request, cli->args[0], "");
 
-	if (!r)
-		r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_trigger(cli, reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return r ? r : client_show(cli, &request, print_trigger);
+}
+
+static void print_paused(const struct cli *cli, const json_t *trigger)
+{
+	printf("%s: %s\n", cli->args[0],
+		   json_is_true(json_object_get(trigger, "paused")) ? "paused" : "not paused");
 }
 
 static int act(struct cli *cli, const char *suffix, json_t *body)
 {
-	const char *reason = cli_option(cli, "reason"), *user = getenv("USER");
 	struct client_request request = {.method = "POST"};
-	CLEANUP(json_decref_p) json_t *owned = body;
-	CLEANUP(buf_release) struct buf text;
-	struct client_reply reply;
 	int r = trigger_path(&request, cli->args[0], suffix);
 
-	buf_init(&text, 0);
-	if (r)
+	if (r) {
+		json_decref(body);
 		return r;
-	json_object_set_new(body, "by", json_string(user && *user ? user : "command line"));
-	if (reason)
-		json_object_set_new(body, "reason", json_string(reason));
-	json_write(body, &text);
-	request.body = text.data;
-	request.body_len = text.len;
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format != FORMAT_TABLE)
-		print_value(cli, reply.json);
-	else
-		printf("%s: %s\n", cli->args[0],
-			   json_is_true(json_object_get(reply.json, "paused")) ? "paused" : "not paused");
-	client_reply_release(&reply);
-	return CLI_OK;
+	}
+	return client_say(cli, &request, body, print_paused);
 }
 
 int cmd_trigger_pause(struct cli *cli)

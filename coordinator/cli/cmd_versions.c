@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/cli/client.h"
+#include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
@@ -22,7 +22,7 @@ static int read_number(const struct cli *cli, int at, const char *what, long lon
 	return 0;
 }
 
-static void print_routing(const json_t *routing)
+static void print_routing(UNUSED const struct cli *cli, const json_t *routing)
 {
 	const json_t *canary = json_object_get(routing, "canary");
 	const char *reason = text_of(routing, "pause_reason");
@@ -39,30 +39,10 @@ static void print_routing(const json_t *routing)
 
 static int act(struct cli *cli, const char *path, json_t *body)
 {
-	const char *reason = cli_option(cli, "reason"), *user = getenv("USER");
 	struct client_request request = {.method = "POST"};
-	CLEANUP(json_decref_p) json_t *owned = body;
-	CLEANUP(buf_release) struct buf text;
-	struct client_reply reply;
-	int r;
 
-	buf_init(&text, 0);
-	json_object_set_new(body, "by", json_string(user && *user ? user : "command line"));
-	if (reason)
-		json_object_set_new(body, "reason", json_string(reason));
-	json_write(body, &text);
 	client_path(&request, path, cli->args[0]);
-	request.body = text.data;
-	request.body_len = text.len;
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_routing(reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_say(cli, &request, body, print_routing);
 }
 
 /* With the version that may be said at this place. */
@@ -113,19 +93,9 @@ int cmd_def_resume(struct cli *cli)
 int cmd_def_show(struct cli *cli)
 {
 	struct client_request request = {.method = "GET"};
-	struct client_reply reply;
-	int r;
 
 	client_path(&request, "/v1/definitions/%s", cli->args[0]);
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format == FORMAT_TABLE)
-		print_routing(reply.json);
-	else
-		print_value(cli, reply.json);
-	client_reply_release(&reply);
-	return CLI_OK;
+	return client_show(cli, &request, print_routing);
 }
 
 static void print_lines(const char *text)
@@ -140,37 +110,26 @@ static void print_lines(const char *text)
 	}
 }
 
+static void print_diff(const struct cli *cli, const json_t *diff)
+{
+	printf("%s: from version %lld to version %lld%s\n", cli->args[0],
+		   (long long)int_of(diff, "from", 0), (long long)int_of(diff, "to", 0),
+		   json_is_true(json_object_get(diff, "same")) ? ": the same" : "");
+	print_lines(text_of(diff, "text"));
+}
+
 int cmd_def_diff(struct cli *cli)
 {
+	static const char *const names[] = {"from", "to"};
 	struct client_request request = {.method = "GET"};
-	struct client_reply reply;
-	long long from = 0, to = 0;
-	size_t len;
+	long long version;
 	int r = 0;
 
-	if (cli->n_args > 1)
-		r = read_number(cli, 1, "a version", 1, INT32_MAX, &from);
-	if (!r && cli->n_args > 2)
-		r = read_number(cli, 2, "a version", 1, INT32_MAX, &to);
-	if (r)
-		return r;
 	client_path(&request, "/v1/definitions/%s/diff", cli->args[0]);
-	len = strlen(request.path);
-	if (from)
-		len += (size_t)snprintf(request.path + len, sizeof(request.path) - len, "?from=%lld", from);
-	if (to)
-		snprintf(request.path + len, sizeof(request.path) - len, "&to=%lld", to);
-	r = client_ask(cli, &request, &reply);
-	if (r)
-		return r;
-	if (cli->format != FORMAT_TABLE) {
-		print_value(cli, reply.json);
-	} else {
-		printf("%s: from version %lld to version %lld%s\n", cli->args[0],
-			   (long long)int_of(reply.json, "from", 0), (long long)int_of(reply.json, "to", 0),
-			   json_is_true(json_object_get(reply.json, "same")) ? ": the same" : "");
-		print_lines(text_of(reply.json, "text"));
+	for (int i = 1; !r && i < cli->n_args; i++) {
+		r = read_number(cli, i, "a version", 1, INT32_MAX, &version);
+		if (!r)
+			r = client_query(&request, names[i - 1], cli->args[i]);
 	}
-	client_reply_release(&reply);
-	return CLI_OK;
+	return r ? r : client_show(cli, &request, print_diff);
 }
