@@ -6,10 +6,10 @@
 
 #include "coordinator/clock.h"
 #include "coordinator/json_attention.h"
-#include "coordinator/json_member.h"
 #include "coordinator/kafka/store_job.h"
 #include "coordinator/log.h"
 #include "sagas/hash.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum {

@@ -52,17 +52,6 @@ static void moved_on(struct exchange *ex, int64_t seq, int64_t expected)
 					 (long long)seq, (long long)expected);
 }
 
-/* With the place in the body. */
-static void refused_at(struct exchange *ex, const struct err *err)
-{
-	struct problem_errors errors = {0};
-
-	problem_errors_add(&errors, err->place, 0, "%s", err->text);
-	exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors, "%s%s%s", err->place,
-							*err->place ? ": " : "", err->text);
-	problem_errors_release(&errors);
-}
-
 /* What the core says against the act. */
 static void refused(struct exchange *ex, const struct err *err)
 {
@@ -71,7 +60,7 @@ static void refused(struct exchange *ex, const struct err *err)
 	else if (err->code == ERR_NOT_FOUND)
 		exchange_problem(ex, PROBLEM_STEP_NOT_FOUND, "%s", err->text);
 	else if (err->code == ERR_INVALID)
-		refused_at(ex, err);
+		body_error(ex, err->place, err->text);
 	else
 		exchange_problem_err(ex, err);
 }
@@ -265,7 +254,6 @@ static void resolve_groups(struct exchange *ex, struct act *act)
 static bool read_act(struct exchange *ex, struct act_request *request)
 {
 	CLEANUP(json_decref_p) json_t *body = NULL;
-	struct problem_errors errors = {0};
 	struct act *act = &request->act;
 	struct err err = {0};
 
@@ -281,10 +269,7 @@ static bool read_act(struct exchange *ex, struct act_request *request)
 	if (act->kind == ACT_SIGNAL)
 		act->name = xstrdup(ex->params[1]);
 	if (act_read(act, body, &err) < 0) {
-		problem_errors_add(&errors, err.place, 0, "%s", err.text);
-		exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors,
-								"the body does not fit the act; `errors` says where");
-		problem_errors_release(&errors);
+		body_error(ex, err.place, err.text);
 		return false;
 	}
 	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)

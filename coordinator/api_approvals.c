@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "coordinator/approval_groups.h"
-#include "coordinator/json_member.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "sagas/base/base64.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum {

@@ -284,16 +284,6 @@ static void dry_batch(struct exchange *ex, struct store_reader *reader)
 
 /* The request. */
 
-static bool wrong_member(struct exchange *ex, const char *pointer, const char *what)
-{
-	struct problem_errors errors = {0};
-
-	problem_errors_add(&errors, pointer, 0, "%s", what);
-	exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors, "%s: %s", pointer, what);
-	problem_errors_release(&errors);
-	return false;
-}
-
 static bool read_act(struct exchange *ex, const json_t *json, struct making *making)
 {
 	struct act *act = &making->act;
@@ -304,15 +294,15 @@ static bool read_act(struct exchange *ex, const json_t *json, struct making *mak
 
 	if (act_from_json(json, act, &err) < 0) {
 		snprintf(pointer, sizeof(pointer), "/act%s", err.place);
-		return wrong_member(ex, pointer, err.text);
+		return body_error(ex, pointer, err.text);
 	}
 	if (act->id)
-		return wrong_member(ex, "/act/id", "the id of a batch's acts is that of the batch");
+		return body_error(ex, "/act/id", "the id of a batch's acts is that of the batch");
 	if (act->kind == ACT_STEP_APPROVE || act->kind == ACT_STEP_REJECT)
-		return wrong_member(ex, "/act/act", "approvals are decided one by one");
+		return body_error(ex, "/act/act", "approvals are decided one by one");
 	if (act->kind == ACT_RESET)
-		return wrong_member(ex, "/act/act",
-							"a reset names a row of one saga's history; retry has `from` for many");
+		return body_error(ex, "/act/act",
+						  "a reset names a row of one saga's history; retry has `from` for many");
 	making->by = act->by;
 	act->by = NULL;
 	kept = act_json(act);
@@ -330,13 +320,13 @@ static bool read_query(struct exchange *ex, const char *text, struct making *mak
 	int r;
 
 	if (strspn(text, " ") == strlen(text))
-		return wrong_member(ex, "/q",
-							"a filter is needed; started>1970-01-01 matches each saga there is");
+		return body_error(ex, "/q",
+						  "a filter is needed; started>1970-01-01 matches each saga there is");
 	saga_query_init(&query, ex->ns);
 	r = saga_query_parse(&query, text, &err);
 	saga_query_release(&query);
 	if (r < 0)
-		return wrong_member(ex, "/q", err.text);
+		return body_error(ex, "/q", err.text);
 	making->query = xstrdup(text);
 	return true;
 }
@@ -349,7 +339,7 @@ static bool read_rate(struct exchange *ex, const json_t *rate, struct making *ma
 	/* One a day is slow enough. */
 	if (making->rate >= 1.0 / 86400 && making->rate <= BATCH_RATE_MAX)
 		return true;
-	return wrong_member(ex, "/rate", "sagas a second, up to 10000; without it, as fast as it goes");
+	return body_error(ex, "/rate", "sagas a second, up to 10000; without it, as fast as it goes");
 }
 
 static void read_by(const json_t *body, struct making *making)

@@ -124,6 +124,17 @@ bool body_read(struct exchange *ex, const struct body_member *members, size_t n,
 	return true;
 }
 
+bool body_error(struct exchange *ex, const char *pointer, const char *what)
+{
+	struct problem_errors errors = {0};
+
+	problem_errors_add(&errors, pointer, 0, "%s", what);
+	exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors, "%s%s%s", pointer,
+							*pointer ? ": " : "", what);
+	problem_errors_release(&errors);
+	return false;
+}
+
 int64_t prefer_wait_ms(struct exchange *ex)
 {
 	const char *p = exchange_header(ex, "Prefer");

@@ -25,6 +25,12 @@ struct body_member {
 bool body_read(struct exchange *ex, const struct body_member *members, size_t n, bool may_be_empty,
 			   json_t **ret_body) MUST_CHECK;
 
+/*
+ * Answers that the body is wrong in one place ("": the body as a whole). Always false, for those
+ * who then have nothing to go on with.
+ */
+bool body_error(struct exchange *ex, const char *pointer, const char *what);
+
 /* A copy of a member that is text, perhaps empty; NULL: it is not there, or none. The caller's. */
 char *body_member_text(const json_t *body, const char *name) MUST_CHECK;
 

@@ -13,13 +13,13 @@
 #include "coordinator/api_saga.h"
 #include "coordinator/clock.h"
 #include "coordinator/delivery.h"
-#include "coordinator/json_member.h"
 #include "coordinator/kafka/store_job.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "coordinator/saga_view.h"
 #include "coordinator/webhooks.h"
 #include "sagas/callback.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 struct called {

@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
-#include "coordinator/json_member.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum { LINE_MAX_ROWS = 1000 }; /* of an answer; a longer line says so */

@@ -2,32 +2,17 @@
 #include "coordinator/json_row.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
-#include "sagas/json_text.h"
-
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, "\"%s\":", name);
-	json_write_string(text, strlen(text), out);
-	buf_add_char(out, ',');
-}
-
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	add_text(out, name, text);
-}
+#include "sagas/json_member.h"
 
 static void add_node(const struct node_row *node, bool self, struct buf *out)
 {
 	buf_add_char(out, '{');
-	add_text(out, "id", node->id);
-	add_text(out, "address", node->address);
-	add_text(out, "version", node->version);
-	add_time(out, "started_at", node->started_at);
-	add_time(out, "renewed_at", node->renewed_at);
-	buf_printf(out, "\"alive\":%s,\"draining\":%s,\"self\":%s,\"slots\":%d}",
+	json_member_text(out, "id", node->id);
+	json_member_text(out, "address", node->address);
+	json_member_text(out, "version", node->version);
+	json_member_time(out, "started_at", node->started_at);
+	json_member_time(out, "renewed_at", node->renewed_at);
+	buf_printf(out, ",\"alive\":%s,\"draining\":%s,\"self\":%s,\"slots\":%d}",
 			   node->alive ? "true" : "false", node->draining ? "true" : "false",
 			   self ? "true" : "false", node->n_slots);
 }

@@ -6,6 +6,7 @@
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/task_token.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum { PAGE_DEFAULT = 50, PAGE_MAX = 200 };
@@ -28,24 +29,6 @@ static void page_free(void *state)
 	if (page->any)
 		task_row_release(&page->last);
 	free(page);
-}
-
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, ",\"%s\":", name);
-	if (text)
-		json_write_string(text, strlen(text), out);
-	else
-		buf_add_lit(out, "null");
-}
-
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	if (at)
-		time_format(at, text);
-	add_text(out, name, at ? text : NULL);
 }
 
 /* The doc of a task is {} or {"progress": …}. */
@@ -78,20 +61,20 @@ static int add_row(void *ctx, const struct task_row *row)
 	task_row_copy(row, &page->last);
 	page->any = true;
 	buf_printf(out, "%s{\"saga\":\"%s\"", page->n > 1 ? "," : "", row->saga_id);
-	add_text(out, "definition", row->definition);
-	add_text(out, "step", row->step);
+	json_member_text(out, "definition", row->definition);
+	json_member_text(out, "step", row->step);
 	if (row->item >= 0)
 		buf_printf(out, ",\"item\":%d", row->item);
-	add_text(out, "side", store_side_text(row->side));
-	add_text(out, "route", row->route);
-	add_text(out, "state", task_state_text(row->state));
+	json_member_text(out, "side", store_side_text(row->side));
+	json_member_text(out, "route", row->route);
+	json_member_text(out, "state", task_state_text(row->state));
 	buf_printf(out, ",\"attempt\":%lld", (long long)row->attempt);
-	add_time(out, "queued_at", row->queued_at);
-	add_time(out, "available_at", row->available_at);
-	add_time(out, "deadline_at", row->deadline_at);
-	add_time(out, "leased_until", row->leased_until);
-	add_text(out, "worker", row->worker);
-	add_text(out, "build", row->build);
+	json_member_time(out, "queued_at", row->queued_at);
+	json_member_time(out, "available_at", row->available_at);
+	json_member_time(out, "deadline_at", row->deadline_at);
+	json_member_time(out, "leased_until", row->leased_until);
+	json_member_text(out, "worker", row->worker);
+	json_member_text(out, "build", row->build);
 	add_progress(out, row);
 	buf_add_char(out, '}');
 	return 0;

@@ -9,7 +9,6 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/clock.h"
-#include "coordinator/json_member.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
@@ -17,33 +16,10 @@
 #include "coordinator/tasks_settings.h"
 #include "coordinator/kafka/store_job.h"
 #include "sagas/base/map.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum { SETTINGS_MAX_BYTES = 16 * 1024, TASKS_PAGE = 100, LEASED_SHOWN = 1000 };
-
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, "%s\"%s\":", out->len > 0 && out->data[out->len - 1] == '{' ? "" : ",", name);
-	if (text)
-		json_write_string(text, strlen(text), out);
-	else
-		buf_add_lit(out, "null");
-}
-
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	if (at)
-		time_format(at, text);
-	add_text(out, name, at ? text : NULL);
-}
-
-static void add_int(struct buf *out, const char *name, int64_t n)
-{
-	buf_printf(out, "%s\"%s\":%lld", out->len > 0 && out->data[out->len - 1] == '{' ? "" : ",",
-			   name, (long long)n);
-}
 
 /* ---- One queue, or all ---- */
 
@@ -121,14 +97,14 @@ static void add_look(void *ctx, const char *ns, const char *queue, const struct 
 static void write_rates(const struct queue_look *look, struct buf *out)
 {
 	buf_add_lit(out, ",\"rates\":{");
-	add_int(out, "leased", look->leased_last);
-	add_int(out, "completed", look->completed_last);
-	add_int(out, "failed", look->failed_last);
+	json_member_int(out, "leased", look->leased_last);
+	json_member_int(out, "completed", look->completed_last);
+	json_member_int(out, "failed", look->failed_last);
 	buf_add_lit(out, "},\"totals\":{");
-	add_int(out, "leased", look->leased);
-	add_int(out, "completed", look->completed);
-	add_int(out, "failed", look->failed);
-	add_int(out, "lease_expired", look->expired);
+	json_member_int(out, "leased", look->leased);
+	json_member_int(out, "completed", look->completed);
+	json_member_int(out, "failed", look->failed);
+	json_member_int(out, "lease_expired", look->expired);
 	buf_add_char(out, '}');
 }
 
@@ -147,18 +123,18 @@ static void write_queue(struct exchange *ex, const struct shown *shown)
 
 	tasks_workers(ex->node->tasks, ex->ns, shown->name, count_worker, &workers);
 	buf_add_char(out, '{');
-	add_text(out, "queue", shown->name);
-	add_int(out, "queued", shown->count.queued);
-	add_int(out, "leased", shown->count.leased);
+	json_member_text(out, "queue", shown->name);
+	json_member_int(out, "queued", shown->count.queued);
+	json_member_int(out, "leased", shown->count.leased);
 	buf_printf(out, ",\"more\":%s",
 			   shown->count.queued_more || shown->count.leased_more ? "true" : "false");
-	add_time(out, "oldest_at", shown->count.oldest_available_at);
-	add_int(out, "pollers", shown->look.pollers);
-	add_int(out, "workers_seen", workers);
+	json_member_time(out, "oldest_at", shown->count.oldest_available_at);
+	json_member_int(out, "pollers", shown->look.pollers);
+	json_member_int(out, "workers_seen", workers);
 	buf_printf(out, ",\"settings\":%s", shown->settings.name ? shown->settings.settings : "{}");
-	add_int(out, "revision", shown->settings.name ? shown->settings.revision : 0);
-	add_text(out, "updated_by", shown->settings.name ? shown->settings.by : NULL);
-	add_time(out, "updated_at", shown->settings.name ? shown->settings.updated_at : 0);
+	json_member_int(out, "revision", shown->settings.name ? shown->settings.revision : 0);
+	json_member_text(out, "updated_by", shown->settings.name ? shown->settings.by : NULL);
+	json_member_time(out, "updated_at", shown->settings.name ? shown->settings.updated_at : 0);
 	write_rates(&shown->look, out);
 }
 
@@ -282,12 +258,12 @@ static void write_workers(struct exchange *ex, const struct workers *workers)
 
 		buf_add_str(out, first ? "{" : ",{");
 		first = false;
-		add_text(out, "worker", shown->worker);
-		add_text(out, "build", shown->build);
-		add_text(out, "node", shown->last_seen ? ex->node->address : NULL);
-		add_time(out, "last_seen", shown->last_seen);
+		json_member_text(out, "worker", shown->worker);
+		json_member_text(out, "build", shown->build);
+		json_member_text(out, "node", shown->last_seen ? ex->node->address : NULL);
+		json_member_time(out, "last_seen", shown->last_seen);
 		buf_printf(out, ",\"polls\":%s", shown->polls ? "true" : "false");
-		add_int(out, "leased", shown->leased);
+		json_member_int(out, "leased", shown->leased);
 		buf_add_char(out, '}');
 	}
 	buf_add_char(out, ']');
@@ -429,12 +405,7 @@ static bool read_settings(struct exchange *ex, const json_t *body, struct put *p
 	buf_init(&text, 0);
 	json_write(body, &text);
 	if (queue_settings_check(buf_str(&text), text.len, &err) < 0) {
-		struct problem_errors errors = {0};
-
-		problem_errors_add(&errors, err.place, 0, "%s", err.text);
-		exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors,
-								"these cannot be the settings of a queue");
-		problem_errors_release(&errors);
+		body_error(ex, err.place, err.text);
 		return false;
 	}
 	put->settings = buf_take(&text, NULL);

@@ -17,20 +17,10 @@
 #include "coordinator/task_progress.h"
 #include "coordinator/task_token.h"
 #include "coordinator/tasks.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum { POLL_WAIT_MS = 30000, MESSAGE_MAX_BYTES = 4096, CODE_MAX_BYTES = 200 };
-
-static bool body_error(struct exchange *ex, const char *pointer, const char *what)
-{
-	struct problem_errors errors = {0};
-
-	problem_errors_add(&errors, pointer, 0, "%s", what);
-	exchange_problem_errors(ex, PROBLEM_INVALID_BODY, &errors,
-							"the body has 1 error; `errors` says where");
-	problem_errors_release(&errors);
-	return false;
-}
 
 /* ---- Polling ---- */
 
@@ -236,23 +226,13 @@ static void say_elsewhere(struct exchange *ex, const char *saga_id)
 		owner_failed(ex, FORWARD_REFUSED);
 }
 
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	buf_printf(out, "\"%s\":\"%s\"", name, text);
-}
-
 static void answer_heartbeat(struct exchange *ex, const struct task_answer *answer)
 {
-	buf_printf(&ex->out, "{\"cancel\":%s,", answer->cancel ? "true" : "false");
-	if (answer->cancel) {
-		buf_add_lit(&ex->out, "\"reason\":");
-		json_write_string(answer->why, strlen(answer->why), &ex->out);
-		buf_add_char(&ex->out, ',');
-	}
-	add_time(&ex->out, "lease_until", answer->lease_until);
+	buf_add_char(&ex->out, '{');
+	json_member_bool(&ex->out, "cancel", answer->cancel);
+	if (answer->cancel)
+		json_member_text(&ex->out, "reason", answer->why);
+	json_member_time(&ex->out, "lease_until", answer->lease_until);
 	buf_add_char(&ex->out, '}');
 	exchange_answer(ex, 200);
 }
@@ -433,7 +413,7 @@ void api_lease_task(struct exchange *ex)
 	saga = json_string_value(json_object_get(body, "saga"));
 	side = json_string_value(json_object_get(body, "side"));
 	if (saga_id_slot(saga) < 0) {
-		(void)body_error(ex, "/saga", "is not the id of a saga");
+		body_error(ex, "/saga", "is not the id of a saga");
 		return;
 	}
 	call = engine_call_for_task(ex->ns, saga, TASK_WORD_LEASE,

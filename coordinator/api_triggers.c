@@ -9,11 +9,11 @@
 
 #include "coordinator/api_body.h"
 #include "coordinator/clock.h"
-#include "coordinator/json_member.h"
 #include "coordinator/kafka/store_job.h"
 #include "coordinator/kafka/hub.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum {

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "coordinator/clock.h"
-#include "coordinator/json_member.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "coordinator/webhooks.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 #include "sagas/webhook_event.h"
 

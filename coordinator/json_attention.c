@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "coordinator/json_member.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 void json_attention(const struct attention_group_row *row, struct buf *out)

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "coordinator/problem.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
+/* Errors have a fixed size, so a character may be cut at their end. */
 static void add_text(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, ",\"%s\":", name);
@@ -12,14 +14,6 @@ static void add_text(struct buf *out, const char *name, const char *text)
 		problem_write_text(text, out);
 	else
 		buf_add_lit(out, "null");
-}
-
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	add_text(out, name, at ? text : NULL);
 }
 
 /* What was kept as JSON; something else never got into the row. */
@@ -42,9 +36,9 @@ void json_batch(const struct batch_row *row, struct buf *out)
 	else
 		buf_add_lit(out, "null");
 	add_text(out, "status", batch_status_text(row->status));
-	add_time(out, "created_at", row->created_at);
-	add_time(out, "updated_at", row->updated_at);
-	add_time(out, "ended_at", row->ended_at);
+	json_member_time(out, "created_at", row->created_at);
+	json_member_time(out, "updated_at", row->updated_at);
+	json_member_time(out, "ended_at", row->ended_at);
 	buf_add_lit(out, ",\"counts\":{");
 	for (int i = 0; i < BATCH_ITEM_STATUS_COUNT; i++) {
 		buf_printf(out, "%s\"%s\":%lld", i > 0 ? "," : "",
@@ -64,7 +58,7 @@ void json_batch_item(const struct batch_item_row *item, const struct saga_row *n
 		buf_printf(out, ",\"seq\":%lld", (long long)item->seq);
 	else
 		buf_add_lit(out, ",\"seq\":null");
-	add_time(out, "updated_at", item->updated_at);
+	json_member_time(out, "updated_at", item->updated_at);
 	if (now) {
 		buf_printf(out, ",\"now\":{\"status\":\"%s\"", saga_status_text(now->status));
 		add_text(out, "attention", now->attention.text);

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "coordinator/json_member.h"
 #include "sagas/base/base64.h"
 #include "sagas/base/text.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum { HEADERS_MAX = 100 };

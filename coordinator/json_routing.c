@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "coordinator/json_member.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 static int64_t current_of(const struct routing_row *row, int64_t newest)

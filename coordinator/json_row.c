@@ -1,6 +1,6 @@
 #include "coordinator/json_row.h"
 
-#include "coordinator/json_member.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 /* The same members as a saga has (saga_state_write), but for the item. */

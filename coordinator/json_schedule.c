@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "connectors/tzfile.h"
-#include "coordinator/json_member.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 #include "sagas/schedule.h"
 

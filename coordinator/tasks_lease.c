@@ -10,6 +10,7 @@
 #include "coordinator/membership.h"
 #include "coordinator/task_token.h"
 #include "coordinator/tasks_priv.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 enum { ELSEWHERE_MS = 5000 };
@@ -73,26 +74,20 @@ static bool ask_here(struct tasks *tasks, struct lease *lease)
 	return engine_post(tasks->engine, call, &err) == 0;
 }
 
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
-	json_write_string(text, strlen(text), out);
-}
-
 static void ask_elsewhere(struct tasks *tasks, struct lease *lease)
 {
 	const struct candidate *candidate = lease->candidate;
 
 	buf_init(&lease->body, 64 * 1024);
 	buf_add_char(&lease->body, '{');
-	add_text(&lease->body, "saga", candidate->saga_id);
-	add_text(&lease->body, "step", candidate->step);
+	json_member_text(&lease->body, "saga", candidate->saga_id);
+	json_member_text(&lease->body, "step", candidate->step);
 	buf_printf(&lease->body, ",\"item\":%d", candidate->item);
-	add_text(&lease->body, "side", store_side_text(candidate->side));
-	add_text(&lease->body, "queue", candidate->queue->name);
-	add_text(&lease->body, "worker", lease->poll->worker);
+	json_member_text(&lease->body, "side", store_side_text(candidate->side));
+	json_member_text(&lease->body, "queue", candidate->queue->name);
+	json_member_text(&lease->body, "worker", lease->poll->worker);
 	if (lease->poll->build)
-		add_text(&lease->body, "build", lease->poll->build);
+		json_member_text(&lease->body, "build", lease->poll->build);
 	buf_add_char(&lease->body, '}');
 	snprintf(lease->ns_header, sizeof(lease->ns_header), "Skald-Namespace: %s",
 			 candidate->queue->ns);
@@ -157,14 +152,6 @@ void task_granted_token(const struct engine_call *call, struct buf *out)
 	task_token_write(&token, out);
 }
 
-static void add_time(struct buf *out, const char *name, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	add_text(out, name, text);
-}
-
 void task_granted_write(const struct engine_call *call, const char *queue, struct buf *out)
 {
 	const struct task_call *task = call->task;
@@ -176,13 +163,13 @@ void task_granted_write(const struct engine_call *call, const char *queue, struc
 	buf_add_lit(&one, "{\"token\":\"");
 	task_granted_token(call, &one);
 	buf_add_char(&one, '"');
-	add_text(&one, "queue", queue);
-	add_text(&one, "saga", call->id);
-	add_text(&one, "definition", task->definition);
-	add_text(&one, "step", task->step);
+	json_member_text(&one, "queue", queue);
+	json_member_text(&one, "saga", call->id);
+	json_member_text(&one, "definition", task->definition);
+	json_member_text(&one, "step", task->step);
 	if (task->item >= 0)
 		buf_printf(&one, ",\"item\":%d", task->item);
-	add_text(&one, "side", store_side_text(task->side));
+	json_member_text(&one, "side", store_side_text(task->side));
 	buf_printf(&one, ",\"attempt\":%lld", (long long)answer->attempt);
 	buf_add_lit(&one, ",\"input\":");
 	if (request->body)
@@ -190,14 +177,14 @@ void task_granted_write(const struct engine_call *call, const char *queue, struc
 	else
 		buf_add_lit(&one, "null");
 	if (request->route)
-		add_text(&one, "route", request->route);
-	add_text(&one, "key", request->key);
+		json_member_text(&one, "route", request->route);
+	json_member_text(&one, "key", request->key);
 	buf_printf(&one, ",\"timeout_ms\":%lld", (long long)answer->timeout_ms);
 	if (answer->heartbeat_ms >= 0)
 		buf_printf(&one, ",\"heartbeat_ms\":%lld", (long long)answer->heartbeat_ms);
-	add_time(&one, "lease_until", answer->lease_until);
+	json_member_time(&one, "lease_until", answer->lease_until);
 	if (answer->deadline_at)
-		add_time(&one, "deadline_at", answer->deadline_at);
+		json_member_time(&one, "deadline_at", answer->deadline_at);
 	if (answer->progress) {
 		buf_add_lit(&one, ",\"progress\":");
 		jval_write(answer->progress, &one);

@@ -4,54 +4,14 @@
 
 #include "sagas/base/buf.h"
 #include "sagas/escalation_json.h"
+#include "sagas/json_member.h"
 #include "sagas/json_text.h"
 
 /* Written as text at once: every caller who waits for the end of a saga is sent this. */
 
-static void name(struct buf *out, const char *text)
-{
-	char last = out->len > 0 ? out->data[out->len - 1] : '\0';
-
-	if (last != '{' && last != '[')
-		buf_add_char(out, ',');
-	buf_add_char(out, '"');
-	buf_add_str(out, text);
-	buf_add_lit(out, "\":");
-}
-
-static void add_text(struct buf *out, const char *field, const char *text)
-{
-	name(out, field);
-	if (text)
-		json_write_string(text, strlen(text), out);
-	else
-		buf_add_lit(out, "null");
-}
-
-static void add_time(struct buf *out, const char *field, wall_ms at)
-{
-	char text[TIME_TEXT_SIZE];
-
-	if (at)
-		time_format(at, text);
-	add_text(out, field, at ? text : NULL);
-}
-
-static void add_int(struct buf *out, const char *field, int64_t number)
-{
-	name(out, field);
-	buf_add_int(out, number);
-}
-
-static void add_bool(struct buf *out, const char *field, bool is)
-{
-	name(out, field);
-	buf_add_str(out, is ? "true" : "false");
-}
-
 static void add_jval(struct buf *out, const char *field, struct jval *value)
 {
-	name(out, field);
+	json_member_name(out, field);
 	if (value)
 		jval_write(value, out);
 	else
@@ -62,16 +22,16 @@ static void add_jval(struct buf *out, const char *field, struct jval *value)
 static void add_error(struct buf *out, const char *field, const char *code, const char *message,
 					  const char *step)
 {
-	name(out, field);
+	json_member_name(out, field);
 	if (!code) {
 		buf_add_lit(out, "null");
 		return;
 	}
 	buf_add_char(out, '{');
-	add_text(out, "code", code);
-	add_text(out, "message", message);
+	json_member_text(out, "code", code);
+	json_member_text(out, "message", message);
 	if (step)
-		add_text(out, "step", step);
+		json_member_text(out, "step", step);
 	buf_add_char(out, '}');
 }
 
@@ -114,41 +74,41 @@ static void add_task(struct buf *out, const struct exec *exec)
 	if (!exec->request || exec->request->kind != REQUEST_TASK ||
 		(!leased && exec->status != EXEC_QUEUED))
 		return;
-	name(out, "task");
+	json_member_name(out, "task");
 	buf_add_char(out, '{');
-	add_text(out, "queue", exec->request->queue);
-	add_text(out, "route", exec->request->route);
-	add_text(out, "state", leased ? "leased" : "queued");
-	add_time(out, "queued_at", exec->queued_at);
-	add_time(out, "available_at", leased ? 0 : exec->due_at);
-	add_time(out, "deadline_at", exec->deadline_at);
-	add_text(out, "worker", leased ? exec->worker : NULL);
-	add_text(out, "build", leased ? exec->build : NULL);
-	add_time(out, "leased_at", leased ? exec->leased_at : 0);
-	add_time(out, "lease_until", leased ? exec->due_at : 0);
+	json_member_text(out, "queue", exec->request->queue);
+	json_member_text(out, "route", exec->request->route);
+	json_member_text(out, "state", leased ? "leased" : "queued");
+	json_member_time(out, "queued_at", exec->queued_at);
+	json_member_time(out, "available_at", leased ? 0 : exec->due_at);
+	json_member_time(out, "deadline_at", exec->deadline_at);
+	json_member_text(out, "worker", leased ? exec->worker : NULL);
+	json_member_text(out, "build", leased ? exec->build : NULL);
+	json_member_time(out, "leased_at", leased ? exec->leased_at : 0);
+	json_member_time(out, "lease_until", leased ? exec->due_at : 0);
 	add_jval(out, "progress", exec->progress);
 	buf_add_char(out, '}');
 }
 
 static void add_exec(struct buf *out, const struct exec *exec)
 {
-	add_int(out, "attempts", exec->attempt);
-	add_time(out, "next_at", exec->due_at);
+	json_member_int(out, "attempts", exec->attempt);
+	json_member_time(out, "next_at", exec->due_at);
 	add_error(out, "error", exec->code, exec->message, NULL);
-	name(out, "request");
+	json_member_name(out, "request");
 	if (exec->request)
 		request_write(exec->request, out);
 	else
 		buf_add_lit(out, "null");
 	add_task(out, exec);
 	if (exec->child)
-		add_text(out, "child", exec->child);
+		json_member_text(out, "child", exec->child);
 }
 
 /* Takes the value over. */
 static void add_json(struct buf *out, const char *field, json_t *value)
 {
-	name(out, field);
+	json_member_name(out, field);
 	json_write(value, out);
 	json_decref(value);
 }
@@ -170,12 +130,12 @@ static void write_carried(const struct saga_state *state, int index, struct buf 
 	const json_t *entry = json_array_get(step->list, (size_t)index);
 	const json_t *item = json_object_get(entry, "item");
 
-	name(out, "carried");
+	json_member_name(out, "carried");
 	buf_add_char(out, '{');
-	add_text(out, "step", state->def->steps[step->actions[index].carried_from].id);
+	json_member_text(out, "step", state->def->steps[step->actions[index].carried_from].id);
 	if (item)
-		add_int(out, "item", json_integer_value(item));
-	add_int(out, "run", json_integer_value(json_object_get(entry, "run")));
+		json_member_int(out, "item", json_integer_value(item));
+	json_member_int(out, "run", json_integer_value(json_object_get(entry, "run")));
 	buf_add_char(out, '}');
 }
 
@@ -184,18 +144,18 @@ static void write_lock(const struct action_state *action, struct buf *out)
 {
 	bool waits = action->run.status == EXEC_RUNNING || action->run.status == EXEC_PARKED;
 
-	name(out, "lock");
+	json_member_name(out, "lock");
 	if (!action->lock || (!waits && !action->event_id)) {
 		buf_add_lit(out, "null");
 		return;
 	}
 	buf_add_char(out, '{');
-	name(out, "keys");
+	json_member_name(out, "keys");
 	json_write(json_object_get(jval_json(action->lock), "keys"), out);
-	add_bool(out, "held", action->locked);
-	name(out, "token");
+	json_member_bool(out, "held", action->locked);
+	json_member_name(out, "token");
 	buf_add_str(out, action->event_id ? action->event_id : "null");
-	add_time(out, "since", action->lock_at);
+	json_member_time(out, "since", action->lock_at);
 	buf_add_char(out, '}');
 }
 
@@ -206,14 +166,15 @@ static void write_action(const struct saga_state *state, int step, int index, st
 
 	buf_add_char(out, '{');
 	if (def->for_each || def->repeat_until)
-		add_int(out, "item", index);
+		json_member_int(out, "item", index);
 	if (step == state->def->carried)
 		write_carried(state, index, out);
-	add_text(out, "status",
-			 step_status_text(action->skipped ? STEP_SKIPPED : exec_step_status(&action->run)));
-	add_bool(out, "parked", action->run.status == EXEC_PARKED);
-	add_bool(out, "tolerated", action->tolerated);
-	add_bool(out, "ambiguous", action->run.ambiguous);
+	json_member_text(
+		out, "status",
+		step_status_text(action->skipped ? STEP_SKIPPED : exec_step_status(&action->run)));
+	json_member_bool(out, "parked", action->run.status == EXEC_PARKED);
+	json_member_bool(out, "tolerated", action->tolerated);
+	json_member_bool(out, "ambiguous", action->run.ambiguous);
 	add_exec(out, &action->run);
 	add_jval(out, "output", action->output);
 	if (action->approval)
@@ -221,9 +182,9 @@ static void write_action(const struct saga_state *state, int step, int index, st
 	add_escalations(out, state, (struct escalation_place){step, index, SIDE_DO});
 	if (def->act.kind == ACTION_LOCK)
 		write_lock(action, out);
-	name(out, "compensation");
+	json_member_name(out, "compensation");
 	buf_add_char(out, '{');
-	add_text(out, "status", comp_status_text(saga_state_comp_shown(state, action)));
+	json_member_text(out, "status", comp_status_text(saga_state_comp_shown(state, action)));
 	add_exec(out, &action->undo);
 	add_escalations(out, state, (struct escalation_place){step, index, SIDE_UNDO});
 	buf_add_lit(out, "}}");
@@ -266,14 +227,14 @@ static void write_step(const struct saga_state *state, int index, struct buf *ou
 	int i;
 
 	buf_add_char(out, '{');
-	add_text(out, "id", def->id);
-	add_text(out, "status", step_status_text(step_shown(state, index)));
-	add_bool(out, "pivot", def->pivot);
-	add_bool(out, "on_compensated", index >= state->def->n_forward);
-	add_text(out, "compensation", undo_kind_text(def->undo_kind));
-	add_int(out, "run", saga_state_run(state, index));
+	json_member_text(out, "id", def->id);
+	json_member_text(out, "status", step_status_text(step_shown(state, index)));
+	json_member_bool(out, "pivot", def->pivot);
+	json_member_bool(out, "on_compensated", index >= state->def->n_forward);
+	json_member_text(out, "compensation", undo_kind_text(def->undo_kind));
+	json_member_int(out, "run", saga_state_run(state, index));
 	add_jval(out, "output", step->output);
-	name(out, "actions");
+	json_member_name(out, "actions");
 	buf_add_char(out, '[');
 	for (i = 0; i < step->n_actions; i++) {
 		if (i > 0)
@@ -395,21 +356,25 @@ static void add_attention(struct buf *out, const struct saga_state *state)
 {
 	const struct attention *attention = saga_state_attention_of(state);
 
-	add_text(out, "attention", saga_state_attention(state));
-	add_time(out, "attention_at", state->attention_at);
-	name(out, "attention_detail");
+	json_member_text(out, "attention", saga_state_attention(state));
+	json_member_time(out, "attention_at", state->attention_at);
+	json_member_name(out, "attention_detail");
 	if (!attention) {
 		buf_add_lit(out, "null");
 		return;
 	}
 	buf_add_char(out, '{');
-	add_text(out, "kind", attention_kind_text(attention->kind));
-	add_text(out, "group", attention->group);
-	add_text(out, "step", attention->step >= 0 ? state->def->steps[attention->step].id : NULL);
+	json_member_text(out, "kind", attention_kind_text(attention->kind));
+	json_member_text(out, "group", attention->group);
+	json_member_text(out, "step",
+					 attention->step >= 0 ? state->def->steps[attention->step].id : NULL);
 	if (attention->item >= 0)
-		add_int(out, "item", attention->item);
-	add_text(out, "side", attention->step < 0 ? NULL : attention->side == SIDE_DO ? "do" : "undo");
-	add_text(out, "code", attention->code);
+		json_member_int(out, "item", attention->item);
+	json_member_text(out, "side",
+					 attention->step < 0          ? NULL
+					 : attention->side == SIDE_DO ? "do"
+												  : "undo");
+	json_member_text(out, "code", attention->code);
 	buf_add_char(out, '}');
 }
 
@@ -421,15 +386,15 @@ static void write_head(const struct saga_state *state, struct buf *out)
 						   : NULL;
 
 	buf_add_char(out, '{');
-	add_text(out, "id", state->id);
-	add_text(out, "saga", state->def->name);
-	add_text(out, "namespace", state->ns);
-	add_int(out, "version", state->def->version);
-	add_text(out, "status", saga_status_text(state->status));
-	add_text(out, "key", state->key);
-	add_time(out, "started_at", state->started_at);
-	add_time(out, "updated_at", state->updated_at);
-	add_time(out, "ended_at", state->ended_at);
+	json_member_text(out, "id", state->id);
+	json_member_text(out, "saga", state->def->name);
+	json_member_text(out, "namespace", state->ns);
+	json_member_int(out, "version", state->def->version);
+	json_member_text(out, "status", saga_status_text(state->status));
+	json_member_text(out, "key", state->key);
+	json_member_time(out, "started_at", state->started_at);
+	json_member_time(out, "updated_at", state->updated_at);
+	json_member_time(out, "ended_at", state->ended_at);
 	add_attention(out, state);
 	add_error(out, "failure", state->failing ? state->failure_code : NULL, state->failure_message,
 			  step);
@@ -445,12 +410,12 @@ static void add_signals(struct buf *out, const struct saga_state *state)
 {
 	size_t i;
 
-	name(out, "signals");
+	json_member_name(out, "signals");
 	buf_add_char(out, '[');
 	for (i = 0; i < state->n_signals; i++) {
 		buf_add_str(out, i > 0 ? ",{" : "{");
-		add_text(out, "name", state->signals[i].name);
-		add_time(out, "at", state->signals[i].at);
+		json_member_text(out, "name", state->signals[i].name);
+		json_member_time(out, "at", state->signals[i].at);
 		add_jval(out, "value", state->signals[i].value);
 		buf_add_char(out, '}');
 	}
@@ -461,15 +426,15 @@ static void write_found_by(const struct saga_state *state, struct buf *out)
 {
 	const struct saga_def *def = state->def;
 
-	name(out, "search");
+	json_member_name(out, "search");
 	if (state->search)
 		jval_write(state->search, out);
 	else
 		buf_add_lit(out, "{}");
-	name(out, "labels");
+	json_member_name(out, "labels");
 	buf_add_char(out, '{');
 	for (size_t i = 0; i < def->n_labels; i++)
-		add_text(out, def->labels[i].name, def->labels[i].value);
+		json_member_text(out, def->labels[i].name, def->labels[i].value);
 	buf_add_char(out, '}');
 }
 
@@ -478,18 +443,18 @@ static void add_parent(struct buf *out, const struct saga_state *state)
 {
 	const struct saga_parent *parent = state->parent;
 
-	name(out, "parent");
+	json_member_name(out, "parent");
 	if (!parent) {
 		buf_add_lit(out, "null");
 		return;
 	}
 	buf_add_char(out, '{');
-	add_text(out, "id", parent->saga_id);
-	add_text(out, "step", parent->step);
+	json_member_text(out, "id", parent->saga_id);
+	json_member_text(out, "step", parent->step);
 	if (parent->item >= 0)
-		add_int(out, "item", parent->item);
-	add_text(out, "side", parent->side == SIDE_UNDO ? "undo" : "do");
-	add_int(out, "run", parent->run);
+		json_member_int(out, "item", parent->item);
+	json_member_text(out, "side", parent->side == SIDE_UNDO ? "undo" : "do");
+	json_member_int(out, "run", parent->run);
 	buf_add_char(out, '}');
 }
 
@@ -501,20 +466,20 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	buf_init(&summary, 1024);
 	write_summary(state, now, &summary);
 	write_head(state, out);
-	add_text(out, "summary", buf_str(&summary));
-	add_text(out, "owner", state->owner);
-	add_bool(out, "paused", state->paused);
+	json_member_text(out, "summary", buf_str(&summary));
+	json_member_text(out, "owner", state->owner);
+	json_member_bool(out, "paused", state->paused);
 	add_parent(out, state);
-	add_bool(out, "held", state->held);
-	add_int(out, "run", state->run);
+	json_member_bool(out, "held", state->held);
+	json_member_int(out, "run", state->run);
 	write_found_by(state, out);
 	add_signals(out, state);
-	add_time(out, "deadline_at", state->deadline_at);
+	json_member_time(out, "deadline_at", state->deadline_at);
 	add_escalations(out, state, (struct escalation_place){-1, -1, SIDE_DO});
-	add_time(out, "next_due_at", saga_state_next_due(state));
+	json_member_time(out, "next_due_at", saga_state_next_due(state));
 	add_jval(out, "input", state->input);
 	add_jval(out, "output", state->output);
-	name(out, "steps");
+	json_member_name(out, "steps");
 	buf_add_char(out, '[');
 	for (i = 0; i < state->def->n_listed; i++) {
 		if (i == state->def->carried && state->steps[i].n_actions == 0)
