@@ -2,41 +2,15 @@
 # `make demo`: starts Skald and the example participants on free ports in a temporary folder, runs one
 # order that completes and one whose card is declined, and shows for each the ledger and the
 # history. Leaves nothing behind.
-set -euo pipefail
-cd "$(dirname "$0")/.."
-skald=${BUILD:-build/release}/skald
-dir=$(mktemp -d)
-pid=
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/lib.sh"
 
-end() {
-	local status=$?
-	if [ -n "$pid" ]; then
-		kill "$pid" 2> /dev/null || true # it drains, and stops its participants
-		wait "$pid" 2> /dev/null || true
-	fi
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
-
-if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
-say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 show() { # prints the command as one would type it, and runs it
 	printf '%s$ skald %s%s\n' "$bold" "$*" "$plain"
 	"$skald" "$@"
 }
 
-"$skald" dev --port 0 --data "$dir" > "$dir/log" 2>&1 < /dev/null &
-pid=$!
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^Ctrl-C' "$dir/log" && break
-	kill -0 "$pid" 2> /dev/null || { cat "$dir/log"; exit 1; }
-	sleep 0.01
-done
-SKALD_SERVER=$(sed -n 's/^Skald .* listens on \(http:.*\)/\1/p' "$dir/log")
-[ -n "$SKALD_SERVER" ] || { cat "$dir/log"; exit 1; }
-export SKALD_SERVER
+start_skald
 say "Skald runs at $SKALD_SERVER, with the services of a small shop beside it."
 
 run() { # order card expected-exit-code expected-status

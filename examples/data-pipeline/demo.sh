@@ -2,32 +2,10 @@
 # Starts Skald and two processes of workers on a free port in a temporary folder, and imports three
 # tables: one goes through while a process of workers is killed in the middle, one leaves out a bad
 # chunk, one has too many of them and is undone. Leaves nothing behind.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-skald=${BUILD:-build/release}/skald
-dir=$(mktemp -d)
-pids=()
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/../lib.sh"
 
-end() {
-	local status=$? pid
-	for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2> /dev/null || true; done
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
-
-"$skald" dev examples/data-pipeline/data-pipeline.yaml --port 0 --data "$dir/data" > "$dir/log" 2>&1 < /dev/null &
-pids+=($!)
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^Ctrl-C' "$dir/log" && break
-	kill -0 "${pids[0]}" 2> /dev/null || { cat "$dir/log"; exit 1; }
-	sleep 0.01
-done
-SKALD_SERVER=$(sed -n 's/^Skald .* listens on \(http:.*\)/\1/p' "$dir/log")
-[ -n "$SKALD_SERVER" ] || { cat "$dir/log"; exit 1; }
-export SKALD_SERVER
+start_skald examples/data-pipeline/data-pipeline.yaml
 
 workers() { # NAME [ARGUMENT...]
 	examples/data-pipeline/table_worker.py --server "$SKALD_SERVER" --data "$dir/tables" --name "$@" > "$dir/$1.log" 2>&1 &

@@ -2,23 +2,8 @@
 # Starts Skald and the lender on free ports in a temporary folder, asks for four loans that go four
 # ways, decides them as the persons who may, and shows what became of each. Leaves nothing behind.
 # `make` builds what it needs.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-skald=${BUILD:-build/release}/skald
-dir=$(mktemp -d)
-pid=
-
-end() {
-	local status=$?
-	if [ -n "$pid" ]; then
-		kill "$pid" 2> /dev/null || true # it drains, and stops the lender
-		wait "$pid" 2> /dev/null || true
-	fi
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/../lib.sh"
 
 # Who may decide is configuration of the server.
 export SKALD_APPROVALS__GROUPS__UNDERWRITERS="ann, bob, cid"
@@ -27,17 +12,7 @@ approvals:
   groups:
     credit-heads: [hal]
 END
-"$skald" dev examples/loan-approval/loan-approval.yaml --port 0 --data "$dir/data" --config "$dir/skald.yml" \
-	> "$dir/log" 2>&1 < /dev/null &
-pid=$!
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^Ctrl-C' "$dir/log" && break
-	kill -0 "$pid" 2> /dev/null || { cat "$dir/log"; exit 1; }
-	sleep 0.01
-done
-SKALD_SERVER=$(sed -n 's/^Skald .* listens on \(http:.*\)/\1/p' "$dir/log")
-[ -n "$SKALD_SERVER" ] || { cat "$dir/log"; exit 1; }
-export SKALD_SERVER
+start_skald examples/loan-approval/loan-approval.yaml --config "$dir/skald.yml"
 
 say() { printf '\n== %s\n' "$1"; }
 ask() { # ID PERSON AMOUNT REQUESTED-BY [LATE-AFTER]: its saga is in $id

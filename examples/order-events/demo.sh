@@ -2,44 +2,14 @@
 # An order that comes as a record and is confirmed, one that is rejected, and one
 # whose answer is lost, over the brokers that `skald dev --kafka` brings with it. Everything lives in
 # a temporary folder; leaves nothing behind.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-build=${BUILD:-build/release}
-skald=$build/skald
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/../lib.sh"
 orders=$build/examples/order-events/participants
-dir=$(mktemp -d)
-pid=
-
-end() {
-	local status=$?
-	if [ -n "$pid" ]; then
-		kill "$pid" 2> /dev/null || true # it drains, and stops its participants
-		wait "$pid" 2> /dev/null || true
-	fi
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
-
-if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
-say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 # It starts the services beside it, with their data below its own.
-"$skald" dev examples/order-events/order-events.yaml --kafka --data "$dir" --port 0 > "$dir/dev.log" 2>&1 &
-pid=$!
-for ((i = 0; i < 300; i++)); do
-	grep -q '^Ctrl-C' "$dir/dev.log" && break
-	kill -0 "$pid" 2> /dev/null || break
-	sleep 0.1
-done
-brokers=$(sed -n 's/^kafka: \(.*\)$/\1/p' "$dir/dev.log")
-SKALD_SERVER=$(sed -n 's|.*listens on \(http://[^ ]*\).*|\1|p' "$dir/dev.log")
-export SKALD_SERVER
-if [ -z "$brokers" ] || [ -z "$SKALD_SERVER" ]; then
-	cat "$dir/dev.log" >&2
-	exit 1
-fi
+start_skald examples/order-events/order-events.yaml --kafka
+brokers=$(sed -n 's/^kafka: \(.*\)$/\1/p' "$dir/log")
+[ -n "$brokers" ] || { cat "$dir/log"; exit 1; }
 
 place() { # order_id customer_id
 	echo "{\"order_id\": \"$1\", \"customer_id\": \"$2\", \"sku\": \"TEA\", \"quantity\": 2, \"amount_minor\": 1999}" |
@@ -64,4 +34,4 @@ place o-3 c-0005
 show o-3 orders.confirmed 2
 
 say "What the services did, each key once:"
-"$orders/order_handlers" --data "$dir/order_handlers" --ledger | sed 's/},/},\n  /g'
+"$orders/order_handlers" --data "$dir/data/order_handlers" --ledger | sed 's/},/},\n  /g'

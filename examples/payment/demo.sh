@@ -1,34 +1,10 @@
 #!/bin/bash
 # Starts Skald and the bank on free ports in a temporary folder, makes four payments that go four
 # ways, and shows what became of each. Leaves nothing behind. `make` builds what it needs.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-skald=${BUILD:-build/release}/skald
-dir=$(mktemp -d)
-pid=
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/../lib.sh"
 
-end() {
-	local status=$?
-	if [ -n "$pid" ]; then
-		kill "$pid" 2> /dev/null || true # it drains, and stops the bank
-		wait "$pid" 2> /dev/null || true
-	fi
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
-
-"$skald" dev examples/payment/payment.yaml --port 0 --data "$dir" > "$dir/log" 2>&1 < /dev/null &
-pid=$!
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^Ctrl-C' "$dir/log" && break
-	kill -0 "$pid" 2> /dev/null || { cat "$dir/log"; exit 1; }
-	sleep 0.01
-done
-SKALD_SERVER=$(sed -n 's/^Skald .* listens on \(http:.*\)/\1/p' "$dir/log")
-[ -n "$SKALD_SERVER" ] || { cat "$dir/log"; exit 1; }
-export SKALD_SERVER
+start_skald examples/payment/payment.yaml
 
 pay() { # what-happens payment account amount exit-code
 	local id status=0

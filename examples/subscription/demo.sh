@@ -3,34 +3,10 @@
 # whose months are short: one upgrades and cancels, one cannot pay, one pays with a stolen card. Shows
 # what became of each, and what was charged and refunded. Leaves nothing behind. `make` builds what it
 # needs.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-skald=${BUILD:-build/release}/skald
-dir=$(mktemp -d)
-pid=
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/../lib.sh"
 
-end() {
-	local status=$?
-	if [ -n "$pid" ]; then
-		kill "$pid" 2> /dev/null || true # it drains, and stops the biller
-		wait "$pid" 2> /dev/null || true
-	fi
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
-
-"$skald" dev examples/subscription/subscription.yaml --port 0 --data "$dir/data" > "$dir/log" 2>&1 < /dev/null &
-pid=$!
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^Ctrl-C' "$dir/log" && break
-	kill -0 "$pid" 2> /dev/null || { cat "$dir/log"; exit 1; }
-	sleep 0.01
-done
-SKALD_SERVER=$(sed -n 's/^Skald .* listens on \(http:.*\)/\1/p' "$dir/log")
-[ -n "$SKALD_SERVER" ] || { cat "$dir/log"; exit 1; }
-export SKALD_SERVER
+start_skald examples/subscription/subscription.yaml
 
 say() { printf '\n== %s\n' "$1"; }
 subscribe() { # CUSTOMER MONTH: the saga is in $id

@@ -2,33 +2,11 @@
 # Starts Skald and workers, in C and in Python, on a free port in a temporary folder; prepares three
 # films: one goes through, in the middle of one an encoder is killed, one does not exist. Leaves
 # nothing behind. `make` builds what it needs.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-skald=${BUILD:-build/release}/skald
-encoder=${BUILD:-build/release}/examples/task-worker/participants/film_worker
-dir=$(mktemp -d)
-pids=()
+# shellcheck source=examples/lib.sh
+source "$(dirname "$0")/../lib.sh"
+encoder=$build/examples/task-worker/participants/film_worker
 
-end() {
-	local status=$? pid
-	for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2> /dev/null || true; done
-	rm -rf "$dir"
-	exit "$status"
-}
-trap end EXIT
-trap 'exit 130' INT TERM
-
-"$skald" dev examples/task-worker/task-worker.yaml --port 0 --data "$dir/data" > "$dir/log" 2>&1 < /dev/null &
-pids+=($!)
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^Ctrl-C' "$dir/log" && break
-	kill -0 "${pids[0]}" 2> /dev/null || { cat "$dir/log"; exit 1; }
-	sleep 0.01
-done
-SKALD_SERVER=$(sed -n 's/^Skald .* listens on \(http:.*\)/\1/p' "$dir/log")
-[ -n "$SKALD_SERVER" ] || { cat "$dir/log"; exit 1; }
-export SKALD_SERVER
+start_skald examples/task-worker/task-worker.yaml
 
 examples/task-worker/film_worker.py --server "$SKALD_SERVER" > "$dir/python.log" 2>&1 &
 pids+=($!)
