@@ -441,6 +441,20 @@ static void gen_step(struct gen *gen, int i)
 			rng_percent(gen->rng, 50) ? json_true() : text("${failure.code == 'soft'}"));
 }
 
+/* A few runs, one after another, of the same saga. */
+static void gen_continue(struct gen *gen)
+{
+	static const char *const same[] = {"soon", "order", "list", "flag", "undo", "turns"};
+	json_t *input = json_pack("{s:s}", "rounds", "${input.rounds - 1}");
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(same); i++)
+		set(input, same[i], text("${input.%s}", same[i]));
+	json_array_append_new(gen->steps,
+						  json_pack("{s:s, s:s, s:{s:o}}", "id", "again", "when",
+									"${input.rounds > 0}", "continue_as_new", "input", input));
+}
+
 static json_t *read_example(const char *file)
 {
 	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
@@ -497,6 +511,8 @@ json_t *gen_definition(struct rng *rng, int n)
 	for (i = 0; i < gen.n; i++)
 		gen_step(&gen, i);
 	gen_releases(&gen);
+	if (rng_percent(rng, 15))
+		gen_continue(&gen);
 	participants = json_object();
 	for (i = 0; i < 3; i++)
 		json_object_set_new(
@@ -542,9 +558,10 @@ json_t *gen_input(struct rng *rng, const struct saga_def *def, int n)
 	}
 	for (i = 0; i < items; i++)
 		json_array_append_new(list, json_pack("{s:s, s:i}", "sku", "tea", "quantity", i + 1));
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:O, s:i, s:s, s:s, s:b, s:b, s:i}", "soon",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:O, s:i, s:s, s:s, s:b, s:b, s:i, s:i}", "soon",
 					 rng_percent(rng, 50) ? "3s" : "40s", "order", order, "order_id", order,
 					 "customer_id", "cu", "list", list, "lines", list, "amount_minor", 5, "card",
 					 "c", "ship_to", "x", "flag", rng_percent(rng, 60), "undo",
-					 rng_percent(rng, 80), "turns", (int)rng_below(rng, 4));
+					 rng_percent(rng, 80), "turns", (int)rng_below(rng, 4), "rounds",
+					 (int)rng_below(rng, 4));
 }

@@ -141,7 +141,9 @@ void judge_event(struct sim *sim, struct oracle_saga *saga, const struct event *
 {
 	enum action_kind kind = event->step >= 0 ? saga->def->steps[event->step].act.kind : ACTION_SET;
 
-	if (event->type == EV_ACT_TAKEN)
+	if (event->type == EV_SAGA_CONTINUED)
+		continued_stored(sim, saga, event);
+	else if (event->type == EV_ACT_TAKEN)
 		operator_act_stored(sim, saga, event);
 	else if (oracle_by_hand(saga, event))
 		return;
@@ -227,7 +229,8 @@ static void judge_ledger(struct sim *sim, const struct resource *resource)
 {
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, resource->saga_id);
 	const struct step_def *step = &saga->def->steps[resource->step];
-	const struct oracle_action *action = oracle_action(saga, resource->step, resource->item);
+	const struct oracle_action *action;
+	bool can_undo = resource->step == saga->def->carried || step->undo_kind == UNDO_ACTION;
 
 	if (resource->by_hand)
 		return;
@@ -235,12 +238,12 @@ static void judge_ledger(struct sim *sim, const struct resource *resource)
 		sim_fail(sim, saga->id, "S12 a step began anew, and its effect stands");
 	if (resource->old)
 		return;
+	action = oracle_action(saga, resource->step, resource->item);
 	if (resource->effects > 1)
 		sim_fail(sim, saga->id, "S10 an effect happened twice");
 	if (!saga->ended || resource->step >= saga->def->n_forward)
 		return;
-	if (saga->end == SAGA_COMPENSATED && step->undo_kind == UNDO_ACTION && !action->undo_skipped &&
-		resource->standing)
+	if (saga->end == SAGA_COMPENSATED && can_undo && !action->undo_skipped && resource->standing)
 		sim_fail(sim, saga->id, "S12 an effect stands after the saga was undone");
 	if (saga->end == SAGA_COMPLETED && action->completed && !resource->standing)
 		sim_fail(sim, saga->id, "S12 a completed saga lacks an effect");
@@ -248,6 +251,16 @@ static void judge_ledger(struct sim *sim, const struct resource *resource)
 		!action->undo_skipped && resource->standing)
 		sim_fail(sim, saga->id, "S12 an effect of a tolerated failure stands");
 	sim->options.coverage->effects_checked++;
+}
+
+/* Those of the present run before those of earlier ones, and of these the last one first. */
+static bool must_go_first(const struct saga_def *def, const struct resource *later,
+						  const struct resource *first)
+{
+	if (first->step == def->carried)
+		return later->step != def->carried || later->item > first->item;
+	return later->step != def->carried &&
+		   step_def_has_ancestor(&def->steps[later->step], first->step);
 }
 
 /* S13, as the participants saw it. */
@@ -261,8 +274,8 @@ static void judge_order(struct sim *sim, const struct resource *first)
 		return;
 	for (later = sim->resources; later; later = later->next) {
 		if (strcmp(later->saga_id, first->saga_id) != 0 || !later->undone_at || later->old ||
-			later->undo_by_hand ||
-			!step_def_has_ancestor(&saga->def->steps[later->step], first->step))
+			later->undo_by_hand || oracle_action(saga, later->step, later->item)->tolerated ||
+			!must_go_first(saga->def, later, first))
 			continue;
 		sim->options.coverage->undos_checked++;
 		if (later->undo_order > first->undo_order)

@@ -257,6 +257,9 @@ bool kafka_reply_is_current(const struct oracle_saga *saga, const struct sim_rec
 {
 	int run = saga->steps[record->step].run;
 
+	/* What was carried is of the runs before, and of this one while it stands there. */
+	if (record->step == saga->def->carried)
+		return record->item < saga->steps[record->step].n;
 	return record->run == (run > 1 ? run : 1);
 }
 
@@ -267,9 +270,14 @@ bool kafka_reply_is_current(const struct oracle_saga *saga, const struct sim_rec
 static void check_recorded(struct sim *sim, const struct sim_record *record)
 {
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, record->saga_id);
-	const struct oracle_action *action = oracle_action(saga, record->step, record->item);
+	const struct oracle_action *action;
 	bool undo = record->kind == CALL_UNDO;
 
+	/* A run only ends when all of it is over, and what was carried stands while it goes on. */
+	if (record->step == saga->def->carried ? !kafka_reply_is_current(saga, record)
+										   : continued_is_past(saga, record->step, record->run))
+		return;
+	action = oracle_action(saga, record->step, record->item);
 	if (record->flight_status != 200 || (record->kind != CALL_DO && !undo))
 		return;
 	if (undo ? action->undone || action->undo_failed || action->undo_skipped || action->resolved
@@ -332,11 +340,12 @@ static struct delivery *make_delivery(struct sim *sim, const struct sim_record *
 static void note_probe(struct sim *sim, const struct sim_record *record)
 {
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, record->saga_id);
-	struct oracle_action *action = oracle_action(saga, record->step, record->item);
+	struct oracle_action *action;
 	int status = record->flight_status;
 
 	if (!kafka_reply_is_current(saga, record))
 		return;
+	action = oracle_action(saga, record->step, record->item);
 	if (record->kind != CALL_PROBE_DO || (status != 200 && status != 404 && status != 422))
 		return;
 	action->probed = true;

@@ -26,8 +26,14 @@ void published_event(struct sim *sim, const struct oracle_saga *saga, const stru
 
 	if (event->type == EV_STEP_SCHEDULED && def->act.kind == ACTION_EMIT)
 		act = &def->act;
-	if (event->type == EV_COMPENSATION_STARTED && def->undo.kind == ACTION_EMIT)
-		act = &def->undo;
+	if (event->type == EV_COMPENSATION_STARTED) {
+		/* Of what was carried, it is that of a step of an earlier run. */
+		act = event->step == saga->def->carried
+				  ? saga_state_undo_def(saga->fold, event->step, event->item)
+				  : &def->undo;
+		if (act->kind != ACTION_EMIT)
+			act = NULL;
+	}
 	if (!act)
 		return;
 	expected = xcalloc(1, sizeof(*expected));

@@ -406,6 +406,7 @@ static struct flight *flight_new(struct sim *sim, struct world_call *call)
 	flight->copy = *call;
 	request_ref(flight->copy.command.request);
 	flight->life = sim->life;
+	flight->run = oracle_saga(&sim->oracle, call->saga_id)->steps[call->command.step].run;
 	flight->retry_after_ms = -1;
 	flight->arrive_at = call->sent_at + rng_below(&sim->rng_service, 40);
 	flight->next = sim->flights;
@@ -513,10 +514,13 @@ static bool is_unknown(const struct flight *flight, const struct oracle_action *
 static void tell_oracle(struct sim *sim, const struct flight *flight)
 {
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, flight->copy.saga_id);
-	struct oracle_action *action =
-		oracle_action(saga, flight->copy.command.step, flight->copy.command.item);
-	bool unknown = is_unknown(flight, action);
+	struct oracle_action *action;
+	bool unknown;
 
+	if (continued_is_past(saga, flight->copy.command.step, flight->run))
+		return;
+	action = oracle_action(saga, flight->copy.command.step, flight->copy.command.item);
+	unknown = is_unknown(flight, action);
 	if (flight->copy.command.kind == CALL_PROBE_DO && flight->result == CALL_ANSWERED &&
 		flight->status < 500 && flight->status != 202) {
 		action->probed = true;

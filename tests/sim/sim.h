@@ -140,6 +140,7 @@ struct flight {
 	struct world_call *call; /* NULL: the caller has given up or died */
 	struct world_call copy;  /* holds the request */
 	int life;                /* of the process that sent it */
+	int run;                 /* of its step; 0: the first */
 	wall_ms arrive_at;       /* 0: has arrived, or never will */
 	wall_ms reply_at;        /* 0: none is under way */
 	wall_ms timeout_at;
@@ -318,6 +319,11 @@ wall_ms worker_next_at(struct sim *sim);
 bool worker_is_idle(const struct sim *sim);
 void worker_step(struct sim *sim);
 void worker_release(struct sim *sim);
+
+/* continued.c: before the books of the oracle have it. */
+void continued_stored(struct sim *sim, struct oracle_saga *saga, const struct event *event);
+/* A run of the saga that is over made it, or decided it. */
+bool continued_is_past(const struct oracle_saga *saga, int step, int run);
 
 /* kafka.c */
 void kafka_init(struct sim *sim); /* after the clients */

@@ -605,6 +605,7 @@ static int read_row(void *ctx, const struct history_row *row)
 		oracle_fail(reading->oracle, saga->id, "S6 row %lld: %s", (long long)row->seq, err.text);
 	json_array_foreach (list, i, json) {
 		struct look look = {.oracle = reading->oracle, .saga = saga, .event = &event};
+		bool before;
 
 		if (event_from_json(json, saga->def, row->at, &event, &err) < 0) {
 			oracle_fail(reading->oracle, saga->id, "S6 row %lld: %s", (long long)row->seq,
@@ -615,12 +616,13 @@ static int read_row(void *ctx, const struct history_row *row)
 			look.step = &saga->steps[event.step];
 			look.action = oracle_action(saga, event.step, event.item);
 		}
-		/* Who is told of an act wants to know what it found. */
-		if (reading->oracle->event && event.type == EV_ACT_TAKEN)
+		/* Who is told of an act, or of another run, wants to know what it found. */
+		before = event.type == EV_ACT_TAKEN || event.type == EV_SAGA_CONTINUED;
+		if (reading->oracle->event && before)
 			reading->oracle->event(reading->oracle->ctx, saga, &event);
 		look_event(&look);
 		note_trail(saga, &event);
-		if (reading->oracle->event && event.type != EV_ACT_TAKEN)
+		if (reading->oracle->event && !before)
 			reading->oracle->event(reading->oracle->ctx, saga, &event);
 		event_release(&event);
 	}
