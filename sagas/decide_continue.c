@@ -43,12 +43,25 @@ static bool outcome_reads_run(const struct outcome_rules *outcome)
 	return tmpl_reads_run(outcome->code);
 }
 
+/* What is told of it then sees what it did. */
+static bool escalate_reads_run(const struct escalate_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->entries[i].kind == ESCALATE_STEP || tmpl_reads_run(list->entries[i].after.tmpl) ||
+			tmpl_reads_run(list->entries[i].groups))
+			return true;
+	return false;
+}
+
 static bool needs_scope(const struct action_def *undo, const struct request *request)
 {
 	return (!request && undo->kind != ACTION_SET) || undo->probe || tmpl_reads_run(undo->set) ||
 		   tmpl_reads_run(undo->when) || tmpl_reads_run(undo->output) ||
 		   tmpl_reads_run(undo->timeout.tmpl) || tmpl_reads_run(undo->deadline.tmpl) ||
-		   tmpl_reads_run(undo->idempotency_key) || outcome_reads_run(&undo->outcome);
+		   tmpl_reads_run(undo->idempotency_key) || outcome_reads_run(&undo->outcome) ||
+		   escalate_reads_run(&undo->escalate);
 }
 
 static json_t *scope_of(struct ctx *ctx, int step, int item)

@@ -91,9 +91,12 @@ void decide__note_beginning(struct ctx *ctx, struct event *event)
 static void notice(struct ctx *ctx, struct target target, const char *text)
 {
 	struct event event = decide__event(EV_SAGA_ATTENTION, -1, -1);
-	const char *id =
-		target.step < 0 ? ctx->state->def->name : ctx->state->def->steps[target.step].id;
+	const struct saga_state *state = ctx->state;
+	const char *id;
 
+	if (target.step >= 0 && target.step == state->def->carried)
+		target.step = saga_state_action(state, target.step, target.item)->carried_from;
+	id = target.step < 0 ? state->def->name : state->def->steps[target.step].id;
 	event.reason = xasprintf("an escalation of %s: %s", id, text);
 	decide__emit(ctx, &event);
 }
@@ -124,14 +127,13 @@ static json_t *entry_groups(struct ctx *ctx, struct target target, const struct 
 void decide__begin_escalation(struct ctx *ctx, struct target target, int n)
 {
 	const struct escalate_list *list = list_of(ctx, target);
-	const struct escalate_def *entry;
+	const struct saga_def *def = ctx->state->def;
+	int step;
 
-	if (n < 0 || (size_t)n >= list->n)
+	if (n < 0 || (size_t)n >= list->n || list->entries[n].kind != ESCALATE_STEP)
 		return;
-	entry = &list->entries[n];
-	if (entry->kind == ESCALATE_STEP)
-		decide__begin_action(ctx, entry->step,
-							 ctx->state->def->steps[entry->step].watches_items ? target.item : -1);
+	step = escalate_step(def, target.step, &list->entries[n]);
+	decide__begin_action(ctx, step, def->steps[step].watches_items ? target.item : -1);
 }
 
 static void tell(struct ctx *ctx, struct target target, int n)
@@ -227,5 +229,5 @@ void decide__escalation_failed(struct ctx *ctx, int step, const char *code, cons
 
 	/* Nobody has to know that nobody has to know any more. */
 	if (strcmp(code, "abandoned") != 0)
-		notice(ctx, (struct target){def->watches, -1, SIDE_DO}, text);
+		notice(ctx, (struct target){def->said_by, -1, SIDE_DO}, text);
 }

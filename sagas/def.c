@@ -297,7 +297,8 @@ void step_def__release(struct step_def *step)
 	tmpl_free(step->for_each);
 	expr_free(step->repeat_until);
 	tmpl_free(step->tolerate);
-	action_def__release(&step->act);
+	if (!step->act_borrowed)
+		action_def__release(&step->act);
 	action_def__release(&step->undo);
 }
 

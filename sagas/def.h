@@ -232,6 +232,7 @@ struct escalate_def {
 	enum escalate_kind kind;
 	struct tmpl *groups;    /* ESCALATE_GROUPS: a list of texts */
 	int step;               /* ESCALATE_STEP: index of the step that does it */
+	int carried_step;       /* … where the undo was carried from an earlier run; -1: never is */
 	struct action_def *act; /* while it is loaded: what that step does, */
 	struct tmpl *with;      /* … and with what, of a task */
 };
@@ -313,6 +314,8 @@ struct step_def {
 	bool watches_undo;  /* … of its undo */
 	bool watches_items; /* … which has an action for each item or turn */
 	int entry;          /* … the how-manieth, from 0 */
+	int said_by;        /* … of this step; watches, unless that is what was carried */
+	bool act_borrowed;  /* `act` belongs to the step of the same entry in the present run */
 	bool pivot;
 	bool after_pivot; /* the pivot is an ancestor: retries and parks, cannot fail the saga */
 };
@@ -430,9 +433,16 @@ static inline bool step_def_has_items(const struct step_def *step)
 	return step->for_each || step->repeat_until || step->watches_items;
 }
 
-/* The index of a step by its id, or -1. */
+/* The step of an entry that watches `watched`; ESCALATE_STEP. */
+static inline int escalate_step(const struct saga_def *def, int watched,
+								const struct escalate_def *entry)
+{
+	return watched >= 0 && watched == def->carried ? entry->carried_step : entry->step;
+}
+
 #define CARRIED_STEP_ID "~carried"
 
+/* The index of a step by its id, or -1. */
 int saga_def_step(const struct saga_def *def, const char *id);
 
 /*

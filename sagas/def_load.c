@@ -259,6 +259,14 @@ static void find_dependants(struct saga_def *def)
 	}
 }
 
+static int continues(const struct block *block)
+{
+	for (size_t i = 0; i < block->n; i++)
+		if (block->steps[i].action == ACT_CONTINUE)
+			return 1;
+	return 0;
+}
+
 static int count_escalations(const struct saga_def *def, const struct block *forward,
 							 const struct block *on_compensated)
 {
@@ -269,15 +277,9 @@ static int count_escalations(const struct saga_def *def, const struct block *for
 		for (size_t k = 0; blocks[i] && k < blocks[i]->n; k++)
 			n += escalate_steps(&blocks[i]->steps[k].def.act.escalate) +
 				 escalate_steps(&blocks[i]->steps[k].def.undo.escalate);
+	for (size_t k = 0; continues(forward) && k < forward->n; k++)
+		n += escalate_steps(&forward->steps[k].def.undo.escalate);
 	return n;
-}
-
-static int continues(const struct block *block)
-{
-	for (size_t i = 0; i < block->n; i++)
-		if (block->steps[i].action == ACT_CONTINUE)
-			return 1;
-	return 0;
 }
 
 static void add_carried(struct saga_def *def)

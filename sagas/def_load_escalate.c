@@ -104,7 +104,7 @@ static void read_entry(const struct node *at, bool approval, struct escalate_def
 	const char *to = NULL;
 
 	entry->after.ms = -1;
-	entry->step = -1;
+	entry->step = entry->carried_step = -1;
 	if (!read_object(at, "escalate", entry_keys, ARRAY_SIZE(entry_keys), &read))
 		return;
 	need_key(at, "after", "how long to wait before it");
@@ -162,11 +162,41 @@ static void make_step(struct saga_def *def, int index, int watches, bool undo, s
 		.watches_undo = undo,
 		.watches_items = watches >= 0 && step_def_has_items(&def->steps[watches]),
 		.entry = (int)entry,
+		.said_by = watches,
 		.act = *from->act,
 	};
 	step->act.with = TAKE(from->with);
 	free(TAKE(from->act));
 	from->step = index;
+}
+
+/* The undo of a step is told of for each run that it was carried from, also if that of this run
+ * was told of: so many actions as are carried, with keys of their own. */
+static void make_carried_step(struct saga_def *def, int index, int of, struct escalate_def *from)
+{
+	const struct step_def *present = &def->steps[from->step];
+	struct step_def *step = &def->steps[index];
+
+	*step = *present;
+	step->id = xasprintf("%s~carried", present->id);
+	step->index = index;
+	step->ancestors = xcalloc(((size_t)def->n_steps + 63) / 64, sizeof(uint64_t));
+	step->watches = def->carried;
+	step->watches_items = true;
+	step->said_by = of;
+	step->act_borrowed = true;
+	from->carried_step = index;
+}
+
+static void make_carried_steps(struct saga_def *def, int *next)
+{
+	for (int i = 0; def->carried >= 0 && i < def->n_forward; i++) {
+		struct escalate_list *list = &def->steps[i].undo.escalate;
+
+		for (size_t k = 0; k < list->n; k++)
+			if (list->entries[k].kind == ESCALATE_STEP)
+				make_carried_step(def, (*next)++, i, &list->entries[k]);
+	}
 }
 
 static void make_steps(struct saga_def *def, int *next, int watches, bool undo,
@@ -186,5 +216,6 @@ void assemble_escalations(struct saga_def *def)
 		make_steps(def, &next, i, true, &def->steps[i].undo.escalate);
 	}
 	make_steps(def, &next, -1, false, &def->escalate);
+	make_carried_steps(def, &next);
 	CHECK(next == def->n_steps);
 }

@@ -7,15 +7,18 @@
 #include "sagas/decide.h"
 #include "sagas/hash.h"
 
-/* "<saga>/<step>[<item>]/escalate<n>", "…/undo-escalate<n>", "<saga>/escalate<n>". */
+/* "<saga>/<step>[<item>]/escalate<n>", "…/undo-escalate<n>", "<saga>/escalate<n>"; of what was
+ * carried from an earlier run "<saga>/<step>~carried[<its place>]/undo-escalate<n>". */
 static void escalation_key(const struct saga_state *state, int step, const char *run,
 						   const char *index, char key[STEP_KEY_SIZE])
 {
 	const struct step_def *def = &state->def->steps[step];
+	bool carried = def->said_by != def->watches;
 
-	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s%s%sescalate%d", state->id,
-			 def->watches < 0 ? "" : state->def->steps[def->watches].id, run, index,
-			 def->watches < 0 ? "" : "/", def->watches_undo ? "undo-" : "", def->entry + 1);
+	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s%s%s%sescalate%d", state->id,
+			 def->said_by < 0 ? "" : state->def->steps[def->said_by].id,
+			 carried ? CARRIED_STEP_ID : "", run, index, def->said_by < 0 ? "" : "/",
+			 def->watches_undo ? "undo-" : "", def->entry + 1);
 }
 
 void step_key(const struct saga_state *state, int step, int item, const char *what,
@@ -292,7 +295,7 @@ static json_t *env_get(void *ctx, enum expr_name name)
 {
 	struct env *env = ctx;
 
-	if (env->step >= 0 && env->step == env->state->def->carried && is_of_run(name))
+	if (env->scope >= 0 && env->scope == env->state->def->carried && is_of_run(name))
 		return json_object_get(env->carried, scope_names[name]);
 	if (name == EXPR_INPUT && env->state->def->is_block)
 		return scope_get(env, "input");
@@ -316,9 +319,9 @@ void env_init(struct env *env, struct saga_state *state, int step, int item)
 	env->scope = escalates ? state->def->steps[step].watches : step;
 	env->expr.get = env_get;
 	env->expr.ctx = env;
-	if (step >= 0 && step == state->def->carried && item >= 0)
+	if (env->scope >= 0 && env->scope == state->def->carried && item >= 0)
 		env->carried =
-			json_object_get(json_array_get(state->steps[step].list, (size_t)item), "scope");
+			json_object_get(json_array_get(state->steps[env->scope].list, (size_t)item), "scope");
 	/* The steps of on_compensated run because of it. */
 	env->saga_failure = step >= state->def->n_forward;
 }

@@ -58,9 +58,10 @@ json_t *escalations_json(const struct saga_state *state, struct escalation_place
 {
 	const struct step_def *def = place.step < 0 ? NULL : &state->def->steps[place.step];
 	const struct action_state *action = def ? &state->steps[place.step].actions[place.index] : NULL;
-	const struct escalate_list *list = !def                    ? &state->def->escalate
-									   : place.side == SIDE_DO ? &def->act.escalate
-															   : &def->undo.escalate;
+	const struct escalate_list *list =
+		!def                    ? &state->def->escalate
+		: place.side == SIDE_DO ? &def->act.escalate
+								: &saga_state_undo_def(state, place.step, place.index)->escalate;
 	const struct watch *watch = !action                 ? &state->watch
 								: place.side == SIDE_DO ? &action->run.watch
 														: &action->undo.watch;
@@ -86,7 +87,8 @@ json_t *escalations_json(const struct saga_state *state, struct escalation_place
 									json_string(does_text(state->def, &list->entries[i])));
 		json_object_set_new_nocheck(entry, "told", json_boolean(watch->told >> i & 1));
 		if (list->entries[i].kind == ESCALATE_STEP)
-			add_step(state, list->entries[i].step, place.index, entry);
+			add_step(state, escalate_step(state->def, place.step, &list->entries[i]), place.index,
+					 entry);
 		json_array_append_new(entries, entry);
 	}
 	json_object_set_new_nocheck(json, "entries", entries);

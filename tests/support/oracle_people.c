@@ -137,7 +137,7 @@ void oracle_escalated(struct oracle *oracle, struct oracle_saga *saga, const str
 	if (!list->entries[n].after.tmpl && event->at < from + list->entries[n].after.ms)
 		fail(oracle, saga, event, "S23 told too early");
 	saga->told_row = saga->seq + 1;
-	saga->told_step = list->entries[n].step;
+	saga->told_step = escalate_step(saga->def, event->step, &list->entries[n]);
 }
 
 void oracle_escalation_begins(struct oracle *oracle, struct oracle_saga *saga,

@@ -432,6 +432,59 @@ START_TEST(test_continue__a_carried_compensation_that_takes_long_is_told_once)
 }
 END_TEST
 
+/* Each run's is told with a key of its own, is not taken for another's, and ends with its own. */
+START_TEST(test_continue__each_run_tells_of_its_compensation)
+{
+	char key[2][128];
+	int i;
+
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - id: buy\n"
+			   "    http: {to: shop, method: PUT, path: /a}\n"
+			   "    compensate:\n"
+			   "      http: {to: shop, method: DELETE, path: /a}\n"
+			   "      timeout: 1h\n"
+			   "      escalate:\n"
+			   "        - after: 1m\n"
+			   "          http: {to: desk, method: POST, path: '/late/${input.n}', headers: {}}\n"
+			   "  - {id: told, await: {signal: go}}\n"
+			   "  - {id: again, continue_as_new: {input: {n: '${input.n + 1}'}}}\n",
+			   "{\"n\":1}", false);
+	for (i = 0; i < 2; i++) {
+		play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+		give("{\"act\":\"signal\",\"signal\":\"go\",\"value\":\"on\"}");
+	}
+	play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+	give("{\"act\":\"cancel\",\"reason\":\"no\"}");
+	/* That of the present run is told of, and its notice is still out when it ends. */
+	play_wait(&play, MINUTE);
+	ck_assert_str_eq(sent(0)->path, "/late/3");
+	play_answer(&play, 0, -1, CALL_UNDO, 200, NULL);
+	for (i = 1; i >= 0; i--) {
+		int step = play.def->steps[0].undo.escalate.entries[0].carried_step;
+		char path[16];
+
+		ck_assert_int_eq(carried(i)->comp, COMP_RUNNING);
+		play_wait(&play, MINUTE);
+		ck_assert_int_eq(carried(i)->undo.watch.told, 1);
+		snprintf(path, sizeof(path), "/late/%d", i + 1);
+		ck_assert_str_eq(sent(0)->path, path);
+		snprintf(key[i], sizeof(key[i]), "%s", sent(0)->key);
+		/* It is tried again while what it tells of goes on. */
+		play_answer(&play, step, i, CALL_DO, 503, NULL);
+		ck_assert_int_eq(saga_state_action(play.state, step, i)->run.status, EXEC_BACKING_OFF);
+		play_wait(&play, MINUTE);
+		play_answer(&play, step, i, CALL_DO, 200, NULL);
+		play_answer(&play, play.def->carried, i, CALL_UNDO, 200, NULL);
+	}
+	ck_assert_str_ne(key[0], key[1]);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("decide_continue");
@@ -451,6 +504,7 @@ int main(void)
 	tcase_add_test(tcase, test_continue__a_command_keeps_its_correlation);
 	tcase_add_test(tcase, test_continue__an_event_ends_one_await_in_all_runs);
 	tcase_add_test(tcase, test_continue__a_carried_compensation_that_takes_long_is_told_once);
+	tcase_add_test(tcase, test_continue__each_run_tells_of_its_compensation);
 	tcase_add_loop_test(tcase, test_continue__is_refused_where_a_run_cannot_end, 0,
 						ARRAY_SIZE(wrong));
 	suite_add_tcase(suite, tcase);
