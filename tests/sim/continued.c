@@ -51,6 +51,10 @@ void continued_stored(struct sim *sim, struct oracle_saga *saga, const struct ev
 
 		if (resource->old || strcmp(resource->saga_id, saga->id) != 0)
 			continue;
+		if (resource->step < def->n_forward && resource->step != def->carried &&
+			!resource->by_hand && !resource->standing &&
+			oracle_action(saga, resource->step, resource->item)->completed)
+			sim_fail(sim, saga->id, "S12 a run that is over lacks an effect");
 		place = place_of(def, jval_json(event->value), resource);
 		if (place >= 0) {
 			resource->step = def->carried;

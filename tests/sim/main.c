@@ -177,7 +177,7 @@ static int missing(const char *what, const char *name, uint64_t n)
 }
 
 /*
- * Its sagas have no children and no runs yet, and nobody deploys a second version. Children and
+ * Its sagas have no children yet, and nobody deploys a second version. Children and
  * their parents are made at random, with crashes and lost messages, by
  * tests/unit/sagas/test_families.c.
  */
@@ -186,7 +186,6 @@ static bool is_simulated(int number)
 	switch (number) {
 	case EV_CHILD_STARTED:
 	case EV_SAGA_HELD:
-	case EV_SAGA_CONTINUED:
 	case EV_CHILD_CANCELLED:
 		return false;
 	default:

@@ -18,6 +18,16 @@ static struct expected *find(const struct sim *sim, const struct outbox_row *row
 	return NULL;
 }
 
+/* A start that was given up long ago may have landed late, and been read by nobody yet. */
+static struct expected *find_or_read(struct sim *sim, const struct outbox_row *row)
+{
+	struct expected *expected = find(sim, row);
+
+	if (expected || !oracle_saga(&sim->oracle, row->saga_id))
+		return expected;
+	return find(sim, row);
+}
+
 void published_event(struct sim *sim, const struct oracle_saga *saga, const struct event *event)
 {
 	const struct step_def *def = event->step >= 0 ? &saga->def->steps[event->step] : NULL;
@@ -50,7 +60,7 @@ void published_event(struct sim *sim, const struct oracle_saga *saga, const stru
 static int look_at(void *ctx, const struct outbox_row *row)
 {
 	struct sim *sim = ctx;
-	struct expected *expected = find(sim, row);
+	struct expected *expected = find_or_read(sim, row);
 
 	sim->outbox_rows++;
 	if (!expected)
@@ -89,7 +99,7 @@ int published_take(void *ctx, const struct outbox_row *row)
 {
 	struct published_page *page = ctx;
 	struct sim *sim = page->sim;
-	struct expected *expected = find(sim, row), *other;
+	struct expected *expected = find_or_read(sim, row), *other;
 
 	if (!expected)
 		sim_fail(sim, row->saga_id, "S18 a record is published that no history tells of");
