@@ -391,6 +391,9 @@ static void look_ignored(struct look *look)
 	const struct step_def *step = &look->saga->def->steps[look->event->step];
 	struct oracle_action *action = look->action;
 
+	/* These books are of the present run. */
+	if (look->event->code && strcmp(look->event->code, "earlier_run") == 0)
+		return;
 	if (look->event->outcome == OUTCOME_SUCCESS && look->event->side == SIDE_DO &&
 		!step->act.probe && action->failed && (action->started || action->undone))
 		action->late_success = true;
