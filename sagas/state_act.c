@@ -156,8 +156,9 @@ static void retry_run(struct saga_state *state, const struct event *event)
 	}
 }
 
-static void retry_undo(struct action_state *action, const struct event *event)
+static void retry_undo(struct saga_state *state, const struct event *event)
 {
+	struct action_state *action = saga_state_action(state, event->step, event->item);
 	struct exec *undo = &action->undo;
 
 	if (is_tried(undo) || (action->comp == COMP_FAILED && was_sent(undo))) {
@@ -171,6 +172,8 @@ static void retry_undo(struct action_state *action, const struct event *event)
 		}
 		undo->status = EXEC_IDLE;
 		action->comp = COMP_ARMED;
+		/* It begins once more, and is watched from then on. */
+		state__forget_escalations(state, event->step, event->item);
 	}
 }
 
@@ -266,7 +269,7 @@ static void apply_step_act(struct saga_state *state, const struct event *event, 
 	else if (kind == ACT_STEP_RESOLVE)
 		resolve(state, event);
 	else if (kind == ACT_STEP_RETRY && event->side == SIDE_UNDO)
-		retry_undo(saga_state_action(state, event->step, event->item), event);
+		retry_undo(state, event);
 	else if (kind == ACT_STEP_RETRY)
 		retry_run(state, event);
 }
