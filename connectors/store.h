@@ -508,9 +508,10 @@ struct store_ops {
 	int (*tasks_list)(struct store_reader *reader, const struct task_filter *filter,
 					  int (*row)(void *ctx, const struct task_row *row), void *ctx,
 					  struct err *err);
-	/* Released with task_row_release. ERR_NOT_FOUND. */
-	int (*task_get)(struct store_reader *reader, int slot, const char *saga_id, const char *step,
-					int item, enum side side, struct task_row *ret_row, struct err *err);
+	/* Those of one saga, by step, item and side; state -1: of any. limit is 1 to STORE_PUT_MAX. */
+	int (*saga_tasks)(struct store_reader *reader, int slot, const char *saga_id, int state,
+					  int limit, int (*row)(void *ctx, const struct task_row *row), void *ctx,
+					  struct err *err);
 	/*
 	 * Queues that have tasks, by namespace and name, after (after_ns, after_queue) ("", "": from
 	 * the first), up to limit (1 to QUEUE_LIST_MAX); ns NULL: of all namespaces, else after_ns does

@@ -558,10 +558,11 @@ static int tasks_list(struct store_reader *reader, const struct task_filter *fil
 	PASS(reader, tasks_list, filter, row, ctx);
 }
 
-static int task_get(struct store_reader *reader, int slot, const char *saga_id, const char *step,
-					int item, enum side side, struct task_row *ret_row, struct err *err)
+static int saga_tasks(struct store_reader *reader, int slot, const char *saga_id, int state,
+					  int limit, int (*row)(void *ctx, const struct task_row *row), void *ctx,
+					  struct err *err)
 {
-	PASS(reader, task_get, slot, saga_id, step, item, side, ret_row);
+	PASS(reader, saga_tasks, slot, saga_id, state, limit, row, ctx);
 }
 
 static int approval_counts(struct store_reader *reader, struct approval_counts *ret_counts,
@@ -654,7 +655,7 @@ static const struct store_ops ops = {
 	.queue_put = queue_put,
 	.history_trim = history_trim,
 	.tasks_list = tasks_list,
-	.task_get = task_get,
+	.saga_tasks = saga_tasks,
 	.queue_counts = queue_counts,
 	.approval_counts = approval_counts,
 	.queue_get = queue_get,

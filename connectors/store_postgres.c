@@ -123,7 +123,7 @@ DEFINE_CLEANUP(struct store_postgres *, store_postgres_close)
 	.routing_put = pg__routing_put, .routing_list = pg__routing_list,                              \
 	.schedule_put = pg__schedule_put, .schedule_list = pg__schedule_list,                          \
 	.locks_grant = pg__locks_grant, .queue_put = pg__queue_put, .history_trim = pg__history_trim,  \
-	.tasks_list = pg__tasks_list, .task_get = pg__task_get, .queue_counts = pg__queue_counts,      \
+	.tasks_list = pg__tasks_list, .saga_tasks = pg__saga_tasks, .queue_counts = pg__queue_counts,  \
 	.approval_counts = pg__approval_counts, .queue_get = pg__queue_get,                            \
 	.queue_list = pg__queue_list, .locks_list = pg__locks_list, .task_note = pg__task_note
 

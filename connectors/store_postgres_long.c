@@ -156,13 +156,26 @@ static enum pg_statement tasks_statement(const struct task_filter *filter)
 	return filter->state < 0 ? PG_TASKS_ALL_ANY : PG_TASKS_ALL;
 }
 
+static int each_task(const PGresult *result, int (*row)(void *ctx, const struct task_row *row),
+					 void *ctx, struct err *err)
+{
+	struct task_row task;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
+		r = read_task(result, i, &task, err);
+		if (r == 0)
+			r = row(ctx, &task);
+	}
+	return r;
+}
+
 int pg__tasks_list(struct store_reader *reader, const struct task_filter *filter,
 				   int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;
 	bool first = !filter->after_saga_id[0];
 	struct pg_args args = {0};
-	struct task_row task;
 	int r = store_check_task_filter(filter, err);
 
 	if (r < 0)
@@ -181,38 +194,24 @@ int pg__tasks_list(struct store_reader *reader, const struct task_filter *filter
 	pg__arg_text(&args, store_side_text(filter->after_side));
 	pg__arg_int(&args, filter->limit);
 	r = pg__ask(pg__reader_conn(reader), tasks_statement(filter), &args, &result, err);
-	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
-		r = read_task(result, i, &task, err);
-		if (r == 0)
-			r = row(ctx, &task);
-	}
-	return r;
+	return r < 0 ? r : each_task(result, row, ctx, err);
 }
 
-int pg__task_get(struct store_reader *reader, int slot, const char *saga_id, const char *step,
-				 int item, enum side side, struct task_row *ret_row, struct err *err)
+int pg__saga_tasks(struct store_reader *reader, int slot, const char *saga_id, int state, int limit,
+				   int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err)
 {
 	CLEANUP(PQclear_p) PGresult *result = NULL;
 	struct pg_args args = {0};
-	struct task_row task;
-	int r;
+	int r = store_check_limit(limit, err);
 
-	if (saga_id_slot(saga_id) < 0)
-		return err_set(err, ERR_NOT_FOUND, "there is no saga %.*s", SAGA_ID_SIZE, saga_id);
+	if (r < 0 || saga_id_slot(saga_id) < 0)
+		return r;
 	pg__arg_int(&args, slot);
 	pg__arg_text(&args, saga_id);
-	pg__arg_text(&args, step);
-	pg__arg_int(&args, item);
-	pg__arg_text(&args, store_side_text(side));
-	r = pg__ask(pg__reader_conn(reader), PG_TASK_GET, &args, &result, err);
-	if (r < 0)
-		return r;
-	if (PQntuples(result) == 0)
-		return err_set(err, ERR_NOT_FOUND, "nothing waits at step %s of saga %s", step, saga_id);
-	r = read_task(result, 0, &task, err);
-	if (r == 0)
-		task_row_copy(&task, ret_row);
-	return r;
+	pg__arg_text(&args, state < 0 ? NULL : task_state_text((enum task_state)state));
+	pg__arg_int(&args, limit);
+	r = pg__ask(pg__reader_conn(reader), PG_SAGA_TASKS, &args, &result, err);
+	return r < 0 ? r : each_task(result, row, ctx, err);
 }
 
 /* The queues of one namespace; *left counts down the rows that may still be given. */

@@ -53,8 +53,9 @@
 	[PG_TASKS_QUEUE] = TASKS(" AND queue = $3", "$4"),                                             \
 	[PG_TASKS_QUEUE_ANY] = TASKS_ANY(" AND queue = $3"), [PG_TASKS_ALL] = TASKS("", "$4"),         \
 	[PG_TASKS_ALL_ANY] = TASKS_ANY(""),                                                            \
-	[PG_TASK_GET] = "SELECT " TASK_COLUMNS " FROM tasks WHERE slot = $1::int4"                     \
-					" AND saga_id = $2::uuid AND step = $3 AND item = $4::int4 AND side = $5",     \
+	[PG_SAGA_TASKS] = "SELECT " TASK_COLUMNS " FROM tasks WHERE slot = $1::int4"                   \
+					  " AND saga_id = $2::uuid AND ($3::text IS NULL OR state = $3)"               \
+					  " ORDER BY step, item, side LIMIT $4::int8",                                 \
 	[PG_QUEUE_NAMESPACE] = "SELECT min(namespace) FROM tasks WHERE namespace >= $1",               \
 	[PG_APPROVALS] =                                                                               \
 		"SELECT (SELECT count(*) FROM (SELECT FROM tasks WHERE namespace = $1 AND kind = "         \

@@ -169,7 +169,7 @@ static inline struct store_postgres *pg__from(const struct store *store)
 	X(PG_TASKS_QUEUE_ANY)                                                                          \
 	X(PG_TASKS_ALL)                                                                                \
 	X(PG_TASKS_ALL_ANY)                                                                            \
-	X(PG_TASK_GET)                                                                                 \
+	X(PG_SAGA_TASKS)                                                                               \
 	X(PG_QUEUE_COUNTS)                                                                             \
 	X(PG_APPROVALS)                                                                                \
 	X(PG_QUEUE_NAMESPACE)                                                                          \
@@ -468,8 +468,8 @@ int pg__batch_items(struct store_reader *reader, const struct batch_item_filter 
 					struct err *err);
 int pg__tasks_list(struct store_reader *reader, const struct task_filter *filter,
 				   int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err);
-int pg__task_get(struct store_reader *reader, int slot, const char *saga_id, const char *step,
-				 int item, enum side side, struct task_row *ret_row, struct err *err);
+int pg__saga_tasks(struct store_reader *reader, int slot, const char *saga_id, int state, int limit,
+				   int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err);
 int pg__approval_counts(struct store_reader *reader, struct approval_counts *ret_counts,
 						struct err *err);
 int pg__queue_counts(struct store_reader *reader, const char *ns, const char *after_ns,

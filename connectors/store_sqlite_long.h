@@ -126,8 +126,9 @@
 	X(R_TASKS_ALL_ANY,                                                                             \
 	  STORE_SQLITE_TASKS("tasks_all", "", "'queued'") " UNION ALL " STORE_SQLITE_TASKS(            \
 		  "tasks_all", "", "'leased'") STORE_SQLITE_TASKS_END)                                     \
-	X(R_TASK, "SELECT " STORE_SQLITE_TASK_COLUMNS " FROM tasks"                                    \
-			  " WHERE saga_id = ?1 AND step = ?2 AND item = ?3 AND side = ?4")                     \
+	X(R_SAGA_TASKS, "SELECT " STORE_SQLITE_TASK_COLUMNS " FROM tasks"                              \
+					" WHERE saga_id = ?1 AND slot = ?2 AND (?3 IS NULL OR state = ?3)"             \
+					" ORDER BY step, item, side LIMIT ?4")                                         \
 	X(R_QUEUE_NAMESPACE, "SELECT min(namespace) FROM tasks WHERE namespace >= ?1")                 \
 	X(R_APPROVALS,                                                                                 \
 	  "SELECT (SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_queue WHERE namespace "  \
@@ -176,9 +177,9 @@ int store_sqlite__history_trim(struct store *store, wall_ms before, int limit, i
 int store_sqlite__tasks_list(struct store_reader *reader, const struct task_filter *filter,
 							 int (*row)(void *ctx, const struct task_row *row), void *ctx,
 							 struct err *err);
-int store_sqlite__task_get(struct store_reader *reader, int slot, const char *saga_id,
-						   const char *step, int item, enum side side, struct task_row *ret_row,
-						   struct err *err);
+int store_sqlite__saga_tasks(struct store_reader *reader, int slot, const char *saga_id, int state,
+							 int limit, int (*row)(void *ctx, const struct task_row *row),
+							 void *ctx, struct err *err);
 int store_sqlite__approval_counts(struct store_reader *store_reader,
 								  struct approval_counts *ret_counts, struct err *err);
 int store_sqlite__queue_counts(struct store_reader *reader, const char *ns, const char *after_ns,

@@ -68,21 +68,12 @@ static void bind_filter(sqlite3_stmt *stmt, const struct task_filter *filter)
 	sqlite3_bind_int(stmt, 11, filter->limit);
 }
 
-int store_sqlite__tasks_list(struct store_reader *store_reader, const struct task_filter *filter,
-							 int (*row)(void *ctx, const struct task_row *row), void *ctx,
-							 struct err *err)
+static int each_task(struct store_sqlite_reader *reader, sqlite3_stmt *stmt,
+					 int (*row)(void *ctx, const struct task_row *row), void *ctx, struct err *err)
 {
-	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
-	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
-	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
 	struct task_row task;
-	int r = store_check_task_filter(filter, err), rc;
+	int r, rc;
 
-	if (r == 0)
-		r = store_sqlite__get(reader, tasks_statement(filter), &stmt, err);
-	if (r < 0)
-		return r;
-	bind_filter(stmt, filter);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		r = read_task(stmt, &task, err);
 		if (r == 0)
@@ -93,31 +84,42 @@ int store_sqlite__tasks_list(struct store_reader *store_reader, const struct tas
 	return rc == SQLITE_DONE ? 0 : store_sqlite__read_error(reader, rc, err);
 }
 
-int store_sqlite__task_get(struct store_reader *store_reader, int slot, const char *saga_id,
-						   const char *step, int item, enum side side, struct task_row *ret_row,
-						   struct err *err)
+int store_sqlite__tasks_list(struct store_reader *store_reader, const struct task_filter *filter,
+							 int (*row)(void *ctx, const struct task_row *row), void *ctx,
+							 struct err *err)
 {
 	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
 	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
 	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
-	struct task_row task;
-	int r = store_sqlite__get(reader, R_TASK, &stmt, err), rc;
+	int r = store_check_task_filter(filter, err);
 
+	if (r == 0)
+		r = store_sqlite__get(reader, tasks_statement(filter), &stmt, err);
+	if (r < 0)
+		return r;
+	bind_filter(stmt, filter);
+	return each_task(reader, stmt, row, ctx, err);
+}
+
+int store_sqlite__saga_tasks(struct store_reader *store_reader, int slot, const char *saga_id,
+							 int state, int limit,
+							 int (*row)(void *ctx, const struct task_row *row), void *ctx,
+							 struct err *err)
+{
+	STORE_SQLITE_GUARD(store_sqlite__from(store_reader->store));
+	struct store_sqlite_reader *reader = store_sqlite__reader(store_reader);
+	CLEANUP(store_sqlite__reset_p) sqlite3_stmt *stmt = NULL;
+	int r = store_check_limit(limit, err);
+
+	if (r == 0)
+		r = store_sqlite__get(reader, R_SAGA_TASKS, &stmt, err);
 	if (r < 0)
 		return r;
 	store_sqlite__bind_text(stmt, 1, saga_id);
-	store_sqlite__bind_text(stmt, 2, step);
-	sqlite3_bind_int(stmt, 3, item);
-	store_sqlite__bind_text(stmt, 4, store_side_text(side));
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_DONE || (rc == SQLITE_ROW && sqlite3_column_int(stmt, 0) != slot))
-		return err_set(err, ERR_NOT_FOUND, "nothing waits at step %s of saga %s", step, saga_id);
-	if (rc != SQLITE_ROW)
-		return store_sqlite__read_error(reader, rc, err);
-	r = read_task(stmt, &task, err);
-	if (r == 0)
-		task_row_copy(&task, ret_row);
-	return r;
+	sqlite3_bind_int(stmt, 2, slot);
+	store_sqlite__bind_text(stmt, 3, state < 0 ? NULL : task_state_text((enum task_state)state));
+	sqlite3_bind_int(stmt, 4, limit);
+	return each_task(reader, stmt, row, ctx, err);
 }
 
 /* The queues of one namespace; *left counts down the rows that may still be given. */

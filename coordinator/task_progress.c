@@ -121,48 +121,60 @@ void task_progress_told(struct task_progress *progress, const struct engine_call
 		note_free(note);
 }
 
-static void read_one(struct store_reader *reader, const struct saga_view *view, int step, int item,
-					 enum side side, struct exec *exec)
-{
-	CLEANUP(json_decref_p) json_t *doc = NULL;
-	struct task_row row;
-	struct err err;
-	json_t *said;
-
-	if (reader->store->ops->task_get(reader, view->row.slot, view->row.id,
-									 view->state->def->steps[step].id, item, side, &row, &err) < 0)
-		return;
-	if (row.attempt == exec->attempt && json_parse_stored(row.doc, row.doc_len, &doc, &err) == 0) {
-		said = json_object_get(doc, "progress");
-		if (said) {
-			jval_unref(exec->progress);
-			exec->progress = jval_from_json(json_incref(said));
-		}
-	}
-	task_row_release(&row);
-}
-
 static bool is_leased(const struct exec *exec)
 {
 	return exec->status == EXEC_RUNNING && exec->request && exec->request->kind == REQUEST_TASK;
 }
 
+/* The attempt that the row is of, when that has its lease still; else NULL. */
+static struct exec *find_leased(struct saga_state *state, const struct task_row *row)
+{
+	int index = saga_def_step(state->def, row->step), at = row->item < 0 ? 0 : row->item;
+	struct step_state *step = index < 0 ? NULL : &state->steps[index];
+	struct exec *exec;
+
+	if (!step || at >= step->n_actions)
+		return NULL;
+	exec = row->side == SIDE_DO ? &step->actions[at].run : &step->actions[at].undo;
+	return is_leased(exec) && exec->attempt == row->attempt ? exec : NULL;
+}
+
+static int add_progress(void *ctx, const struct task_row *row)
+{
+	CLEANUP(json_decref_p) json_t *doc = NULL;
+	struct exec *exec = find_leased(ctx, row);
+	struct err err;
+	json_t *said;
+
+	if (!exec || json_parse_stored(row->doc, row->doc_len, &doc, &err) < 0)
+		return 0;
+	said = json_object_get(doc, "progress");
+	if (said) {
+		jval_unref(exec->progress);
+		exec->progress = jval_from_json(json_incref(said));
+	}
+	return 0;
+}
+
+static bool has_leases(const struct saga_state *state)
+{
+	for (int i = 0; i < state->def->n_steps; i++) {
+		const struct step_state *step = &state->steps[i];
+
+		for (int j = 0; j < step->n_actions; j++)
+			if (is_leased(&step->actions[j].run) || is_leased(&step->actions[j].undo))
+				return true;
+	}
+	return false;
+}
+
 void task_progress_read(struct store_reader *reader, struct saga_view *view)
 {
-	const struct saga_def *def = view->state->def;
-	int n = 0;
+	struct err err;
 
-	for (int i = 0; i < def->n_steps; i++) {
-		struct step_state *step = &view->state->steps[i];
-
-		for (int j = 0; j < step->n_actions; j++) {
-			int item = def->steps[i].for_each || def->steps[i].repeat_until ? j : -1;
-			struct action_state *action = &step->actions[j];
-
-			if (is_leased(&action->run) && n++ < PROGRESS_READ_MAX)
-				read_one(reader, view, i, item, SIDE_DO, &action->run);
-			if (is_leased(&action->undo) && n++ < PROGRESS_READ_MAX)
-				read_one(reader, view, i, item, SIDE_UNDO, &action->undo);
-		}
-	}
+	/* What cannot be read is left out: it is not what the saga's state is made of. */
+	if (has_leases(view->state) &&
+		reader->store->ops->saga_tasks(reader, view->row.slot, view->row.id, TASK_LEASED,
+									   PROGRESS_READ_MAX, add_progress, view->state, &err) < 0)
+		log_debug("tasks", NULL, "the progress of tasks was not read: %s", err.text);
 }

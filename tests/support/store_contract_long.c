@@ -96,13 +96,25 @@ static void note(struct opened *o, const char *step, int item, enum side side, i
 	ck_assert_msg(o->ops->task_note(o->store, &row, &err) == 0, "%s", err.text);
 }
 
+/* Those of saga 1, by step. */
+static void expect_saga_tasks(struct opened *o, int state, int limit, const char *expected)
+{
+	CLEANUP(buf_release) struct buf text;
+	struct err err = {0};
+
+	buf_init(&text, 0);
+	ck_assert_msg(
+		o->ops->saga_tasks(o->reader, 1, rows_id(1), state, limit, add_task, &text, &err) == 0,
+		"%s", err.text);
+	ck_assert_str_eq(buf_str(&text), expected);
+}
+
 static void expect_doc(struct opened *o, const char *step, int item, enum side side,
 					   const char *doc)
 {
 	struct task_row got;
-	struct err err;
 
-	ck_assert_int_eq(o->ops->task_get(o->reader, 1, rows_id(1), step, item, side, &got, &err), 0);
+	ck_assert_int_eq(rows_task(o->reader, 1, rows_id(1), step, item, side, &got), 0);
 	ck_assert_str_eq(got.doc, doc);
 	task_row_release(&got);
 }
@@ -147,7 +159,14 @@ START_TEST(test_tasks__are_written_replaced_and_removed_by_commits)
 				 "1/pack/-1/do default:house leased w 1@b1\n");
 	expect_tasks(&o, (struct task_filter){.queue = "house", .state = TASK_QUEUED},
 				 "1/pack/3/undo default:house queued -\n");
-	ck_assert_int_eq(o.ops->task_get(o.reader, 1, rows_id(1), "pack", -1, SIDE_DO, &got, &err), 0);
+	expect_saga_tasks(&o, TASK_LEASED, 10, "1/pack/-1/do default:house leased w 1@b1\n");
+	expect_saga_tasks(&o, -1, 2,
+					  "1/pack/-1/do default:house leased w 1@b1\n"
+					  "1/pack/3/undo default:house queued -\n");
+	ck_assert_int_eq(o.ops->saga_tasks(o.reader, 1, rows_id(1), -1, 0, add_task, NULL, &err),
+					 ERR_INVALID);
+	ck_assert_int_eq(o.ops->saga_tasks(o.reader, 1, rows_id(2), -1, 1, add_task, NULL, &err), 0);
+	ck_assert_int_eq(rows_task(o.reader, 1, rows_id(1), "pack", -1, SIDE_DO, &got), 0);
 	ck_assert_int_eq(got.slot, 1);
 	ck_assert_str_eq(got.saga_id, rows_id(1));
 	ck_assert_str_eq(got.definition, "order");
@@ -165,7 +184,7 @@ START_TEST(test_tasks__are_written_replaced_and_removed_by_commits)
 	note(&o, "gone", -1, SIDE_DO, 2, "{\"progress\":99}");
 	expect_doc(&o, "pack", -1, SIDE_DO, "{\"progress\":7}");
 	expect_doc(&o, "pack", 3, SIDE_UNDO, "{}");
-	ck_assert_int_eq(o.ops->task_get(o.reader, 1, rows_id(1), "sign", -1, SIDE_DO, &got, &err), 0);
+	ck_assert_int_eq(rows_task(o.reader, 1, rows_id(1), "sign", -1, SIDE_DO, &got), 0);
 	ck_assert_str_eq(got.doc, "{\"title\":\"a \\\"b\\\"\"}");
 	ck_assert_ptr_null(got.worker);
 	ck_assert_int_eq(got.deadline_at, 0);
@@ -174,8 +193,7 @@ START_TEST(test_tasks__are_written_replaced_and_removed_by_commits)
 	item.tasks = &gone;
 	item.n_tasks = 1;
 	ck_assert_int_eq(put(&o, item), STORE_ACCEPTED);
-	ck_assert_int_eq(o.ops->task_get(o.reader, 1, rows_id(1), "pack", 3, SIDE_UNDO, &got, &err),
-					 ERR_NOT_FOUND);
+	ck_assert_int_eq(rows_task(o.reader, 1, rows_id(1), "pack", 3, SIDE_UNDO, &got), ERR_NOT_FOUND);
 	/* At once all go, and one is there again. */
 	item = rows_next(1, 4, NULL);
 	item.remove_all_tasks = true;

@@ -136,3 +136,32 @@ enum store_verdict rows_put_end(struct store *store, int n, int64_t seq, enum sa
 	row.ended_at = saga_status_is_terminal(status) ? row.updated_at : 0;
 	return put(store, rows_next(n, seq, &row));
 }
+
+struct wanted_task {
+	const char *step;
+	int item;
+	enum side side;
+	struct task_row *ret_row;
+};
+
+static int take_task(void *ctx, const struct task_row *row)
+{
+	const struct wanted_task *wanted = ctx;
+
+	if (strcmp(row->step, wanted->step) != 0 || row->item != wanted->item ||
+		row->side != wanted->side)
+		return 0;
+	task_row_copy(row, wanted->ret_row);
+	return 1;
+}
+
+int rows_task(struct store_reader *reader, int slot, const char *saga_id, const char *step,
+			  int item, enum side side, struct task_row *ret_row)
+{
+	struct wanted_task wanted = {step, item, side, ret_row};
+	struct err err;
+	int r = reader->store->ops->saga_tasks(reader, slot, saga_id, -1, STORE_PUT_MAX, take_task,
+										   &wanted, &err);
+
+	return r == 0 ? ERR_NOT_FOUND : r < 0 ? r : 0;
+}

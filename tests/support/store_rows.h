@@ -24,6 +24,10 @@ struct store_item rows_create(int n, const struct saga_row *row);
 /* A later transition; update may be NULL. */
 struct store_item rows_next(int n, int64_t seq, const struct saga_row *update);
 
+/* A task as the store has it, to be released; ERR_NOT_FOUND when it has none. */
+int rows_task(struct store_reader *reader, int slot, const char *saga_id, const char *step,
+			  int item, enum side side, struct task_row *ret_row);
+
 /* These commit one batch of one item and return its verdict; CHECK fails when commit does. */
 enum store_verdict rows_put_create(struct store *store, int n);
 enum store_verdict rows_put_next(struct store *store, int n, int64_t seq);

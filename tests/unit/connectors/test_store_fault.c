@@ -245,8 +245,7 @@ START_TEST(test_fault__what_runs_long_lands_late_with_its_commit)
 	ck_assert_int_eq(store->ops->settle(store, &err), 0);
 	ck_assert_str_eq(messages_in_inbox(store), "1: 2s {\"m\":2}\n");
 	ck_assert_int_eq(store->ops->reader_open(store, &reader, &err), 0);
-	ck_assert_int_eq(store->ops->task_get(reader, 1, rows_id(1), "pack", -1, SIDE_DO, &got, &err),
-					 0);
+	ck_assert_int_eq(rows_task(reader, 1, rows_id(1), "pack", -1, SIDE_DO, &got), 0);
 	ck_assert_str_eq(got.queue, "house");
 	task_row_release(&got);
 	ck_assert_int_eq(

@@ -201,7 +201,7 @@ static void use_everything(struct store *store)
 			ck_assert_int_eq(ops->tasks_list(reader, &filter, any_task, &rows, &err), 0);
 		}
 	ck_assert_int_ge(rows, 30);
-	ck_assert_int_eq(ops->task_get(reader, 1, rows_id(1), "pack", -1, SIDE_DO, &task, &err), 0);
+	ck_assert_int_eq(rows_task(reader, 1, rows_id(1), "pack", -1, SIDE_DO, &task), 0);
 	task_row_release(&task);
 	ck_assert_int_eq(ops->locks_list(reader, "default", "k7", NULL, 5, any_lock, &rows, &err), 0);
 	ck_assert_int_eq(ops->locks_list(reader, NULL, NULL, rows_id(1), 5, any_lock, &rows, &err), 0);
