@@ -1,11 +1,13 @@
 /*
  * A scenario while it runs, as its parts share it: tests/tools/scenario.c reads the file, answers
  * calls and judges; scenario_kafka.c is what it needs of Kafka, scenario_work.c are the workers,
- * scenario_sagas.c starts sagas and says which is which.
+ * scenario_sagas.c starts sagas and says which is which, scenario_versions.c which version of a
+ * definition they have, and by what they are found.
  */
 #ifndef TESTS_SUPPORT_SCENARIO_H
 #define TESTS_SUPPORT_SCENARIO_H
 
+#include "coordinator/registry.h"
 #include "sagas/surroundings.h"
 #include "tests/support/oracle.h"
 #include "tests/support/world.h"
@@ -20,6 +22,7 @@ struct scenario {
 	json_t *doc;
 	struct world world;
 	struct oracle oracle;
+	struct registry *registry; /* of what the store has */
 	/* In the order in which their starts were asked for; some may never have begun. */
 	char (*ids)[SAGA_ID_SIZE];
 	size_t n_ids;
@@ -63,6 +66,18 @@ void scenario_start(struct scenario *s, const json_t *act);
 void scenario_start_child(struct scenario *s, struct world_call *call, const json_t *entry);
 /* The answer to a start; takes over the call. */
 void scenario_started(struct scenario *s, struct engine_call *call, bool lost);
+
+/* scenario_versions.c */
+
+/* The version that a start with this identity takes; NULL: there is none now, err says why. */
+struct saga_def *scenario_route(struct scenario *s, const char *name, const char *identity,
+								struct err *err);
+/* From now on starts go so: {saga, current, canary, percent, paused: why}. */
+void scenario_set_route(struct scenario *s, const json_t *route);
+/* What the server finds out before a saga is told to migrate; false: it was refused. */
+bool scenario_may_migrate(struct scenario *s, const char *id, struct act *act);
+/* "search.customer:42": the numbers of the sagas that it finds. */
+void scenario_expect_found(struct scenario *s, const json_t *finds);
 
 /* scenario_work.c */
 

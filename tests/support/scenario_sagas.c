@@ -54,21 +54,53 @@ static void post(struct scenario *s, struct engine_call *call, struct world_call
 	world_post(&s->world, POST_CALL, call);
 }
 
+/* The key of the definition over the input, or what the caller says. NULL: it has none. */
+static char *key_of(struct scenario *s, const char *name, const json_t *act)
+{
+	const struct saga_def *def = world_definition(&s->world, name, 0);
+	const char *said = scenario_text(act, "key");
+	CLEANUP(free_p) char *key = NULL;
+	struct err err;
+
+	if (!def || !def->key)
+		return said ? xstrdup(said) : NULL;
+	if (world_child_key(def, json_object_get(act, "input"), &key, &err) < 0)
+		scenario_fail(s, "the key of %s: %s", name, err.text);
+	return TAKE(key);
+}
+
+/* NULL: there is none; it was answered why. */
+static struct saga_def *definition_of(struct scenario *s, const json_t *act, const char *name,
+									  const char *key)
+{
+	json_int_t version = json_integer_value(json_object_get(act, "version"));
+	struct saga_def *def = NULL;
+	struct err err;
+
+	err_set(&err, ERR_NOT_FOUND, "there is no definition %s", name);
+	if (version)
+		def = world_definition(&s->world, name, version);
+	else
+		def = scenario_route(s, name, key ? key : "", &err);
+	if (!def)
+		scenario_answer(s, err.text);
+	return def;
+}
+
 void scenario_start(struct scenario *s, const json_t *act)
 {
-	const char *name = scenario_text(act, "start");
-	struct saga_def *def = world_definition(&s->world, name ? name : s->world.defs[0]->name,
-											json_integer_value(json_object_get(act, "version")));
+	const char *said = scenario_text(act, "start");
+	const char *name = said ? said : s->world.defs[0]->name;
+	CLEANUP(free_p) char *key = key_of(s, name, act);
+	struct saga_def *def = definition_of(s, act, name, key);
 	json_t *input = json_object_get(act, "input");
 	struct engine_call *call;
 
-	if (!def) {
-		scenario_fail(s, "there is no definition %s", name);
+	if (!def)
 		return;
-	}
-	call = world_start_call(&s->world, def, scenario_text(act, "key"),
-							input ? json_incref(input) : json_object(), ++s->n_starts);
-	if (name) {
+	call = world_start_call(&s->world, def, key, input ? json_incref(input) : json_object(),
+							++s->n_starts);
+	if (said) {
 		post(s, call, NULL, NULL);
 		return;
 	}
@@ -85,8 +117,11 @@ static bool says(const json_t *entry, const char *word)
 
 void scenario_start_child(struct scenario *s, struct world_call *call, const json_t *entry)
 {
+	const struct request *request = call->command.request;
 	json_t *refusal = NULL;
 	struct engine_call *start;
+	struct saga_def *def;
+	struct err err = {0};
 
 	if (call->orphan) {
 		world_call_free(&s->world, call);
@@ -96,7 +131,13 @@ void scenario_start_child(struct scenario *s, struct world_call *call, const jso
 		world_call_end(&s->world, call, CALL_NOT_CONNECTED, 0, NULL, -1);
 		return;
 	}
-	start = world_child_start(&s->world, call, ++s->n_starts, &refusal);
+	def = request->version ? world_definition(&s->world, request->to, request->version)
+						   : scenario_route(s, request->to, request->key, &err);
+	if (!def && err.retriable) { /* the definition is paused */
+		world_call_end(&s->world, call, CALL_NOT_CONNECTED, 0, NULL, -1);
+		return;
+	}
+	start = world_child_start(&s->world, call, def, ++s->n_starts, &refusal);
 	if (start)
 		post(s, start, call, entry);
 	else
@@ -122,19 +163,31 @@ static void answer_parent(struct scenario *s, const struct start *start,
 		world_call_free(&s->world, start->call);
 }
 
-/* "ok", "duplicate of 0", or why not. */
+static size_t number_of(struct scenario *s, const char *id)
+{
+	const struct oracle_saga *saga;
+	size_t n = 0;
+
+	while ((saga = scenario_saga(s, n)) && strcmp(saga->id, id) != 0)
+		n++;
+	return n;
+}
+
+/* "ok", "duplicate of 0", "the key is that of 0", or why not. */
 static void answer_act(struct scenario *s, const struct engine_call *call)
 {
 	CLEANUP(free_p) char *text = NULL;
-	size_t i;
 
 	if (call->result < 0) {
 		scenario_answer(s, call->err.text);
 		return;
 	}
-	for (i = 0; call->duplicate && i < s->n_ids && strcmp(s->ids[i], call->existing_id) != 0; i++)
-		;
-	text = call->duplicate ? xasprintf("duplicate of %zu", i) : xstrdup("ok");
+	if (!call->duplicate)
+		text = xstrdup("ok");
+	else if (strcmp(call->existing_fingerprint, call->fingerprint) == 0)
+		text = xasprintf("duplicate of %zu", number_of(s, call->existing_id));
+	else
+		text = xasprintf("the key is that of %zu", number_of(s, call->existing_id));
 	scenario_answer(s, text);
 }
 

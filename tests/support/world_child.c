@@ -14,20 +14,31 @@ static json_t *get_input(void *ctx, enum expr_name name)
 	return name == EXPR_INPUT ? ctx : NULL;
 }
 
-static int make_key(const struct saga_def *def, const struct request *request, json_t *input,
-					struct buf *out, struct err *err)
+int world_child_key(const struct saga_def *def, json_t *input, char **ret_key, struct err *err)
 {
 	struct expr_env env = {.get = get_input, .ctx = input};
+	CLEANUP(buf_release) struct buf out;
 	bool present = true;
-	int r = 0;
+	int r;
 
-	if (!def->key)
-		buf_add_str(out, request->key);
-	else
-		r = tmpl_write_text(def->key, &env, TMPL_TEXT_PLAIN, out, &present, err);
+	buf_init(&out, 0);
+	r = tmpl_write_text(def->key, &env, TMPL_TEXT_PLAIN, &out, &present, err);
 	if (r == 0 && !present)
 		r = err_set(err, ERR_INVALID, "the key is empty");
-	return r < 0 ? r : key_check(buf_str(out), err);
+	if (r == 0)
+		r = key_check(buf_str(&out), err);
+	if (r == 0)
+		*ret_key = xstrdup(buf_str(&out));
+	return r;
+}
+
+static int make_key(const struct saga_def *def, const struct request *request, json_t *input,
+					char **ret_key, struct err *err)
+{
+	if (def->key)
+		return world_child_key(def, input, ret_key, err);
+	*ret_key = xstrdup(request->key);
+	return 0;
 }
 
 static void first_fault(void *ctx, const struct err *fault)
@@ -55,16 +66,14 @@ static void make_fingerprint(const struct request *request, char fingerprint[SHA
 }
 
 struct engine_call *world_child_start(struct world *world, const struct world_call *call,
-									  uint64_t random, json_t **ret_refusal)
+									  struct saga_def *def, uint64_t random, json_t **ret_refusal)
 {
 	const struct request *request = call->command.request;
-	struct saga_def *def = world_definition(world, request->to, request->version);
 	CLEANUP(json_decref_p) json_t *input = NULL;
-	CLEANUP(buf_release) struct buf key;
+	CLEANUP(free_p) char *key = NULL;
 	struct engine_call *start = NULL;
 	struct err err;
 
-	buf_init(&key, 0);
 	*ret_refusal = NULL;
 	err_set(&err, ERR_NOT_FOUND, "there is no saga `%s`", request->to);
 	if (!def)
@@ -75,7 +84,7 @@ struct engine_call *world_child_start(struct world *world, const struct world_ca
 		*ret_refusal = refusal("invalid_input", &err);
 	if (*ret_refusal)
 		return NULL;
-	start = world_start_call(world, def, buf_str(&key), json_incref(input), random);
+	start = world_start_call(world, def, key, json_incref(input), random);
 	make_fingerprint(request, start->fingerprint);
 	start->parent = xstrdup(request->correlation);
 	start->depth = request->depth;

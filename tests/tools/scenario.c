@@ -423,6 +423,10 @@ static void person(struct scenario *s, const char *id, const json_t *json)
 		act.forget[i] = xstrdup(json_string_value(json_array_get(forget, i)));
 	if (!act.by)
 		act.by = xstrdup("ann");
+	if (act.kind == ACT_MIGRATE && !scenario_may_migrate(s, id, &act)) {
+		act_release(&act);
+		return;
+	}
 	world_post(&s->world, POST_CALL, engine_call_for_act(WORLD_NS, id, &act));
 }
 
@@ -450,6 +454,10 @@ static void perform(struct scenario *s, const json_t *act)
 	}
 	if (scenario_work(s, act))
 		return;
+	if (json_object_get(act, "route")) {
+		scenario_set_route(s, json_object_get(act, "route"));
+		return;
+	}
 	if (json_object_get(act, "start")) {
 		scenario_start(s, act);
 		return;
@@ -727,10 +735,14 @@ static void expect_saga(struct scenario *s, struct oracle_saga *saga, const json
 						const json_t *said)
 {
 	const json_t *output = json_object_get(end, "output");
+	const json_t *version = json_object_get(end, "version");
 
 	expect_text(s, "definition", saga->def->name, end);
 	expect_text(s, "status", saga->fold->held ? "held" : saga_status_text(saga->fold->status), end);
 	expect_text(s, "failure", saga->fold->failure_code, end);
+	expect_text(s, "key", saga->fold->key, end);
+	if (version && saga->def->version != json_integer_value(version))
+		scenario_fail(s, "its version is %lld", (long long)saga->def->version);
 	expect_text(s, "failure_message", saga->fold->failure_message, end);
 	expect_text(s, "attention", saga_state_attention(saga->fold), end);
 	if (json_object_get(end, "at") &&
@@ -791,6 +803,7 @@ static void expect_end(struct scenario *s)
 	if (s->kafka)
 		expect_emits(s, json_object_get(s->doc, "emits"));
 	expect_others(s);
+	scenario_expect_found(s, json_object_get(s->doc, "finds"));
 }
 
 /* Running. */
@@ -839,6 +852,7 @@ static void begin(struct scenario *s, json_t *definition)
 {
 	struct world_hooks hooks = {sent, answered, loaded, no_random, NULL, NULL, s};
 	json_t *first, *more;
+	struct err err;
 	size_t i;
 
 	world_init(&s->world, &hooks, STARTS_AT);
@@ -849,6 +863,11 @@ static void begin(struct scenario *s, json_t *definition)
 	deploy(s, definition);
 	json_array_foreach (json_object_get(s->doc, "definitions"), i, more)
 		deploy(s, more);
+	if (registry_new(s->world.inner, NULL, &s->registry, &err) < 0)
+		scenario_fail(s, "%s", err.text);
+	registry_surround(s->registry, &s->around);
+	if (json_object_get(s->doc, "route"))
+		scenario_set_route(s, json_object_get(s->doc, "route"));
 	s->world.queues = true;
 	world_boot(&s->world);
 	first = json_pack("{s:O?, s:O?}", "key", json_object_get(s->doc, "key"), "input",
@@ -913,6 +932,7 @@ static bool run(const char *file, bool verbose, const char *folder)
 		s.coming = coming->next;
 		free_coming(coming);
 	}
+	registry_free(s.registry);
 	world_release(&s.world);
 	buf_release(&s.log);
 	scenario_work_release(&s);
