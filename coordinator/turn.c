@@ -50,6 +50,7 @@ void turn_free(struct turn *turn)
 	map_release(&turn->sagas);
 	heap_release(&turn->timers);
 	heap_release(&turn->holds);
+	heap_release(&turn->hooks);
 	heap_release(&turn->wait_timers);
 	batch_free(turn->open);
 	batch_free(turn->spare);
@@ -278,6 +279,7 @@ void turn__stop_timers(struct turn *turn, struct live_saga *saga)
 {
 	heap_remove(&turn->timers, &saga->timer);
 	heap_remove(&turn->holds, &saga->hold);
+	heap_remove(&turn->hooks, &saga->hook);
 }
 
 struct saga_due turn__due_times(const struct turn *turn, const struct live_saga *saga)
@@ -288,6 +290,10 @@ struct saga_due turn__due_times(const struct turn *turn, const struct live_saga 
 	if (due.queued_at != 0 && due.queued_at <= turn->inbox.read_until) {
 		earlier(&due.at, due.queued_at);
 		due.queued_at = 0;
+	}
+	if (due.inbox_at != 0 && due.inbox_at <= turn->inbox.seen_until) {
+		earlier(&due.at, due.inbox_at);
+		due.inbox_at = 0;
 	}
 	return due;
 }
@@ -316,6 +322,10 @@ static void set_timers(struct turn *turn, struct live_saga *saga)
 		heap_update(&turn->holds, &saga->hold, due.queued_at);
 	else
 		heap_remove(&turn->holds, &saga->hold);
+	if (due.inbox_at != 0)
+		heap_update(&turn->hooks, &saga->hook, due.inbox_at);
+	else
+		heap_remove(&turn->hooks, &saga->hook);
 }
 
 void turn__rest(struct turn *turn, struct live_saga *saga)

@@ -175,6 +175,7 @@ static struct input timer_input(const struct turn *turn)
 		.type = INPUT_TIMER,
 		.random = turn->ports->random(turn->ctx),
 		.queues_read_until = turn->inbox.read_until,
+		.inbox_read_until = turn->inbox.seen_until,
 	};
 }
 

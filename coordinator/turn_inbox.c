@@ -13,7 +13,8 @@
  *
  * What proves that the topics were read up to a time, the watermark, is told from outside. It is
  * believed after a reading of the inbox that began later has been fed whole; it is read for that
- * only when some time-out waits for it.
+ * only when some time-out waits for it. Webhooks and callbacks come through the inbox alone, so a
+ * time-out of theirs waits only for a reading that began when it was due, or later.
  *
  * Early events: a saga that has begun to wait is told of the events that were there before. Who
  * keeps events looks the other way round (connectors/store.h, events_put), so one of both sees the
@@ -175,6 +176,7 @@ void turn__inbox_slots_gained(struct turn *turn)
 	turn->inbox.wanted = true;
 	turn->inbox.incomplete = true; /* of what is being read, if anything is */
 	turn->inbox.read_until = 0;
+	turn->inbox.seen_until = 0;
 }
 
 static void add_slots(const struct turn *turn, struct inbox_read *read)
@@ -201,8 +203,11 @@ static void ask_for_page(struct turn *turn)
 static bool is_held_up(const struct turn *turn)
 {
 	const struct turn_inbox *inbox = &turn->inbox;
-	const struct heap_node *node = heap_min(&turn->holds);
+	const struct heap_node *node = heap_min(&turn->hooks);
 
+	if (node && node->at <= turn->now)
+		return true;
+	node = heap_min(&turn->holds);
 	return node && node->at <= inbox->told_until && inbox->told_until > inbox->read_until &&
 		   !(inbox->reading && inbox->reading_until >= inbox->told_until);
 }
@@ -224,6 +229,7 @@ void turn__inbox_run(struct turn *turn)
 		inbox->wanted = inbox->incomplete = false;
 		inbox->reading = true;
 		inbox->reading_until = inbox->told_until;
+		inbox->reading_since = turn->now;
 		inbox->after_at = 0;
 		inbox->after_id[0] = '\0';
 		inbox->again_at = turn->now + turn->poll_every_ms;
@@ -236,9 +242,14 @@ wall_ms turn__inbox_next_at(const struct turn *turn)
 {
 	const struct turn_inbox *inbox = &turn->inbox;
 
+	const struct heap_node *node = heap_min(&turn->hooks);
+	wall_ms at = inbox->again_at;
+
 	if (inbox->out || inbox->reading || turn->n_owned == 0)
 		return 0;
-	return inbox->wanted && inbox->not_before > turn->now ? inbox->not_before : inbox->again_at;
+	if (inbox->not_before > turn->now && (inbox->wanted || node))
+		return inbox->not_before;
+	return node && (at == 0 || node->at < at) ? node->at : at;
 }
 
 /* Time-outs that waited for it take effect. */
@@ -253,6 +264,21 @@ static void believe(struct turn *turn, wall_ms until)
 		struct live_saga *saga = CONTAINER_OF(node, struct live_saga, hold);
 
 		heap_remove(&turn->holds, node);
+		saga->timer_hit = true;
+		turn__make_ready(turn, saga);
+	}
+}
+
+/* The same of what comes through the inbox alone. */
+static void has_seen(struct turn *turn, wall_ms until)
+{
+	struct heap_node *node;
+
+	turn->inbox.seen_until = until;
+	while ((node = heap_min(&turn->hooks)) && node->at <= until) {
+		struct live_saga *saga = CONTAINER_OF(node, struct live_saga, hook);
+
+		heap_remove(&turn->hooks, node);
 		saga->timer_hit = true;
 		turn__make_ready(turn, saga);
 	}
@@ -315,8 +341,10 @@ static void page_read(struct turn *turn, struct inbox_read *read)
 		return;
 	}
 	inbox->reading = false;
-	if (!inbox->incomplete)
-		believe(turn, inbox->reading_until);
+	if (inbox->incomplete)
+		return;
+	believe(turn, inbox->reading_until);
+	has_seen(turn, inbox->reading_since);
 }
 
 /* Early events. */

@@ -29,6 +29,7 @@ void turn__load_later(struct turn *turn, struct live_saga *saga)
 	saga->phase = PHASE_LOADING;
 	turn__look_no_more(saga);
 	heap_remove(&turn->holds, &saga->hold);
+	heap_remove(&turn->hooks, &saga->hook);
 	heap_update(&turn->timers, &saga->timer,
 				turn->now + turn__backoff_ms(saga->failures, RETRY_FIRST_MS, RETRY_MAX_MS));
 }

@@ -69,6 +69,8 @@ struct live_saga {
 	struct heap_node timer; /* IDLE: when it is due; LOADING: when to ask again */
 	/* IDLE: a time-out of what is answered through Kafka, which waits until the queues are read. */
 	struct heap_node hold;
+	/* The same of what comes through the inbox alone, which waits until that is read. */
+	struct heap_node hook;
 	struct live_saga *next; /* in the ready list or in the load list */
 	enum saga_phase phase;
 	int slot;
@@ -140,6 +142,9 @@ struct turn_inbox {
 	/* How far the topics were read, as the world says it; what is proved when the pages that are
 	 * being read are all fed; and what holds. */
 	wall_ms told_until, reading_until, read_until;
+	/* When the reading began that is under way; and the last one that was fed whole: what had come
+	 * through the inbox by then has been fed. */
+	wall_ms reading_since, seen_until;
 };
 
 struct turn {
@@ -171,6 +176,7 @@ struct turn {
 	size_t n_committing; /* sagas in the open batch or in the one that is out */
 	struct turn_inbox inbox;
 	struct heap holds; /* of live_saga.hold */
+	struct heap hooks; /* of live_saga.hook */
 	struct lifecycle_topic lifecycle;
 	size_t outbox_written; /* rows of the batch that has just come back */
 	bool *messaged;        /* slots of others that it has sent messages to; NULL: none */

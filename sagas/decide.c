@@ -203,17 +203,29 @@ bool decide__queues_are_read(const struct ctx *ctx, wall_ms at)
 	return at <= ctx->in->queues_read_until;
 }
 
+bool decide__is_read(const struct ctx *ctx, enum awaits awaits, wall_ms at)
+{
+	switch (awaits) {
+	case AWAITS_NOTHING:
+		return true;
+	case AWAITS_INBOX:
+		return at <= ctx->in->inbox_read_until;
+	case AWAITS_QUEUE:
+		break;
+	}
+	return decide__queues_are_read(ctx, at);
+}
+
 /* A step that is answered through a queue may have been, in time. */
 static bool deadline_waits(const struct ctx *ctx)
 {
 	const struct saga_state *state = ctx->state;
 	int i, j;
 
-	if (decide__queues_are_read(ctx, state->deadline_at))
-		return false;
 	for (i = 0; i < state->def->n_steps; i++)
 		for (j = 0; j < state->steps[i].n_actions; j++)
-			if (saga_state_awaits_queue(state, i, &state->steps[i].actions[j]))
+			if (!decide__is_read(ctx, saga_state_awaits(state, i, &state->steps[i].actions[j]),
+								 state->deadline_at))
 				return true;
 	return false;
 }

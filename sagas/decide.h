@@ -98,6 +98,8 @@ struct input {
 	 * recorded by whoever read it; 0: not known. Time-outs of what is answered through Kafka that
 	 * are due later wait. */
 	wall_ms queues_read_until;
+	/* TIMER: the same of what comes through the inbox alone: webhooks and callbacks. */
+	wall_ms inbox_read_until;
 	/* EVENT. step -1: for cancel_on, whose entry is `place`. */
 	int place;
 	struct jval *event;   /* borrowed; as cloudevent_read gives it */

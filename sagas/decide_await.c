@@ -150,6 +150,13 @@ static void after_ended(struct ctx *ctx, struct target target)
 	env_release(&env);
 }
 
+static enum awaits where_it_comes_from(const struct action_def *act)
+{
+	if (action_subscribes_kafka(act))
+		return AWAITS_QUEUE;
+	return action_subscribes(act) ? AWAITS_INBOX : AWAITS_NOTHING;
+}
+
 void decide__waits_due(struct ctx *ctx, struct target target)
 {
 	const struct action_def *act = decide__action_def(ctx, target);
@@ -158,7 +165,7 @@ void decide__waits_due(struct ctx *ctx, struct target target)
 	wall_ms at = limit ? exec->deadline_at : exec->due_at;
 
 	/* An event that came in time wins, though it is read now. */
-	if (at > ctx->now || (action_subscribes(act) && !decide__queues_are_read(ctx, at)))
+	if (at > ctx->now || !decide__is_read(ctx, where_it_comes_from(act), at))
 		return;
 	if (limit)
 		decide__await_timed_out(ctx, target,

@@ -383,8 +383,8 @@ static bool deadline_may_act(const struct ctx *ctx, struct target target)
 	const struct exec *exec = decide__exec(ctx, target);
 	const struct action_state *action = saga_state_action(ctx->state, target.step, target.item);
 
-	return !saga_state_awaits_queue(ctx->state, target.step, action) ||
-		   decide__queues_are_read(ctx, exec->deadline_at);
+	return decide__is_read(ctx, saga_state_awaits(ctx->state, target.step, action),
+						   exec->deadline_at);
 }
 
 /* A child that may have started is asked after until that is known. */

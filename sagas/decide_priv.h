@@ -92,6 +92,8 @@ void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *
 /* What arrived through a queue wins over what ran out: a time-out that was due at `at` may take
  * effect, since all that came before it has been read. */
 bool decide__queues_are_read(const struct ctx *ctx, wall_ms at);
+/* The same of what would end what is waited for. */
+bool decide__is_read(const struct ctx *ctx, enum awaits awaits, wall_ms at);
 
 /* decide_request.c */
 

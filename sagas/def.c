@@ -288,6 +288,14 @@ bool action_subscribes(const struct action_def *act)
 	return act->kind == ACTION_AWAIT_KAFKA;
 }
 
+bool action_subscribes_kafka(const struct action_def *act)
+{
+	for (size_t i = 0; i < act->await.n_waits; i++)
+		if (act->await.waits[i].kind == WAIT_KAFKA)
+			return true;
+	return act->kind == ACTION_AWAIT_KAFKA;
+}
+
 void step_def__release(struct step_def *step)
 {
 	free(step->id);

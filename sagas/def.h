@@ -419,6 +419,8 @@ struct saga_def {
 
 /* It waits for events that come through the store, with a subscription for each place. */
 bool action_subscribes(const struct action_def *act);
+/* … and one of them is of Kafka. */
+bool action_subscribes_kafka(const struct action_def *act);
 /* What the action waits for at a place; NULL: no event that it subscribes to. */
 const struct correlate_def *action_subscription(const struct action_def *act, int place);
 

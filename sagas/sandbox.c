@@ -234,7 +234,7 @@ int sandbox_give(struct sandbox_saga *saga, const struct input *given, struct er
 	int r;
 
 	in.random = ++sandbox->random;
-	in.queues_read_until = sandbox->now;
+	in.queues_read_until = in.inbox_read_until = sandbox->now;
 	decision_init(&decision);
 	r = saga_decide(saga->state, &in, sandbox->now, &decision, err);
 	if (r == 0)

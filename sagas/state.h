@@ -276,17 +276,25 @@ bool saga_state_step_is_undone(const struct saga_state *state, int step);
 bool saga_state_dependants_undone(const struct saga_state *state, int step);
 /* How many calls are out or about to be; a command that the broker has is not. */
 int saga_state_in_flight(const struct saga_state *state);
-/* It is answered through Kafka, and something may still come for it. */
-bool saga_state_awaits_queue(const struct saga_state *state, int step,
-							 const struct action_state *action);
+/*
+ * Where something may still come from that ends what an action waits for: its time-outs take effect
+ * when that has been read so far. What waits for both waits for Kafka, which may be away.
+ */
+enum awaits {
+	AWAITS_NOTHING, /* that would have to be read */
+	AWAITS_INBOX,   /* webhooks, callbacks */
+	AWAITS_QUEUE,   /* Kafka */
+};
+enum awaits saga_state_awaits(const struct saga_state *state, int step,
+							  const struct action_state *action);
 /* Its deadline has passed beyond the pivot, and no person has acknowledged it. */
 bool saga_state_deadline_concerns(const struct saga_state *state);
 /* When something must happen without further input (it may be in the past); 0: never. */
 wall_ms saga_state_next_due(const struct saga_state *state);
-/* The same in two, as of now: what takes effect by itself, and the time-outs of what is answered
- * through Kafka, which take effect when the queues are read so far. */
+/* The same apart, as of now: what takes effect by itself, and the time-outs of what comes through
+ * the inbox and through Kafka, which take effect when these are read so far. */
 struct saga_due {
-	wall_ms at, queued_at; /* 0: never */
+	wall_ms at, inbox_at, queued_at; /* 0: never */
 };
 struct saga_due saga_state_due(const struct saga_state *state, wall_ms now);
 /* Nothing is out, and a fold of the history knows as much. */

@@ -23,7 +23,7 @@ struct summary {
 	wall_ms due;       /* the earliest; 0: none */
 	wall_ms now;       /* for what follows */
 	bool paused;       /* what is not out is not about to be either */
-	struct saga_due in_two;
+	struct saga_due apart;
 };
 
 static void earlier(wall_ms *due, wall_ms at)
@@ -32,11 +32,14 @@ static void earlier(wall_ms *due, wall_ms at)
 		*due = at;
 }
 
-/* Something is due, and may have to wait until the queues are read. */
-static void due_at(struct summary *sum, wall_ms at, bool queued)
+/* Something is due, and may have to wait until what would end it is read. */
+static void due_at(struct summary *sum, wall_ms at, enum awaits awaits)
 {
 	earlier(&sum->due, at);
-	earlier(queued ? &sum->in_two.queued_at : &sum->in_two.at, at);
+	earlier(awaits == AWAITS_QUEUE   ? &sum->apart.queued_at
+			: awaits == AWAITS_INBOX ? &sum->apart.inbox_at
+									 : &sum->apart.at,
+			at);
 }
 
 /* A probe that waits for its reply holds up what its action would do next. */
@@ -44,13 +47,13 @@ static void sum_asked(struct summary *sum, const struct exec *exec)
 {
 	sum->replies++;
 	sum->fold_differs = true;
-	due_at(sum, exec->probe_due_at, true);
+	due_at(sum, exec->probe_due_at, AWAITS_QUEUE);
 	if (exec->status != EXEC_RUNNING)
-		due_at(sum, exec->deadline_at, true);
+		due_at(sum, exec->deadline_at, AWAITS_QUEUE);
 }
 
 static void sum_running(struct summary *sum, const struct exec *exec, enum action_kind kind,
-						bool queued)
+						enum awaits awaits)
 {
 	switch (kind) {
 	case ACTION_AWAIT_AFTER:
@@ -60,12 +63,12 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 	case ACTION_APPROVAL:
 	case ACTION_CONTINUE:
 		sum->timers++;
-		due_at(sum, exec->due_at, queued);
+		due_at(sum, exec->due_at, awaits);
 		break;
 	case ACTION_AWAIT:
 		sum->timers++;
-		due_at(sum, exec->due_at, queued);
-		due_at(sum, exec->deadline_at, queued);
+		due_at(sum, exec->due_at, awaits);
+		due_at(sum, exec->deadline_at, awaits);
 		break;
 	case ACTION_COMMAND:
 		if (!exec->published && !exec->taken) {
@@ -74,19 +77,19 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
 		}
 		sum->replies++;
 		sum->fold_differs |= !exec->published || exec->due_is_volatile;
-		due_at(sum, exec->due_at, true);
-		due_at(sum, exec->rest_at, false);
+		due_at(sum, exec->due_at, AWAITS_QUEUE);
+		due_at(sum, exec->rest_at, AWAITS_NOTHING);
 		break;
 	case ACTION_TASK:
 		sum->replies++;
 		/* A lease is not to begin anew because its saga slept. */
 		sum->fold_differs = true;
-		due_at(sum, exec->due_at, false);
+		due_at(sum, exec->due_at, AWAITS_NOTHING);
 		break;
 	case ACTION_CHILD:
 		if (exec->child) {
 			sum->replies++;
-			due_at(sum, exec->due_at, false);
+			due_at(sum, exec->due_at, AWAITS_NOTHING);
 			break;
 		}
 		sum->calls += !sum->paused;
@@ -104,20 +107,20 @@ static void sum_running(struct summary *sum, const struct exec *exec, enum actio
  * The next attempt, and the end of all of them. Past that end nothing more is tried, also while it
  * waits for an answer that may have come in time.
  */
-static void sum_moving(struct summary *sum, const struct exec *exec, bool queued)
+static void sum_moving(struct summary *sum, const struct exec *exec, enum awaits awaits)
 {
-	bool over = queued && exec->deadline_at && exec->deadline_at <= sum->now;
+	bool over = awaits != AWAITS_NOTHING && exec->deadline_at && exec->deadline_at <= sum->now;
 
-	due_at(sum, exec->rest_at, false);
-	due_at(sum, exec->deadline_at, queued);
+	due_at(sum, exec->rest_at, AWAITS_NOTHING);
+	due_at(sum, exec->deadline_at, awaits);
 	if (over)
 		earlier(&sum->due, exec->due_at);
 	else
-		due_at(sum, exec->due_at, false);
+		due_at(sum, exec->due_at, AWAITS_NOTHING);
 }
 
 static void sum_exec(struct summary *sum, const struct exec *exec, enum action_kind kind,
-					 bool queued)
+					 enum awaits awaits)
 {
 	switch (exec->status) {
 	case EXEC_RUNNING:
@@ -126,7 +129,7 @@ static void sum_exec(struct summary *sum, const struct exec *exec, enum action_k
 		else if (exec->asked)
 			sum_asked(sum, exec);
 		else
-			sum_running(sum, exec, kind, queued);
+			sum_running(sum, exec, kind, awaits);
 		break;
 	case EXEC_BACKING_OFF:
 	case EXEC_ONGOING:
@@ -139,12 +142,12 @@ static void sum_exec(struct summary *sum, const struct exec *exec, enum action_k
 			sum_asked(sum, exec);
 			break;
 		}
-		sum_moving(sum, exec, queued);
+		sum_moving(sum, exec, awaits);
 		sum->fold_differs |= exec->due_is_volatile;
 		break;
 	case EXEC_QUEUED:
 		sum->moving++;
-		due_at(sum, exec->deadline_at, false);
+		due_at(sum, exec->deadline_at, AWAITS_NOTHING);
 		break;
 	case EXEC_IDLE:
 	case EXEC_DONE:
@@ -256,19 +259,22 @@ static bool waits_to_settle(const struct saga_state *state, int step, int item)
 	return saga_state_dependants_undone(state, step) && !later_turn_stands(state, step, item);
 }
 
-static bool exec_awaits_queue(const struct exec *exec, const struct action_def *def)
+static enum awaits exec_awaits(const struct exec *exec, const struct action_def *def)
 {
 	bool probes = def->probe && def->probe->act.kind == ACTION_COMMAND;
 
 	if (exec->status != EXEC_RUNNING && exec->status != EXEC_BACKING_OFF &&
 		exec->status != EXEC_ONGOING)
-		return false;
-	if (action_subscribes(def) || (exec->asked && probes) ||
-		(def->reads_callback && exec->status == EXEC_ONGOING))
-		return true;
+		return AWAITS_NOTHING;
+	if (action_subscribes_kafka(def) || (exec->asked && probes))
+		return AWAITS_QUEUE;
+	if (action_subscribes(def) || (def->reads_callback && exec->status == EXEC_ONGOING))
+		return AWAITS_INBOX;
 	/* What was certainly never sent has no answer either. */
-	return def->kind == ACTION_COMMAND &&
-		   (exec->sent_before || exec->ambiguous || exec->out || exec->taken || exec->published);
+	return def->kind == ACTION_COMMAND && (exec->sent_before || exec->ambiguous || exec->out ||
+										   exec->taken || exec->published)
+			   ? AWAITS_QUEUE
+			   : AWAITS_NOTHING;
 }
 
 static const struct action_def *undo_def_of(const struct saga_state *state, int step,
@@ -287,14 +293,15 @@ const struct action_def *saga_state_undo_def(const struct saga_state *state, int
 	return undo_def_of(state, step, saga_state_action(state, step, item));
 }
 
-bool saga_state_awaits_queue(const struct saga_state *state, int step,
-							 const struct action_state *action)
+enum awaits saga_state_awaits(const struct saga_state *state, int step,
+							  const struct action_state *action)
 {
 	const struct step_def *def = &state->def->steps[step];
+	enum awaits run = exec_awaits(&action->run, &def->act), undo = AWAITS_NOTHING;
 
-	return exec_awaits_queue(&action->run, &def->act) ||
-		   (def->undo_kind == UNDO_ACTION &&
-			exec_awaits_queue(&action->undo, undo_def_of(state, step, action)));
+	if (def->undo_kind == UNDO_ACTION)
+		undo = exec_awaits(&action->undo, undo_def_of(state, step, action));
+	return run > undo ? run : undo;
 }
 
 /* What only tells that something is late is waited for by nobody: the status of the saga is not
@@ -303,7 +310,7 @@ static void sum_escalation(struct summary *sum, const struct exec *exec, enum ac
 {
 	int calls = sum->calls, replies = sum->replies, moving = sum->moving;
 
-	sum_exec(sum, exec, kind, false);
+	sum_exec(sum, exec, kind, AWAITS_NOTHING);
 	sum->aside += sum->calls - calls;
 	sum->calls = calls;
 	sum->replies = replies;
@@ -314,14 +321,14 @@ static void sum_escalation(struct summary *sum, const struct exec *exec, enum ac
 static void sum_watches(struct summary *sum, const struct action_state *action)
 {
 	if (saga_state_is_watched(action, SIDE_DO))
-		due_at(sum, action->run.watch.next_at, false);
+		due_at(sum, action->run.watch.next_at, AWAITS_NOTHING);
 	if (saga_state_is_watched(action, SIDE_UNDO))
-		due_at(sum, action->undo.watch.next_at, false);
+		due_at(sum, action->undo.watch.next_at, AWAITS_NOTHING);
 }
 
 static void summarise(const struct saga_state *state, wall_ms now, struct summary *sum)
 {
-	bool any_queued = false;
+	enum awaits any = AWAITS_NOTHING;
 	int i, j;
 
 	*sum = (struct summary){.now = now, .paused = state->paused};
@@ -333,29 +340,29 @@ static void summarise(const struct saga_state *state, wall_ms now, struct summar
 
 		for (j = 0; j < step->n_actions; j++) {
 			const struct action_state *action = &step->actions[j];
-			bool queued = saga_state_awaits_queue(state, i, action);
+			enum awaits awaits = saga_state_awaits(state, i, action);
 
 			if (def->escalates) {
 				sum_escalation(sum, &action->run, def->act.kind);
 				continue;
 			}
-			any_queued |= queued;
+			any = awaits > any ? awaits : any;
 			sum_watches(sum, action);
-			sum_exec(sum, &action->run, def->act.kind, queued);
-			sum_exec(sum, &action->undo, saga_state_undo_def(state, i, j)->kind, queued);
+			sum_exec(sum, &action->run, def->act.kind, awaits);
+			sum_exec(sum, &action->undo, saga_state_undo_def(state, i, j)->kind, awaits);
 			if (waits_to_settle(state, i, j)) {
 				sum->settling = true;
-				due_at(sum, action->run.settle_at, false);
+				due_at(sum, action->run.settle_at, AWAITS_NOTHING);
 			}
 		}
 	}
-	due_at(sum, state->watch.next_at, false);
+	due_at(sum, state->watch.next_at, AWAITS_NOTHING);
 	/* Past the pivot it is an alert, and undoes nothing that an answer could speak against. */
 	if (!state->failing && !state->deadline_noted && !state->held)
-		due_at(sum, state->deadline_at, any_queued && !saga_state_past_pivot(state));
+		due_at(sum, state->deadline_at, saga_state_past_pivot(state) ? AWAITS_NOTHING : any);
 	if (state->paused) {
 		sum->due = 0;
-		sum->in_two = (struct saga_due){0};
+		sum->apart = (struct saga_due){0};
 	}
 }
 
@@ -372,7 +379,7 @@ struct saga_due saga_state_due(const struct saga_state *state, wall_ms now)
 	struct summary sum;
 
 	summarise(state, now, &sum);
-	return sum.in_two;
+	return sum.apart;
 }
 
 int saga_state_in_flight(const struct saga_state *state)

@@ -72,6 +72,13 @@ static bool is_meant(const struct oracle_saga *saga, const struct step_def *step
 	return false;
 }
 
+static bool had_come(const struct step_def *step, const struct sim_record *record, wall_ms by)
+{
+	if (action_subscribes_kafka(&step->act))
+		return record->at < by;
+	return record->stored_at != 0 && record->stored_at < by;
+}
+
 /* S17: what had come when the time ran out, and did not end another await, ends this one. */
 static void judge_ran_out(struct sim *sim, struct oracle_saga *saga, const struct event *event,
 						  wall_ms ran_out_at)
@@ -86,7 +93,7 @@ static void judge_ran_out(struct sim *sim, struct oracle_saga *saga, const struc
 
 		snprintf(id, sizeof(id), "%s/%s/0/%lld", DEF_DEFAULT_CLUSTER, record->topic, (long long)at);
 		/* Not those that were too old when it began to wait. */
-		if (record->at < ran_out_at && is_meant(saga, step, record) &&
+		if (had_come(step, record, ran_out_at) && is_meant(saga, step, record) &&
 			record->at + EVENTS_KEPT_MS > event->at && !json_object_get(saga->used, id))
 			sim_fail(sim, saga->id, "S17 an await ran out although its event had come");
 	}

@@ -482,6 +482,8 @@ static void read_event(struct sim *sim, struct sim_record *record)
 		world_settle(&sim->world);
 	sim_trace(sim, "event %s is stored for %zu channels: %s", id, rows.n, r ? err.text : "ok");
 	record->done = r == 0;
+	if (record->done && record->stored_at == 0)
+		record->stored_at = sim->world.now;
 	record->again_at = r == 0 ? 0 : sim->world.now + 200;
 	for (int i = 0; i < WORLD_SLOTS; i++)
 		if (touched[i]) {

@@ -165,6 +165,8 @@ struct sim_record {
 	const char *topic;
 	int64_t offset;
 	wall_ms at; /* when it was written */
+	/* Of an event: when it was taken; of a webhook that is when it was told. 0: not yet. */
+	wall_ms stored_at;
 	char *value;
 	struct kafka_header headers[4];
 	size_t n_headers;

@@ -111,6 +111,9 @@ int play_give(struct play *play, const struct input *given)
 
 	in.random = ++play->random;
 	in.queues_read_until = play->queues_read_until;
+	in.inbox_read_until = play->inbox_read_until > play->queues_read_until
+							  ? play->inbox_read_until
+							  : play->queues_read_until;
 	decision_release(&play->decision);
 	r = saga_decide(play->state, &in, play->now, &play->decision, &play->err);
 	if (r < 0 && play->decision.n_events > 0)

@@ -22,6 +22,7 @@ struct play {
 	struct saga_state *state, *fold;
 	wall_ms now;
 	wall_ms queues_read_until; /* given with every input */
+	wall_ms inbox_read_until;  /* the same, and at least as far */
 	struct decision decision;  /* the last one */
 	struct buf trail;          /* "Type step, Type step" of all events */
 	struct play_row *rows;

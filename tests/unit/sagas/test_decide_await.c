@@ -262,6 +262,35 @@ START_TEST(test_await_webhook__is_answered_by_its_event)
 }
 END_TEST
 
+/* What each waits for is read apart, and a saga's deadline waits for what its steps wait for. */
+START_TEST(test_await_webhook__does_not_wait_for_kafka)
+{
+	begin("saga: hook\nsteps:\n  - {id: a, await: " HOOK ", timeout: 10m}\n");
+	ck_assert_int_eq(saga_state_due(play.state, play.now).queued_at, 0);
+	ck_assert_int_eq(saga_state_due(play.state, play.now).inbox_at, play.now + 10 * MINUTE);
+	play.inbox_read_until = play.now + 10 * MINUTE;
+	play_wait(&play, 10 * MINUTE);
+	ck_assert_str_eq(play.state->failure_code, "timeout");
+	play_end(&play);
+
+	begin("saga: hook\ndeadline: 5m\nsteps:\n  - {id: a, await: " HOOK ", timeout: 10m}\n");
+	play.inbox_read_until = play.now + 5 * MINUTE;
+	play_wait(&play, 5 * MINUTE);
+	ck_assert_str_eq(play.state->failure_code, "deadline_exceeded");
+	play_end(&play);
+
+	begin("saga: hook\nsteps:\n  - {id: a, await: [" HOOK ", {kafka: t, correlate: {from: "
+		  "'${event.data.order}', expect: x}}], timeout: 10m}\n");
+	ck_assert_int_eq(saga_state_due(play.state, play.now).inbox_at, 0);
+	play.inbox_read_until = play.now + 10 * MINUTE;
+	play_wait(&play, 10 * MINUTE);
+	ck_assert_int_eq(play.state->status, SAGA_WAITING);
+	wait(0);
+	ck_assert_str_eq(play.state->failure_code, "timeout");
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_await_list__stands_in_items)
 {
 	begin("saga: items\nsteps:\n  - id: a\n    for_each: '${input.l}'\n"
@@ -354,6 +383,7 @@ int main(void)
 	tcase_add_test(tc, test_await_list__a_pause_moves_its_limit_and_not_its_time);
 	tcase_add_test(tc, test_await_list__shapes_its_output_from_the_event);
 	tcase_add_test(tc, test_await_webhook__is_answered_by_its_event);
+	tcase_add_test(tc, test_await_webhook__does_not_wait_for_kafka);
 	tcase_add_test(tc, test_await_list__stands_in_items);
 	tcase_add_test(tc, test_await_list__behind_the_pivot_waits_for_a_person);
 	tcase_add_test(tc, test_await_list__is_given_up_on_the_way_back);
