@@ -66,25 +66,13 @@ static int unavailable(struct err *err)
 	return err_set(err, ERR_UNAVAILABLE, "injected: the store is away");
 }
 
-/* What a store may rely on, and another one than the one behind this does. */
-static void check_item(const struct store_item *item)
-{
-	for (size_t i = 0; i < item->n_compensations; i++) {
-		const struct compensation_row *row = &item->compensations[i];
-
-		for (size_t j = 0; j < i; j++)
-			CHECK(row->item != item->compensations[j].item ||
-				  strcmp(row->step, item->compensations[j].step) != 0);
-	}
-}
-
 static int commit(struct store *store, struct store_item *items, size_t n, struct err *err)
 {
 	struct store_fault_store *fault = from(store);
 	int r = land_late(fault, err);
 
 	for (size_t i = 0; i < n; i++)
-		check_item(&items[i]);
+		store_item_check(&items[i]);
 	if (r < 0)
 		return r;
 	switch (fault->choose(fault->ctx)) {
@@ -125,28 +113,60 @@ static int retain(struct store *store, wall_ms before, int limit, int *ret_n, st
 }
 
 /*
- * A function of messages: the same one inside, with the arguments, and the fault that is chosen.
- * What lands late is not kept for settle: until then nobody can tell it from what landed at once.
+ * What becomes of a function that writes beside commits. *ret_lost: it takes effect, and its answer
+ * is lost. What lands late is not kept for settle: until then nobody can tell it from what landed
+ * at once.
  */
+static int choose_write(struct store_fault_store *fault, bool *ret_lost, struct err *err)
+{
+	int r = land_late(fault, err);
+
+	*ret_lost = false;
+	if (r < 0)
+		return r;
+	switch (fault->choose(fault->ctx)) {
+	case STORE_FAULT_NONE:
+		return 0;
+	case STORE_FAULT_BEFORE:
+		return unavailable(err);
+	case STORE_FAULT_UNKNOWN_DROPPED:
+		return unknown(err);
+	case STORE_FAULT_UNKNOWN_LANDED:
+	case STORE_FAULT_UNKNOWN_LATE:
+		*ret_lost = true;
+		return 0;
+	}
+	return err_set(err, ERR_INTERNAL, "no such fault");
+}
+
+/* The same function inside, with the arguments, and the fault that is chosen. */
 #define WRITE(store, function, ...)                                                                \
 	do {                                                                                           \
-		struct store_fault_store *fault_ = from(store);                                            \
-		int r_ = land_late(fault_, err);                                                           \
+		struct store *inner_ = from(store)->inner;                                                 \
+		bool lost_;                                                                                \
+		int r_ = choose_write(from(store), &lost_, err);                                           \
 		if (r_ < 0)                                                                                \
 			return r_;                                                                             \
-		switch (fault_->choose(fault_->ctx)) {                                                     \
-		case STORE_FAULT_NONE:                                                                     \
-			break;                                                                                 \
-		case STORE_FAULT_BEFORE:                                                                   \
-			return unavailable(err);                                                               \
-		case STORE_FAULT_UNKNOWN_DROPPED:                                                          \
+		r_ = inner_->ops->function(inner_, __VA_ARGS__, err);                                      \
+		return r_ >= 0 && lost_ ? unknown(err) : r_;                                               \
+	} while (0)
+
+/* The same for a row with a revision: unless it is told that it was written, the caller's row stays
+ * as it was. */
+#define WRITE_REVISED(store, function, row, ...)                                                   \
+	do {                                                                                           \
+		struct store *inner_ = from(store)->inner;                                                 \
+		typeof(*(row)) told_ = *(row);                                                             \
+		bool lost_;                                                                                \
+		int r_ = choose_write(from(store), &lost_, err);                                           \
+		if (r_ < 0)                                                                                \
+			return r_;                                                                             \
+		r_ = inner_->ops->function(inner_, &told_, ##__VA_ARGS__, err);                            \
+		if (r_ >= 0 && lost_)                                                                      \
 			return unknown(err);                                                                   \
-		case STORE_FAULT_UNKNOWN_LANDED:                                                           \
-		case STORE_FAULT_UNKNOWN_LATE:                                                             \
-			r_ = fault_->inner->ops->function(fault_->inner, __VA_ARGS__, err);                    \
-			return r_ < 0 ? r_ : unknown(err);                                                     \
-		}                                                                                          \
-		return fault_->inner->ops->function(fault_->inner, __VA_ARGS__, err);                      \
+		if (r_ == 0)                                                                               \
+			*(row) = told_;                                                                        \
+		return r_;                                                                                 \
 	} while (0)
 
 static int events_put(struct store *store, const struct event_row *rows, size_t n, bool *touched,
@@ -196,51 +216,19 @@ static int dead_letter_update(struct store *store, const char *ns, const char *i
 	WRITE(store, dead_letter_update, ns, id, status, saga_id, at);
 }
 
-static int put_routing(struct store *store, struct routing_row *row, struct err *err)
-{
-	WRITE(store, routing_put, row);
-}
-
-static int put_schedule(struct store *store, struct schedule_row *row, struct err *err)
-{
-	WRITE(store, schedule_put, row);
-}
-
-/* As trigger_put, both. */
 static int routing_put(struct store *store, struct routing_row *row, struct err *err)
 {
-	int64_t revision = row->revision;
-	int r = put_routing(store, row, err);
-
-	if (r < 0)
-		row->revision = revision;
-	return r;
+	WRITE_REVISED(store, routing_put, row);
 }
 
 static int schedule_put(struct store *store, struct schedule_row *row, struct err *err)
 {
-	int64_t revision = row->revision;
-	int r = put_schedule(store, row, err);
-
-	if (r < 0)
-		row->revision = revision;
-	return r;
+	WRITE_REVISED(store, schedule_put, row);
 }
 
-static int put_trigger(struct store *store, struct trigger_row *row, struct err *err)
-{
-	WRITE(store, trigger_put, row);
-}
-
-/* The caller's row keeps the revision that it read, as it would when the answer was lost. */
 static int trigger_put(struct store *store, struct trigger_row *row, struct err *err)
 {
-	int64_t revision = row->revision;
-	int r = put_trigger(store, row, err);
-
-	if (r < 0)
-		row->revision = revision;
-	return r;
+	WRITE_REVISED(store, trigger_put, row);
 }
 
 static int idle(struct store *store, struct err *err)
@@ -427,38 +415,15 @@ static int schedule_list(struct store_reader *reader, const char *ns, const char
 	PASS(reader, schedule_list, ns, name, row, ctx);
 }
 
-static int put_attention(struct store *store, struct attention_group_row *row, struct err *err)
-{
-	WRITE(store, attention_put, row);
-}
-
-/* As trigger_put. */
 static int attention_put(struct store *store, struct attention_group_row *row, struct err *err)
 {
-	struct attention_group_row told = *row;
-	int r = put_attention(store, &told, err);
-
-	if (r == 0)
-		row->revision = told.revision;
-	return r;
+	WRITE_REVISED(store, attention_put, row);
 }
 
-static int put_batch(struct store *store, struct batch_row *row, const struct batch_item_row *items,
-					 size_t n, struct err *err)
-{
-	WRITE(store, batch_put, row, items, n);
-}
-
-/* As trigger_put. */
 static int batch_put(struct store *store, struct batch_row *row, const struct batch_item_row *items,
 					 size_t n, struct err *err)
 {
-	struct batch_row told = *row;
-	int r = put_batch(store, &told, items, n, err);
-
-	if (r == 0)
-		*row = told;
-	return r;
+	WRITE_REVISED(store, batch_put, row, items, n);
 }
 
 static int definition_counts(struct store_reader *reader, const char *ns, const char *definition,
@@ -526,20 +491,9 @@ static int task_note(struct store *store, const struct task_row *row, struct err
 	WRITE(store, task_note, row);
 }
 
-static int queue_put_once(struct store *store, struct queue_row *row, struct err *err)
-{
-	WRITE(store, queue_put, row);
-}
-
-/* As trigger_put. */
 static int queue_put(struct store *store, struct queue_row *row, struct err *err)
 {
-	int64_t revision = row->revision;
-	int r = queue_put_once(store, row, err);
-
-	if (r < 0)
-		row->revision = revision;
-	return r;
+	WRITE_REVISED(store, queue_put, row);
 }
 
 static int locks_grant(struct store *store, wall_ms now, bool *touched, struct err *err)

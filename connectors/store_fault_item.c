@@ -171,3 +171,14 @@ void store_item_release(struct store_item *item)
 	release_messages(item);
 	release_long(item);
 }
+
+void store_item_check(const struct store_item *item)
+{
+	for (size_t i = 0; i < item->n_compensations; i++) {
+		const struct compensation_row *row = &item->compensations[i];
+
+		for (size_t j = 0; j < i; j++)
+			CHECK(row->item != item->compensations[j].item ||
+				  strcmp(row->step, item->compensations[j].step) != 0);
+	}
+}
