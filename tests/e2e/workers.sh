@@ -85,6 +85,8 @@ for i in 1 2 3 4 5 6; do
 	task "$token" heartbeat '{"details":{"done":1}}'
 	is 200
 	holds '.cancel == false and .lease_until'
+	shows_progress() { say GET "/v1/sagas/$id" && jq -e '[.. | .progress? // empty] == [{"done": 1}]' <<< "$body" > /dev/null; }
+	wait_for 10 shows_progress || fail "what the worker said is not shown: $body"
 	task "$token" complete '{"output":{"box":7}}'
 	is 200
 	task "$token" complete '{"output":{"box":7}}' # the answer was lost, say
