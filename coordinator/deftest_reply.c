@@ -337,6 +337,7 @@ static struct answer *answer_new(struct deftest *test, struct sandbox_saga *saga
 		.item = command->item,
 		.kind = command->kind,
 		.attempt = command->attempt,
+		.run = command->run,
 		.retry_after_ms = -1,
 	};
 	return answer;

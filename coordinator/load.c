@@ -69,6 +69,7 @@ void call_reply_name(struct call_reply *reply, const char *saga_id, const struct
 	reply->item = command->item;
 	reply->kind = command->kind;
 	reply->attempt = command->attempt;
+	reply->run = command->run;
 	reply->retry_after_ms = -1;
 }
 

@@ -47,6 +47,7 @@ struct call_reply {
 	int step, item;
 	enum call_kind kind;
 	int64_t attempt;
+	int run;
 	enum call_result result;
 	int http_status;
 	struct jval *body; /* owned; NULL: none */

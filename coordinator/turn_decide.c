@@ -155,6 +155,7 @@ static void feed_reply(struct turn *turn, struct live_saga *saga, const struct c
 		.item = reply->item,
 		.kind = reply->kind,
 		.attempt = reply->attempt,
+		.run = reply->run,
 		.result = reply->result,
 		.http_status = reply->http_status,
 		.body = reply->body,

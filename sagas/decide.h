@@ -93,7 +93,8 @@ struct input {
 	const char *code;       /* error code; may be NULL */
 	const char *reply_type; /* its ce_type; may be NULL */
 	int64_t ask;            /* of a probe: the number in its correlation */
-	int run;                /* of the step, as the correlation says it; 0: the first */
+	int run;                /* of the step, as command or correlation say it; 0: the first, or not
+							 * known of what is not answered over Kafka */
 	/* TIMER: all that stood in the topics of replies and events at this time has been fed, or
 	 * recorded by whoever read it; 0: not known. Time-outs of what is answered through Kafka that
 	 * are due later wait. */
@@ -132,6 +133,7 @@ struct command {
 	int step, item;
 	enum call_kind kind;
 	int64_t attempt;
+	int run; /* of the step; its reply says it again */
 	int64_t timeout_ms;
 	struct request *request; /* the command holds a reference */
 };

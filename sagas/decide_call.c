@@ -131,6 +131,7 @@ static void command(struct ctx *ctx, struct target target, enum call_kind kind,
 		.item = target.item,
 		.kind = kind,
 		.attempt = decide__exec(ctx, target)->attempt,
+		.run = saga_state_run(ctx->state, target.step),
 		.timeout_ms = timeout_ms,
 		.request = request,
 	};

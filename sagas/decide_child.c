@@ -456,6 +456,34 @@ void decide__child_answered(struct ctx *ctx, struct target target)
 							   in->error ? in->error : "the child could not be started now");
 }
 
+static bool is_carried(const struct saga_state *state, const char *child)
+{
+	const json_t *list = state->def->carried >= 0 ? state->steps[state->def->carried].list : NULL,
+				 *entry;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, entry) {
+		const char *id = json_string_value(json_object_get(entry, "child"));
+
+		if (id && strcmp(id, child) == 0)
+			return true;
+	}
+	return false;
+}
+
+void decide__child_answered_late(struct ctx *ctx, struct target target)
+{
+	const struct input *in = ctx->in;
+	const json_t *body = in->body ? jval_json(in->body) : NULL;
+	const char *id = json_string_value(json_object_get(body, "id"));
+
+	target.item = -1;
+	if (in->result == CALL_ANSWERED && id && !is_carried(ctx->state, id))
+		started_in_vain(ctx, target, id);
+	else
+		ctx->decision->unrecorded_replies++;
+}
+
 /* What the child says of its end. */
 
 static int shape_output(const struct action_def *act, struct env *env, struct jval *value,

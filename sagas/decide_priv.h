@@ -295,6 +295,8 @@ int decide__begin_child(struct ctx *ctx, int step, int item, struct env *env,
 int64_t decide__child_start_timeout(void);
 /* Its start was answered, or was not. */
 void decide__child_answered(struct ctx *ctx, struct target target);
+/* The same of a start of an earlier run of its step: what nobody wants any more turns back. */
+void decide__child_answered_late(struct ctx *ctx, struct target target);
 /* A child that runs is told to turn back, once: the way back has begun, or its time is over. */
 void decide__abandon_child(struct ctx *ctx, struct target target);
 void decide__child_is_due(struct ctx *ctx, struct target target);

@@ -435,11 +435,26 @@ void decide__judge(struct ctx *ctx, struct target target, bool of_action)
 	env_release(&env);
 }
 
+/* Of either side; the action itself may have gone with its run. */
+static bool is_child(const struct saga_state *state, int step, enum call_kind kind)
+{
+	const struct step_def *def = &state->def->steps[step];
+
+	return (kind == CALL_UNDO ? def->undo.kind : def->act.kind) == ACTION_CHILD;
+}
+
 static bool is_of_earlier_run(const struct saga_state *state, const struct input *in)
 {
-	return in->result == CALL_ANSWERED && in->http_status == 0 && in->step >= 0 &&
-		   in->step < state->def->n_steps &&
-		   (in->run > 1 ? in->run : 1) < saga_state_run(state, in->step);
+	int run;
+
+	if (in->step < 0 || in->step >= state->def->n_steps)
+		return false;
+	run = saga_state_run(state, in->step);
+	if (in->run > 0)
+		return in->run < run;
+	/* A correlation that names none is of the first. */
+	return run > 1 && in->result == CALL_ANSWERED && in->http_status == 0 &&
+		   !is_child(state, in->step, in->kind);
 }
 
 /* The step has begun anew since, so this is told and no more; but what had failed then, and took
@@ -449,14 +464,24 @@ static void reply_to_earlier_run(struct ctx *ctx, struct target target)
 	struct saga_state *state = ctx->state;
 	const struct input *in = ctx->in;
 	struct event event = decide__event(EV_REPLY_IGNORED, target.step, -1);
-	bool success = in->said == OUTCOME_SUCCESS || in->said == OUTCOME_DEFAULT;
+	enum outcome said = in->said == OUTCOME_DEFAULT ? OUTCOME_SUCCESS : in->said;
+	bool success;
 
-	if (state->ignored >= IGNORED_MAX) {
+	if (is_child(state, target.step, in->kind)) {
+		decide__child_answered_late(ctx, target);
+		return;
+	}
+	if (in->result != CALL_ANSWERED || state->ignored >= IGNORED_MAX) {
 		ctx->decision->unrecorded_replies++;
 		return;
 	}
+	/* By which rules an answer over HTTP would have been judged may have gone with its run. */
+	if (in->http_status != 0 && !(in->http_status >= 200 && in->http_status < 300))
+		said = OUTCOME_UNKNOWN;
+	success = said == OUTCOME_SUCCESS;
 	event.side = target.side;
-	event.outcome = in->said == OUTCOME_DEFAULT ? OUTCOME_SUCCESS : in->said;
+	event.http_status = in->http_status;
+	event.outcome = said;
 	decide__error(&event, "earlier_run", NULL);
 	decide__emit(ctx, &event);
 	if (!success || in->kind != CALL_DO || !state->steps[target.step].run_failed)

@@ -15,6 +15,7 @@ struct beginning {
 	int step, item;
 	enum call_kind kind;
 	int64_t attempt;
+	int run;
 	struct request *request;
 };
 
@@ -36,6 +37,7 @@ static void answer(const struct beginning *beginning, json_t *body)
 		.item = beginning->item,
 		.kind = beginning->kind,
 		.attempt = beginning->attempt,
+		.run = beginning->run,
 		.result = CALL_ANSWERED,
 		.retry_after_ms = -1,
 		.body = value,
@@ -127,6 +129,7 @@ void sandbox__begin_child(struct sandbox_saga *parent, const struct command *com
 		.item = command->item,
 		.kind = command->kind,
 		.attempt = command->attempt,
+		.run = command->run,
 		.request = request_ref(command->request),
 	};
 	sandbox_at(parent->sandbox, parent->sandbox->now, begin, beginning_free, beginning);

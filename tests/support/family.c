@@ -61,6 +61,7 @@ static void want(struct family_start **list, size_t *n, int who, const struct co
 		.item = command->item,
 		.kind = command->kind,
 		.attempt = command->attempt,
+		.run = command->run,
 		.request = request_ref(command->request),
 	};
 }
@@ -145,6 +146,7 @@ static void answer_start(struct family *family, const struct family_start *start
 		.item = start->item,
 		.kind = start->kind,
 		.attempt = start->attempt,
+		.run = start->run,
 		.result = CALL_ANSWERED,
 		.retry_after_ms = -1,
 	};
@@ -278,6 +280,7 @@ void family_call(struct family *family, size_t at, enum call_result result, int 
 		.item = call.item,
 		.kind = call.kind,
 		.attempt = call.attempt,
+		.run = call.run,
 		.result = result,
 		.http_status = result == CALL_ANSWERED ? http_status : 0,
 		.body = result == CALL_ANSWERED ? body : NULL,

@@ -20,6 +20,7 @@ struct family_start {
 	int from, step, item;
 	enum call_kind kind;
 	int64_t attempt;
+	int run;
 	struct request *request;
 };
 

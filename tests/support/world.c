@@ -406,6 +406,7 @@ static struct call_reply *reply_new(const struct world_call *call, enum call_res
 	reply->item = call->command.item;
 	reply->kind = call->command.kind;
 	reply->attempt = call->command.attempt;
+	reply->run = call->command.run;
 	reply->result = result;
 	reply->http_status = status;
 	reply->body = body ? jval_from_json(body) : NULL;

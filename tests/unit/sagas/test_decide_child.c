@@ -389,6 +389,49 @@ START_TEST(test_decide_child__is_carried_from_run_to_run)
 }
 END_TEST
 
+START_TEST(test_decide_child__that_a_later_run_cannot_start_is_a_failure)
+{
+	struct family family;
+
+	family_begin(&family,
+				 "saga: entity\nsteps:\n"
+				 "  - {id: c, when: \"${input.n == 2}\", saga: unknown}\n"
+				 "  - {id: on, continue_as_new: {input: {n: \"${input.n + 1}\"}}}\n",
+				 "{\"n\":1}");
+	family_pass(&family, 2000);
+	family_run(&family);
+	ck_assert_str_eq(family_text(&family), "entity: compensated");
+	ck_assert_str_eq(family.sagas[0].state->failure_code, "no_definition");
+	family_end(&family);
+}
+END_TEST
+
+/* An answer of the first run that comes in the second one does not turn back what was carried. */
+START_TEST(test_decide_child__answer_to_an_earlier_run)
+{
+	struct family family;
+	char text[100];
+	struct jval *body;
+	struct input in = {.type = INPUT_REPLY,
+					   .kind = CALL_DO,
+					   .item = -1,
+					   .attempt = 1,
+					   .run = 1,
+					   .result = CALL_ANSWERED,
+					   .retry_after_ms = -1};
+
+	two_runs(&family, ENTITY(""));
+	snprintf(text, sizeof(text), "{\"id\":\"%s\"}", family.sagas[1].id);
+	body = jval_from_text(xstrdup(text), strlen(text));
+	in.body = body;
+	ck_assert_int_eq(play_give(&family.sagas[0], &in), 0);
+	ck_assert_uint_eq(family.sagas[0].decision.unrecorded_replies, 1);
+	ck_assert_uint_eq(family.sagas[0].decision.n_messages, 0);
+	jval_unref(body);
+	family_end(&family);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("decide_child");
@@ -412,6 +455,8 @@ int main(void)
 	tcase_add_test(tc, test_decide_child__is_carried_from_run_to_run);
 	tcase_add_test(tc, test_decide_child__behind_the_pivot_only_goes_forward);
 	tcase_add_test(tc, test_decide_child__that_cannot_be_started_is_a_failure);
+	tcase_add_test(tc, test_decide_child__that_a_later_run_cannot_start_is_a_failure);
+	tcase_add_test(tc, test_decide_child__answer_to_an_earlier_run);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
