@@ -8,6 +8,9 @@ written under another name and then renamed: doing a chunk twice is doing it onc
 many rows it has done with its heartbeats, and another worker goes on there. A file whose name has
 "bad" in it has chunks that cannot be read. --die-after lets the process kill itself after so many
 rows, as a machine would.
+
+The file is meant to be copied as it is: it reads nothing else of this directory, and what speaks to
+Skald (the class Skald and `work`) can be kept when the work is another.
 """
 import argparse
 import json

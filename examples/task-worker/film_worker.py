@@ -5,6 +5,9 @@
 
 It asks for tasks of three queues with one long poll. What takes long would be done in a thread
 beside a loop that gives heartbeats; nothing here does.
+
+The file is meant to be copied as it is: it reads nothing else of this directory, and what speaks to
+Skald can be kept when the work is another.
 """
 import argparse
 import json
