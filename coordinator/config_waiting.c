@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "coordinator/config_priv.h"
+#include "coordinator/secrets.h"
 #include "sagas/base/buf.h"
 #include "sagas/base/time.h"
 #include "sagas/json_text.h"
@@ -295,6 +296,12 @@ static void read_secret(struct config_secret *secret, const char *section,
 					 secret->file ? "" : secret->variable);
 	else if (!*secret->value || strpbrk(secret->value, "\r\n"))
 		findings_add(findings, FINDING_ERROR, 0, pointer, "a secret is one line, and not empty");
+	else if (strcmp(section, "secrets") == 0 && strlen(secret->value) < SECRET_LEAST_BYTES)
+		findings_add(
+			findings, FINDING_ERROR, 0, pointer,
+			"a secret has at least %d bytes: a shorter one stands in too much to be masked "
+			"where a participant sends it back",
+			SECRET_LEAST_BYTES);
 }
 
 void config_read_secrets(struct config *config, struct findings *findings)

@@ -4,8 +4,6 @@
 
 #include "sagas/request.h"
 
-enum { MASK_LEAST = 8 };
-
 const char *secrets_find(const struct secrets *secrets, const char *name)
 {
 	for (size_t i = 0; i < secrets->n; i++)
@@ -82,7 +80,7 @@ void secrets_mask(const struct secrets *secrets, char *const *names, char *text,
 		CLEANUP(buf_release) struct buf encoded;
 
 		buf_init(&encoded, 0);
-		if (!value || strlen(value) < MASK_LEAST)
+		if (!value || !*value)
 			continue;
 		mask(value, strlen(value), text, len);
 		add_encoded(value, &encoded);

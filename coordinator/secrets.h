@@ -12,6 +12,9 @@
 #include "sagas/base/buf.h"
 #include "sagas/base/err.h"
 
+/* The configuration takes no shorter one. */
+enum { SECRET_LEAST_BYTES = 8 };
+
 struct secret {
 	const char *name, *value;
 };
@@ -32,8 +35,8 @@ int secrets_resolve(const struct secrets *secrets, char *const *names, const cha
 					struct buf *out, struct err *err) MUST_CHECK;
 
 /*
- * What a participant sends back of them is masked in place: each value of at least eight bytes is
- * written over, as it is and percent-encoded. Shorter ones would be found in anything.
+ * What a participant sends back of them is masked in place: each value is written over, as it is
+ * and percent-encoded. Very short ones would be found in anything, so there are none.
  */
 void secrets_mask(const struct secrets *secrets, char *const *names, char *text, size_t len);
 

@@ -359,7 +359,7 @@ START_TEST(test_config__gives_what_definitions_read)
 {
 	struct node_options options;
 
-	setenv("TEST_CONFIG_TOKEN", "hunter2", 1);
+	setenv("TEST_CONFIG_TOKEN", "hunter22", 1);
 	setenv("TEST_CONFIG_HOOK", "whsec_aHVudGVyMw==", 1);
 	read_text(waiting);
 	config_read_environment(&config,
@@ -375,7 +375,7 @@ START_TEST(test_config__gives_what_definitions_read)
 	ck_assert_str_eq(json_string_value(json_object_get(options.env, "new")), "x");
 	ck_assert_uint_eq(options.n_secrets, 1);
 	ck_assert_str_eq(options.secrets[0].name, "token");
-	ck_assert_str_eq(options.secrets[0].value, "hunter2");
+	ck_assert_str_eq(options.secrets[0].value, "hunter22");
 	ck_assert_uint_eq(options.n_webhooks, 2);
 	ck_assert_str_eq(options.webhooks[0].source, "card-desk");
 	ck_assert_str_eq(options.webhooks[0].header, "svix-signature");
@@ -412,7 +412,7 @@ START_TEST(test_config__prints_no_secret_that_definitions_read)
 	char text[8192] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
-	setenv("TEST_CONFIG_TOKEN", "hunter2", 1);
+	setenv("TEST_CONFIG_TOKEN", "hunter22", 1);
 	setenv("TEST_CONFIG_HOOK", "whsec_aHVudGVyMw==", 1);
 	read_text(waiting);
 	config_read_secrets(&config, &findings);
@@ -441,6 +441,7 @@ static const struct {
 	{"secrets: {a: {}}\n", NULL},
 	{"secrets: {a: {env: TEST_CONFIG_NONE}}\n", "there is no variable TEST_CONFIG_NONE"},
 	{"secrets: {a: {env: TEST_CONFIG_LINES}}\n", "one line"},
+	{"secrets: {a: {env: TEST_CONFIG_SHORT}}\n", "at least 8 bytes"},
 	{"webhooks: {a: {scheme: stripe}}\n", "standard or github"},
 	{"webhooks: {a: {scheme: github}}\n", "needs secret_file or secret_env"},
 	{"webhooks: {a: {secret: hunter2}}\n", "no key `secret`"},
@@ -453,8 +454,9 @@ static const struct {
 
 START_TEST(test_config__says_what_is_wrong_with_what_definitions_read)
 {
-	setenv("TEST_CONFIG_TOKEN", "hunter2", 1);
+	setenv("TEST_CONFIG_TOKEN", "hunter22", 1);
 	setenv("TEST_CONFIG_LINES", "a\nb", 1);
+	setenv("TEST_CONFIG_SHORT", "hunter2", 1);
 	setenv("TEST_CONFIG_BROKEN", "whsec_%%", 1);
 	read_text(wrong[_i].text);
 	config_read_secrets(&config, &findings);

@@ -55,7 +55,7 @@ START_TEST(test_secrets_mask__writes_over_what_came_back)
 	char text[] = "tok/7f3a 9c, 42, tok%2F7f3a%209c tok/7f3a 9";
 
 	secrets_mask(&secrets, names, text, strlen(text));
-	ck_assert_str_eq(text, "***********, 42, *************** tok/7f3a 9");
+	ck_assert_str_eq(text, "***********, **, *************** tok/7f3a 9");
 }
 END_TEST
 
