@@ -88,7 +88,7 @@ struct schedule_plan schedule_plan(struct schedule_state *state, const struct sc
 void schedule_told(struct schedule_state *state, const struct schedule_plan *plan, wall_ms now,
 				   enum schedule_result result, const char *saga_id, const char *detail);
 
-/* The key of a start: "<definition>/<entry>/2026-03-01T08:00:00Z". */
+/* The key of a start: "<definition>/<entry>/2026-03-01T08:00:00.000Z". */
 void schedule_key(const char *definition, const char *entry, const struct schedule_plan *plan,
 				  char key[KEY_MAX_BYTES + 1]);
 

@@ -2,7 +2,8 @@
  * A scenario while it runs, as its parts share it: tests/tools/scenario.c reads the file, answers
  * calls and judges; scenario_kafka.c is what it needs of Kafka, scenario_work.c are the workers,
  * scenario_sagas.c starts sagas and says which is which, scenario_versions.c which version of a
- * definition they have, and by what they are found.
+ * definition they have, and by what they are found,
+ * scenario_schedule.c what is started by the clock.
  */
 #ifndef TESTS_SUPPORT_SCENARIO_H
 #define TESTS_SUPPORT_SCENARIO_H
@@ -12,14 +13,14 @@
 #include "tests/support/oracle.h"
 #include "tests/support/world.h"
 
-#define SCENARIO_STARTS_AT INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
-
 struct scenario_lease;
+struct scenario_schedule;
 
 struct scenario {
 	struct surroundings around; /* of the definitions */
 	const char *file;
 	json_t *doc;
+	wall_ms starts_at;
 	struct world world;
 	struct oracle oracle;
 	struct registry *registry; /* of what the store has */
@@ -30,12 +31,14 @@ struct scenario {
 	size_t n_calls;
 	struct coming *coming;
 	struct scenario_lease *leases; /* the latest first */
-	bool *acted;                   /* of acts */
-	char *answer;                  /* to the last act */
-	json_t *answers;               /* to each of them, in their order */
-	bool kafka;                    /* the world has queues that are read by and by */
-	bool queues_stuck;             /* nothing is read from Kafka */
-	int n_events;                  /* records that acts produced */
+	struct scenario_schedule *schedules;
+	json_t *told;      /* what became of planned times */
+	bool *acted;       /* of acts */
+	char *answer;      /* to the last act */
+	json_t *answers;   /* to each of them, in their order */
+	bool kafka;        /* the world has queues that are read by and by */
+	bool queues_stuck; /* nothing is read from Kafka */
+	int n_events;      /* records that acts produced */
 	bool down;
 	wall_ms up_at;
 	int failures;
@@ -64,6 +67,8 @@ void scenario_start(struct scenario *s, const json_t *act);
 /* A call to start a child, which was sent, is carried out; entry: of `calls`, whose reply is lost,
  * broken or not_connected, where something happens to it. */
 void scenario_start_child(struct scenario *s, struct world_call *call, const json_t *entry);
+/* The same for a schedule; false: it was refused at once. */
+bool scenario_start_for(struct scenario *s, const json_t *act, struct scenario_schedule *schedule);
 /* The answer to a start; takes over the call. */
 void scenario_started(struct scenario *s, struct engine_call *call, bool lost);
 
@@ -78,6 +83,20 @@ void scenario_set_route(struct scenario *s, const json_t *route);
 bool scenario_may_migrate(struct scenario *s, const char *id, struct act *act);
 /* "search.customer:42": the numbers of the sagas that it finds. */
 void scenario_expect_found(struct scenario *s, const json_t *finds);
+
+/* scenario_schedule.c */
+
+void scenario_schedules_begin(struct scenario *s);
+void scenario_schedules_release(struct scenario *s);
+/* Takes a step in each; false: there is nothing to do now. */
+bool scenario_schedules_run(struct scenario *s);
+/* When there is something next; 0: never. */
+wall_ms scenario_schedules_next(const struct scenario *s);
+/* A start that it wanted is answered. */
+void scenario_schedule_started(struct scenario *s, struct scenario_schedule *schedule,
+							   const struct engine_call *call, bool lost);
+/* {schedule: name, do: pause}; false: the act is about something else. */
+bool scenario_schedule_act(struct scenario *s, const json_t *act);
 
 /* scenario_work.c */
 

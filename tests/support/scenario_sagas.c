@@ -8,8 +8,9 @@
 
 /* Who waits for the answer to a start: an act, or a parent. */
 struct start {
-	struct world_call *call; /* of the parent; NULL: an act */
+	struct world_call *call; /* of the parent; NULL: an act, or a schedule */
 	const json_t *entry;
+	struct scenario_schedule *schedule;
 };
 
 static void note_id(struct scenario *s, const char *id)
@@ -44,11 +45,11 @@ const char *scenario_saga_of(struct scenario *s, const json_t *act)
 }
 
 static void post(struct scenario *s, struct engine_call *call, struct world_call *of,
-				 const json_t *entry)
+				 const json_t *entry, struct scenario_schedule *schedule)
 {
 	struct start *start = xcalloc(1, sizeof(*start));
 
-	*start = (struct start){of, entry};
+	*start = (struct start){of, entry, schedule};
 	call->ctx = start;
 	note_id(s, call->id);
 	world_post(&s->world, POST_CALL, call);
@@ -87,25 +88,41 @@ static struct saga_def *definition_of(struct scenario *s, const json_t *act, con
 	return def;
 }
 
-void scenario_start(struct scenario *s, const json_t *act)
+static struct engine_call *make_start(struct scenario *s, const json_t *act)
 {
 	const char *said = scenario_text(act, "start");
 	const char *name = said ? said : s->world.defs[0]->name;
 	CLEANUP(free_p) char *key = key_of(s, name, act);
 	struct saga_def *def = definition_of(s, act, name, key);
 	json_t *input = json_object_get(act, "input");
-	struct engine_call *call;
 
 	if (!def)
-		return;
-	call = world_start_call(&s->world, def, key, input ? json_incref(input) : json_object(),
+		return NULL;
+	return world_start_call(&s->world, def, key, input ? json_incref(input) : json_object(),
 							++s->n_starts);
-	if (said) {
-		post(s, call, NULL, NULL);
+}
+
+void scenario_start(struct scenario *s, const json_t *act)
+{
+	struct engine_call *call = make_start(s, act);
+
+	if (!call)
+		return;
+	if (scenario_text(act, "start")) {
+		post(s, call, NULL, NULL, NULL);
 		return;
 	}
 	note_id(s, call->id);
 	world_post(&s->world, POST_CALL, call);
+}
+
+bool scenario_start_for(struct scenario *s, const json_t *act, struct scenario_schedule *schedule)
+{
+	struct engine_call *call = make_start(s, act);
+
+	if (call)
+		post(s, call, NULL, NULL, schedule);
+	return call != NULL;
 }
 
 static bool says(const json_t *entry, const char *word)
@@ -139,7 +156,7 @@ void scenario_start_child(struct scenario *s, struct world_call *call, const jso
 	}
 	start = world_child_start(&s->world, call, def, ++s->n_starts, &refusal);
 	if (start)
-		post(s, start, call, entry);
+		post(s, start, call, entry, NULL);
 	else
 		world_call_end(&s->world, call, CALL_ANSWERED, 0, refusal, -1);
 }
@@ -197,6 +214,8 @@ void scenario_started(struct scenario *s, struct engine_call *call, bool lost)
 
 	if (start && start->call)
 		answer_parent(s, start, call, lost);
+	else if (start && start->schedule)
+		scenario_schedule_started(s, start->schedule, call, lost);
 	else if (start && !lost)
 		answer_act(s, call);
 	else if (!lost && call->result < 0)

@@ -44,8 +44,8 @@ static void expect_time(struct scenario *s, const json_t *act, const char *name,
 {
 	const json_t *expected = json_object_get(json_object_get(act, "gets"), name);
 
-	if (expected && at - SCENARIO_STARTS_AT != scenario_duration(s, expected))
-		scenario_fail(s, "a worker gets %s: %lld ms", name, (long long)(at - SCENARIO_STARTS_AT));
+	if (expected && at - s->starts_at != scenario_duration(s, expected))
+		scenario_fail(s, "a worker gets %s: %lld ms", name, (long long)(at - s->starts_at));
 }
 
 /* Polling. */
@@ -96,9 +96,8 @@ static void poll(struct scenario *s, const json_t *act)
 	if (s->world.inner->ops->tasks_list(s->world.truth, &filter, take_first, &candidates, &err) < 0)
 		scenario_fail(s, "the tasks cannot be read: %s", err.text);
 	if (candidates.found == wants_nothing)
-		scenario_fail(s, "at %lld ms queue %s has %s",
-					  (long long)(s->world.now - SCENARIO_STARTS_AT), filter.queue,
-					  candidates.found ? candidates.row.step : "nothing");
+		scenario_fail(s, "at %lld ms queue %s has %s", (long long)(s->world.now - s->starts_at),
+					  filter.queue, candidates.found ? candidates.row.step : "nothing");
 	if (!candidates.found)
 		return;
 	call = engine_call_for_task(WORLD_NS, candidates.row.saga_id, TASK_WORD_LEASE,

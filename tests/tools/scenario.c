@@ -20,7 +20,7 @@
 #include "tests/support/scenario_kafka.h"
 
 enum { STEPS_MAX = 200000, FILE_MAX = 1024 * 1024 };
-#define STARTS_AT SCENARIO_STARTS_AT
+#define STARTS_AT INT64_C(1767225600000) /* 2026-01-01T00:00:00Z, unless `now` is said */
 
 /* The end of a call that was scripted and is under way; its echo; or a record in the topic of
  * replies, which waits there while nobody reads. */
@@ -167,7 +167,7 @@ static void expect_call(struct scenario *s, const struct world_call *call, const
 	const char *expected = scenario_text(entry, request->kind == REQUEST_COMMAND ? "command"
 												: request->kind == REQUEST_CHILD ? "start"
 																				 : "call");
-	int64_t at = call->sent_at - STARTS_AT;
+	int64_t at = call->sent_at - s->starts_at;
 
 	if (!expected || fnmatch(expected, line, FNM_NOESCAPE) != 0)
 		scenario_fail(s, "call %zu is %s, expected %s", s->n_calls, line,
@@ -244,7 +244,7 @@ static void sent(void *ctx, struct world_call *call)
 
 	CLEANUP(free_p) char *line = call_line(call->command.request);
 
-	buf_printf(&s->log, "      %6lld ms  %s  key %s\n", (long long)(call->sent_at - STARTS_AT),
+	buf_printf(&s->log, "      %6lld ms  %s  key %s\n", (long long)(call->sent_at - s->starts_at),
 			   line, call->command.request->key);
 	oracle_sent(&s->oracle, call);
 	expect_call(s, call, entry);
@@ -452,7 +452,7 @@ static void perform(struct scenario *s, const json_t *act)
 		person(s, scenario_saga_of(s, act), json_object_get(act, "act"));
 		return;
 	}
-	if (scenario_work(s, act))
+	if (scenario_work(s, act) || scenario_schedule_act(s, act))
 		return;
 	if (json_object_get(act, "route")) {
 		scenario_set_route(s, json_object_get(act, "route"));
@@ -487,7 +487,7 @@ static int next_act(struct scenario *s, wall_ms *ret_at)
 	for (i = 0; i < json_array_size(acts); i++) {
 		const json_t *act = json_array_get(acts, i);
 		const json_t *call = json_object_get(act, "after_call");
-		wall_ms at = STARTS_AT + scenario_duration(s, json_object_get(act, "at"));
+		wall_ms at = s->starts_at + scenario_duration(s, json_object_get(act, "at"));
 
 		if (s->acted[i] || (call && s->n_calls < (size_t)json_integer_value(call)))
 			continue;
@@ -546,12 +546,14 @@ static bool something_is_due(struct scenario *s)
 static bool step(struct scenario *s)
 {
 	struct coming **coming;
-	wall_ms at = 0, act_at = 0, due, queued;
+	wall_ms at = 0, act_at = 0, due, queued, planned;
 	int act;
 
 	quiesce(s);
 	tell_read_until(s);
 	quiesce(s);
+	while (scenario_schedules_run(s))
+		quiesce(s);
 	coming = next_coming(s);
 	act = next_act(s, &act_at);
 	if (act >= 0)
@@ -564,6 +566,9 @@ static bool step(struct scenario *s)
 	if (queued > s->world.now && (!at || queued < at))
 		at = queued;
 	due = s->world.turn ? turn_next_at(s->world.turn) : 0;
+	planned = s->down ? 0 : scenario_schedules_next(s);
+	if (planned > s->world.now && (!at || planned < at))
+		at = planned;
 	/* The engine looks into the store every so often; this alone is no reason to go on. */
 	if (!at && !something_is_due(s))
 		return false;
@@ -746,9 +751,9 @@ static void expect_saga(struct scenario *s, struct oracle_saga *saga, const json
 	expect_text(s, "failure_message", saga->fold->failure_message, end);
 	expect_text(s, "attention", saga_state_attention(saga->fold), end);
 	if (json_object_get(end, "at") &&
-		saga->fold->ended_at - STARTS_AT != scenario_duration(s, json_object_get(end, "at")))
+		saga->fold->ended_at - s->starts_at != scenario_duration(s, json_object_get(end, "at")))
 		scenario_fail(s, "it ends at %lld ms, expected %s",
-					  (long long)(saga->fold->ended_at - STARTS_AT), scenario_text(end, "at"));
+					  (long long)(saga->fold->ended_at - s->starts_at), scenario_text(end, "at"));
 	if (output && !json_equal(output, saga->fold->output ? jval_json(saga->fold->output) : NULL))
 		scenario_fail(s, "the output is %s",
 					  saga->fold->output ? jval_text(saga->fold->output, NULL) : "none");
@@ -762,14 +767,14 @@ static void expect_saga(struct scenario *s, struct oracle_saga *saga, const json
 }
 
 /* Every saga beside the first is listed, as every call is. */
-static void expect_others(struct scenario *s)
+static void expect_others(struct scenario *s, size_t first)
 {
 	const json_t *list = json_object_get(s->doc, "sagas");
 	struct oracle_saga *saga;
 	size_t n;
 
-	for (n = 1; (saga = scenario_saga(s, n)); n++) {
-		const json_t *expected = json_array_get(list, n - 1);
+	for (n = first; (saga = scenario_saga(s, n)); n++) {
+		const json_t *expected = json_array_get(list, n - first);
 
 		s->whose = saga->def->name;
 		if (!expected)
@@ -779,9 +784,18 @@ static void expect_others(struct scenario *s)
 			expect_saga(s, saga, expected, expected);
 	}
 	s->whose = NULL;
-	if (json_array_size(list) > n - 1)
-		scenario_fail(s, "%zu sagas beside it were started, expected %zu", n - 1,
+	if (json_array_size(list) > n - first)
+		scenario_fail(s, "%zu sagas beside it were started, expected %zu", n - first,
 					  json_array_size(list));
+}
+
+/* What became of all planned times. */
+static void expect_told(struct scenario *s)
+{
+	CLEANUP(free_p) char *got = json_dumps(s->told, JSON_COMPACT);
+
+	if (!json_equal(s->told, json_object_get(s->doc, "told")))
+		scenario_fail(s, "the schedules have %s", got);
 }
 
 static void expect_end(struct scenario *s)
@@ -793,16 +807,19 @@ static void expect_end(struct scenario *s)
 	if (next)
 		scenario_fail(s, "%zu calls, expected %zu; missing: %s", s->n_calls, json_array_size(calls),
 					  scenario_text(next, scenario_text(next, "start") ? "start" : "call"));
-	if (!saga) {
+	if (s->schedules) {
+		expect_told(s);
+	} else if (!saga) {
 		scenario_fail(s, "the saga is not in the store");
 		return;
+	} else {
+		expect_saga(s, saga, end, s->doc);
 	}
-	expect_saga(s, saga, end, s->doc);
 	expect_text(s, "answer", s->answer, end);
 	expect_answers(s, json_object_get(end, "answers"));
 	if (s->kafka)
 		expect_emits(s, json_object_get(s->doc, "emits"));
-	expect_others(s);
+	expect_others(s, s->schedules ? 0 : 1);
 	scenario_expect_found(s, json_object_get(s->doc, "finds"));
 }
 
@@ -851,11 +868,15 @@ static void deploy(struct scenario *s, json_t *definition)
 static void begin(struct scenario *s, json_t *definition)
 {
 	struct world_hooks hooks = {sent, answered, loaded, no_random, NULL, NULL, s};
+	const char *now = scenario_text(s->doc, "now");
 	json_t *first, *more;
 	struct err err;
 	size_t i;
 
-	world_init(&s->world, &hooks, STARTS_AT);
+	s->starts_at = STARTS_AT;
+	if (now && time_parse(now, &s->starts_at, &err) < 0)
+		scenario_fail(s, "now: %s", err.text);
+	world_init(&s->world, &hooks, s->starts_at);
 	oracle_init(&s->oracle, &s->world);
 	s->oracle.violation = violation;
 	s->oracle.ctx = s;
@@ -870,6 +891,10 @@ static void begin(struct scenario *s, json_t *definition)
 		scenario_set_route(s, json_object_get(s->doc, "route"));
 	s->world.queues = true;
 	world_boot(&s->world);
+	s->told = json_array();
+	scenario_schedules_begin(s);
+	if (s->schedules)
+		return; /* which start what there is */
 	first = json_pack("{s:O?, s:O?}", "key", json_object_get(s->doc, "key"), "input",
 					  json_object_get(s->doc, "input"));
 	scenario_start(s, first);
@@ -880,7 +905,7 @@ static void begin(struct scenario *s, json_t *definition)
 static void record(const struct scenario *s, const char *folder, const json_t *definition,
 				   const struct oracle_saga *saga)
 {
-	json_t *shown = saga_state_json(saga->fold, STARTS_AT);
+	json_t *shown = saga_state_json(saga->fold, s->starts_at);
 	const char *name = strrchr(s->file, '/') ? strrchr(s->file, '/') + 1 : s->file;
 	CLEANUP(free_p) char *path = xasprintf("%s/%.*s.json", folder, (int)strcspn(name, "."), name);
 	CLEANUP(json_decref_p) json_t *golden = NULL;
@@ -911,9 +936,9 @@ static bool run(const char *file, bool verbose, const char *folder)
 	s.answers = json_array();
 	s.acted = xcalloc(json_array_size(json_object_get(s.doc, "acts")) + 1, sizeof(bool));
 	begin(&s, definition);
-	until = STARTS_AT + (json_object_get(s.doc, "until")
-							 ? scenario_duration(&s, json_object_get(s.doc, "until"))
-							 : INT64_C(366) * 86400000);
+	until = s.starts_at + (json_object_get(s.doc, "until")
+							   ? scenario_duration(&s, json_object_get(s.doc, "until"))
+							   : INT64_C(366) * 86400000);
 	for (i = 0; i < STEPS_MAX && s.world.now < until && s.failures == 0 && step(&s); i++)
 		;
 	if (i == STEPS_MAX)
@@ -936,6 +961,8 @@ static bool run(const char *file, bool verbose, const char *folder)
 	world_release(&s.world);
 	buf_release(&s.log);
 	scenario_work_release(&s);
+	scenario_schedules_release(&s);
+	json_decref(s.told);
 	free(s.ids);
 	free(s.acted);
 	free(s.answer);
