@@ -90,11 +90,12 @@ test('an approval is decided by two persons in the inbox', async () => {
 	await decide(page, 'Loan L-7', { by: 'ann', groups: 'underwriters' });
 	await page.getByText('This is needed.').waitFor();
 	await page.picture('decide');
+	await eventually(async () => assert.match(await page.getByRole('dialog').locator('.facts').innerText(), /amount\s+2500000/));
 	await page.accessible('the decision');
 	await page.locator('input[name=limit]').fill('900');
 	await page.locator('[data-perform]').click();
 	await page.getByRole('dialog').waitFor({ state: 'detached' });
-	await page.getByText('1 of 2').first().waitFor();
+	await page.getByRole('cell', { name: '1 of 2' }).waitFor();
 	assert.equal(await status(saga.id), 'waiting');
 
 	// The same person a second time is refused, in the server's words.
@@ -123,7 +124,7 @@ test('a queue shows what waits, who works and how far; its settings are changed'
 	const saga = await world.start('print', { id: 'P-1' });
 	await page.goto('/ui/queues');
 	await page.getByRole('link', { name: 'printing' }).click();
-	await page.getByText('1 task wait, and no worker asks for them.').waitFor();
+	await page.getByText('1 task waits, and no worker asks for it.').waitFor();
 	await page.picture('queue');
 	await page.accessible('a queue');
 
@@ -138,6 +139,12 @@ test('a queue shows what waits, who works and how far; its settings are changed'
 	await saw.getByRole('img', { name: '3 of 4' }).waitFor();
 	await saw.picture('saga-task');
 	await saw.accessible('a task in work');
+	await saw.goto('/ui/queues');
+	const heads = await saw.getByRole('columnheader').allInnerTexts();
+	const cell = saw.getByRole('row', { name: /^printing/ }).getByRole('cell').nth(heads.indexOf('Workers'));
+	await eventually(async () => assert.equal(await cell.innerText(), '1'));
+	await saw.goto(`/ui/sagas/${saga.id}`);
+	await saw.getByText('in work at press-1').waitFor();
 	await world.api('POST', `/tasks/${tasks[0].token}/complete`, { output: { pages: 4 } });
 	await comes(saga.id, 'completed');
 	await saw.getByText('in work at press-1').waitFor({ state: 'detached' });
@@ -166,18 +173,48 @@ async function act(page, name, words) {
 	await page.getByText(words).first().waitFor();
 }
 
+test('on a phone the names can be read, and a decision begins with what it is about', async () => {
+	const page = await world.page({ width: 390 });
+	const saga = await world.start('loan', { id: 'L-9', amount: 7 });
+	for (const [address, name] of [['/ui/approvals', 'Loan L-9'], ['/ui/queues', 'printing'], ['/ui/schedules', 'nightly'],
+		['/ui/definitions/print?tab=versions', 'version 1']]) {
+		await page.goto(address);
+		const cell = page.locator('td[data-main]').filter({ hasText: name });
+		await cell.waitFor();
+		await eventually(async () => assert.equal(await cell.evaluate((td) => [td, ...td.children].filter((each) =>
+			each.scrollWidth > each.clientWidth && getComputedStyle(each).display !== 'inline').length), 0, `${name} is cut`));
+		await page.picture(`phone-${address.match(/\w+$/)[0]}`);
+	}
+	await page.goto('/ui/queues');
+	await page.getByRole('link', { name: 'printing' }).click();
+	await page.getByRole('link', { name: 'Queues' }).first().waitFor();
+	await page.goto('/ui/approvals');
+	await page.getByRole('button', { name: 'Loan L-9' }).click();
+	await page.getByRole('dialog').locator('.dialog-main').waitFor();
+	assert.equal(await page.locator('.dialog-main').evaluate((box) => box.scrollTop), 0);
+	assert.equal(await page.evaluate(() => document.activeElement.value), 'approve');
+	await page.keyboard.press('ArrowDown');
+	await page.getByRole('button', { name: 'Reject', exact: true }).waitFor();
+	await page.keyboard.press('Escape');
+	await world.api('POST', `/sagas/${saga.id}/cancel`, { by: 'ann', reason: 'a test' });
+	await page.end();
+});
+
 test('a schedule is paused, resumed and triggered', async () => {
 	const page = await world.page();
 	await page.goto('/ui/schedules');
 	await page.getByRole('link', { name: 'nightly' }).click();
-	await page.getByText('Europe/Berlin').waitFor();
+	await page.getByText('Europe/Berlin', { exact: true }).waitFor();
 	await page.picture('schedule');
 	await page.accessible('a schedule');
+	await page.getByText(/03:00 in\s+Europe\/Berlin/).first().waitFor();
 	await act(page, 'Pause', 'None while it is paused.');
+	await page.getByText('Paused by ann: because').waitFor();
 	await act(page, 'Resume', 'Resumed.');
 	await count(page.locator('section:has(h2:text("The next times")) li'), 5);
 	await act(page, 'Start now', 'Started.');
 	await world.matching('saga:nightly status:completed', 1);
+	await page.getByText('1 started').waitFor();
 	await page.end();
 });
 
@@ -229,9 +266,14 @@ test('children and their parent lead to each other, and a signal is sent', async
 	await count(children.locator('li'), 2);
 	await page.picture('relations');
 	await page.accessible('relations');
-	await children.getByRole('link', { name: 'part' }).first().click();
-	await page.getByRole('heading', { name: /^B-1-[ab]$/ }).waitFor();
-	await page.getByRole('link', { name: new RegExp(`parts of ${saga.id}`) }).click();
+	await page.getByRole('link', { name: 'Messages' }).click();
+	await eventually(async () => assert.deepEqual(await page.locator('.message .m-line').allInnerTexts(),
+		['part a saga', 'part a saga']));
+	await page.getByRole('link', { name: 'Relations' }).click();
+	await children.getByRole('link', { name: 'B-1-b' }).click();
+	await page.getByRole('heading', { name: 'B-1-b' }).waitFor();
+	await page.getByText('Nothing: the saga has ended.').waitFor();
+	await page.getByRole('link', { name: 'B-1', exact: true }).click();
 	await page.getByRole('heading', { name: 'B-1', exact: true }).waitFor();
 
 	await page.getByRole('button', { name: 'Acts', exact: true }).click();

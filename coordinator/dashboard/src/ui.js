@@ -133,7 +133,8 @@ export function Dialog({ title, onClose, children, footer, wide = false, keys = 
 		const before = document.activeElement;
 		const dialog = ref.current;
 		dialog.showModal();
-		dialog.querySelector('[data-autofocus]')?.focus();
+		// What is to be read first stays in view; what is typed scrolls to its field by itself.
+		dialog.querySelector('[data-autofocus]')?.focus({ preventScroll: true });
 		return () => {
 			if (dialog.open)
 				dialog.close();

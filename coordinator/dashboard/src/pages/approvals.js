@@ -43,18 +43,19 @@ function Due({ at: time }) {
 }
 
 function Groups({ row }) {
-	return html`<span class="cut">${row.groups.join(', ')}${row.escalated_groups?.length ? html`<span class="warn"
+	const all = [...row.groups, ...row.escalated_groups ?? []].join(', ');
+	return html`<span class="cut" title=${all}>${row.groups.join(', ')}${row.escalated_groups?.length ? html`<span class="warn"
 		title="since it was escalated">, ${row.escalated_groups.join(', ')}</span>` : ''}</span>`;
 }
 
 const columns = (open) => [
-	{ id: 'title', title: 'What', class: 'w-p30', cell: (row) => html`<button type="button" class="link"
-		onClick=${() => open(row)}>${row.title}</button><span class="under only-narrow"><span class="cut">${row.definition}
-		</span></span>` },
-	{ id: 'saga', title: 'Saga', class: 'w-24', narrow: false, cell: (row) => html`<a href=${link(at('sagas', row.saga))}
+	{ id: 'title', title: 'What', class: 'w-p40 grow-narrow', cell: (row) => html`<button type="button" class="link cut"
+		title=${row.title} onClick=${() => open(row)}>${row.title}</button><span class="under only-narrow"><${Quorum}
+		row=${row} /><span class="cut">${row.definition}</span></span>` },
+	{ id: 'saga', title: 'Saga', narrow: false, cell: (row) => html`<a href=${link(at('sagas', row.saga))}
 		>${row.definition}</a> <span class="faint">${placeOf(row)}</span>` },
 	{ id: 'groups', title: 'Who may', class: 'w-20', narrow: false, cell: (row) => html`<${Groups} row=${row} />` },
-	{ id: 'quorum', title: 'Approved', class: 'w-12', cell: (row) => html`<${Quorum} row=${row} />` },
+	{ id: 'quorum', title: 'Approved', class: 'w-12', narrow: false, cell: (row) => html`<${Quorum} row=${row} />` },
 	{ id: 'since', title: 'Waits', class: 'w-8 num', narrow: false, cell: (row) => html`<${Ago} at=${row.since} bare />` },
 	{ id: 'due', title: 'Runs out', class: 'w-12 num', cell: (row) => html`<${Due} at=${row.deadline_at} />` },
 ];
@@ -85,6 +86,17 @@ export function decisionCommand(row, decision, body) {
 	if (body.reason)
 		line.push('--reason', body.reason);
 	return line.map(quote).join(' ');
+}
+
+const isPlain = (value) => value === null || typeof value !== 'object';
+
+/* Members by their names, as a person reads them; what is nested is shown as what it is. */
+function Shown({ value }) {
+	if (isPlain(value) || Array.isArray(value))
+		return isPlain(value) ? html`<p>${String(value)}</p>`
+			: html`<${JsonView} value=${value} open=${3} label="What it is about" />`;
+	return html`<dl class="facts">${Object.entries(value).map(([name, each]) => html`<dt key=${name}>${name}</dt>
+		<dd>${isPlain(each) ? String(each ?? '–') : html`<${JsonView} value=${each} open=${2} label=${name} />`}</dd>`)}</dl>`;
 }
 
 function Decisions({ list }) {
@@ -129,7 +141,8 @@ export function Decide({ row, onClose, onDone }) {
 		}
 	};
 	const choice = (value, text) => html`<label class="choice"><input type="radio" name="decision" value=${value}
-		checked=${decision === value} onChange=${() => setDecision(value)} /><span>${text}</span></label>`;
+		data-autofocus=${value === 'approve' ? true : undefined} checked=${decision === value}
+		onChange=${() => setDecision(value)} /><span>${text}</span></label>`;
 	return html`<${Dialog} title=${row.title} onClose=${onClose} wide footer=${html`
 		<${Button} onClick=${onClose}>Not now</${Button}>
 		<${Button} kind=${decision === 'approve' ? 'primary' : 'danger'} busy=${busy} data-perform onClick=${perform}>
@@ -138,7 +151,7 @@ export function Decide({ row, onClose, onDone }) {
 			${' '}${placeOf(row)}; asked <${Ago} at=${row.since} />; <${Quorum} row=${row} /> approvals.</p>
 		<${Problem} error=${error} />
 		${row.show !== undefined && row.show !== null && html`<section class="panel data-part" aria-label="What it is about">
-			<div class="panel-body"><${JsonView} value=${row.show} open=${3} label="What it is about" /></div></section>`}
+			<div class="panel-body"><${Shown} value=${row.show} /></div></section>`}
 		<${Decisions} list=${row.decisions} />
 		<fieldset class="a-set"><legend class="field-label">Your decision</legend><div class="row">
 			${choice('approve', 'Approve')}${choice('reject', 'Reject')}</div></fieldset>
@@ -147,7 +160,7 @@ export function Decide({ row, onClose, onDone }) {
 		<${Field} label="Remark (optional)" hint="It stays in the history."><textarea class="input" rows="2" maxlength="1000"
 			name="reason" value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea></${Field}>
 		<div class="fields"><${Field} label="Who you are" error=${tried && !by.trim() && 'Say who decides.'}>
-			<input class="input" name="by" data-autofocus maxlength="200" autocomplete="off" value=${by}
+			<input class="input" name="by" maxlength="200" autocomplete="off" value=${by}
 			onInput=${(event) => who.set(event.target.value)} /></${Field}>
 		<${Field} label="Your groups" hint=${`Asked for: ${[...row.groups, ...row.escalated_groups ?? []].join(', ')}`}>
 			<input class="input" name="groups" maxlength="400" autocomplete="off" value=${groups}
@@ -191,6 +204,6 @@ export function Approvals() {
 			: html`<${Table} label="Approvals" columns=${columns(setChosen)} rows=${rows} rowKey=${keyOf}
 				onOpen=${setChosen} /><${More} next=${next} loading=${loading} onMore=${onMore} shown=${rows.length}
 				what="approvals" />`}
-		${chosen && html`<${Decide} key=${keyOf(chosen)} row=${chosen} onClose=${() => setChosen(null)}
-			onDone=${first.reload} />`}</${Page}>`;
+		${chosen && html`<${Decide} key=${keyOf(chosen)} row=${rows.find((row) => keyOf(row) === keyOf(chosen)) ?? chosen}
+			onClose=${() => setChosen(null)} onDone=${first.reload} />`}</${Page}>`;
 }

@@ -202,7 +202,8 @@ function VersionsTab({ name, versions, counts, routes }) {
 			count(sumOf(counts.get(row.version))) : '–') },
 		{ id: 'hash', title: 'Content', class: 'w-14', narrow: false, cell: (row) => html`<code title=${row.hash}>
 			${row.hash.slice(0, 12)}</code>` },
-		{ id: 'deployed', title: 'Deployed', class: 'w-10 num', cell: (row) => html`<${Ago} at=${row.deployed_at} />` },
+		{ id: 'deployed', title: 'Deployed', class: 'w-10 num', narrow: false, cell: (row) =>
+			html`<${Ago} at=${row.deployed_at} />` },
 	];
 	return html`<${Table} label="Versions" columns=${columns} rows=${versions} rowKey=${(row) => String(row.version)}
 		href=${(row) => link(at('definitions', name), { version: row.version })} />`;
@@ -229,7 +230,7 @@ export function Definition({ name, query }) {
 		label="Version" onPick=${(value) => setQuery({ version: value, against: null, step: null })} />`}>
 		${routes.data?.paused && html`<div class="notice tone-hold"><${Icon} name="pause" /><span>Paused: no new saga
 			begins.</span></div>`}
-		<dl class="head-facts def-facts"><div class="fact"><dt>Sagas on this version</dt><dd>
+		<dl class="head-facts def-facts"><div class="fact"><dt title="on this version">Sagas</dt><dd>
 			<${StatusCounts} counts=${counts.get(version)} name=${name} version=${version} /></dd></div>
 			${one.data && html`<div class="fact"><dt>Deployed</dt><dd><${Ago} at=${one.data.deployed_at} /></dd></div>
 			<div class="fact"><dt>Content</dt><dd><${Copy} text=${one.data.hash} label="Copy the hash"><code>

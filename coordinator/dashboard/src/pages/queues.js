@@ -5,7 +5,7 @@
 import { html, useEffect, useState } from '../h.js';
 import { call, get } from '../api.js';
 import { quote } from '../acts/calls.js';
-import { count, plural } from '../format.js';
+import { count } from '../format.js';
 import { Icon } from '../icons.js';
 import { useResource } from '../resource.js';
 import { at, link, useQuery } from '../router.js';
@@ -31,12 +31,14 @@ function Pollers({ row }) {
 const rate = (row, what) => count(row.rates?.[what] ?? 0);
 
 const COLUMNS = [
-	{ id: 'queue', title: 'Queue', cell: (row) => html`<a href=${link(at('queues', row.queue))}>${row.queue}</a>` },
+	{ id: 'queue', title: 'Queue', cell: (row) => html`<a href=${link(at('queues', row.queue))}>${row.queue}</a>
+		<span class="under only-narrow"><span class="cut">${count(row.leased)} in work${row.oldest_at ? html`, the oldest
+		${' '}<${Ago} at=${row.oldest_at} />` : ''}</span></span>` },
 	{ id: 'queued', title: 'Waiting', class: 'w-8 num', cell: (row) => count(row.queued) },
-	{ id: 'oldest', title: 'Oldest', class: 'w-8 num', cell: (row) => html`<${Ago} at=${row.oldest_at} bare />` },
-	{ id: 'leased', title: 'In work', class: 'w-8 num', cell: (row) => count(row.leased) },
+	{ id: 'oldest', title: 'Oldest', class: 'w-8 num', narrow: false, cell: (row) => html`<${Ago} at=${row.oldest_at} bare />` },
+	{ id: 'leased', title: 'In work', class: 'w-8 num', narrow: false, cell: (row) => count(row.leased) },
 	{ id: 'pollers', title: 'Pollers', class: 'w-8 num', cell: (row) => html`<${Pollers} row=${row} />` },
-	{ id: 'workers', title: 'Workers', class: 'w-8 num', narrow: false, cell: (row) => count(row.workers ?? 0) },
+	{ id: 'workers', title: 'Workers', class: 'w-8 num', narrow: false, cell: (row) => count(row.workers_seen ?? 0) },
 	{ id: 'done', title: 'Done / min', class: 'w-10 num', narrow: false, cell: (row) => rate(row, 'completed') },
 	{ id: 'failed', title: 'Failed / min', class: 'w-10 num', narrow: false, cell: (row) => rate(row, 'failed') },
 ];
@@ -54,19 +56,22 @@ export function Queues() {
 }
 
 const WORKERS = [
-	{ id: 'worker', title: 'Worker', cell: (row) => row.worker },
-	{ id: 'build', title: 'Build', class: 'w-14', cell: (row) => (row.build ? html`<code>${row.build}</code>`
+	{ id: 'worker', title: 'Worker', cell: (row) => html`<span title=${row.worker}>${row.worker}</span>` },
+	{ id: 'build', title: 'Build', class: 'w-14', narrow: false, cell: (row) => (row.build ? html`<code>${row.build}</code>`
 		: html`<span class="faint">–</span>`) },
 	{ id: 'leased', title: 'In work', class: 'w-8 num', cell: (row) => count(row.leased) },
 	{ id: 'seen', title: 'Last seen', class: 'w-10 num', cell: (row) => html`<${Ago} at=${row.last_seen} />` },
-	{ id: 'node', title: 'Node', class: 'w-14', narrow: false, cell: (row) => html`<code class="faint">${row.node ?? ''}</code>` },
+	{ id: 'node', title: 'Node', class: 'w-20', narrow: false, cell: (row) => html`<code class="faint" title=${row.node}>
+		${row.node ?? ''}</code>` },
 ];
 
 const TASKS = [
 	{ id: 'saga', title: 'Saga', cell: (row) => html`<a href=${link(at('sagas', row.saga))}>${row.definition ?? row.saga}</a>
 		${' '}<span class="faint">${placeOf(row)}${row.side === 'undo' ? ', undo' : ''}</span>` },
-	{ id: 'state', title: 'State', class: 'w-10', cell: (row) => html`<span class=${`badge tone-${row.state === 'leased' ? 'run'
-		: 'wait'}`}><${Icon} name=${row.state === 'leased' ? 'play' : 'clock'} />${row.state}</span>` },
+	{ id: 'id', title: 'Id', class: 'w-30', narrow: false, cell: (row) => html`<code class="faint">${row.saga}</code>` },
+	{ id: 'state', title: 'State', class: 'w-10', narrow: false, cell: (row) => html`<span
+		class=${`badge tone-${row.state === 'leased' ? 'run' : 'wait'}`}><${Icon}
+		name=${row.state === 'leased' ? 'play' : 'clock'} />${row.state}</span>` },
 	{ id: 'attempt', title: 'Attempt', class: 'w-8 num', cell: (row) => count(row.attempt) },
 	{ id: 'worker', title: 'Worker', class: 'w-14', narrow: false, cell: (row) => row.worker
 		?? html`<span class="faint">–</span>` },
@@ -187,10 +192,13 @@ export function Queue({ queue }) {
 		return html`<${Page} title=${queue}><${Problem} error=${error} onRetry=${reload} />
 			${!error && html`<${Skeleton} rows=${8} />`}</${Page}>`;
 	const { settings } = data, builds = settings?.builds;
-	return html`<${Page} title=${data.queue} actions=${html`<${Button} onClick=${() => setEditing(true)}>Settings</${Button}>`}>
+	const back = html`<a class="back" href=${link('/queues')}><${Icon} name="left" />Queues</a>`;
+	return html`<${Page} title=${data.queue} actions=${html`${back}<${Button}
+		onClick=${() => setEditing(true)}>Settings</${Button}>`}>
 		<${Problem} error=${error} />
 		${data.queued > 0 && !data.pollers && html`<div class="notice tone-bad"><${Icon} name="attention" /><span>
-			${plural(data.queued, 'task')} wait, and no worker asks for them.</span></div>`}
+			${data.queued === 1 ? '1 task waits, and no worker asks for it.'
+			: `${count(data.queued)} tasks wait, and no worker asks for them.`}</span></div>`}
 		<div class="two"><${Panel} title="Work"><div class="panel-body"><dl class="facts">
 			<dt>Waiting</dt><dd class="num">${count(data.queued)}</dd><dt>Oldest</dt><dd><${Ago} at=${data.oldest_at} /></dd>
 			<dt>In work</dt><dd class="num">${count(data.leased)}</dd><dt>Pollers</dt><dd><${Pollers} row=${data} /></dd>

@@ -6,6 +6,7 @@ import { html, useEffect, useMemo, useState } from '../h.js';
 import { exact, useNow } from '../format.js';
 import { Icon } from '../icons.js';
 import { useKeys } from '../keys.js';
+import { useResource } from '../resource.js';
 import { at as path, link, setQuery } from '../router.js';
 import { Ago, Badge, Button, Copy, Kind, Page, Problem, Skeleton, Tabs } from '../ui.js';
 import { ActDialog } from '../acts/dialog.js';
@@ -60,6 +61,14 @@ function Linked(value) {
 	return /^https:\/\/\S+$/.test(text) ? html`<a href=${text} rel="noreferrer" target="_blank">${text}</a>` : text;
 }
 
+/* By its key, as a person knows it, once that has been read. */
+function Parent({ of }) {
+	const { data } = useResource(path('sagas', of.id));
+	const item = of.item === null || of.item === undefined || of.item < 0 ? '' : `[${of.item}]`;
+	return html`<a href=${link(path('sagas', of.id))} title=${of.id}>${data?.key ?? of.id}</a><span class="muted"> · step
+		${' '}${of.step}${item}</span>`;
+}
+
 function Facts({ saga }) {
 	return html`<dl class="head-facts">
 		<${Fact} name="Id"><${Copy} text=${saga.id} label="Copy the id" /></${Fact}>
@@ -71,8 +80,7 @@ function Facts({ saga }) {
 		<${Fact} name="Ended">${saga.ended_at ? html`<time class="num" datetime=${saga.ended_at}>${exact(saga.ended_at)}
 			</time>
 			<span class="muted"> · after ${duration(ms(saga.ended_at) - ms(saga.started_at))}</span>` : NONE}</${Fact}>
-		${saga.parent && html`<${Fact} name="Parent"><a href=${link(path('sagas', saga.parent.id))}>${saga.parent.step} of
-			${' '}${saga.parent.id}</a></${Fact}>`}
+		${saga.parent && html`<${Fact} name="Parent"><${Parent} of=${saga.parent} /></${Fact}>`}
 		${Object.entries({ ...saga.labels, ...saga.search }).map(([name, value]) => html`<${Fact} key=${name} name=${name}>
 			${Linked(value)}</${Fact}>`)}
 		<${Fact} name="Owner">${saga.owner ?? html`<span class="faint">nobody</span>`}</${Fact}>

@@ -1,6 +1,6 @@
 /* Schedules: when sagas are started by the clock, what became of the last time, and acts on them. */
 import { html, useEffect, useState } from '../h.js';
-import { exact } from '../format.js';
+import { count, exact } from '../format.js';
 import { quote } from '../acts/calls.js';
 import { Icon } from '../icons.js';
 import { PlainAct } from '../plain_act.js';
@@ -35,8 +35,11 @@ function Last({ row }) {
 }
 
 const COLUMNS = [
-	{ id: 'name', title: 'Definition', class: 'w-24', cell: (row) => html`<a href=${addressOf(row)}>${row.definition}</a>` },
-	{ id: 'cron', title: 'When', cell: (row) => html`<code>${row.schedule}</code> <span class="faint">${row.time_zone}</span>` },
+	{ id: 'name', title: 'Definition', class: 'w-24 grow-narrow', cell: (row) => html`<a href=${addressOf(row)}>
+		${row.definition}</a><span class="under only-narrow"><code>${row.schedule}</code><span class="cut">${row.time_zone}
+		</span></span>` },
+	{ id: 'cron', title: 'When', narrow: false, cell: (row) => html`<code>${row.schedule}</code> <span class="faint">
+		${row.time_zone}</span>` },
 	{ id: 'state', title: 'State', class: 'w-12', cell: (row) => html`<${State} row=${row} />` },
 	{ id: 'next', title: 'Next', class: 'w-20 num', narrow: false, cell: (row) => (row.paused ? html`<span class="faint">–</span>`
 		: html`<${At} at=${row.next?.[0]} />`) },
@@ -75,6 +78,19 @@ function Backfill({ row, path, ...rest }) {
 			onInput=${(event) => setTo(event.target.value)} /></${Field}></div></${PlainAct}>`;
 }
 
+/* "12 started, 1 skipped" */
+const soFar = (row) => Object.entries(row.counts ?? {}).filter(([, n]) => n > 0).map(([what, n]) =>
+	`${count(n)} ${what}`).join(', ') || html`<span class="faint">none of its times has come</span>`;
+
+/* The time of day there, for whoever reads it elsewhere; '' for a zone that this browser does not know. */
+function inZone(time, zone) {
+	try {
+		return new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }).format(new Date(time));
+	} catch {
+		return '';
+	}
+}
+
 const ACTS = {
 	pause: ['Pause', 'Its times pass without a start until it is resumed.', 'Paused.'],
 	resume: ['Resume', 'Its times start sagas again; those that passed meanwhile are not made up for.', 'Resumed.'],
@@ -93,20 +109,31 @@ export function Schedule({ definition, entry }) {
 		toast(words);
 		reload();
 	};
-	return html`<${Page} title=${nameOf(row)} actions=${html`
+	const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+	const back = html`<a class="back" href=${link('/schedules')}><${Icon} name="left" />Schedules</a>`;
+	return html`<${Page} title=${nameOf(row)} actions=${html`${back}
 		<${Button} icon=${row.paused ? 'play' : 'pause'} onClick=${() => setAct(row.paused ? 'resume' : 'pause')}>
 			${row.paused ? 'Resume' : 'Pause'}</${Button}>
 		<${Button} onClick=${() => setAct('trigger')}>Start now</${Button}>
 		<${Button} onClick=${() => setAct('backfill')}>Backfill</${Button}>`}>
 		<${Problem} error=${error} />
+		${row.problem && html`<div class="notice tone-bad" role="alert"><${Icon} name="attention" /><span>${row.problem}
+			</span></div>`}
+		${row.paused && html`<div class="notice tone-hold"><${Icon} name="pause" /><span>Paused${row.by ? ` by ${row.by}`
+			: ''}${row.pause_reason ? `: ${row.pause_reason}` : '.'}</span></div>`}
 		<div class="two"><${Panel} title="What it does" more=${html`<${State} row=${row} />`}><div class="panel-body">
 		<dl class="facts"><dt>Starts</dt><dd><a href=${link(at('definitions', row.definition))}>${row.definition}</a></dd>
 		<dt>When</dt><dd><code>${row.schedule}</code></dd><dt>Time zone</dt><dd>${row.time_zone}</dd>
 		<dt>Overlap</dt><dd>${row.overlap}</dd><dt>Catch-up</dt><dd>${row.catch_up}</dd>
-		<dt>Last</dt><dd><${Last} row=${row} /></dd></dl></div></${Panel}>
+		<dt>Last</dt><dd><${Last} row=${row} /></dd>
+		${row.running && html`<dt>Running</dt><dd><a class="mono" href=${link(at('sagas', row.running))}>${row.running}</a></dd>`}
+		${row.queued && html`<dt>Queued</dt><dd>its time of <${At} at=${row.queued} /> waits for that to end</dd>`}
+		${row.backfill && html`<dt>Backfill</dt><dd>on the way to <${At} at=${row.backfill.to} /></dd>`}
+		<dt>So far</dt><dd>${soFar(row)}</dd></dl></div></${Panel}>
 		<${Panel} title="The next times"><div class="panel-body">${row.paused ? html`<p class="faint">None while it is paused.</p>`
 			: html`<ol class="plain-list">${(row.next ?? []).map((time) => html`<li key=${time}><time class="num" datetime=${time}
-				>${exact(time)}</time></li>`)}</ol>`}</div></${Panel}></div>
+				>${exact(time)}</time>${row.time_zone !== here && html`<span class="faint"> · ${inZone(time, row.time_zone)} in
+				${' '}${row.time_zone}</span>`}</li>`)}</ol>`}</div></${Panel}></div>
 		${act === 'backfill' && html`<${Backfill} row=${row} path=${path} onClose=${() => setAct(null)}
 			onDone=${done('Backfill has begun.')} />`}
 		${ACTS[act] && html`<${PlainAct} title=${`${ACTS[act][0]} · ${nameOf(row)}`} verb=${ACTS[act][0]} reasoned hint=${ACTS[act][1]}

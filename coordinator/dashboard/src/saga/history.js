@@ -68,6 +68,10 @@ function request(req) {
 		return '';
 	if (req.method)
 		return `${req.method} ${req.to}${req.path}`;
+	if (req.kind === 'child')
+		return `a saga of ${req.to}`;
+	if (req.kind === 'task')
+		return `a task for ${req.queue ?? req.to ?? ''}`;
 	return `${req.kind ?? ''} ${req.type ?? ''} to ${req.to ?? req.topic ?? ''}`.trim();
 }
 

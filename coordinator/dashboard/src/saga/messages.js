@@ -20,9 +20,12 @@ const REPLIES = {
 export const via = (request) => request.kind ?? 'http';
 
 export function line(request) {
-	if (via(request) === 'http')
-		return `${request.method} ${request.path}`;
-	return `${request.type} → ${request.topic ?? request.to}`;
+	switch (via(request)) {
+	case 'http': return `${request.method} ${request.path}`;
+	case 'task': return request.route ? `a task for ${request.route}` : 'a task';
+	case 'child': return request.version > 0 ? `a saga of version ${request.version}` : 'a saga';
+	default: return `${request.type} → ${request.topic ?? request.to}`;
+	}
 }
 
 export function messages(rows) {
@@ -38,7 +41,7 @@ export function messages(rows) {
 			if (event.request && event.type !== 'ActTaken') {
 				const exchange = {
 					step: event.step, item: event.item ?? null, undo, via: via(event.request),
-					to: event.request.to ?? event.request.topic ?? '', line: line(event.request),
+					to: event.request.to ?? event.request.queue ?? event.request.topic ?? '', line: line(event.request),
 					key: event.request.key ?? '', correlation: event.request.correlation ?? '',
 					request: event.request, at, seq: row.seq,
 					sent: event.type !== 'CompensationArmed', replies: [],
@@ -68,14 +71,19 @@ export function requestText(request) {
 		lines.push(`${request.method} ${request.path}`, `Participant: ${request.to}`);
 		lines.push(`Idempotency-Key: ${request.key}`);
 	} else {
-		lines.push(`${request.kind} ${request.type}`);
+		lines.push(request.type ? `${request.kind} ${request.type}` : request.kind);
 		if (request.to)
-			lines.push(`participant: ${request.to}`);
+			lines.push(`${request.kind === 'child' ? 'definition' : 'participant'}: ${request.to}`);
+		if (request.version > 0)
+			lines.push(`version: ${request.version}`);
+		if (request.queue)
+			lines.push(`queue: ${request.queue}`);
 		if (request.topic)
 			lines.push(`topic: ${request.topic}`);
 		if (request.cluster)
 			lines.push(`cluster: ${request.cluster}`);
-		lines.push(`record key: ${request.record_key}`);
+		if (request.record_key !== undefined)
+			lines.push(`record key: ${request.record_key}`);
 		if (request.key)
 			lines.push(`idempotency-key: ${request.key}`);
 		if (request.correlation)

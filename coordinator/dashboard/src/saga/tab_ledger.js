@@ -4,6 +4,7 @@
  * so in its place. Items of for_each are folded into their counts; what needs a person is unfolded.
  */
 import { Fragment, html, useState } from '../h.js';
+import { isEnded } from './ledger.js';
 import { countdown, ms } from './time.js';
 import { useNow } from '../format.js';
 import { Icon } from '../icons.js';
@@ -198,8 +199,8 @@ export function Owed({ book, saga, open, past }) {
 	return html`<section class="panel owed" aria-labelledby="owed-title"><header class="panel-head">
 		<h2 id="owed-title">Still owed</h2>
 		<span class=${`count num${total ? ' hot' : ''}`}>${total}</span></header>
-		${total === 0 ? html`<p class="owed-none">${saga.failure ? 'Nothing is owed to anybody.' :
-			'Nothing: the saga is on its way forward.'}</p>`
+		${total === 0 ? html`<p class="owed-none">${saga.failure ? 'Nothing is owed to anybody.' : isEnded(saga) ?
+			'Nothing: the saga has ended.' : 'Nothing: the saga is on its way forward.'}</p>`
 			: html`<ul class="owed-list">${book.owedTo.map((each) => html`<li key=${each.to}><span class="cut">
 				${each.to || '—'}</span>
 				${each.failed > 0 && html`<${Mark} tone="bad" icon="attention"><span class="num">${each.failed}

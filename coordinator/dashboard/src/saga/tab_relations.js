@@ -27,8 +27,8 @@ function Children({ saga }) {
 			rows.length === 0 ? html`<p class="faint">It has started no other sagas.</p>`
 			: html`<ul class="plain-list">${rows.map((row) => html`<li key=${row.id} class="row wrap"><${Badge}
 				status=${row.status} /><span class="muted">${row.step}${row.item === null || row.item === undefined || row.item < 0
-				? '' : `[${row.item}]`}</span><a href=${link(path('sagas', row.id))}>${row.saga}</a><code class="faint">${row.id}
-				</code><${Ago} at=${row.started_at} /></li>`)}</ul>
+				? '' : `[${row.item}]`}</span><a href=${link(path('sagas', row.id))}>${row.key ?? row.id}</a><span class="faint"
+				>${row.saga}</span><${Ago} at=${row.started_at} /></li>`)}</ul>
 				${next && html`<${Button} kind="small" onClick=${onMore}>Show more</${Button}>`}`}</div></section>`;
 }
 
@@ -61,9 +61,9 @@ export function Relations({ data }) {
 			${saga.saga} version ${saga.version}
 			</a> · <a href=${link('/sagas', { q: `saga:${saga.saga} version:${saga.version}` })}>all sagas on it</a></dd>
 		<dt>Namespace</dt><dd>${saga.namespace}</dd>
-		<dt>Started by</dt><dd>${started?.reason ? html`<code>${started.reason}</code>` : started?.by ? started.by :
-			'a call of the API, or a record of a trigger'} ${started?.name &&
-			html`<a href=${link('/triggers', { definition: saga.saga })}>its triggers</a>`}</dd>
+		<dt>Started by</dt><dd>${saga.parent ? 'its parent' : started?.reason ? html`<code>${started.reason}</code>`
+			: started?.by ? started.by : 'a call of the API, or a record of a trigger'}${started?.name && !saga.parent &&
+			html` · <a href=${link('/triggers', { definition: saga.saga })}>its triggers</a>`}</dd>
 		${history.rows.flatMap((row) => row.events).filter((event) => event.type === 'SagaCancelRequested' &&
 			event.id).map((event) => html`<dt>Cancelled by record</dt><dd><code>${event.id}</code></dd>`)}
 		${saga.parent && html`<dt>Parent</dt><dd><a href=${link(path('sagas', saga.parent.id))}>${saga.parent.id}</a>, step
@@ -73,7 +73,7 @@ export function Relations({ data }) {
 		<div><${Children} saga=${saga} /><${Others} saga=${saga} /><section class="panel"
 			aria-labelledby="its-batches"><header class="panel-head">
 			<h2 id="its-batches">Acts with an id</h2></header><div class="panel-body">
-			${batches.length === 0 ? html`<p class="faint">No batch has acted on it.</p>` : html`<ul class="plain-list">
+			${batches.length === 0 ? html`<p class="faint">None: no batch has acted on it.</p>` : html`<ul class="plain-list">
 				${batches.map((act) => html`<li key=${act.id} class="row wrap"><b>${act.act}</b>
 				<a href=${link(path('batches', act.id))}><code>${act.id}</code></a><${Ago} at=${new Date(act.at).toISOString()} />
 				</li>`)}</ul>`}</div></section></div></div>`;

@@ -90,6 +90,19 @@ test('messages__join_requests_with_what_became_of_them', () => {
 	assert.deepEqual([back.key, back.undo, back.sent, back.seq, back.replies.length], ['s/hotel/undo', true, true, 4, 1]);
 });
 
+test('messages__tasks_and_children_are_said_in_words', () => {
+	const task = { kind: 'task', queue: 'printing', key: 's/page/do', body: { text: 'a' } };
+	const child = { kind: 'child', to: 'part', version: 0, depth: 1, hold: true, key: 's/parts/do' };
+	const { rows } = events(
+		row(1, 0, { type: 'StepScheduled', step: 'page', request: task }, { type: 'StepScheduled', step: 'parts', request: child },
+			{ type: 'StepScheduled', step: 'other', request: { ...child, version: 3 } },
+			{ type: 'StepScheduled', step: 'routed', request: { ...task, route: 'press-1' } }));
+	assert.deepEqual(messages(rows).map((each) => `${each.to}: ${each.line}`),
+		['printing: a task', 'part: a saga', 'part: a saga of version 3', 'printing: a task for press-1']);
+	assert.equal(requestText(task), 'task\nqueue: printing\nidempotency-key: s/page/do\n\n{\n  "text": "a"\n}');
+	assert.equal(requestText(child), 'child\ndefinition: part\nidempotency-key: s/parts/do');
+});
+
 test('messages__an_armed_undo_was_not_sent', () => {
 	const { rows } = events(row(1, 0, { type: 'CompensationArmed', step: 'hotel', request: DELETE }));
 	assert.equal(messages(rows)[0].sent, false);
