@@ -145,7 +145,7 @@ function Canary({ name, versions, ...rest }) {
 		hint="So much of the new sagas begins on this version; those that run stay on theirs."
 		path=${`${at('definitions', name)}/canary`} body=${{ version: Number(version), percent: Number(percent) }}
 		command=${`skald def canary ${quote(name)} ${percent.trim()} ${version}`} ...${rest}>
-		<div class="fields"><${Field} label="Version"><select class="input" name="canary-version" value=${version}
+		<div class="fields"><${Field} label="Version"><select class="input" name="canary-version" data-autofocus value=${version}
 			onChange=${(event) => setVersion(event.target.value)}>${versions.map((each) => html`<option key=${each.version}
 			value=${String(each.version)}>${each.version}</option>`)}</select></${Field}>
 		<${Field} label="Percent of new sagas" error=${!ready && '0 to 100.'}><input class="input" name="percent"

@@ -32,8 +32,8 @@ const rate = (row, what) => count(row.rates?.[what] ?? 0);
 
 const COLUMNS = [
 	{ id: 'queue', title: 'Queue', cell: (row) => html`<a href=${link(at('queues', row.queue))}>${row.queue}</a>
-		<span class="under only-narrow"><span class="cut">${count(row.leased)} in work${row.oldest_at ? html`, the oldest
-		${' '}<${Ago} at=${row.oldest_at} />` : ''}</span></span>` },
+		<span class="under only-narrow"><span class="cut">${row.oldest_at && html`oldest <${Ago}
+		at=${row.oldest_at} bare /> · `}${count(row.leased)} in work</span></span>` },
 	{ id: 'queued', title: 'Waiting', class: 'w-8 num', cell: (row) => count(row.queued) },
 	{ id: 'oldest', title: 'Oldest', class: 'w-8 num', narrow: false, cell: (row) => html`<${Ago} at=${row.oldest_at} bare />` },
 	{ id: 'leased', title: 'In work', class: 'w-8 num', narrow: false, cell: (row) => count(row.leased) },

@@ -72,7 +72,7 @@ function Backfill({ row, path, ...rest }) {
 		path=${`${path}/backfill`} body=${{ from: iso(from), to: iso(to) }}
 		command=${`skald schedule backfill ${quote(nameOf(row))} --from ${quote(iso(from) || 'TIME')} --to ${quote(iso(to)
 			|| 'TIME')}`} ...${rest}><div class="fields">
-		<${Field} label="From, as in 2026-01-31T12:00:00Z"><input class="input" name="from" value=${from}
+		<${Field} label="From, as in 2026-01-31T12:00:00Z"><input class="input" name="from" data-autofocus value=${from}
 			onInput=${(event) => setFrom(event.target.value)} /></${Field}>
 		<${Field} label="To"><input class="input" name="to" value=${to}
 			onInput=${(event) => setTo(event.target.value)} /></${Field}></div></${PlainAct}>`;
