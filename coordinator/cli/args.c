@@ -58,9 +58,9 @@ void cli_note(const char *fmt, ...)
 
 const struct cli_command *cli_find_command(const char *name)
 {
-	for (size_t i = 0; i < cli_n_commands; i++)
-		if (strcmp(cli_commands[i].name, name) == 0)
-			return &cli_commands[i];
+	for (size_t i = 0; cli_command_at(i); i++)
+		if (strcmp(cli_command_at(i)->name, name) == 0)
+			return cli_command_at(i);
 	return NULL;
 }
 
@@ -176,8 +176,8 @@ static int unknown_command(const char *group, const char *word)
 	const char *best;
 
 	suggest_init(&suggest, word, strlen(word));
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const char *name = cli_commands[i].name;
+	for (size_t i = 0; cli_command_at(i); i++) {
+		const char *name = cli_command_at(i)->name;
 
 		if (!group && !strchr(name, ' '))
 			suggest_offer(&suggest, name);

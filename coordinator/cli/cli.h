@@ -89,8 +89,8 @@ struct cli {
 	bool color; /* on stdout */
 };
 
-extern const struct cli_command cli_commands[];
-extern const size_t cli_n_commands;
+/* The commands in the order of the documentation; NULL: there are no more. */
+const struct cli_command *cli_command_at(size_t i);
 extern const struct cli_group cli_groups[];
 extern const size_t cli_n_groups;
 extern const struct cli_option cli_client_options[]; /* of every command with `client` */

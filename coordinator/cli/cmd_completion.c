@@ -159,8 +159,8 @@ static void print_words(const char *group)
 {
 	size_t len = group ? strlen(group) : 0;
 
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const char *name = cli_commands[i].name;
+	for (size_t i = 0; cli_command_at(i); i++) {
+		const char *name = cli_command_at(i)->name;
 
 		if (group && strncmp(name, group, len) == 0 && name[len] == ' ')
 			printf("%s ", name + len + 1);
@@ -254,17 +254,17 @@ static void bash(void)
 		puts("\" ;;");
 	}
 	puts("\t*)\n\tcase \"$at $command $prev\" in");
-	for (size_t i = 0; i < cli_n_commands; i++)
-		bash_option_values(&cli_commands[i]);
+	for (size_t i = 0; cli_command_at(i); i++)
+		bash_option_values(cli_command_at(i));
 	puts("\tesac\n\t[[ $value ]] || case \"$cur\" in\n\t-*) case \"$command\" in");
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		printf("\t\"%s\") words=\"", cli_commands[i].name);
-		print_options_of(&cli_commands[i], " ");
+	for (size_t i = 0; cli_command_at(i); i++) {
+		printf("\t\"%s\") words=\"", cli_command_at(i)->name);
+		print_options_of(cli_command_at(i), " ");
 		puts("\" ;;");
 	}
 	puts("\tesac ;;\n\t*) case \"$at $command\" in");
-	for (size_t i = 0; i < cli_n_commands; i++)
-		bash_arguments(&cli_commands[i]);
+	for (size_t i = 0; cli_command_at(i); i++)
+		bash_arguments(cli_command_at(i));
 	puts("\tesac ;;\n\tesac ;;\n\tesac\n"
 		 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
 		 "\t[[ -n ${ZSH_VERSION-} ]] && return\n"
@@ -352,8 +352,8 @@ static void fish(void)
 	for (size_t i = 0; i < cli_n_groups; i++)
 		printf("complete -c skald -n __fish_use_subcommand -f -a %s -d '%s'\n", cli_groups[i].name,
 			   cli_groups[i].summary);
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *c = &cli_commands[i];
+	for (size_t i = 0; cli_command_at(i); i++) {
+		const struct cli_command *c = cli_command_at(i);
 		const char *space = strchr(c->name, ' ');
 		CLEANUP(free_p) char *when = NULL;
 

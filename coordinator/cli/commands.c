@@ -1,7 +1,8 @@
 /*
- * The table of commands: everything that `skald` can do, with the text that teaches it.
+ * The tables of commands: everything that `skald` can do, with the text that teaches it. Here are
+ * those of definitions and of sagas.
  */
-#include "coordinator/cli/cli.h"
+#include "coordinator/cli/command_tables.h"
 
 #include "coordinator/cli/command_options.h"
 
@@ -26,7 +27,7 @@ const size_t cli_n_groups = ARRAY_SIZE(cli_groups);
 
 #define MANY 500
 
-const struct cli_command cli_commands[] = {
+static const struct cli_command commands[] = {
 	{"dev", "[FILE...]", 0, MANY, "everything in one process, to try things out",
 	 "Starts a server with the embedded store, deploys the definitions in the FILEs (without any:\n"
 	 "the built-in examples), starts the example participants, and says what to type next. Needs\n"
@@ -419,323 +420,19 @@ const struct cli_command cli_commands[] = {
 	 "  skald step resolve 019a2b3c-... charge probe\n",
 	 complete_step_options, false, true, false, cmd_step_act,
 	 "@sagas|@steps|happened did_not_happen probe"},
-	{"approval list", "", 0, 0, "lists what waits to be decided, those asked first, first",
-	 "Who is in a group stands in the server's configuration (approvals.groups); of a group that "
-	 "it does\n"
-	 "not know your own word is taken.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald approval list --group underwriters\n"
-	 "  skald approval list --by ann\n",
-	 approval_list_options, true, true, false, cmd_approval_list, ""},
-	{"approval show", "ID STEP", 2, 2, "shows an approval, what it asks for, and who decided",
-	 "Examples:\n"
-	 "  skald approval show 019a2b3c-... review\n",
-	 approval_show_options, true, true, false, cmd_approval_show, "@sagas|@steps"},
-	{"approval approve", "ID STEP", 2, 2, "decides for it",
-	 "It goes on when as many have approved as it asks for.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald approval approve 019a2b3c-... review --by ann --data '{\"amount_minor\": 150000}'\n",
-	 decide_options, true, true, false, cmd_step_act, "@sagas|@steps"},
-	{"approval reject", "ID STEP", 2, 2, "decides against it",
-	 "Enough rejections fail the step with the code rejected, and what was done is undone.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald approval reject 019a2b3c-... review --by ann --reason 'no income'\n",
-	 decide_options, true, true, false, cmd_step_act, "@sagas|@steps"},
-	{"lock list", "ID", 1, 1, "lists the locks that a saga holds or waits for",
-	 "Examples:\n"
-	 "  skald lock list 019a2b3c-...\n",
-	 lock_options, true, true, false, cmd_lock_list, "@sagas"},
-	{"lock show", "KEY", 1, 1, "shows who holds a key, and who waits for it, in line",
-	 "Examples:\n"
-	 "  skald lock show account:42\n",
-	 lock_options, true, true, false, cmd_lock_show, ""},
-	{"attention list", "", 0, 0, "lists what needs a person, in groups of one cause",
-	 "Sagas of one definition with the same trouble in the same step are one group, and are "
-	 "repaired in\n"
-	 "the same way: one by one, or as a batch with -q group:ID.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald attention list\n"
-	 "  skald batch start retry refund --compensation -q group:4f1c... --reason 'the bank is "
-	 "back'\n",
-	 NULL, true, true, false, cmd_attention_list, ""},
-	{"attention show", "GROUP", 1, 1, "shows a group, and what is said about it",
-	 "Examples:\n"
-	 "  skald attention show 4f1c...\n"
-	 "  skald saga list group:4f1c...\n",
-	 NULL, true, true, false, cmd_attention_show, "@groups"},
-	{"attention acknowledge", "GROUP", 1, 1, "says that a person has seen it",
-	 "Examples:\n"
-	 "  skald attention acknowledge 4f1c... --reason 'the bank is down until noon'\n",
-	 say_options, true, true, false, cmd_attention_say, "@groups"},
-	{"attention unacknowledge", "GROUP", 1, 1, "takes that back",
-	 "Examples:\n"
-	 "  skald attention unacknowledge 4f1c...\n",
-	 say_options, true, true, false, cmd_attention_say, "@groups"},
-	{"attention owner", "GROUP [NAME]", 1, 2, "says who takes care of it; without a NAME: nobody",
-	 "Examples:\n"
-	 "  skald attention owner 4f1c... ana\n",
-	 say_options, true, true, false, cmd_attention_say, "@groups"},
-	{"batch start", "ACT [STEP]", 1, 2, "acts on all sagas that match, each for itself",
-	 "ACT is an act of `skald saga`, or with a STEP one of `skald step`. The server finds the "
-	 "sagas once,\n"
-	 "then acts on them one after the other; what became of each is kept. A saga that is acted on "
-	 "twice\n"
-	 "takes the act once.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald batch start retry -q 'saga:payment attention:true' --reason 'the bank is back' "
-	 "--dry-run\n"
-	 "  skald batch start retry refund --compensation -q group:4f1c... --rate 20 --watch\n"
-	 "  skald batch start cancel -q 'saga:order-* started<2026-01-01' --reason 'too old'\n",
-	 batch_start_options, false, true, false, cmd_batch_start, "@acts|@steps"},
-	{"batch list", "", 0, 0, "lists batches, the newest first",
-	 "Examples:\n"
-	 "  skald batch list\n",
-	 NULL, true, true, false, cmd_batch_list, ""},
-	{"batch show", "BATCH", 1, 1, "shows a batch and how far it has come",
-	 "Exits with 7 when it has ended, and some of it was refused or failed.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald batch show 7f3c...\n",
-	 NULL, true, true, false, cmd_batch_show, "@batches"},
-	{"batch items", "BATCH", 1, 1, "shows what became of each saga of a batch",
-	 "Examples:\n"
-	 "  skald batch items 7f3c... --status failed\n"
-	 "  skald batch items 7f3c... --all -o jsonl | jq -r .saga\n",
-	 batch_items_options, true, true, false, cmd_batch_items, "@batches"},
-	{"batch stop", "BATCH", 1, 1, "stops it; what was done stays done",
-	 "Examples:\n"
-	 "  skald batch stop 7f3c...\n",
-	 batch_steer_options, true, true, false, cmd_batch_steer, "@batches"},
-	{"batch resume", "BATCH", 1, 1, "goes on with a batch that was stopped",
-	 "Examples:\n"
-	 "  skald batch resume 7f3c...\n",
-	 batch_steer_options, true, true, false, cmd_batch_steer, "@batches"},
-	{"batch retry", "BATCH", 1, 1, "tries again what was refused or failed",
-	 "Examples:\n"
-	 "  skald batch retry 7f3c...\n",
-	 batch_steer_options, true, true, false, cmd_batch_steer, "@batches"},
-	{"batch watch", "BATCH", 1, 1, "follows a batch to its end",
-	 "Shows how far it has come, on stderr, then the batch. Exits with 7 when some of it was "
-	 "refused or\n"
-	 "failed, and with 1 when it was stopped.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald batch watch 7f3c...\n",
-	 watch_options, true, true, false, cmd_batch_watch, "@batches"},
-	{"idempotency show", "DEFINITION KEY", 2, 2, "shows the saga that has a key",
-	 "Shows what the store knows of the key, which is what counts, and whether the pointer in "
-	 "Redis\n"
-	 "agrees with it: agrees, stale, none, unavailable (Redis does not answer), or off.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald idempotency show payment o-17\n"
-	 "  skald idempotency show payment o-17 -o json | jq -r .saga.id\n",
-	 NULL, true, true, false, cmd_idempotency_show},
-	{"idempotency expire", "DEFINITION KEY", 2, 2, "removes the pointer to a key from Redis",
-	 "Removes the pointer from Redis, and only that. The key stays taken: the store knows it for "
-	 "as\n"
-	 "long as it keeps the saga, and a start with it still gives that saga.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald idempotency expire payment o-17\n",
-	 NULL, true, true, false, cmd_idempotency_expire},
-	{"schedule list", "", 0, 0, "lists the schedules, and when each is due next",
-	 "Each `start_on: {schedule}` of the current version of a definition is a schedule, called\n"
-	 "after the definition and its name or number there.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald schedule list\n",
-	 NULL, true, true, false, cmd_schedule_list},
-	{"schedule show", "DEFINITION/ENTRY", 1, 1, "shows a schedule, with what became of its times",
-	 "Examples:\n"
-	 "  skald schedule show report/nightly\n",
-	 NULL, true, true, false, cmd_schedule_show},
-	{"schedule pause", "DEFINITION/ENTRY", 1, 1, "lets its times pass without a start",
-	 "Times that pass meanwhile are skipped, and not made up for.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald schedule pause report/nightly --reason 'the warehouse moves'\n",
-	 schedule_options, true, true, false, cmd_schedule_pause},
-	{"schedule resume", "DEFINITION/ENTRY", 1, 1, "lets its times start sagas again",
-	 "Examples:\n"
-	 "  skald schedule resume report/nightly\n",
-	 schedule_options, true, true, false, cmd_schedule_resume},
-	{"schedule trigger", "DEFINITION/ENTRY", 1, 1, "starts a saga now, beside what is planned",
-	 "Examples:\n"
-	 "  skald schedule trigger report/nightly\n",
-	 schedule_options, true, true, false, cmd_schedule_trigger},
-	{"schedule backfill", "DEFINITION/ENTRY", 1, 1,
-	 "starts what was planned in a time that is past",
-	 "A planned time that has started its saga before starts none again. The sagas run one after\n"
-	 "the other, or with --overlap start beside each other.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald schedule backfill report/1 --from 2026-01-01T00:00:00Z --to 2026-01-31T23:59:59Z\n",
-	 backfill_options, true, true, false, cmd_schedule_backfill},
-	{"trigger list", "", 0, 0, "lists the triggers and their lag",
-	 "Each `start_on` of the current version of a definition is a trigger, called after the\n"
-	 "definition and its topic. Counts are those of the node that answers, since it runs; the lag\n"
-	 "is that of its partitions.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald trigger list\n"
-	 "  skald trigger list -o json | jq '.[] | select(.state != \"running\")'\n",
-	 NULL, true, true, false, cmd_trigger_list},
-	{"trigger show", "DEFINITION/TOPIC", 1, 1, "shows a trigger, with all partitions of its topic",
-	 "Ends and committed offsets are asked of the brokers, for the partitions of all nodes.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald trigger show order/orders.placed\n",
-	 NULL, true, true, false, cmd_trigger_show},
-	{"trigger pause", "DEFINITION/TOPIC", 1, 1, "stops taking records, on all nodes",
-	 "Takes effect within seconds; what is under way ends. Restarts do not resume it.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald trigger pause order/orders.placed --reason 'stock service is down'\n",
-	 trigger_options, true, true, false, cmd_trigger_pause},
-	{"trigger resume", "DEFINITION/TOPIC", 1, 1, "goes on, on all nodes",
-	 "A record that paused the trigger by its policy for poison is tried again first. To leave it\n"
-	 "behind, seek to the offset after it, then resume.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald trigger resume order/orders.placed\n",
-	 trigger_options, true, true, false, cmd_trigger_resume},
-	{"trigger seek", "DEFINITION/TOPIC TO", 2, 2, "goes on from another place",
-	 "TO is earliest, latest, an offset, or a time as in 2026-01-31T12:00:00Z. Records that "
-	 "started\n"
-	 "a saga before are deduplicated by their key, as long as the saga is kept.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald trigger seek order/orders.placed 1042 --partition 3\n"
-	 "  skald trigger seek order/orders.placed 2026-01-31T12:00:00Z\n",
-	 seek_options, true, true, false, cmd_trigger_seek},
-	{"queue list", "", 0, 0, "lists the queues that workers ask, and what waits in them",
-	 "How many tasks wait and are leased is counted in the store, for all nodes; pollers and "
-	 "rates\n"
-	 "are those of the node that answers.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald queue list\n"
-	 "  skald queue list -o json | jq '.[] | select(.queued > 100 and .pollers == 0)'\n",
-	 NULL, true, true, false, cmd_queue_list},
-	{"queue show", "QUEUE", 1, 1, "shows a queue with its settings and workers",
-	 "Examples:\n"
-	 "  skald queue show shipping\n",
-	 NULL, true, true, false, cmd_queue_show},
-	{"queue set", "QUEUE", 1, 1, "says how the tasks of a queue are given out",
-	 "What is not named stays as it is; `none` takes a limit away. Takes effect on all nodes "
-	 "within\n"
-	 "seconds. With --build only workers of that build are given tasks; with --ramp a share of "
-	 "the\n"
-	 "sagas goes to another build, and each saga stays with the build that it belongs to.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald queue set shipping --rate 50 --concurrent 20\n"
-	 "  skald queue set shipping --build blue --ramp green:10\n"
-	 "  skald queue set shipping --build green --ramp none\n"
-	 "  skald queue set shipping --rate none --concurrent none --build none\n",
-	 queue_options, true, true, false, cmd_queue_set},
-	{"worker list", "[QUEUE]", 0, 1, "lists workers that ask for tasks, or have some",
-	 "Who asks is known to the node that is asked; who has a task is known to all.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald worker list\n"
-	 "  skald worker list shipping -o json | jq -r '.[].build'\n",
-	 NULL, true, true, false, cmd_worker_list},
-	{"dlq list", "", 0, 0, "lists dead letters, what was given up last first",
-	 "Examples:\n"
-	 "  skald dlq list --status waiting\n"
-	 "  skald dlq list --trigger order/orders.placed --reason invalid_input --all -o jsonl\n",
-	 dlq_list_options, true, true, false, cmd_dlq_list},
-	{"dlq show", "ID", 1, 1, "shows a dead letter with its key, headers and value",
-	 "Examples:\n"
-	 "  skald dlq show 7f3c...\n"
-	 "  skald dlq show 7f3c... -o json | jq -r .value.text > value.json\n",
-	 NULL, true, true, false, cmd_dlq_show},
-	{"dlq redrive", "[ID]", 0, 1, "sends dead letters again: one, perhaps edited, or many",
-	 "The record is evaluated as if it came again from its topic, partition and offset, by the\n"
-	 "current version of the definition. What still starts nothing stays, and says why. Without "
-	 "an\n"
-	 "ID, those that wait and match are sent again one after the other, the oldest first; exit\n"
-	 "code 7 when some failed.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald dlq redrive 7f3c...\n"
-	 "  skald dlq redrive 7f3c... --value @value.json\n"
-	 "  skald dlq redrive --trigger order/orders.placed --reason invalid_input\n",
-	 redrive_options, true, true, false, cmd_dlq_redrive},
-	{"dlq discard", "ID", 1, 1, "says that nothing is to come of a dead letter",
-	 "It stays until retention removes it, and is listed as discarded.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald dlq discard 7f3c...\n",
-	 NULL, true, true, false, cmd_dlq_discard},
-	{"node list", "", 0, 0, "lists the nodes and their slots",
-	 "Each saga belongs to a slot, and each slot to one node at a time. A node that stops hands "
-	 "its\n"
-	 "slots over at once; those of one that died are taken when its lease has ended.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald node list\n"
-	 "  skald node list -o json | jq '.nodes[] | select(.alive) | .slots'\n",
-	 NULL, true, true, false, cmd_node_list},
-	{"migrate status", "", 0, 0, "compares the schema of a database with that of this program",
-	 "Says which schema the database has and which one this program brings. Exits with 0 when a\n"
-	 "server of this version can start on the database, with 1 when it cannot (the schema is\n"
-	 "older: `skald migrate up`; or newer, and closed to this version), and with 6 when the\n"
-	 "database is out of reach. An empty database gets its schema from the first server or from\n"
-	 "`skald migrate up`. The embedded store migrates itself when it is opened.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald migrate status --store postgresql://skald@db/skald\n"
-	 "  skald migrate status --config skald.yaml -o json | jq -r .state\n",
-	 schema_options, true, false, false, cmd_migrate_status},
-	{"migrate plan", "", 0, 0, "prints the SQL that `skald migrate up` would run",
-	 "Prints, to the letter, what would run, and changes nothing; prints nothing when there is\n"
-	 "nothing to do. Each migration is a transaction, so it may be given to psql instead.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald migrate plan --store postgresql://skald@db/skald\n"
-	 "  skald migrate plan | psql -v ON_ERROR_STOP=1 postgresql://owner@db/skald\n",
-	 migrate_options, false, false, false, cmd_migrate_plan},
-	{"migrate up", "", 0, 0, "brings the schema of a database up to date",
-	 "Runs the migrations that are missing, each in a transaction. Several may run at once: one\n"
-	 "does it, the others wait and find it done. Nodes of the version before may go on running.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald migrate up --store postgresql://skald@db/skald\n"
-	 "  SKALD_STORE__PATH=postgresql://skald@db/skald skald migrate up --slots 512\n",
-	 migrate_options, false, false, false, cmd_migrate_up},
-	{"bench", "", 0, 0, "puts load on a server and measures it",
-	 "Starts sagas of one definition, N at a time, each waited for to its end, and prints how "
-	 "many\n"
-	 "ended a second and how long they took. Each start has a key of its own. Mind where you "
-	 "point\n"
-	 "it: these are real sagas.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  skald bench --saga payment --input @payment.json --concurrency 64 --seconds 20\n",
-	 bench_options, true, true, false, cmd_bench},
-	{"completion", "bash|zsh|fish", 1, 4, "prints completions for a shell",
-	 "The scripts complete commands, options and their values; names of definitions, ids of sagas "
-	 "and\n"
-	 "the like they ask of the server ($SKALD_SERVER), by `skald completion values WHAT`.\n"
-	 "\n"
-	 "Examples:\n"
-	 "  source <(skald completion bash)\n"
-	 "  skald completion zsh > ~/.zfunc/_skald\n"
-	 "  skald completion fish > ~/.config/fish/completions/skald.fish\n",
-	 NULL, false, true, false, cmd_completion, "bash zsh fish"},
-	{"help", "[COMMAND...]", 0, 2, "shows help; `skald help exit-codes` lists the exit codes",
-	 "Examples:\n"
-	 "  skald help saga start\n"
-	 "  skald help exit-codes\n",
-	 NULL, false, false, false, cmd_help},
-	{"version", "", 0, 0, "prints the version", "", NULL, false, false, false, cmd_version},
 };
-const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
+
+/* In the order of the documentation. */
+static const struct cli_command_table own = {commands, ARRAY_SIZE(commands)};
+static const struct cli_command_table *const tables[] = {
+	&own, &cli_commands_operators, &cli_commands_messages, &cli_commands_server};
+
+const struct cli_command *cli_command_at(size_t i)
+{
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		if (i < tables[t]->n)
+			return &tables[t]->commands[i];
+		i -= tables[t]->n;
+	}
+	return NULL;
+}

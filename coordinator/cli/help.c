@@ -9,8 +9,8 @@ static void print_commands(const char *group, FILE *out)
 {
 	size_t len = group ? strlen(group) : 0;
 
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *c = &cli_commands[i];
+	for (size_t i = 0; cli_command_at(i); i++) {
+		const struct cli_command *c = cli_command_at(i);
 		bool in_group = strchr(c->name, ' ') != NULL;
 
 		if (group ? strncmp(c->name, group, len) != 0 || c->name[len] != ' ' : in_group)

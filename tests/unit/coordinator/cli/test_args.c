@@ -162,8 +162,8 @@ END_TEST
 /* Two options of one command with the same name or letter would hide each other. */
 START_TEST(test_args__no_command_has_an_option_twice)
 {
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *c = &cli_commands[i];
+	for (size_t i = 0; cli_command_at(i); i++) {
+		const struct cli_command *c = cli_command_at(i);
 		const struct cli_option *tables[] = {c->options, c->client ? cli_client_options : NULL,
 											 c->output ? cli_output_options : NULL,
 											 c->settings ? cli_setting_options() : NULL};
@@ -186,8 +186,8 @@ END_TEST
 
 START_TEST(test_args__every_command_teaches)
 {
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *c = &cli_commands[i];
+	for (size_t i = 0; cli_command_at(i); i++) {
+		const struct cli_command *c = cli_command_at(i);
 
 		ck_assert_msg(c->run != NULL, "%s does nothing", c->name);
 		ck_assert_msg(*c->summary && c->summary[strlen(c->summary) - 1] != '.', "%s", c->name);
