@@ -341,8 +341,8 @@ static size_t name_length(const char *p)
 {
 	size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 
-	if (p[len] == '.' &&
-		((len == 6 && memcmp(p, "search", 6) == 0) || (len == 5 && memcmp(p, "label", 5) == 0)))
+	/* search.NAME and label.NAME; what else is written so is a mistake rather than a key. */
+	if (len > 0 && p[len] == '.')
 		len += strspn(p + len, ".abcdefghijklmnopqrstuvwxyz0123456789_-");
 	return len;
 }

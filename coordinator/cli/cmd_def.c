@@ -131,7 +131,7 @@ static void print_checked(const struct cli *cli, const struct def_file *file, js
 		findings_print(file->path, &file->findings, stdout);
 		if (file->def && file->findings.n_errors == 0)
 			printf("%s: ok: saga %s, %d steps\n", file->path, file->def->name,
-				   file->def->n_forward);
+				   file->def->n_forward - (file->def->carried >= 0));
 		return;
 	}
 	some = findings_json(file->path, &file->findings);

@@ -68,6 +68,7 @@ expect 1 "$skald" def validate "$dir/broken.json"; says 'broken.json:2: error: '
 expect 3 "$skald" def validate "$dir/none.yaml"
 mapfile -t definitions < <(find examples -mindepth 2 -maxdepth 2 -name '*.yaml' ! -name '*.test.yaml')
 expect 0 "$skald" def validate "${definitions[@]}"; says 'ok: saga order-fulfilment'
+expect 0 "$skald" def validate examples/subscription/subscription.yaml; says "ok: saga subscription, $(grep -c "^  - " examples/subscription/subscription.yaml) steps"
 "$skald" def validate - < examples/payment/payment.yaml > "$dir/out"; grep -q 'saga payment' "$dir/out"
 expect 0 "$skald" def graph examples/order-fulfilment/order-fulfilment.yaml; says 'reserve'
 expect 0 "$skald" def graph --format dot examples/payment/payment.yaml; says 'digraph'

@@ -94,6 +94,7 @@ START_TEST(test_api_query__says_what_would_be_right)
 		{":x", "is no filter"},
 		{"status:running,", "unknown status"},
 		{"search.:42", "search. names nothing"},
+		{"serch.customer:42", "unknown filter serch.customer"},
 		{"label.:x", "label. names nothing"},
 		{"search.customer>42", "write search.customer:value"},
 		{"search.customer:", "write search.customer:value"},
