@@ -65,6 +65,12 @@ struct server {
 	pthread_mutex_t resuming; /* see exchange_resume */
 };
 
+/*
+ * server_check.c: the one check that every request to a route passes: who asks, in which namespace,
+ * and whether it may be done now. False: it is answered.
+ */
+bool server_check(struct exchange *ex) MUST_CHECK;
+
 /* server_stream.c */
 struct MHD_Response;
 struct stream_source;
