@@ -195,6 +195,7 @@ static void count_step(struct row *row, const struct event *event)
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_CONTINUED:
+	case EV_SAGA_RESET:
 	case EV_CHILD_STARTED:
 	case EV_CHILD_CANCELLED:
 	case EV_SAGA_HELD:

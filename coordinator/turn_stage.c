@@ -57,6 +57,7 @@ static bool is_compensation_event(const struct saga_state *state, const struct e
 	case EV_COMMAND_PUBLISHED:
 	case EV_ESCALATED:
 	case EV_SAGA_CONTINUED:
+	case EV_SAGA_RESET:
 	case EV_SAGA_HELD:
 		return false;
 	case EV_CHILD_STARTED:

@@ -25,7 +25,7 @@ static int refuse(struct forget *forget, int step, const char *why)
 	return err_set(forget->err, ERR_CONFLICT, "%s %s", forget->state->def->steps[step].id, why);
 }
 
-static bool has_no_effect(const struct step_def *def)
+bool act_has_no_effect(const struct step_def *def)
 {
 	switch (def->act.kind) {
 	case ACTION_SET:
@@ -74,7 +74,7 @@ static int check_forgotten(struct forget *forget, int step, const struct action_
 {
 	const struct step_def *def = &forget->state->def->steps[step];
 	const struct exec *run = &action->run;
-	bool harmless = has_no_effect(def);
+	bool harmless = act_has_no_effect(def);
 	bool timer = action_only_waits(def->act.kind);
 
 	switch (run->status) {

@@ -32,6 +32,8 @@ bool act_allowed__is_retried(const struct saga_state *state, struct act_place pl
  * NULL: what was named is not known, or has not begun. */
 bool *act_forget_set(const struct saga_state *state, const struct act *act,
 					 struct err *err) MUST_CHECK;
+/* Whatever became of it, the world is as it was. */
+bool act_has_no_effect(const struct step_def *def);
 int act_allowed__forget(const struct saga_state *state, const struct act *act, wall_ms now,
 						struct err *err) MUST_CHECK;
 

@@ -107,6 +107,8 @@ static void carry(struct ctx *ctx, int step, int index, json_t *carried)
 	if (item >= 0)
 		json_object_set_new_nocheck(entry, "item", json_integer(item));
 	json_object_set_new_nocheck(entry, "run", json_integer(saga_state_run(state, step)));
+	if (state->steps[step].keys_of)
+		json_object_set_new_nocheck(entry, "saga", json_string(state->steps[step].keys_of));
 	if (action->run.settle_at > ctx->now)
 		json_object_set_new_nocheck(entry, "settle_at", json_integer(action->run.settle_at));
 	if (action->undo.request)
@@ -142,12 +144,29 @@ static void carry_steps(struct ctx *ctx, json_t *carried)
 	}
 }
 
+/* What earlier runs did keeps its keys: in a new run of a saga that has ended, those of that one.
+ */
+static void keep_keys(json_t *carried, const char *saga)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(carried); i++) {
+		json_t *entry = json_copy(json_array_get(carried, i));
+
+		if (!json_object_get(entry, "saga"))
+			json_object_set_new_nocheck(entry, "saga", json_string(saga));
+		json_array_set_new(carried, i, entry);
+	}
+}
+
 static json_t *carried_json(struct ctx *ctx)
 {
 	const struct saga_state *state = ctx->state;
-	const json_t *before = state->steps[state->def->carried].list;
-	json_t *carried = before ? json_copy((json_t *)before) : json_array();
+	const struct step_state *step = &state->steps[state->def->carried];
+	json_t *carried = step->list ? json_copy(step->list) : json_array();
 
+	if (step->keys_of)
+		keep_keys(carried, step->keys_of);
 	carry_steps(ctx, carried);
 	return carried;
 }

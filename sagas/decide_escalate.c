@@ -78,7 +78,7 @@ void decide__note_beginning(struct ctx *ctx, struct event *event)
 	if (event->type == EV_COMPENSATION_STARTED)
 		target.side = SIDE_UNDO;
 	else if (event->type != EV_STEP_SCHEDULED && event->type != EV_SAGA_STARTED &&
-			 event->type != EV_SAGA_CONTINUED)
+			 event->type != EV_SAGA_CONTINUED && event->type != EV_SAGA_RESET)
 		return;
 	/* What it reads of the saga must be there before the event is folded. */
 	if (event->type == EV_SAGA_STARTED && !ctx->state->input) {

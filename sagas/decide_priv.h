@@ -21,6 +21,7 @@
  *   decide_act.c      what people do to the saga
  *   decide_act_step.c … to a step or its compensation
  *   decide_edit.c     requests that people edit
+ *   decide_reset.c    a new run of a saga that has ended
  */
 #ifndef SAGAS_DECIDE_PRIV_H
 #define SAGAS_DECIDE_PRIV_H

@@ -25,12 +25,16 @@ void step_key(const struct saga_state *state, int step, int item, const char *wh
 			  char key[STEP_KEY_SIZE])
 {
 	char run[16] = "", index[16] = "";
+	const char *saga = state->steps[step].keys_of ? state->steps[step].keys_of : state->id;
 	int of = step, n = saga_state_run(state, step);
 
 	/* What an earlier run did keeps the keys that it was done with. */
 	if (step == state->def->carried && item >= 0) {
 		const json_t *entry = json_array_get(state->steps[step].list, (size_t)item);
 		const json_t *of_item = json_object_get(entry, "item");
+		const char *did = json_string_value(json_object_get(entry, "saga"));
+
+		saga = did ? did : saga;
 
 		of = state->steps[step].actions[item].carried_from;
 		n = (int)json_integer_value(json_object_get(entry, "run"));
@@ -44,8 +48,7 @@ void step_key(const struct saga_state *state, int step, int item, const char *wh
 		escalation_key(state, step, run, index, key);
 		return;
 	}
-	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s/%s", state->id, state->def->steps[of].id, run, index,
-			 what);
+	snprintf(key, STEP_KEY_SIZE, "%s/%s%s%s/%s", saga, state->def->steps[of].id, run, index, what);
 }
 
 static json_t *text_or_null(const char *text)

@@ -72,6 +72,9 @@ enum { EVENT_VERSION = 1 };
 	X(EV_SAGA_CONTINUED, 33,                                                                         \
 	  "SagaContinued") /* name version key ns id deadline escalate_at value={input, run, …}: folds \
 						  may begin here (state_continue.c) */                                       \
+	X(EV_SAGA_RESET, 34, "SagaReset") /* a new run of a saga that has ended: id by reason deadline   \
+										 escalate_at value={run_of:{id,seq}, forget:[steps]}         \
+										 (state_reset.c) */                                          \
 	X(EV_CHILD_CANCELLED, 39,                                                                        \
 	  "ChildCancelRequested") /* side id=the child code message: it is told to turn back */
 

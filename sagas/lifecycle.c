@@ -77,6 +77,7 @@ static enum lifecycle_type type_of(const struct saga_state *state, const struct 
 	case EV_STEP_ABSENT:
 	case EV_COMMAND_PUBLISHED:
 	case EV_SAGA_CONTINUED:
+	case EV_SAGA_RESET:
 	case EV_CHILD_STARTED:
 	case EV_CHILD_CANCELLED:
 	case EV_SAGA_HELD:

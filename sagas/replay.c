@@ -102,10 +102,17 @@ static void find_what_is_out(struct replay *replay)
 	}
 }
 
+static json_int_t event_number(const json_t *event)
+{
+	return json_integer_value(json_object_get(event, "n"));
+}
+
 /* A saga that was only created is advanced by its owner's first row. */
 static bool was_only_created(const struct replay *replay)
 {
-	return replay->state->n_events == 1 && json_array_size(replay->row) == 1;
+	return json_array_size(replay->row) == 1 &&
+		   (replay->state->n_events == 1 ||
+			event_number(json_array_get(replay->row, 0)) == EV_SAGA_RESET);
 }
 
 static bool play_row(struct replay *replay)
@@ -191,6 +198,47 @@ static int replay_row(struct replay *replay, const struct replay_row *row, struc
 	return 1;
 }
 
+/* Of which saga what stands before this row is, if the row begins a new run; else false. */
+static bool begins_new_run(const struct replay_row *row, char ret_id[SAGA_ID_SIZE])
+{
+	CLEANUP(json_decref_p) json_t *events = NULL;
+	const char *id;
+	size_t i;
+
+	/* Most rows need not be taken apart. */
+	if (!memmem(row->events, row->len, "\"run_of\"", 8) ||
+		json_parse_stored(row->events, row->len, &events, NULL) < 0)
+		return false;
+	for (i = 0; i < json_array_size(events); i++) {
+		const json_t *event = json_array_get(events, i);
+
+		if (event_number(event) != EV_SAGA_RESET)
+			continue;
+		id = json_string_value(
+			json_object_get(json_object_get(json_object_get(event, "value"), "run_of"), "id"));
+		if (!id || saga_id_slot(id) < 0)
+			return false;
+		memcpy(ret_id, id, SAGA_ID_SIZE);
+		return true;
+	}
+	return false;
+}
+
+/* The rows of another saga, with which a new run begins, hold its id. */
+static void set_id(struct replay *replay, const char *saga_id, const struct replay_row *rows,
+				   size_t n)
+{
+	char id[SAGA_ID_SIZE];
+	size_t i;
+
+	memcpy(id, saga_id, SAGA_ID_SIZE);
+	for (i = 0; i < n; i++)
+		if (begins_new_run(&rows[i], id))
+			break;
+	memcpy(replay->state->id, id, SAGA_ID_SIZE);
+	memcpy(replay->fold->id, id, SAGA_ID_SIZE);
+}
+
 int saga_replay(struct saga_def *def, const char *saga_id, const struct replay_row *rows, size_t n,
 				const struct replay_options *options, bool *ret_same, struct replay_divergence *ret,
 				struct err *err)
@@ -201,11 +249,18 @@ int saga_replay(struct saga_def *def, const char *saga_id, const struct replay_r
 		.fold = saga_state_new(def, saga_id),
 		.ret = ret,
 	};
+	char own_id[SAGA_ID_SIZE];
 	size_t i;
 	int r = 1;
 
+	memcpy(own_id, replay.state->id, SAGA_ID_SIZE);
 	*ret = (struct replay_divergence){0};
+	set_id(&replay, own_id, rows, n);
 	for (i = 0; i < n && r == 1; i++) {
+		char of[SAGA_ID_SIZE];
+
+		if (begins_new_run(&rows[i], of))
+			set_id(&replay, own_id, rows + i + 1, n - i - 1);
 		r = replay_row(&replay, &rows[i], err);
 		if (r < 0)
 			err_prefix(err, "row %lld", (long long)rows[i].seq);

@@ -66,6 +66,7 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_REPLY_IGNORED:
 	case EV_ACT_TAKEN:
 	case EV_ESCALATED: /* its time had come */
+	case EV_SAGA_RESET:
 		return true;
 	case EV_CHILD_CANCELLED: /* its time is over; or the way back, which is decided */
 		return event->code && strcmp(event->code, "timeout") == 0;

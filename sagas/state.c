@@ -57,6 +57,7 @@ static void step_release(struct step_state *step)
 	json_decref(step->list);
 	json_decref(step->failures);
 	jval_unref(step->output);
+	free(step->keys_of);
 }
 
 void state__step_clear(struct saga_state *state, int index)
@@ -109,6 +110,9 @@ void saga_state_free(struct saga_state *state)
 	if (state->parent)
 		free(state->parent->correlation);
 	free(state->parent);
+	if (state->run_of)
+		free(state->run_of->act_id);
+	free(state->run_of);
 	for (i = 0; i < ACT_IDS_KEPT; i++)
 		free(state->act_ids[i]);
 	json_decref(state->used_events);
@@ -649,6 +653,9 @@ void saga_state_apply(struct saga_state *state, const struct event *event)
 		break;
 	case EV_SAGA_CONTINUED:
 		state__apply_continued(state, event);
+		break;
+	case EV_SAGA_RESET:
+		state__apply_reset(state, event);
 		break;
 	}
 	if (state->def->locks && event->step >= 0 && state->steps[event->step].settled)

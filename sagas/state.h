@@ -131,6 +131,8 @@ struct step_state {
 	/* A person had the step begin anew: from 2 on its keys and correlations name the run. */
 	int run;         /* 0: the first one */
 	bool run_failed; /* an action of an earlier run had ended badly */
+	/* The saga that did it, whose keys it has: this one is a new run of that. NULL: this one. */
+	char *keys_of;
 };
 
 /* Whose step a saga is. */
@@ -142,6 +144,14 @@ struct saga_parent {
 	enum side side;
 	int64_t depth; /* sagas that stand above it */
 	bool hold;     /* what can be undone stays so until the parent's end */
+};
+
+/* Which saga this one is a new run of, up to which row of its history, and by which act. */
+struct saga_run_of {
+	char saga_id[SAGA_ID_SIZE];
+	int64_t seq;
+	int64_t row;  /* of this history, which says so */
+	char *act_id; /* NULL: it had none */
 };
 
 /* What somebody told the saga before it asked. */
@@ -196,6 +206,7 @@ struct saga_state {
 	struct saga_signal *signals; /* that nothing has read yet, in their order */
 	size_t n_signals;
 	int64_t signals_told;
+	struct saga_run_of *run_of;  /* NULL: it was started as any other */
 	struct saga_parent *parent;  /* NULL: it has none */
 	bool held;                   /* all is done; the parent may still want it undone */
 	json_t *used_events;         /* texts: records that ended awaits of earlier runs; NULL: none */

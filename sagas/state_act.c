@@ -276,7 +276,7 @@ static void apply_step_act(struct saga_state *state, const struct event *event, 
 
 /* Going back. */
 
-static void forget_step(struct saga_state *state, int index)
+void state__forget_step(struct saga_state *state, int index)
 {
 	struct step_state *step = &state->steps[index];
 	int i;
@@ -302,7 +302,7 @@ static void forget(struct saga_state *state, const struct event *event)
 		id = json_string_value(json_array_get(ids, i));
 		step = id ? saga_def_step(state->def, id) : -1;
 		if (step >= 0)
-			forget_step(state, step);
+			state__forget_step(state, step);
 	}
 	if (json_array_size(ids) == 0)
 		return;

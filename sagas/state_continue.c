@@ -5,7 +5,9 @@
  *
  *   {"input":…, "run":3, "step_run":3, "started_at":ms,
  *    "carried":[{"step":"pay","item":0,"run":1,"request":{…},"settle_at":ms,"scope":{…}},
- *               {"step":"book","run":1,"child":"<saga>"}], "had":0,
+ *               {"step":"book","run":1,"child":"<saga>"},
+ *               {"step":"hold","run":1,"saga":"<who did it, of whom this is a new run>",…}],
+ *    "had":0,
  *    "signals":[{"name","value","at","number"}], "told":7, "events":["…"], "acts":["…"],
  *    "owner":"…", "notice":"…"}
  *

@@ -438,6 +438,20 @@ static void write_found_by(const struct saga_state *state, struct buf *out)
 	buf_add_char(out, '}');
 }
 
+/* Of which saga that has ended it is a new run, and from which row of its history on. */
+static void add_run_of(struct buf *out, const struct saga_state *state)
+{
+	json_member_name(out, "run_of");
+	if (!state->run_of) {
+		buf_add_lit(out, "null");
+		return;
+	}
+	buf_add_char(out, '{');
+	json_member_text(out, "id", state->run_of->saga_id);
+	json_member_int(out, "seq", state->run_of->seq);
+	buf_add_char(out, '}');
+}
+
 /* Whose step it is. */
 static void add_parent(struct buf *out, const struct saga_state *state)
 {
@@ -470,6 +484,7 @@ void saga_state_write(const struct saga_state *state, wall_ms now, struct buf *o
 	json_member_text(out, "owner", state->owner);
 	json_member_bool(out, "paused", state->paused);
 	add_parent(out, state);
+	add_run_of(out, state);
 	json_member_bool(out, "held", state->held);
 	json_member_int(out, "run", state->run);
 	write_found_by(state, out);

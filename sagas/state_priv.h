@@ -50,7 +50,18 @@ int state__check_continued(const struct saga_state *state, const struct event *e
 						   struct err *err) MUST_CHECK;
 void state__apply_continued(struct saga_state *state, const struct event *event);
 
+/* state_reset.c */
+
+/* SagaReset: what follows is a new run. ERR_INVALID: it does not fit the definition, which is to be
+ * asked before. */
+int state__check_reset(const struct saga_state *state, const struct event *event,
+					   struct err *err) MUST_CHECK;
+void state__apply_reset(struct saga_state *state, const struct event *event);
+
 /* state_act.c */
+
+/* It begins anew, as another run. */
+void state__forget_step(struct saga_state *state, int step);
 
 void state__apply_act(struct saga_state *state, const struct event *event);
 /* An await has read the signal of this id (may be NULL). */

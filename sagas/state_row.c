@@ -23,6 +23,8 @@ static int event_fits(const struct saga_state *state, const struct event *event,
 		return err_set(err, ERR_INVALID, "a history begins with SagaStarted, once; found %s", type);
 	if (event->type == EV_SAGA_CONTINUED)
 		return state__check_continued(state, event, err);
+	if (event->type == EV_SAGA_RESET)
+		return state__check_reset(state, event, err);
 	if (saga_status_is_terminal(state->status) && !late)
 		return err_set(err, ERR_INVALID, "%s after the end of the saga", type);
 	if (of_step && !step)

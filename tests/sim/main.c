@@ -177,15 +177,16 @@ static int missing(const char *what, const char *name, uint64_t n)
 }
 
 /*
- * Its sagas have no children yet, and nobody deploys a second version. Children and
- * their parents are made at random, with crashes and lost messages, by
- * tests/unit/sagas/test_families.c.
+ * Its sagas have no children yet, and nobody deploys a second version, nor
+ * makes a new run of one that has ended. Children and their parents are made at random, with
+ * crashes and lost messages, by tests/unit/sagas/test_families.c.
  */
 static bool is_simulated(int number)
 {
 	switch (number) {
 	case EV_CHILD_STARTED:
 	case EV_SAGA_HELD:
+	case EV_SAGA_RESET:
 	case EV_CHILD_CANCELLED:
 		return false;
 	default:

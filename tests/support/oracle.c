@@ -563,6 +563,7 @@ static void look_event(struct look *look)
 	case EV_CHILD_CANCELLED:
 	case EV_SAGA_HELD:
 	case EV_SAGA_ATTENTION:
+	case EV_SAGA_RESET: /* of sagas that nobody watched before */
 		break;
 	}
 }
