@@ -71,16 +71,29 @@ enum store_verdict {
 	STORE_UNSTORABLE, /* this item alone makes the statement fail: park the saga */
 };
 
+/* Rows of a history that another saga's history begins with. */
+struct history_part {
+	char saga_id[SAGA_ID_SIZE]; /* of the same slot */
+	int64_t first;              /* the first row, */
+	int64_t n;                  /* … and how many; 0: none */
+};
+
 /* One transition of one saga: a history row, and what it changes beside it. */
 struct store_item {
 	/* Filled in by the caller. */
 	int slot;
 	char saga_id[SAGA_ID_SIZE];
 	int64_t seq; /* of the history row; 1 is the first; its predecessor must exist, itself not */
+	/*
+	 * With create: so many rows of another saga are copied before this one, numbered from 1, and
+	 * seq is copied.n + 1; and the key, if that saga has it, goes over to this one. Unless all of
+	 * them are there, the item is a conflict.
+	 */
+	struct history_part copied;
 	wall_ms at;
 	const char *events; /* JSON array of the events of the transition */
 	size_t events_len;
-	const struct saga_row *create; /* seq 1 only: the saga's row, else NULL */
+	const struct saga_row *create; /* of the first: the saga's row, else NULL */
 	const char *fingerprint;       /* with create and a key: hex SHA-256 of the start, else NULL */
 	/*
 	 * With create and a key: when its saga has been undone (its status is compensated), the key

@@ -154,6 +154,7 @@ static void add_saga(struct pg_array *arrays, const struct beginning *beginning,
 		}
 		pg__add_int4(&arrays[PG_BATCH_SAGA_BASE_SEQ], (int32_t)row->base_seq);
 		pg__add_bool(&arrays[PG_BATCH_SAGA_REUSE], item->reuse);
+		pg__batch_add_copied(arrays, item);
 	}
 }
 
@@ -225,7 +226,8 @@ static void add_item(struct pg_array *arrays, const struct store_item *item,
 {
 	struct pg_uuid id;
 
-	CHECK(item->seq >= 1 && item->seq <= INT32_MAX && (item->seq == 1) == (item->create != NULL));
+	CHECK(item->seq <= INT32_MAX && item->copied.first <= INT32_MAX);
+	CHECK(item->create ? item->seq == item->copied.n + 1 : item->seq > 1);
 	CHECK(!(item->create && item->update));
 	CHECK(pg__uuid_parse(item->saga_id, &id));
 	pg__add_int4(&arrays[PG_BATCH_HISTORY_SLOT], item->slot);

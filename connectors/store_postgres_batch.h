@@ -145,7 +145,10 @@
 	X(RELEASE_STEP, PG_TEXT)                                                                       \
 	X(RELEASE_ITEM, PG_INT4)                                                                       \
 	X(RELEASE_KEY, PG_TEXT)                                                                        \
-	X(RELEASE_SEQ, PG_INT4)
+	X(RELEASE_SEQ, PG_INT4)                                                                        \
+	X(SAGA_COPIED_OF, PG_UUID)                                                                     \
+	X(SAGA_COPIED_FIRST, PG_INT4)                                                                  \
+	X(SAGA_COPIED_N, PG_INT4)
 
 enum pg_batch_array {
 #define X(name, type) PG_BATCH_##name,
@@ -180,6 +183,8 @@ void pg__batch_add_queues(struct store_postgres *s, const struct store_item *ite
 /* The same of what runs long. */
 bool pg__has_long(const struct store_item *item);
 bool pg__long_fits(const struct store_postgres *s, const struct store_item *item);
+/* Which history the beginning of a saga copies: for each one a row. */
+void pg__batch_add_copied(struct pg_array *arrays, const struct store_item *item);
 void pg__batch_add_long(struct store_postgres *s, const struct store_item *item);
 /* Adds to two arrays the slots that are marked, each once and in order, and our tokens for them. */
 void pg__add_fences(struct store_postgres *s, const bool needed[SLOTS_MAX], struct pg_array *slots,

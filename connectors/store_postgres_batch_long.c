@@ -122,18 +122,29 @@ static void add_release(struct pg_array *arrays, const struct store_item *item,
 	pg__add_int4(&arrays[PG_BATCH_RELEASE_SEQ], (int32_t)item->seq);
 }
 
+void pg__batch_add_copied(struct pg_array *arrays, const struct store_item *item)
+{
+	if (item->copied.n)
+		add_parsed(&arrays[PG_BATCH_SAGA_COPIED_OF], item->copied.saga_id);
+	else
+		pg__add_text(&arrays[PG_BATCH_SAGA_COPIED_OF], NULL, 0);
+	pg__add_int4(&arrays[PG_BATCH_SAGA_COPIED_FIRST], (int32_t)item->copied.first);
+	pg__add_int4(&arrays[PG_BATCH_SAGA_COPIED_N], (int32_t)item->copied.n);
+}
+
 bool pg__has_long(const struct store_item *item)
 {
-	return item->n_tasks || item->remove_all_tasks || item->n_locks || item->release_all_locks ||
-		   item->n_messages || item->n_search || item->rebase || item->reuse ||
-		   (item->create && (item->create->parent_id[0] || item->create->base_seq));
+	return item->copied.n || item->n_tasks || item->remove_all_tasks || item->n_locks ||
+		   item->release_all_locks || item->n_messages || item->n_search || item->rebase ||
+		   item->reuse || (item->create && (item->create->parent_id[0] || item->create->base_seq));
 }
 
 bool pg__long_fits(const struct store_postgres *s, const struct store_item *item)
 {
 	struct pg_uuid id;
 
-	if (!store_long_fits(item, s->slot_count))
+	if (!store_long_fits(item, s->slot_count) ||
+		(item->copied.n && !pg__uuid_parse(item->copied.saga_id, &id)))
 		return false;
 	for (size_t i = 0; i < item->n_messages; i++)
 		if (!pg__uuid_parse(item->messages[i].id, &id) ||

@@ -67,7 +67,12 @@
 	" AND (SELECT true FROM sagas s WHERE s.slot = b.slot AND s.id = b.id) IS NULL"
 #define COMMIT_BEGUN_CONCERN COMMIT_BEGUN_MORE("", "")
 #define COMMIT_BEGUN_LONG                                                                          \
-	COMMIT_BEGUN_MORE(", $76::uuid[], $77::int4[], $78::bool[]", ", parent_id, base_seq, reuse")
+	COMMIT_BEGUN_MORE(", $76::uuid[], $77::int4[], $78::bool[], $132::uuid[], $133::int4[],"       \
+					  " $134::int4[]",                                                             \
+					  ", parent_id, base_seq, reuse, copied_of, copied_first, copied_n")           \
+	" AND (b.copied_of IS NULL OR b.copied_n = (SELECT count(*) FROM history h"                    \
+	" WHERE h.slot = b.slot AND h.saga_id = b.copied_of AND h.seq >= b.copied_first"               \
+	" AND h.seq < b.copied_first + b.copied_n))"
 
 #define COMMIT_KEYED                                                                               \
 	"), keyed AS ("                                                                                \
@@ -92,23 +97,24 @@
 	" WHERE key IS NULL OR (id IN (SELECT saga_id FROM keyed" taken ")) IS TRUE"                   \
 	" RETURNING id, namespace, definition, version, status"
 #define COMMIT_STARTED_CONCERN COMMIT_STARTED_MORE("", "")
-/* A key whose saga has been undone may go over to another. */
+/* A key whose saga has been undone may go over to another; and that of a saga to its new run. */
 #define COMMIT_STARTED_LONG                                                                        \
 	"), taken AS ("                                                                                \
 	" UPDATE idempotency k SET saga_id = b.id, fingerprint = b.fingerprint FROM begun b, sagas o"  \
-	" WHERE b.reuse AND k.slot = b.key_slot AND k.namespace = b.namespace"                         \
+	" WHERE (b.reuse OR k.saga_id = b.copied_of) AND k.slot = b.key_slot AND k.namespace = "       \
+	"b.namespace"                                                                                  \
 	" AND k.definition = b.definition AND k.key = b.key AND o.namespace = k.namespace"             \
-	" AND o.id = k.saga_id AND o.status = 'compensated'"                                           \
+	" AND o.id = k.saga_id AND (o.status = 'compensated' OR o.id = b.copied_of)"                   \
 	" RETURNING k.saga_id" COMMIT_STARTED_MORE(", parent_id, base_seq",                            \
 											   " UNION ALL SELECT saga_id FROM taken")
 
-#define COMMIT_ACCEPTED                                                                            \
+#define COMMIT_ACCEPTED_IF(first)                                                                  \
 	"), accepted AS ("                                                                             \
 	" INSERT INTO history (slot, saga_id, seq, at, events)"                                        \
 	" SELECT h.slot, h.id, h.seq, h.at, h.events"                                                  \
 	" FROM unnest($18::int4[], $19::uuid[], $20::int4[], $21::int8[], $22::text[])"                \
 	" AS h (slot, id, seq, at, events)"                                                            \
-	" WHERE CASE WHEN h.seq = 1 THEN (h.id IN (SELECT id FROM started)) IS TRUE"                   \
+	" WHERE CASE WHEN " first " THEN (h.id IN (SELECT id FROM started)) IS TRUE"                   \
 	" ELSE (h.slot IN (SELECT slot FROM fence)) IS TRUE AND (SELECT true FROM history p"           \
 	" WHERE p.slot = h.slot AND p.saga_id = h.id AND p.seq = h.seq - 1) END"                       \
 	" ON CONFLICT DO NOTHING RETURNING saga_id"                                                    \
@@ -122,6 +128,16 @@
 	" status = excluded.status, attempts = excluded.attempts,"                                     \
 	" updated_at = excluded.updated_at, last_error = excluded.last_error,"                         \
 	" request = coalesce(excluded.request, c.request)"
+#define COMMIT_ACCEPTED COMMIT_ACCEPTED_IF("h.seq = 1")
+/* What is copied stands before the first row of a new run. */
+#define COMMIT_ACCEPTED_LONG                                                                       \
+	COMMIT_ACCEPTED_IF("h.seq = 1 OR h.id = ANY ($4::uuid[])")                                     \
+	"), copied AS ("                                                                               \
+	" INSERT INTO history (slot, saga_id, seq, at, events)"                                        \
+	" SELECT h.slot, b.id, h.seq - b.copied_first + 1, h.at, h.events FROM begun b, history h"     \
+	" WHERE (b.id IN (SELECT saga_id FROM accepted)) IS TRUE AND h.slot = b.slot"                  \
+	" AND h.saga_id = b.copied_of AND h.seq >= b.copied_first"                                     \
+	" AND h.seq < b.copied_first + b.copied_n"
 
 #define COMMIT_CHANGED                                                                             \
 	"), changed AS ("                                                                              \

@@ -22,9 +22,10 @@
 
 #define STORE_SQLITE_LONG_WRITES(X)                                                                \
 	X(W_KEY_TAKE, "UPDATE idempotency SET saga_id = ?4, fingerprint = ?5"                          \
-				  " WHERE namespace = ?1 AND definition = ?2 AND key = ?3 AND EXISTS"              \
+				  " WHERE namespace = ?1 AND definition = ?2 AND key = ?3"                         \
+				  " AND (saga_id = ?6 OR (?7 AND EXISTS"                                           \
 				  " (SELECT 1 FROM sagas WHERE namespace = ?1 AND id = idempotency.saga_id"        \
-				  " AND status = 'compensated') AND NOT EXISTS"                                    \
+				  " AND status = 'compensated'))) AND NOT EXISTS"                                  \
 				  " (SELECT 1 FROM sagas WHERE namespace = ?1 AND id = ?4)")                       \
 	X(W_SAGA_REBASE, "UPDATE sagas SET version = ?3, base_seq = ?4"                                \
 					 " WHERE namespace = ?1 AND id = ?2")                                          \

@@ -73,6 +73,11 @@ enum {
 	  "INSERT INTO history (saga_id, seq, at, events)"                                             \
 	  " SELECT ?1, ?2, ?3, ?4 WHERE EXISTS"                                                        \
 	  " (SELECT 1 FROM history WHERE saga_id = ?1 AND seq = ?2 - 1) ON CONFLICT DO NOTHING")       \
+	X(W_HISTORY_COUNT,                                                                             \
+	  "SELECT count(*) FROM history WHERE saga_id = ?1 AND seq >= ?2 AND seq < ?2 + ?3")           \
+	X(W_HISTORY_COPY, "INSERT INTO history (saga_id, seq, at, events)"                             \
+					  " SELECT ?1, seq - ?3 + 1, at, events FROM history"                          \
+					  " WHERE saga_id = ?2 AND seq >= ?3 AND seq < ?3 + ?4")                       \
 	X(W_HISTORY_DELETE, "DELETE FROM history WHERE saga_id = ?1")                                  \
 	X(W_COMP_PUT, "INSERT INTO compensations (saga_id, step, item, action, status, attempts,"      \
 				  " updated_at, last_error, request) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"  \

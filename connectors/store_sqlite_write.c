@@ -24,7 +24,8 @@ int store_sqlite__run(sqlite3_stmt *stmt)
 
 /* All that follows returns SQLITE_DONE, with the verdict in the item, or SQLite's error. */
 
-/* From a saga that was undone. (Not for a saga that is there already: the key would go with it.) */
+/* From a saga that was undone, or of which this is a new run. (Not for a saga that is there
+ * already: the key would go with it.) */
 static int key_take(struct store_sqlite *s, const struct store_item *item)
 {
 	sqlite3_stmt *stmt = s->stmts[W_KEY_TAKE];
@@ -34,6 +35,8 @@ static int key_take(struct store_sqlite *s, const struct store_item *item)
 	store_sqlite__bind_text(stmt, 3, item->create->key);
 	store_sqlite__bind_text(stmt, 4, item->saga_id);
 	store_sqlite__bind_text(stmt, 5, item->fingerprint ? item->fingerprint : "");
+	store_sqlite__bind_text(stmt, 6, item->copied.n ? item->copied.saga_id : "");
+	sqlite3_bind_int(stmt, 7, item->reuse);
 	return store_sqlite__run(stmt);
 }
 
@@ -51,7 +54,7 @@ static int key_insert(struct store_sqlite *s, struct store_item *item)
 	rc = store_sqlite__run(stmt);
 	if (rc != SQLITE_DONE || sqlite3_changes(s->db) > 0)
 		return rc;
-	if (item->reuse) {
+	if (item->reuse || item->copied.n) {
 		rc = key_take(s, item);
 		if (rc != SQLITE_DONE || sqlite3_changes(s->db) > 0)
 			return rc;
@@ -187,7 +190,7 @@ static int saga_rebase(struct store_sqlite *s, const struct store_item *item)
 
 static int history_insert(struct store_sqlite *s, struct store_item *item)
 {
-	sqlite3_stmt *stmt = s->stmts[item->seq == 1 ? W_HISTORY_FIRST : W_HISTORY_NEXT];
+	sqlite3_stmt *stmt = s->stmts[item->create ? W_HISTORY_FIRST : W_HISTORY_NEXT];
 	int rc;
 
 	store_sqlite__bind_text(stmt, 1, item->saga_id);
@@ -198,6 +201,40 @@ static int history_insert(struct store_sqlite *s, struct store_item *item)
 	if (rc == SQLITE_DONE && sqlite3_changes(s->db) == 0)
 		item->verdict = STORE_CONFLICT;
 	return rc;
+}
+
+/* Whether all of what its history is to begin with is there. */
+static int history_find(struct store_sqlite *s, struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[W_HISTORY_COUNT];
+	int rc;
+
+	if (item->copied.n == 0)
+		return SQLITE_DONE;
+	store_sqlite__bind_text(stmt, 1, item->copied.saga_id);
+	sqlite3_bind_int64(stmt, 2, item->copied.first);
+	sqlite3_bind_int64(stmt, 3, item->copied.n);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		if (sqlite3_column_int64(stmt, 0) != item->copied.n)
+			item->verdict = STORE_CONFLICT;
+		rc = SQLITE_DONE;
+	}
+	sqlite3_reset(stmt);
+	return rc;
+}
+
+static int history_copy(struct store_sqlite *s, const struct store_item *item)
+{
+	sqlite3_stmt *stmt = s->stmts[W_HISTORY_COPY];
+
+	if (item->copied.n == 0)
+		return SQLITE_DONE;
+	store_sqlite__bind_text(stmt, 1, item->saga_id);
+	store_sqlite__bind_text(stmt, 2, item->copied.saga_id);
+	sqlite3_bind_int64(stmt, 3, item->copied.first);
+	sqlite3_bind_int64(stmt, 4, item->copied.n);
+	return store_sqlite__run(stmt);
 }
 
 static int compensations_put(struct store_sqlite *s, const struct store_item *item)
@@ -227,13 +264,17 @@ static int compensations_put(struct store_sqlite *s, const struct store_item *it
 static int write_create(struct store_sqlite *s, struct store_item *item)
 {
 	sqlite3_stmt *stmt = s->stmts[W_SAGA_DELETE];
-	int rc = item->create->key ? key_insert(s, item) : SQLITE_DONE;
+	int rc = history_find(s, item);
 
+	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED && item->create->key)
+		rc = key_insert(s, item);
 	if (rc != SQLITE_DONE || item->verdict != STORE_ACCEPTED)
 		return rc;
 	rc = saga_insert(s, item);
 	if (rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED) {
-		rc = history_insert(s, item);
+		rc = history_copy(s, item);
+		if (rc == SQLITE_DONE)
+			rc = history_insert(s, item);
 		if (rc != SQLITE_DONE || item->verdict == STORE_ACCEPTED)
 			return rc;
 		store_sqlite__bind_text(stmt, 1, item->create->ns);
@@ -248,7 +289,7 @@ static int write_item(struct store_sqlite *s, struct store_item *item)
 	struct store_sqlite_before before;
 	int rc;
 
-	CHECK(item->seq >= 1 && (item->seq == 1) == (item->create != NULL));
+	CHECK(item->create ? item->seq == item->copied.n + 1 : item->seq > 1);
 	CHECK(!(item->create && item->update));
 	if (item->create) {
 		rc = write_create(s, item);

@@ -624,6 +624,86 @@ START_TEST(test_key__of_a_saga_that_was_undone_may_be_used_again)
 }
 END_TEST
 
+/* A new run of saga 1, from rows first to first + n - 1. */
+static struct store_item new_run(int saga, struct saga_row *row, int64_t first, int64_t n)
+{
+	struct store_item item = start_again(saga, row);
+
+	memcpy(item.copied.saga_id, rows_id(1), SAGA_ID_SIZE);
+	item.copied.first = first;
+	item.copied.n = n;
+	item.seq = n + 1;
+	return item;
+}
+
+static int add_row(void *ctx, const struct history_row *row)
+{
+	buf_printf(ctx, "%lld@%lld %.*s\n", (long long)row->seq, (long long)row->at,
+			   (int)row->events_len, row->events);
+	return 0;
+}
+
+static char *history_of(const struct opened *o, int saga)
+{
+	struct buf text;
+	struct err err;
+
+	buf_init(&text, 0);
+	ck_assert_int_eq(o->ops->history(o->reader, rows_id(saga), 0, 100, add_row, &text, &err), 0);
+	return buf_take(&text, NULL);
+}
+
+START_TEST(test_history__of_a_new_run_begins_with_a_part_of_another)
+{
+	struct opened o = open_kind(_i);
+	char id[SAGA_ID_SIZE], fingerprint[SHA256_HEX_SIZE];
+	int again = 1 + ROWS_SLOTS;
+	struct saga_row row, got = {0};
+	struct store_item item;
+	char *first, *made, *rest;
+	struct err err;
+
+	ck_assert_int_eq(rows_put_create(o.store, 1), STORE_ACCEPTED);
+	ck_assert_int_eq(rows_put_end(o.store, 1, 2, SAGA_TERMINATED), STORE_ACCEPTED);
+	/* A part that is not there is none. */
+	item = new_run(again, &row, 1, 3);
+	ck_assert_int_ne(put(&o, item), STORE_ACCEPTED);
+	ck_assert_int_eq(o.ops->saga_get(o.reader, "default", rows_id(again), &got, &err),
+					 ERR_NOT_FOUND);
+	ck_assert_int_eq(
+		o.ops->find_key(o.reader, "default", "order", rows_key(1), id, fingerprint, &err), 0);
+	ck_assert_str_eq(id, rows_id(1));
+	item = new_run(again, &row, 1, 2);
+	ck_assert_int_eq(put(&o, item), STORE_ACCEPTED);
+	first = history_of(&o, 1);
+	made = history_of(&o, again);
+	ck_assert_msg(strncmp(made, first, strlen(first)) == 0, "%s\n%s", first, made);
+	rest = made + strlen(first);
+	ck_assert_msg(strncmp(rest, "3@", 2) == 0 && strchr(rest, '\n')[1] == '\0', "%s", made);
+	/* The key has gone over. */
+	ck_assert_int_eq(
+		o.ops->find_key(o.reader, "default", "order", rows_key(1), id, fingerprint, &err), 0);
+	ck_assert_str_eq(id, rows_id(again));
+	ck_assert_str_eq(fingerprint, rows_fingerprint(again));
+	/* Again, as after a commit of unknown outcome; and to another row. */
+	item = new_run(again, &row, 1, 2);
+	ck_assert_int_ne(put(&o, item), STORE_ACCEPTED);
+	item = new_run(again, &row, 1, 1);
+	ck_assert_int_ne(put(&o, item), STORE_ACCEPTED);
+	free(made);
+	made = history_of(&o, again);
+	ck_assert_msg(strncmp(made, first, strlen(first)) == 0, "%s\n%s", first, made);
+	/* What follows is a row like any other. */
+	ck_assert_int_eq(rows_put_end(o.store, again, 4, SAGA_COMPLETED), STORE_ACCEPTED);
+	/* The key of another saga stays where it is. */
+	item = new_run(1 + 2 * ROWS_SLOTS, &row, 1, 2);
+	ck_assert_int_eq(put(&o, item), STORE_DUPLICATE);
+	free(first);
+	free(made);
+	close_kind(&o);
+}
+END_TEST
+
 START_TEST(test_key__goes_over_to_one_of_two_only)
 {
 	struct opened o = open_kind(_i);
@@ -776,6 +856,7 @@ void store_contract__add_long(TCase *tcase, int n)
 	tcase_add_loop_test(tcase, test_search__finds_sagas_by_their_values, 0, n);
 	tcase_add_loop_test(tcase, test_parent__lists_what_a_saga_has_started, 0, n);
 	tcase_add_loop_test(tcase, test_key__of_a_saga_that_was_undone_may_be_used_again, 0, n);
+	tcase_add_loop_test(tcase, test_history__of_a_new_run_begins_with_a_part_of_another, 0, n);
 	tcase_add_loop_test(tcase, test_key__goes_over_to_one_of_two_only, 0, n);
 	tcase_add_loop_test(tcase, test_rebase__writes_the_version_and_where_a_fold_begins, 0, n);
 	tcase_add_loop_test(tcase, test_trim__goes_on_where_it_stopped, 0, n);
