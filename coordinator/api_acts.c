@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "coordinator/api_body.h"
+#include "coordinator/api_new_run.h"
 #include "coordinator/api_saga.h"
 #include "coordinator/approval_groups.h"
 #include "coordinator/clock.h"
@@ -29,6 +30,7 @@
 enum { RESETS_MAX = 5 };
 
 struct act_request {
+	struct new_run_request *new_run; /* first, where api_new_run finds it; NULL: it is none */
 	struct act act;
 	int64_t if_match;   /* as the caller said it */
 	int64_t reset_from; /* the sequence at which `forget` was found */
@@ -40,6 +42,7 @@ static void request_free(void *state)
 {
 	struct act_request *request = state;
 
+	new_run_request_free(request->new_run);
 	act_release(&request->act);
 	free(request);
 }
@@ -176,6 +179,12 @@ static void post_act(struct exchange *ex)
 
 /* Reading, for a dry run or for what a reset means. Thread: read pool. */
 
+/* What has ended is not begun again: a new run is made of it. */
+static bool is_new_run(const struct act_request *request, const struct saga_view *view)
+{
+	return request->act.kind == ACT_RESET && saga_status_is_terminal(view->state->status);
+}
+
 static bool read_current(struct exchange *ex, struct store_reader *reader, struct saga_view *view)
 {
 	const struct act_request *request = ex->state;
@@ -216,7 +225,13 @@ static void read_reset(struct exchange *ex, struct store_reader *reader)
 	CLEANUP(saga_view_release) struct saga_view view = {0};
 	struct act_request *request = ex->state;
 
-	if (!read_current(ex, reader, &view) || !find_forgotten(ex, reader, &view))
+	if (!read_current(ex, reader, &view))
+		return;
+	if (is_new_run(request, &view)) {
+		api_new_run(ex, reader, &view, &request->act, false, &request->new_run);
+		return;
+	}
+	if (!find_forgotten(ex, reader, &view))
 		return;
 	request->reset_from = view.seq;
 	ex->next = post_act;
@@ -225,10 +240,16 @@ static void read_reset(struct exchange *ex, struct store_reader *reader)
 static void read_dry_run(struct exchange *ex, struct store_reader *reader)
 {
 	CLEANUP(saga_view_release) struct saga_view view = {0};
-	const struct act_request *request = ex->state;
+	struct act_request *request = ex->state;
 	struct err err;
 
-	if (!read_current(ex, reader, &view) || !find_forgotten(ex, reader, &view))
+	if (!read_current(ex, reader, &view))
+		return;
+	if (is_new_run(request, &view)) {
+		api_new_run(ex, reader, &view, &request->act, true, &request->new_run);
+		return;
+	}
+	if (!find_forgotten(ex, reader, &view))
 		return;
 	if (dry_run(view.state, &request->act, clock_wall(), &ex->out, &err) < 0) {
 		refused(ex, &err);

@@ -10,6 +10,7 @@
 #include "coordinator/clock.h"
 #include "coordinator/json_row.h"
 #include "coordinator/ledger.h"
+#include "coordinator/new_run.h"
 #include "coordinator/node.h"
 #include "coordinator/routes.h"
 #include "coordinator/task_progress.h"
@@ -181,6 +182,18 @@ static bool is_known(const struct look *look, int64_t seq)
 
 static void post_wait(struct exchange *ex);
 
+/* Of one that has ended: which saga is its new run. */
+static void add_new_run(struct exchange *ex, struct store_reader *reader,
+						const struct saga_view *view)
+{
+	char id[SAGA_ID_SIZE];
+
+	if (ex->out.failed || !new_run_exists(reader, &view->row, id))
+		return;
+	ex->out.len--; /* the brace that ends the saga */
+	buf_printf(&ex->out, ",\"continued_by\":\"%s\"}", id);
+}
+
 /* Thread: read pool. */
 static void read_saga(struct exchange *ex, struct store_reader *reader)
 {
@@ -200,6 +213,8 @@ static void read_saga(struct exchange *ex, struct store_reader *reader)
 		if (look->at == 0)
 			task_progress_read(reader, &view);
 		answer_view(ex, 200, &view, true);
+		if (look->at == 0)
+			add_new_run(ex, reader, &view);
 	}
 }
 

@@ -18,15 +18,16 @@ static void write_events(struct creation *creation, const struct decision *decis
 	buf_add_char(&creation->events, ']');
 }
 
-static void fill_rows(struct creation *creation, const struct creation_request *request)
+static void fill_rows(struct creation *creation, const struct history_part *copied,
+					  const char *fingerprint)
 {
 	const struct saga_state *state = creation->state;
 	struct saga_row *row = &creation->row;
 	struct store_item *item = &creation->item;
 
-	row->slot = item->slot = saga_id_slot(request->id);
-	memcpy(row->id, request->id, SAGA_ID_SIZE);
-	memcpy(item->saga_id, request->id, SAGA_ID_SIZE);
+	row->slot = item->slot = saga_id_slot(state->id);
+	memcpy(row->id, state->id, SAGA_ID_SIZE);
+	memcpy(item->saga_id, state->id, SAGA_ID_SIZE);
 	row->ns = state->ns;
 	row->definition = state->def->name;
 	row->version = state->def->version;
@@ -37,38 +38,97 @@ static void fill_rows(struct creation *creation, const struct creation_request *
 	row->started_at = state->started_at;
 	row->updated_at = state->updated_at;
 	row->ended_at = state->ended_at;
+	row->owner = state->owner;
 	row->due_at = state->ended_at ? 0 : state->started_at;
-	item->seq = 1;
+	item->copied = *copied;
+	item->seq = copied->n + 1;
 	item->at = state->started_at;
 	item->events = buf_str(&creation->events);
 	item->events_len = creation->events.len;
 	item->create = row;
-	if (request->key) {
-		memcpy(creation->fingerprint, request->fingerprint, sizeof(creation->fingerprint));
+	if (state->key && fingerprint) {
+		memcpy(creation->fingerprint, fingerprint, sizeof(creation->fingerprint));
 		item->fingerprint = creation->fingerprint;
 	}
 }
 
 /* What it waits for, and that it has started. */
-static int add_messages(struct creation *creation, const struct creation_request *request,
+static int add_messages(struct creation *creation, const struct lifecycle_topic *lifecycle,
 						const struct decision *decision, struct err *err)
 {
 	struct lifecycle_before before = {.status = SAGA_RUNNING};
 
 	creation->item.reuse = creation->state->def->reuse_after_undo;
-	if (decision->n_subscriptions == 0 && !request->lifecycle.topic &&
+	if (decision->n_subscriptions == 0 && !lifecycle->topic &&
 		!transition_has_search(creation->state))
 		return 0;
-	creation->rows = batch_new_small();
+	if (!creation->rows)
+		creation->rows = batch_new_small();
 	transition_add_search(creation->rows, creation->state, &creation->item);
-	return transition_add_messages(creation->rows, creation->state, decision, &request->lifecycle,
-								   &before, &creation->item, err);
+	return transition_add_messages(creation->rows, creation->state, decision, lifecycle, &before,
+								   &creation->item, err);
+}
+
+static void add_compensation(struct creation *creation, int step, int index)
+{
+	const struct saga_state *state = creation->state;
+	int item = step_def_has_items(&state->def->steps[step]) ? index : -1;
+	struct store_item *to = &creation->item;
+	struct compensation_row *rows = (struct compensation_row *)to->compensations;
+	CLEANUP(buf_release) struct buf scratch;
+
+	buf_init(&scratch, 0);
+	transition_compensation(creation->rows, state, step, item,
+							saga_state_action(state, step, item)->undo.request, &scratch,
+							&rows[to->n_compensations++]);
+}
+
+/* A saga that begins with a part of a history may have something to undo. */
+static void add_compensations(struct creation *creation)
+{
+	const struct saga_state *state = creation->state;
+	size_t n = 0;
+
+	for (int i = 0; i < state->def->n_steps; i++)
+		for (int j = 0; j < state->steps[i].n_actions; j++)
+			n += state->steps[i].actions[j].comp != COMP_NOT_ARMED;
+	if (n == 0)
+		return;
+	creation->rows = batch_new_small();
+	creation->item.compensations =
+		batch_alloc(creation->rows, n * sizeof(*creation->item.compensations));
+	for (int i = 0; i < state->def->n_steps; i++)
+		for (int j = 0; j < state->steps[i].n_actions; j++)
+			if (state->steps[i].actions[j].comp != COMP_NOT_ARMED)
+				add_compensation(creation, i, j);
+}
+
+int creation_of_state(struct saga_state *state, const struct decision *decision,
+					  const struct history_part *copied, const char *fingerprint,
+					  const struct lifecycle_topic *lifecycle, struct creation **ret_creation,
+					  struct err *err)
+{
+	struct creation *creation = xcalloc(1, sizeof(*creation));
+	int r;
+
+	creation->state = state;
+	write_events(creation, decision);
+	fill_rows(creation, copied, fingerprint);
+	add_compensations(creation);
+	r = add_messages(creation, lifecycle, decision, err);
+	if (r < 0) {
+		creation_free(creation);
+		return r;
+	}
+	*ret_creation = creation;
+	return 0;
 }
 
 int creation_new(const struct creation_request *request, struct creation **ret_creation,
 				 struct err *err)
 {
-	struct creation *creation = xcalloc(1, sizeof(*creation));
+	CLEANUP(saga_state_free_p) struct saga_state *state = saga_state_new(request->def, request->id);
+	struct history_part copied = {.n = 0};
 	struct input in = {
 		.type = INPUT_START,
 		.random = request->random,
@@ -83,21 +143,13 @@ int creation_new(const struct creation_request *request, struct creation **ret_c
 	struct decision decision;
 	int r;
 
-	creation->state = saga_state_new(request->def, request->id);
 	decision_init(&decision);
-	r = saga_decide(creation->state, &in, request->now, &decision, err);
-	if (r == 0) {
-		write_events(creation, &decision);
-		fill_rows(creation, request);
-		r = add_messages(creation, request, &decision, err);
-	}
+	r = saga_decide(state, &in, request->now, &decision, err);
+	if (r == 0)
+		r = creation_of_state(TAKE(state), &decision, &copied, request->fingerprint,
+							  &request->lifecycle, ret_creation, err);
 	decision_release(&decision);
-	if (r < 0) {
-		creation_free(creation);
-		return r;
-	}
-	*ret_creation = creation;
-	return 0;
+	return r;
 }
 
 void creation_free(struct creation *creation)

@@ -46,6 +46,13 @@ struct creation_request {
 	struct lifecycle_topic lifecycle;
 };
 
+/* The same of a state that was made otherwise, by decision, and is taken over; its history begins
+ * with what is copied. fingerprint: NULL where it has no key. Compensations of the state that are
+ * armed go into the ledger. */
+int creation_of_state(struct saga_state *state, const struct decision *decision,
+					  const struct history_part *copied, const char *fingerprint,
+					  const struct lifecycle_topic *lifecycle, struct creation **ret_creation,
+					  struct err *err) MUST_CHECK;
 /* Makes what is to be committed. The input's references are counted on this thread only. */
 int creation_new(const struct creation_request *request, struct creation **ret_creation,
 				 struct err *err) MUST_CHECK;

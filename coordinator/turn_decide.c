@@ -197,6 +197,13 @@ static void feed_timer(struct turn *turn, struct live_saga *saga, wall_ms now)
 		saga->not_before = now + 1000;
 }
 
+/* Of a new run the first row of its own stands behind those that were copied. */
+static bool was_only_created(const struct live_saga *saga)
+{
+	return saga->durable_seq == 1 ||
+		   (saga->state->run_of && saga->durable_seq == saga->state->run_of->row);
+}
+
 /*
  * The first row may be a creation only, by a node that did not own the slot: then nothing is
  * scheduled and no time is awaited, and only this moves the saga.
@@ -206,7 +213,7 @@ static void feed_adoption(struct turn *turn, struct live_saga *saga, wall_ms now
 	struct input in = timer_input(turn);
 	struct err err;
 
-	if (!saga->state || saga->durable_seq != 1 || saga_status_is_terminal(saga->state->status))
+	if (!saga->state || !was_only_created(saga) || saga_status_is_terminal(saga->state->status))
 		return;
 	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
 		log_warn("engine", saga->id, "it cannot be advanced: %s", err.text);

@@ -24,10 +24,14 @@ static void add_segment(struct buf *path, const char *text)
 static void print_effect(const struct cli *cli, const json_t *saga)
 {
 	const json_t *effect = json_object_get(saga, "effect"), *events, *event;
+	const json_t *run_of = effect ? NULL : json_object_get(saga, "run_of");
 	const char *before = text_of(effect, "status_before"), *after = text_of(effect, "status_after");
 	size_t i;
 
 	saga_text_line(saga, cli->color, stdout);
+	if (run_of)
+		printf("  a new run of saga %s, from row %lld on\n", text_of(run_of, "id"),
+			   (long long)int_of(run_of, "seq", 0));
 	if (!effect)
 		return;
 	events = json_object_get(effect, "events");
@@ -43,11 +47,28 @@ static void print_effect(const struct cli *cli, const json_t *saga)
 	putchar('\n');
 }
 
+/* Of a saga that has ended. */
+static void print_dry_new_run(const json_t *run)
+{
+	const json_t *kept = json_object_get(run, "kept"), *step;
+	size_t i;
+
+	fputs("Nothing was done. A new run would begin, another saga, which keeps:", stderr);
+	json_array_foreach ((json_t *)kept, i, step)
+		fprintf(stderr, "%s %s", i > 0 ? "," : "", json_string_value(step));
+	fputs(json_array_size(kept) > 0 ? "\n" : " nothing\n", stderr);
+}
+
 static void print_dry_run(const struct cli *cli, const json_t *answer)
 {
 	const json_t *events = json_object_get(answer, "events"), *event;
+	const json_t *new_run = json_object_get(answer, "new_run");
 	size_t i;
 
+	if (new_run) {
+		print_dry_new_run(new_run);
+		return;
+	}
 	act_print_calls(answer, cli->color, stdout);
 	fputs("Nothing was done. The saga would be ", stderr);
 	fputs(text_of(answer, "status"), stderr);
