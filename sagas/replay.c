@@ -27,7 +27,8 @@ static void begin_row(struct replay *replay, const struct replay_row *row)
 	decision_release(&replay->decision);
 	replay->seq = row->seq;
 	replay->matched = 0;
-	replay->in = (struct input){.type = INPUT_TIMER, .queues_read_until = row->at, .inbox_read_until = row->at};
+	replay->in = (struct input){
+		.type = INPUT_TIMER, .queues_read_until = row->at, .inbox_read_until = row->at};
 	replay->ctx = (struct ctx){
 		.state = replay->state,
 		.in = &replay->in,
