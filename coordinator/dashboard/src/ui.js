@@ -103,7 +103,15 @@ export function Panel({ title, more, children, class: cls = '', id }) {
 
 /* tabs: [[id, words, count?]] as links, so that each has an address. */
 export function Tabs({ tabs, current, href, label }) {
-	return html`<nav class="tabs" aria-label=${label}>${tabs.map(([id, text, n]) => html`<a key=${id}
+	const ref = useRef(null);
+	// Where they do not fit, the one that is shown is in view.
+	useLayoutEffect(() => {
+		const nav = ref.current, on = nav.querySelector('[aria-current]');
+		if (on)
+			nav.scrollLeft += Math.min(0, on.getBoundingClientRect().left - nav.getBoundingClientRect().left)
+				+ Math.max(0, on.getBoundingClientRect().right - nav.getBoundingClientRect().right);
+	}, [current, tabs.map(([, , n]) => n).join()]);
+	return html`<nav class="tabs" ref=${ref} aria-label=${label}>${tabs.map(([id, text, n]) => html`<a key=${id}
 		href=${href(id)} aria-current=${id === current ? 'page' : undefined}>${text}
 		${n !== undefined && html`<span class="count num">${n}</span>`}</a>`)}</nav>`;
 }

@@ -108,8 +108,18 @@ function Decisions({ list }) {
 		<${Ago} at=${each.at} />${each.reason && html`<span class="muted">“${each.reason}”</span>`}</li>`)}</ul>`;
 }
 
-export function Decide({ row, onClose, onDone }) {
-	const [decision, setDecision] = useState('approve');
+/* What an approval of that saga is, as the inbox has it; null for other acts. */
+export function approvalOf(saga, act) {
+	if (act.act !== 'approve' && act.act !== 'reject')
+		return null;
+	const actions = saga.steps.find((step) => step.id === act.step)?.actions ?? [];
+	const action = actions.find((each) => (each.item ?? null) === (act.item ?? null));
+	return action?.approval ? { ...action.approval, saga: saga.id, definition: saga.saga, step: act.step,
+		item: act.item ?? null } : null;
+}
+
+export function Decide({ row, first = 'approve', onClose, onDone }) {
+	const [decision, setDecision] = useState(first);
 	const [values, setValues] = useState(() => emptyValues(row.form));
 	const [reason, setReason] = useState('');
 	const [tried, setTried] = useState(false);
@@ -141,14 +151,14 @@ export function Decide({ row, onClose, onDone }) {
 		}
 	};
 	const choice = (value, text) => html`<label class="choice"><input type="radio" name="decision" value=${value}
-		data-autofocus=${value === 'approve' ? true : undefined} checked=${decision === value}
+		data-autofocus=${value === first ? true : undefined} checked=${decision === value}
 		onChange=${() => setDecision(value)} /><span>${text}</span></label>`;
 	return html`<${Dialog} title=${row.title} onClose=${onClose} wide footer=${html`
 		<${Button} onClick=${onClose}>Not now</${Button}>
 		<${Button} kind=${decision === 'approve' ? 'primary' : 'danger'} busy=${busy} data-perform onClick=${perform}>
 			${decision === 'approve' ? 'Approve' : 'Reject'}</${Button}>`}>
 		<div class="act"><p class="muted a-hint"><a href=${link(at('sagas', row.saga))}>${row.definition}</a>, step
-			${' '}${placeOf(row)}; asked <${Ago} at=${row.since} />; <${Quorum} row=${row} /> approvals.</p>
+			${' '}${placeOf(row)}${row.since && html`; asked <${Ago} at=${row.since} />`}; <${Quorum} row=${row} /> approvals.</p>
 		<${Problem} error=${error} />
 		${row.show !== undefined && row.show !== null && html`<section class="panel data-part" aria-label="What it is about">
 			<div class="panel-body"><${Shown} value=${row.show} /></div></section>`}

@@ -8,7 +8,7 @@ import { Ago, Empty, Page, Problem, Skeleton } from '../ui.js';
 import { StatusCounts, sumOf } from './status_counts.js';
 
 const COLUMNS = [
-	{ id: 'name', title: 'Definition', class: 'w-24', cell: (row) => html`<a href=${link(at('definitions', row.name))}>
+	{ id: 'name', title: 'Definition', class: 'w-24 grow-narrow', cell: (row) => html`<a href=${link(at('definitions', row.name))}>
 		${row.name}</a>` },
 	{ id: 'version', title: 'Newest', class: 'w-8', cell: (row) => `v${row.version}` },
 	{ id: 'sagas', title: 'Sagas', cell: (row) => html`<${StatusCounts} counts=${row.counts} name=${row.name} />` },

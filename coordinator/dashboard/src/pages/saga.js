@@ -23,6 +23,7 @@ import { Messages } from '../saga/tab_messages.js';
 import { Relations } from '../saga/tab_relations.js';
 import { Timeline } from '../saga/tab_timeline.js';
 import { countdown, duration, ms } from '../saga/time.js';
+import { Decide, approvalOf } from './approvals.js';
 import { useSaga } from '../saga/use_saga.js';
 
 const TABS = [
@@ -154,6 +155,7 @@ export function Saga({ id, query }) {
 	if (!saga)
 		return html`<${Page} title="Saga" wide><${Problem} error=${data.error} onRetry=${data.reload} />
 			${!data.error && html`<${Skeleton} rows=${10} />`}</${Page}>`;
+	const toDecide = act && approvalOf(data.present, act);
 	const counts = { history: data.head || undefined, audit: acts || undefined };
 	return html`<div class="page wide saga-page">
 		<header class="saga-head"><div class="saga-title"><h1 tabindex="-1">${saga.key ?? saga.id}</h1>
@@ -173,7 +175,9 @@ export function Saga({ id, query }) {
 		<${Tabs} label="Views of the saga" current=${tab} tabs=${TABS.map(([name, words]) => [name, words, counts[name]])}
 			href=${(name) => link(path('sagas', id), { tab: name === 'ledger' ? '' : name, at: at ?? '' })} />
 		<${Body} tab=${tab} data=${data} book=${book} open=${setAct} at=${at} />
-		${act && html`<${ActDialog} act=${act} saga=${data.present} seq=${data.seq} doc=${data.doc}
+		${act && toDecide && html`<${Decide} row=${toDecide} first=${act.act} onClose=${() => setAct(null)}
+			onDone=${() => data.reload()} />`}
+		${act && !toDecide && html`<${ActDialog} act=${act} saga=${data.present} seq=${data.seq} doc=${data.doc}
 			onClose=${() => setAct(null)} onDone=${() => data.reload()} />`}
 	</div>`;
 }

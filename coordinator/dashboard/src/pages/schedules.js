@@ -56,7 +56,8 @@ export function Schedules() {
 		lead=${definition ? `Of the definition ${definition}.` : null}>
 		<${Problem} error=${error} onRetry=${reload} />
 		${!data ? !error && html`<${Skeleton} rows=${5} />` : rows.length === 0
-			? html`<${Empty} icon="clock" title="No definition has a schedule."><code>start_on: [{"{"}schedule: "0 3 * * *"{"}"}]
+			? html`<${Empty} icon="clock" title=${definition ? `${definition} has no schedule.`
+				: 'No definition has a schedule.'}><code>start_on: [{"{"}schedule: "0 3 * * *"{"}"}]
 				</code> in a definition starts sagas by the clock.</${Empty}>`
 			: html`<${Table} label="Schedules" columns=${COLUMNS} rows=${rows} rowKey=${nameOf} href=${addressOf} />`}</${Page}>`;
 }

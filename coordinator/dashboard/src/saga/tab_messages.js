@@ -3,6 +3,7 @@
  * each undo, opened to see the whole of it.
  */
 import { html, useMemo, useState } from '../h.js';
+import { plural } from '../format.js';
 import { JsonView } from '../json_view.js';
 import { Icon } from '../icons.js';
 import { at as path, link, useQuery } from '../router.js';
@@ -77,7 +78,7 @@ export function Messages({ data, at }) {
 		<${Icon} name="filter" /><input class="input" type="search" placeholder="Filter: participant, step, key, outcome"
 		aria-label="Filter the messages" value=${find}
 		onInput=${(event) => setFind(event.target.value)} /></div><span class="faint num h-count" role="status">
-			${list.length === all.length ? `${all.length} messages` : `${list.length} of ${all.length}`}</span></div>
+			${list.length === all.length ? plural(all.length, 'message') : `${list.length} of ${all.length}`}</span></div>
 		${list.length === 0 ? html`<${Empty} icon="dead-letters" title=${all.length ? 'No message fits.' :
 			'Nothing was sent yet.'} />`
 			: html`<ul class="messages">
