@@ -135,7 +135,14 @@ export const UNDO_ACTS = {
 	resolve: ['Resolve outcome', 'The outcome of the undo is unknown, and you know it, or ask the probe.', ''],
 };
 
+/* Of a saga that has ended. */
+const NEW_RUN = ['A new run from here',
+	'Makes another saga, which has the key and begins with the history up to that event: what was settled there is not ' +
+	'done again. Refused where an effect would be lost. This saga stays as it is.', ''];
+
 export function actWords(act) {
+	if (act.act === 'reset' && act.ended)
+		return NEW_RUN;
 	const table = !isOfStep(act) ? SAGA_ACTS : act.compensation ? UNDO_ACTS : STEP_ACTS;
 	return table[act.act] ?? [act.act, '', ''];
 }

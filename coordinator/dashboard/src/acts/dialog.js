@@ -11,7 +11,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../h.js';
 import { call, get, namespace, post } from '../api.js';
 import { Icon } from '../icons.js';
-import { at as path, link } from '../router.js';
+import { at as path, go, link } from '../router.js';
 import { Badge, Button, CommandLine, Dialog, Field, Problem, toast, who } from '../ui.js';
 import { say } from '../saga/history.js';
 import { clock } from '../saga/time.js';
@@ -55,7 +55,15 @@ function StatusChange({ from, to }) {
 		html`<${Icon} name="right" /><${Badge} status=${to} />`}</p>`;
 }
 
+function NewRun({ run }) {
+	return html`<p>A new saga begins, <code>${run.id}</code>.</p><p>${run.kept.length ? html`It keeps
+		${' '}<b>${run.kept.join(', ')}</b>; all else is done by the new one.` : 'It keeps nothing: all is done by the new one.'}
+		</p>`;
+}
+
 function Preview({ dry, saga }) {
+	if (dry.new_run)
+		return html`<${NewRun} run=${dry.new_run} />`;
 	const to = dry.effect?.status_after ?? dry.status_after ?? dry.status;
 	return html`<${StatusChange} from=${dry.effect?.status_before ?? dry.status_before ?? saga?.status ?? dry.status}
 		to=${to} />
@@ -155,6 +163,12 @@ export function ActDialog({ act: first, saga: given, seq: givenSeq, doc, onClose
 			const answer = await call('POST', actPath(saga.id, act), { body: actBody(act, values), ifMatch: `"${seq}"` });
 			if (!alive.current)
 				return;
+			if (answer.status === 201 && answer.body?.run_of) {
+				toast('A new run has begun.');
+				onClose();
+				go(path('sagas', answer.body.id));
+				return;
+			}
 			const effect = answer.body?.effect;
 			toast(`${text}${target(act) ? ` ${target(act)}` : ''}: ${effect ? [...new Set(effect.events)].join(', ') ||
 				'nothing had to be done' : 'done'}${effect && effect.status_before !== effect.status_after ?

@@ -48,7 +48,7 @@ const MARKS = {
 	ReplyIgnored: ['off', 'dash'], SagaAttention: ['bad', 'attention'], StepAbsent: ['off', 'question'],
 	CommandPublished: ['wait', 'external'], ActTaken: ['hold', 'user'],
 	TaskLeased: ['run', 'user'], ChildStarted: ['run', 'right'], Escalated: ['undo', 'attention'],
-	SagaHeld: ['wait', 'clock'], SagaContinued: ['run', 'retry'],
+	SagaHeld: ['wait', 'clock'], SagaContinued: ['run', 'retry'], SagaReset: ['run', 'retry'],
 };
 export function mark(event) {
 	if ((event.type === 'StepFailed' || event.type === 'StepParked') && event.ambiguous)
@@ -120,6 +120,8 @@ const SAYS = {
 	Escalated: (e) => `${e.step ? place(e) : 'the saga'} takes longer than was promised: escalated`,
 	SagaHeld: () => 'done; held until its parent has ended',
 	SagaContinued: () => 'goes on as a new run',
+	SagaReset: (e) => `a new run of saga ${e.value?.run_of?.id ?? ''}, from event ${e.value?.run_of?.seq ?? ''} on${e.by ?
+		`, by ${e.by}` : ''}${quoted(e.reason)}`,
 	ActTaken: (e) => `${e.by ?? 'somebody'}: ${e.name}${e.step ? ` ${isUndo(e) ? 'the undo of ' : ''}${place(e)}` :
 		''}${quoted(e.reason)}`,
 };

@@ -46,12 +46,14 @@ export function Changed({ data, at }) {
 
 function Chosen({ data, at, open }) {
 	const row = data.history.rows[at - 1];
-	const resettable = data.present && !isEnded(data.present) && at < data.head;
+	const ended = data.present && isEnded(data.present);
+	const resettable = data.present && at < data.head && !data.present.continued_by;
 	return html`<aside class="chosen" aria-label=${`Event ${at}`}>
 		<header class="panel-head"><h2>Event ${at}</h2>${row && html`<time class="num muted" datetime=${row.at}>
 			${day(Date.parse(row.at))} ${clock(Date.parse(row.at))}</time>`}</header>
 		<div class="chosen-main">${resettable && html`<p class="buttons"><${Button} kind="small" icon="left"
-			onClick=${() => open({ act: 'reset', to: at })}>Reset the saga to here</${Button}></p>`}
+			onClick=${() => open({ act: 'reset', to: at, ended })}>${ended ? 'A new run from here' : 'Reset the saga to here'}
+			</${Button}></p>`}
 		<h3>What it changed</h3><${Changed} key=${at} data=${data} at=${at} />
 		${row && html`<h3>As it is stored <${Copy} text=${JSON.stringify(row, null, 2)} label="Copy the row"><span></span>
 			</${Copy}></h3><${JsonView} key=${`json${at}`} value=${row} open=${3} label=${`Row ${at}`} />`}</div></aside>`;

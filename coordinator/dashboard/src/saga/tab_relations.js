@@ -69,6 +69,10 @@ export function Relations({ data }) {
 		${saga.parent && html`<dt>Parent</dt><dd><a href=${link(path('sagas', saga.parent.id))}>${saga.parent.id}</a>, step
 			${' '}${saga.parent.step}${saga.parent.item === null || saga.parent.item === undefined || saga.parent.item < 0 ? ''
 			: `[${saga.parent.item}]`}${saga.held ? '; it is done, and held until that has ended' : ''}</dd>`}
+		${saga.run_of && html`<dt>New run of</dt><dd><a href=${link(path('sagas', saga.run_of.id), { tab: 'history',
+			at: saga.run_of.seq })}>${saga.run_of.id}</a>, from event ${saga.run_of.seq} on</dd>`}
+		${saga.continued_by && html`<dt>Its new run</dt><dd><a href=${link(path('sagas', saga.continued_by))}>
+			${saga.continued_by}</a></dd>`}
 		</dl></div></section>
 		<div><${Children} saga=${saga} /><${Others} saga=${saga} /><section class="panel"
 			aria-labelledby="its-batches"><header class="panel-head">
