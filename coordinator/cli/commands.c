@@ -335,6 +335,12 @@ static const struct cli_command commands[] = {
 	 "effect\n"
 	 "would be lost, and says which row would do.\n"
 	 "\n"
+	 "A saga that has ended stays as it is: a new run of it begins, another saga, with the "
+	 "history\n"
+	 "up to that row and with its key. What was settled there is not done again. It is refused,\n"
+	 "with every reason, where that does not stand any more or something is left of what came "
+	 "after.\n"
+	 "\n"
 	 "Examples:\n"
 	 "  skald saga reset 019a2b3c-... --to 4 --reason 'wrong price list'\n",
 	 reset_options, true, true, false, cmd_saga_act, "@sagas"},
