@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/child_request.h"
 #include "coordinator/kafka/trigger_submit.h"
 #include "coordinator/log.h"
 #include "coordinator/registry.h"
@@ -58,7 +59,7 @@ static void answer(struct child_start *start, const json_t *json)
 
 static void answer_started(struct child_start *start, const char *id)
 {
-	CLEANUP(json_decref_p) json_t *json = json_pack("{s:s}", "id", id);
+	CLEANUP(json_decref_p) json_t *json = child_started_answer(id);
 
 	answer(start, json);
 }
@@ -66,10 +67,9 @@ static void answer_started(struct child_start *start, const char *id)
 /* No try will ever succeed. */
 static void answer_refused(struct child_start *start, const char *code, const char *message)
 {
-	CLEANUP(json_decref_p)
-	json_t *json = json_pack("{s:s, s:s}", "code", code, "message", message);
+	CLEANUP(json_decref_p) json_t *json = child_refused_answer(code, message);
 
-	answer(start, json ? json : json_null());
+	answer(start, json);
 }
 
 /* sure: nothing was started. */
@@ -104,74 +104,6 @@ static void submitted(struct submission *submission)
 	}
 }
 
-static json_t *get_input(void *ctx, enum expr_name name)
-{
-	return name == EXPR_INPUT ? ctx : NULL;
-}
-
-/* The definition's over the input, or the step's. */
-static int make_key(const struct saga_def *def, const struct request *request, json_t *input,
-					char **ret_key, struct err *err)
-{
-	struct expr_env env = {.get = get_input, .ctx = input};
-	CLEANUP(buf_release) struct buf out;
-	bool present = false;
-	int r;
-
-	buf_init(&out, 64 * 1024);
-	if (!def->key) {
-		*ret_key = xstrdup(request->key);
-		return 0;
-	}
-	r = tmpl_write_text(def->key, &env, TMPL_TEXT_PLAIN, &out, &present, err);
-	if (r == 0 && !present)
-		r = err_set(err, ERR_INVALID, "it gives nothing");
-	if (r == 0)
-		r = buf_check(&out, "the key", err);
-	if (r == 0)
-		r = key_check(buf_str(&out), err);
-	if (r < 0) {
-		err_prefix(err, "the key of %s", def->name);
-		return r;
-	}
-	*ret_key = buf_take(&out, NULL);
-	return 0;
-}
-
-/* Whose child it is, and by which of its starts: no other request has this. */
-static void make_fingerprint(const struct request *request, char fingerprint[SHA256_HEX_SIZE])
-{
-	CLEANUP(buf_release) struct buf text;
-
-	buf_init(&text, 0);
-	buf_printf(&text, "child\n%s\n%s\n%s", request->correlation, request->key, request->to);
-	hash_sha256_hex(buf_str(&text), text.len, fingerprint);
-}
-
-struct first_violation {
-	char text[400];
-};
-
-static void note_violation(void *ctx, const struct err *err)
-{
-	struct first_violation *first = ctx;
-
-	if (!*first->text)
-		snprintf(first->text, sizeof(first->text), "%.60s: %.300s", *err->place ? err->place : "/",
-				 err->text);
-}
-
-static int check_input(const struct saga_def *def, const json_t *input, struct err *err)
-{
-	struct first_violation first = {0};
-
-	if (!def->input_schema ||
-		schema_validate(def->input_schema, (json_t *)input, note_violation, &first) == 0)
-		return 0;
-	return err_set(err, ERR_INVALID, "the input does not fit the schema of %s: %s", def->name,
-				   first.text);
-}
-
 static int find_definition(struct child_start *start, struct saga_def **ret_def, struct err *err)
 {
 	struct registry *registry = start->starter->options.registry;
@@ -188,18 +120,16 @@ static int prepare(struct child_start *start, struct err *err)
 	struct submission *submission = &start->submission;
 	const struct request *request = start->request;
 	struct store *store = start->starter->options.store;
+	struct child_request child;
 	int r = find_definition(start, &submission->def, err);
 
 	if (r == 0)
-		r = json_parse_stored(request->body ? request->body : "{}",
-							  request->body ? request->body_len : 2, &submission->input, err);
-	if (r == 0)
-		r = check_input(submission->def, submission->input, err);
-	if (r == 0)
-		r = make_key(submission->def, request, submission->input, &submission->key, err);
+		r = child_request_make(request, submission->def, &child, err);
 	if (r < 0)
 		return r;
-	make_fingerprint(request, submission->fingerprint);
+	submission->input = TAKE(child.input);
+	submission->key = TAKE(child.key);
+	memcpy(submission->fingerprint, child.fingerprint, sizeof(child.fingerprint));
 	start_make_id(start->ns, submission->def->name, submission->key, store->ops->slot_count(store),
 				  submission->id);
 	submission->ns = start->ns;
@@ -212,6 +142,7 @@ static int prepare(struct child_start *start, struct err *err)
 
 static void carry_out(struct child_start *start)
 {
+	const char *code;
 	struct err err;
 	int r;
 
@@ -226,10 +157,9 @@ static void carry_out(struct child_start *start)
 		return;
 	}
 	submission_release(&start->submission);
-	if (r == ERR_NOT_FOUND)
-		answer_refused(start, "definition_not_found", err.text);
-	else if (r == ERR_INVALID || r == ERR_LIMIT || r == ERR_NOT_BUILT)
-		answer_refused(start, r == ERR_INVALID ? "invalid_input" : "child_refused", err.text);
+	code = child_request_refusal(r);
+	if (code)
+		answer_refused(start, code, err.text);
 	else
 		answer_later(start, true);
 }
