@@ -353,6 +353,16 @@ void turn_begin(struct turn *turn, wall_ms now)
 		turn->now = now;
 }
 
+/*
+ * A saga stays in memory while the start of its child is tried. If the memory were full of such, no
+ * child would ever start; so there is room for each depth that no other can take: the deepest come
+ * to their end by themselves.
+ */
+static size_t memory_for(const struct turn *turn, const struct engine_call *call)
+{
+	return turn->memory_max + (call->parent ? (size_t)call->depth * MEMORY_SLACK : 0);
+}
+
 /* A start is refused before anything is done, when it is known that it cannot be carried out. */
 static bool refuse_start(struct turn *turn, struct engine_call *call)
 {
@@ -364,7 +374,7 @@ static bool refuse_start(struct turn *turn, struct engine_call *call)
 		turn__refuse(turn, call, ERR_UNAVAILABLE, "the store does not answer");
 		return true;
 	}
-	if (turn->sagas.n >= turn->memory_max) {
+	if (turn->sagas.n >= memory_for(turn, call)) {
 		turn__refuse(turn, call, ERR_LIMIT, "too many sagas are open");
 		return true;
 	}

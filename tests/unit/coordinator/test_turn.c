@@ -285,7 +285,7 @@ static struct engine_call *new_call(enum engine_act act, const char *id, struct 
 	return call;
 }
 
-static void start_keyed(struct told *told, const char *key, int64_t wait_ms)
+static struct engine_call *new_start(struct told *told, const char *key, int64_t wait_ms)
 {
 	struct engine_call *call = new_call(ENGINE_START, NULL, told);
 	unsigned char random[8] = {0, 0, 0, 0, 0, 0, 0, ++w.next_id};
@@ -298,6 +298,20 @@ static void start_keyed(struct told *told, const char *key, int64_t wait_ms)
 		memset(call->fingerprint, 'f', sizeof(call->fingerprint) - 1);
 	call->input = jval_from_json(json_object());
 	call->wait_ms = wait_ms;
+	return call;
+}
+
+static void start_keyed(struct told *told, const char *key, int64_t wait_ms)
+{
+	turn_call(w.turn, new_start(told, key, wait_ms));
+}
+
+static void start_child(struct told *told, const struct told *parent)
+{
+	struct engine_call *call = new_start(told, NULL, 0);
+
+	call->parent = xasprintf("default/%s/c/do", parent->id);
+	call->depth = 1;
 	turn_call(w.turn, call);
 }
 
@@ -968,6 +982,25 @@ START_TEST(test_turn__refuses_starts_past_its_memory)
 }
 END_TEST
 
+/* Its parent may leave the memory only then. */
+START_TEST(test_turn__starts_children_past_its_memory)
+{
+	struct told told[3], child, other;
+
+	turn_free(w.turn);
+	w.memory_max = 3;
+	new_turn();
+	for (int i = 0; i < 3; i++)
+		start(&told[i]);
+	start_child(&child, &told[0]);
+	start(&other);
+	ck_assert_int_eq(other.result, ERR_LIMIT);
+	finish();
+	ck_assert(child.answered);
+	ck_assert_int_eq(child.result, 0);
+}
+END_TEST
+
 START_TEST(test_turn__recovers_more_than_its_memory_holds)
 {
 	struct told told[8];
@@ -1063,6 +1096,7 @@ int main(void)
 	tcase_add_test(tc, test_turn__answers_who_waits_for_the_end);
 	tcase_add_test(tc, test_turn__shows_no_uncommitted_state_when_a_wait_is_over);
 	tcase_add_test(tc, test_turn__refuses_starts_past_its_memory);
+	tcase_add_test(tc, test_turn__starts_children_past_its_memory);
 	tcase_add_test(tc, test_turn__recovers_more_than_its_memory_holds);
 	tcase_add_test(tc, test_turn__drains);
 	tcase_add_test(tc, test_turn__answers_everybody_when_it_is_freed);
