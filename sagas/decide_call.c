@@ -542,8 +542,9 @@ static void give_up(struct ctx *ctx, struct target target, enum outcome outcome,
 	}
 	env_init(&env, ctx->state, target.step, target.item);
 	decide__failed(ctx, target.step, target.item, outcome,
-				   outcome == OUTCOME_UNKNOWN || exec->ambiguous, exec->settle_at, code, message,
-				   &env);
+				   outcome == OUTCOME_UNKNOWN ||
+					   (exec->ambiguous && !decide__is_no_child(ctx, target, outcome)),
+				   exec->settle_at, code, message, &env);
 	env_release(&env);
 }
 
@@ -551,7 +552,7 @@ static void back_off(struct ctx *ctx, struct target target, enum outcome outcome
 					 wall_ms settle_at, int64_t delay, const char *code, const char *message)
 {
 	struct exec *exec = decide__exec(ctx, target);
-	bool news = (ambiguous && !exec->ambiguous) || exec->status == EXEC_ONGOING;
+	bool news = ambiguous != exec->ambiguous || exec->status == EXEC_ONGOING;
 	bool task = decide__action_def(ctx, target)->kind == ACTION_TASK;
 	struct event event;
 
@@ -592,7 +593,8 @@ void decide__attempt_failed(struct ctx *ctx, struct target target, enum outcome 
 	const struct action_def *act = decide__action_def(ctx, target);
 	struct exec *exec = decide__exec(ctx, target);
 	bool forward_only = decide__forward_only(ctx->state, target.step);
-	bool ambiguous = exec->ambiguous || (sent && outcome == OUTCOME_UNKNOWN);
+	bool ambiguous = (exec->ambiguous && !decide__is_no_child(ctx, target, outcome)) ||
+					 (sent && outcome == OUTCOME_UNKNOWN);
 	/* The way back has begun, so a sibling is not tried again; the pivot and an undo are. */
 	bool stops = ctx->state->failing && target.side == SIDE_DO && !forward_only;
 	wall_ms settle_at = exec->settle_at;

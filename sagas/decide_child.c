@@ -400,6 +400,11 @@ int decide__undo_with_child(struct ctx *ctx, int step, int item, struct env *env
 
 /* The answer to the start. */
 
+bool decide__is_no_child(const struct ctx *ctx, struct target target, enum outcome outcome)
+{
+	return outcome == OUTCOME_FAILURE && decide__action_def(ctx, target)->kind == ACTION_CHILD;
+}
+
 static void started(struct ctx *ctx, struct target target, const char *id)
 {
 	struct event event = decide__event(EV_CHILD_STARTED, target.step, target.item);
@@ -422,7 +427,6 @@ static void started_in_vain(struct ctx *ctx, struct target target, const char *i
 
 static void refused(struct ctx *ctx, struct target target, const char *code, const char *message)
 {
-	decide__exec(ctx, target)->ambiguous = false;
 	decide__refused(ctx, target, code ? code : "child_refused",
 					message ? message : "the child cannot be started");
 }
@@ -594,7 +598,8 @@ static void undone_by_child(struct ctx *ctx, struct target target,
 	decide__emit(ctx, &event);
 }
 
-/* Whoever is held when nobody waits for it undoes itself. */
+/* Whoever is held when nobody waits for it undoes itself; so does who was told to, and was turned
+ * round by a person. */
 static void answer_stray(struct ctx *ctx, struct target target, const struct child_message *message)
 {
 	struct event event;
@@ -632,10 +637,12 @@ static void end_of_action(struct ctx *ctx, struct target target,
 	if (target.side == SIDE_DO && known && action->held && action->comp == COMP_RUNNING) {
 		if (message->word == CHILD_COMPENSATED || message->word == CHILD_TERMINATED)
 			undone_by_child(ctx, (struct target){target.step, target.item, SIDE_UNDO}, message);
+		else
+			answer_stray(ctx, target, message);
 	} else if (known && action->held && action->comp == COMP_ARMED) {
 		if (message->word == CHILD_TERMINATED)
 			note_terminated(ctx, target, message);
-	} else if (!(known && action->held)) {
+	} else {
 		answer_stray(ctx, target, message);
 	}
 }

@@ -300,6 +300,8 @@ void decide__child_answered(struct ctx *ctx, struct target target);
 void decide__child_answered_late(struct ctx *ctx, struct target target);
 /* A child that runs is told to turn back, once: the way back has begun, or its time is over. */
 void decide__abandon_child(struct ctx *ctx, struct target target);
+/* Whether this end of an attempt says that there is no child, whatever became of earlier starts. */
+bool decide__is_no_child(const struct ctx *ctx, struct target target, enum outcome outcome);
 void decide__child_is_due(struct ctx *ctx, struct target target);
 /* ctx->holds is what undoes the item. */
 void decide__arm_child(struct ctx *ctx, int step, int item);

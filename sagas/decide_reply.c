@@ -136,7 +136,8 @@ static void failure(struct ctx *ctx, struct target target, const struct judgemen
 	 * Kafka it may be the answer to the earlier one. */
 	/* Who calls back knows as much as who is asked, unless an attempt is still out. */
 	bool called_back = ctx->in->nonce && ctx->in->type != INPUT_TASK;
-	bool knows = from_probe || (called_back && !exec->out);
+	bool knows = from_probe || (called_back && !exec->out) ||
+				 decide__is_no_child(ctx, target, OUTCOME_FAILURE);
 	bool ambiguous = !knows && exec->ambiguous && (!exec->denied || over_kafka);
 	wall_ms settle_at = knows ? 0 : exec->settle_at;
 

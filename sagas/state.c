@@ -208,12 +208,20 @@ static void exec_begin(struct exec *exec, const struct event *event)
 	}
 }
 
+/* A child that is refused, or has failed, is not there, whatever became of earlier starts. */
+static void no_child(struct exec *exec, const struct event *event)
+{
+	if (exec->request && exec->request->kind == REQUEST_CHILD && event->outcome == OUTCOME_FAILURE)
+		exec->ambiguous = false;
+}
+
 static void exec_attempt_failed(struct exec *exec, const struct event *event)
 {
 	exec->status = state__is_task(exec) ? EXEC_QUEUED : EXEC_BACKING_OFF;
 	exec->attempt = event->attempt;
 	exec->due_at = event->due_at;
 	exec->ambiguous |= event->ambiguous;
+	no_child(exec, event);
 	exec->settle_at = event->settle_at;
 	exec->due_is_volatile = exec->published = false;
 	exec_error(exec, event);
@@ -450,6 +458,7 @@ static void apply_undo(struct saga_state *state, const struct event *event)
 		exec_error(undo, event);
 		exec_attempts(undo, event);
 		undo->ambiguous |= event->outcome == OUTCOME_UNKNOWN;
+		no_child(undo, event);
 		undo_end(action, EXEC_FAILED, COMP_FAILED);
 		break;
 	case EV_COMPENSATION_SKIPPED:

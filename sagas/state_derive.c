@@ -427,6 +427,9 @@ bool saga_state_past_pivot(const struct saga_state *state)
 /* One that is under way is not told by the history until it ends. */
 static int64_t failed_attempts(const struct exec *exec)
 {
+	/* Its child runs: the starts that failed no longer matter. */
+	if (exec->status == EXEC_RUNNING && exec->child)
+		return 0;
 	return exec->status == EXEC_RUNNING || exec->status == EXEC_ONGOING ? exec->attempt - 1
 																		: exec->attempt;
 }

@@ -1,5 +1,6 @@
 /* Children and their parents, on the core alone. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/family.h"
@@ -350,6 +351,90 @@ START_TEST(test_decide_child__that_cannot_be_started_is_a_failure)
 }
 END_TEST
 
+/* A person turns round what its parent has told to undo itself: then it is told again. */
+START_TEST(test_decide_child__that_was_turned_round_undoes_itself_all_the_same)
+{
+	struct family family;
+
+	through_block(&family);
+	family_answer(&family, 0, "last", -1, CALL_DO, 409, NULL);
+	/* Paused, so that it does not end with its last undo. */
+	ck_assert_int_eq(family_act(&family, 1, "{\"act\":\"pause\",\"reason\":\"x\"}"), 0);
+	family_answer(&family, 1, "b", -1, CALL_UNDO, 200, NULL);
+	ck_assert_int_eq(family_act(&family, 1, "{\"act\":\"retry\",\"from\":\"b\",\"reason\":\"x\"}"),
+					 0);
+	ck_assert_int_eq(family_act(&family, 1, "{\"act\":\"resume\",\"reason\":\"x\"}"), 0);
+	family_answer(&family, 1, "b", -1, CALL_DO, 200, "{\"n\":5}");
+	ck_assert_str_eq(family_text(&family), "order: compensating, order#block: compensating");
+	family_answer(&family, 1, "b", -1, CALL_UNDO, 200, NULL);
+	family_answer(&family, 1, "a", -1, CALL_UNDO, 200, NULL);
+	family_answer(&family, 0, "first", -1, CALL_UNDO, 200, NULL);
+	ck_assert_str_eq(family_text(&family), "order: compensated, order#block: compensated");
+	family_end(&family);
+}
+END_TEST
+
+/* Behind the pivot starts are tried for ever. */
+static void want_child(struct family *family, const char *child)
+{
+	char yaml[400];
+
+	snprintf(
+		yaml, sizeof(yaml),
+		"saga: order\nsteps:\n  - {id: p, pivot: true, http: {to: p, method: POST, path: /p}}\n"
+		"  - {id: c, saga: %s}\n---\nsaga: inner\nsteps: [" GET("a") "]\n",
+		child);
+	family_begin(family, yaml, "{}");
+	play_answer(&family->sagas[0], 0, -1, CALL_DO, 200, NULL);
+	family_collect(family, 0);
+	ck_assert_uint_eq(family->n_starts, 1);
+}
+
+START_TEST(test_decide_child__that_is_refused_was_never_started)
+{
+	struct family family;
+
+	want_child(&family, "unknown");
+	family_start(&family, 0, FAMILY_IS_BROKEN);
+	ck_assert(family.sagas[0].state->steps[1].actions[0].run.ambiguous);
+	family_pass(&family, 60000);
+	ck_assert_uint_eq(family.n_starts, 1);
+	family_start(&family, 0, FAMILY_ANSWERS);
+	ck_assert(!family.sagas[0].state->steps[1].actions[0].run.ambiguous);
+	ck_assert(!family.sagas[0].fold->steps[1].actions[0].run.ambiguous);
+	family_end(&family);
+
+	/* Of so many attempts not each is recorded, but this one is. */
+	want_child(&family, "unknown");
+	for (int i = 0; i < 12; i++) {
+		family_start(&family, 0, FAMILY_IS_BROKEN);
+		family_pass(&family, 3600000);
+		ck_assert_uint_eq(family.n_starts, 1);
+	}
+	family_start(&family, 0, FAMILY_ANSWERS);
+	ck_assert(!family.sagas[0].state->steps[1].actions[0].run.ambiguous);
+	family_end(&family);
+}
+END_TEST
+
+START_TEST(test_decide_child__that_runs_does_not_keep_failing_to_start)
+{
+	struct family family;
+
+	want_child(&family, "inner");
+	for (int i = 0; i < 12; i++) {
+		family_start(&family, 0, FAMILY_FAILS);
+		family_pass(&family, 3600000);
+		ck_assert_uint_eq(family.n_starts, 1);
+	}
+	ck_assert_ptr_nonnull(saga_state_attention(family.sagas[0].state));
+	family_start(&family, 0, FAMILY_ANSWERS);
+	ck_assert_ptr_null(saga_state_attention(family.sagas[0].state));
+	ck_assert_ptr_null(saga_state_attention(family.sagas[0].fold));
+	family_end(&family);
+}
+END_TEST
+
 #define ENTITY(pivot)                                                                              \
 	"saga: entity\nsteps:\n"                                                                       \
 	"  - id: book\n    when: \"${input.n == 1}\"\n    steps: [" STEP(                              \
@@ -452,6 +537,9 @@ int main(void)
 	tcase_add_test(tc, test_decide_child__terminated_is_told_to_people);
 	tcase_add_test(tc, test_decide_child__of_a_terminated_parent);
 	tcase_add_test(tc, test_decide_child__past_its_pivot_is_never_held);
+	tcase_add_test(tc, test_decide_child__that_is_refused_was_never_started);
+	tcase_add_test(tc, test_decide_child__that_was_turned_round_undoes_itself_all_the_same);
+	tcase_add_test(tc, test_decide_child__that_runs_does_not_keep_failing_to_start);
 	tcase_add_test(tc, test_decide_child__is_carried_from_run_to_run);
 	tcase_add_test(tc, test_decide_child__behind_the_pivot_only_goes_forward);
 	tcase_add_test(tc, test_decide_child__that_cannot_be_started_is_a_failure);
