@@ -620,8 +620,8 @@ static void end_of_action(struct ctx *ctx, struct target target,
 	struct action_state *action = saga_state_action(ctx->state, target.step, target.item);
 	struct exec *exec = decide__exec(ctx, target);
 	bool known = exec->child && strcmp(exec->child, message->child) == 0;
-	bool waits = !saga_status_is_terminal(ctx->state->status) &&
-				 (exec->status == EXEC_RUNNING || exec->status == EXEC_BACKING_OFF) &&
+	bool ended = saga_status_is_terminal(ctx->state->status);
+	bool waits = !ended && (exec->status == EXEC_RUNNING || exec->status == EXEC_BACKING_OFF) &&
 				 (known || !exec->child);
 
 	if (waits) {
@@ -634,7 +634,7 @@ static void end_of_action(struct ctx *ctx, struct target target,
 			child_failed(ctx, target, message);
 		return;
 	}
-	if (target.side == SIDE_DO && known && action->held && action->comp == COMP_RUNNING) {
+	if (target.side == SIDE_DO && known && action->held && action->comp == COMP_RUNNING && !ended) {
 		if (message->word == CHILD_COMPENSATED || message->word == CHILD_TERMINATED)
 			undone_by_child(ctx, (struct target){target.step, target.item, SIDE_UNDO}, message);
 		else

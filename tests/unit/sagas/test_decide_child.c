@@ -374,6 +374,22 @@ START_TEST(test_decide_child__that_was_turned_round_undoes_itself_all_the_same)
 }
 END_TEST
 
+START_TEST(test_decide_child__undone_for_a_parent_that_has_ended_changes_nothing)
+{
+	static const char terminate[] = "{\"act\":\"terminate\",\"reason\":\"x\"}";
+	struct family family;
+
+	through_block(&family);
+	family_answer(&family, 0, "last", -1, CALL_DO, 409, NULL);
+	ck_assert_int_eq(family_act(&family, 0, terminate), 0);
+	family_answer(&family, 1, "b", -1, CALL_UNDO, 200, NULL);
+	family_answer(&family, 1, "a", -1, CALL_UNDO, 200, NULL);
+	ck_assert_str_eq(family_text(&family), "order: terminated, order#block: compensated");
+	ck_assert_ptr_null(strstr(buf_str(&family.sagas[0].trail), "CompensationCompleted"));
+	family_end(&family);
+}
+END_TEST
+
 /* Behind the pivot starts are tried for ever. */
 static void want_child(struct family *family, const char *child)
 {
@@ -538,6 +554,7 @@ int main(void)
 	tcase_add_test(tc, test_decide_child__of_a_terminated_parent);
 	tcase_add_test(tc, test_decide_child__past_its_pivot_is_never_held);
 	tcase_add_test(tc, test_decide_child__that_is_refused_was_never_started);
+	tcase_add_test(tc, test_decide_child__undone_for_a_parent_that_has_ended_changes_nothing);
 	tcase_add_test(tc, test_decide_child__that_was_turned_round_undoes_itself_all_the_same);
 	tcase_add_test(tc, test_decide_child__that_runs_does_not_keep_failing_to_start);
 	tcase_add_test(tc, test_decide_child__is_carried_from_run_to_run);
