@@ -79,12 +79,15 @@ void deftest_file_set_input(struct deftest_file *file, json_t *input);
  * Simulation: the test is run once as it is, and then once for each of its steps and each way in
  * which that can fail. Gives
  *
- *   {"saga","ends":[{"step","way","status","failure","undone":[…],"stays":[{"place","why"}],
- *     "problems":[…]}],"problems":n}
+ *   {"saga","base":{"complete","status","expected","why":[…],"not_reached":[steps]},
+ *     "ends":[{"step","way","reached","status","failure","undone":[…],
+ *     "stays":[{"place","why"}],"problems":[…]}],"problems":n}
  *
  * way: none (as it is), failure, unknown, timeout, crash, deadline, cancel. What stays is what was
  * done, or may have been, and is not undone; a problem is what stays although nothing said that it
- * should. The caller's.
+ * should. base is the run as it is: not complete when it has another end than the test says (or
+ * than `completed`), or an act in it was refused; what is behind that was not tried. An end is not
+ * reached where the step was over before it could be cancelled. The caller's.
  */
 json_t *deftest_simulate(const struct deftest_file *file, size_t index) MUST_CHECK;
 

@@ -6,12 +6,7 @@
 
 #include <string.h>
 
-#include "sagas/base/suggest.h"
-
-static void wrong(struct deftest_file *file, const char *pointer, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
-
-static void wrong(struct deftest_file *file, const char *pointer, const char *fmt, ...)
+void deftest__wrong(struct deftest_file *file, const char *pointer, const char *fmt, ...)
 {
 	char text[512];
 	va_list args;
@@ -23,29 +18,6 @@ static void wrong(struct deftest_file *file, const char *pointer, const char *fm
 				 "%s", text);
 }
 
-/* The first step that a place names; what comes below it belongs to other definitions. */
-static void check_place(struct deftest_file *file, const struct saga_def *def, const char *place,
-						const char *pointer)
-{
-	size_t len = strcspn(place, "[./");
-	struct suggest suggest;
-	int i;
-
-	if (memchr(place, '*', len) || memchr(place, '?', len))
-		return;
-	suggest_init(&suggest, place, len);
-	for (i = 0; i < def->n_steps; i++) {
-		if (strlen(def->steps[i].id) == len && memcmp(def->steps[i].id, place, len) == 0)
-			return;
-		suggest_offer(&suggest, def->steps[i].id);
-	}
-	if (suggest_best(&suggest))
-		wrong(file, pointer, "%s has no step `%.*s`; did you mean `%s`?", def->name, (int)len,
-			  place, suggest_best(&suggest));
-	else
-		wrong(file, pointer, "%s has no step `%.*s`", def->name, (int)len, place);
-}
-
 static void check_member(struct deftest_file *file, const struct saga_def *def,
 						 const json_t *object, const char *name, const char *base)
 {
@@ -53,11 +25,12 @@ static void check_member(struct deftest_file *file, const struct saga_def *def,
 	CLEANUP(free_p) char *pointer = xasprintf("%s/%s", base, name);
 
 	if (place)
-		check_place(file, def, place, pointer);
+		deftest__check_place(file, def, place, false, pointer);
 }
 
+/* replied: they are answered, and not only looked at. */
 static void check_keys(struct deftest_file *file, const struct saga_def *def, const json_t *object,
-					   const char *base)
+					   bool replied, const char *base)
 {
 	const char *place;
 	json_t *value;
@@ -68,7 +41,7 @@ static void check_keys(struct deftest_file *file, const struct saga_def *def, co
 		buf_init(&pointer, 0);
 		buf_printf(&pointer, "%s/", base);
 		json_write_pointer_key(place, &pointer);
-		check_place(file, def, place, buf_str(&pointer));
+		deftest__check_place(file, def, place, replied, buf_str(&pointer));
 	}
 }
 
@@ -79,11 +52,13 @@ static void check_replies(struct deftest_file *file, const struct saga_def *def,
 	size_t i;
 
 	if (json_is_object(replies))
-		check_keys(file, def, replies, base);
+		check_keys(file, def, replies, true, base);
 	json_array_foreach (replies, i, entry) {
-		CLEANUP(free_p) char *pointer = xasprintf("%s/%zu", base, i);
+		CLEANUP(free_p) char *pointer = xasprintf("%s/%zu/step", base, i);
+		const char *place = json_string_value(json_object_get(entry, "step"));
 
-		check_member(file, def, entry, "step", pointer);
+		if (place)
+			deftest__check_place(file, def, place, true, pointer);
 	}
 }
 
@@ -99,31 +74,75 @@ static void check_calls(struct deftest_file *file, const struct saga_def *def, c
 		const char *text = json_string_value(entry);
 
 		if (text && !strchr(text, ' '))
-			check_place(file, def, text, pointer);
+			deftest__check_place(file, def, text, false, pointer);
 		check_member(file, def, entry, "step", pointer);
+	}
+}
+
+/* What can stand beside what happens; a member that nothing would read is a mistake. */
+static const struct {
+	const char *kind, *members;
+} happenings[] = {
+	{"signal", " value by reason saga with refused "},
+	{"cancel", " by saga with refused "},
+	{"terminate", " by saga with refused "},
+	{"pause", " by saga with refused "},
+	{"resume", " by saga with refused "},
+	{"approve", " by groups data reason with refused "},
+	{"reject", " by groups data reason with refused "},
+	{"act", " step by groups data value reason saga with refused "},
+	{"kafka", " cluster data type key headers "},
+	{"webhook", " data type headers "},
+	{"callback", " data "},
+	{"hold", " for "},
+	{"restart", " saga "},
+};
+
+static void check_beside(struct deftest_file *file, const json_t *happening, const char *pointer,
+						 size_t kind)
+{
+	static const char times[] = " at once after ";
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)happening, name, value) {
+		CLEANUP(free_p) char *word = xasprintf(" %s ", name);
+		CLEANUP(free_p) char *at = xasprintf("%s/%s", pointer, name);
+
+		if (strcmp(name, happenings[kind].kind) != 0 && !strstr(times, word) &&
+			!strstr(happenings[kind].members, word))
+			deftest__wrong(file, at,
+						   "`%s` means nothing beside `%s`; what does is: at once after%s", name,
+						   happenings[kind].kind, happenings[kind].members);
 	}
 }
 
 static void check_happening(struct deftest_file *file, const struct saga_def *def,
 							const json_t *happening, const char *pointer)
 {
-	static const char *const kinds[] = {"signal",   "cancel",  "terminate", "pause", "resume",
-										"approve",  "reject",  "act",       "kafka", "webhook",
-										"callback", "restart", "hold"};
 	static const char *const places[] = {"once", "approve", "reject", "step", "callback", "saga"};
-	size_t i, n = 0;
+	size_t i, kind = 0, n = 0;
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		n += json_object_get(happening, kinds[i]) != NULL;
+	for (i = 0; i < ARRAY_SIZE(happenings); i++) {
+		if (!json_object_get(happening, happenings[i].kind))
+			continue;
+		kind = i;
+		n++;
+	}
 	if (n != 1)
-		wrong(file, pointer,
-			  "one of signal, cancel, terminate, pause, resume, approve, reject, act, kafka, "
-			  "webhook, callback, hold, restart must be given; here %s",
-			  n == 0 ? "is none" : "are several");
+		deftest__wrong(
+			file, pointer,
+			"one of signal, cancel, terminate, pause, resume, approve, reject, act, kafka, "
+			"webhook, callback, hold, restart must be given; here %s",
+			n == 0 ? "is none" : "are several");
 	if (json_object_get(happening, "at") && json_object_get(happening, "once"))
-		wrong(file, pointer, "`at` and `once` say two times: `once` goes with `after`");
+		deftest__wrong(file, pointer, "`at` and `once` say two times: `once` goes with `after`");
 	for (i = 0; i < ARRAY_SIZE(places); i++)
 		check_member(file, def, happening, places[i], pointer);
+	if (n != 1)
+		return;
+	check_beside(file, happening, pointer, kind);
+	deftest__check_sent(file, def, happening, pointer);
 }
 
 void deftest__check(struct deftest_file *file, size_t index)
@@ -149,9 +168,9 @@ void deftest__check(struct deftest_file *file, size_t index)
 		check_happening(file, def, entry, pointer);
 	}
 	snprintf(pointer, sizeof(pointer), "%s/end/steps", base);
-	check_keys(file, def, json_object_get(end, "steps"), pointer);
+	check_keys(file, def, json_object_get(end, "steps"), false, pointer);
 	snprintf(pointer, sizeof(pointer), "%s/end/outputs", base);
-	check_keys(file, def, json_object_get(end, "outputs"), pointer);
+	check_keys(file, def, json_object_get(end, "outputs"), false, pointer);
 	snprintf(pointer, sizeof(pointer), "%s/end/undo", base);
-	check_keys(file, def, json_object_get(end, "undo"), pointer);
+	check_keys(file, def, json_object_get(end, "undo"), false, pointer);
 }

@@ -59,6 +59,7 @@ struct deftest {
 	const struct fault *fault; /* NULL: none */
 	json_t *fault_reply, *slow_reply;
 	json_t *begun; /* [[place, what it is]] of what began; NULL: not wanted */
+	bool struck;   /* the cancel or the deadline came while the place of the fault ran */
 };
 
 /* Notes a failure; pointer is below the test: "/calls/2", or "" for the test. */
@@ -72,6 +73,17 @@ struct saga_def *deftest__definition(const struct deftest_file *file, const json
 
 /* deftest_check.c: what a schema cannot say, as findings; above all, names of steps. */
 void deftest__check(struct deftest_file *file, size_t index);
+void deftest__wrong(struct deftest_file *file, const char *pointer, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+/* deftest_place.c: whether the definitions have what a test speaks of, as findings. */
+
+/* replied: it is answered, which only a call, a command, a task or a probe of them can be. */
+void deftest__check_place(struct deftest_file *file, const struct saga_def *def, const char *place,
+						  bool replied, const char *pointer);
+/* A signal, an event, or a decision: something has to wait for it. */
+void deftest__check_sent(struct deftest_file *file, const struct saga_def *def,
+						 const json_t *happening, const char *pointer);
 
 /* deftest_run.c */
 
@@ -100,6 +112,13 @@ void deftest__note_begun(struct deftest *test, struct sandbox_saga *saga,
 						 const struct event *events, size_t n);
 /* What the fault gives as the answer; NULL: nothing. */
 const json_t *deftest__fault_reply(struct deftest *test, const struct seen *seen);
+
+/* deftest_base.c */
+
+/* {complete, status, expected, why: […], not_reached: [steps]}. The caller's. */
+json_t *deftest__base(struct deftest *test);
+/* Whether an action began, and is not over. */
+bool deftest__is_open(const struct sandbox_saga *saga, int step, int item);
 
 /* deftest_reply.c */
 

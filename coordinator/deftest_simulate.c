@@ -40,6 +40,8 @@ static const char *kind_text(enum action_kind kind)
 struct strike {
 	struct deftest *test;
 	enum fault_kind kind;
+	struct sandbox_saga *saga; /* whose step it is that runs then */
+	int step, item;
 };
 
 static void strike(void *ctx)
@@ -50,6 +52,11 @@ static void strike(void *ctx)
 	struct input in = {.type = INPUT_ACT, .act = &act};
 	struct err err;
 
+	if (!deftest__is_open(strike->saga, strike->step, strike->item)) {
+		free(strike); /* it was over at once, as a lock is that nobody else has */
+		return;
+	}
+	strike->test->struck = true;
 	if (strike->kind == FAULT_DEADLINE) {
 		sandbox_expire(root);
 	} else {
@@ -85,7 +92,7 @@ static void strike_at(struct deftest *test, struct sandbox_saga *saga, const str
 		strcmp(place, test->fault->place) != 0)
 		return;
 	planned = xcalloc(1, sizeof(*planned));
-	*planned = (struct strike){test, test->fault->kind};
+	*planned = (struct strike){test, test->fault->kind, saga, event->step, event->item};
 	sandbox_at(test->sandbox, sandbox_now(test->sandbox) + 1, strike, free, planned);
 }
 
@@ -242,6 +249,7 @@ struct look {
 	const char *way;
 	const char *place;
 	size_t problems;
+	json_t *base; /* of the run as it is */
 };
 
 static void look_at_end(struct deftest *test, void *ctx)
@@ -250,16 +258,20 @@ static void look_at_end(struct deftest *test, void *ctx)
 	const struct saga_state *state = test->root->state;
 	json_t *undone = json_array(), *stays = json_array(), *problems = json_array();
 	bool went_through = state->status == SAGA_COMPLETED;
+	bool reached = !test->fault || test->struck ||
+				   (test->fault->kind != FAULT_CANCEL && test->fault->kind != FAULT_DEADLINE);
 	size_t i;
 
 	for (i = 0; i < test->undone.n; i++)
 		json_array_append_new(undone, json_string(test->undone.list[i].place));
+	if (!test->fault)
+		look->base = deftest__base(test);
 	for (i = 0; i < sandbox_n_sagas(test->sandbox) && !went_through; i++)
 		look_at_saga(sandbox_saga(test->sandbox, i), stays, problems);
 	look->problems += json_array_size(problems);
 	json_array_append_new(look->ends,
-						  json_pack("{s:s?, s:s, s:s, s:s?, s:s?, s:o, s:o, s:o}", "step",
-									look->place, "way", look->way, "status",
+						  json_pack("{s:s?, s:s, s:b, s:s, s:s?, s:s?, s:o, s:o, s:o}", "step",
+									look->place, "way", look->way, "reached", reached, "status",
 									saga_status_text(state->status), "failure", state->failure_code,
 									"attention", saga_state_attention(state), "undone", undone,
 									"stays", stays, "problems", problems));
@@ -290,9 +302,10 @@ static void run_once(const struct deftest_file *file, size_t index, const struct
 	deftest__run(&test, look_at_end, look);
 	if (!test.root && result.n_failures > 0)
 		json_array_append_new(look->ends,
-							  json_pack("{s:n, s:s, s:s, s:s, s:[], s:[], s:[s]}", "step", "way",
-										look->way, "status", "failed", "failure", "not_started",
-										"undone", "stays", "problems", result.failures[0].text));
+							  json_pack("{s:n, s:s, s:b, s:s, s:s, s:[], s:[], s:[s]}", "step",
+										"way", look->way, "reached", true, "status", "failed",
+										"failure", "not_started", "undone", "stays", "problems",
+										result.failures[0].text));
 	look->problems += !test.root;
 	json_decref(test.fault_reply);
 	json_decref(test.slow_reply);
@@ -325,6 +338,9 @@ json_t *deftest_simulate(const struct deftest_file *file, size_t index)
 			run_once(file, index, &fault, NULL, &look);
 		}
 	}
-	return json_pack("{s:s, s:o, s:I}", "saga", def->name, "ends", look.ends, "problems",
-					 (json_int_t)look.problems);
+	if (!look.base) /* it did not start, which its end says */
+		look.base = json_pack("{s:b, s:s, s:n, s:[], s:[]}", "complete", false, "status", "failed",
+							  "expected", "why", "not_reached");
+	return json_pack("{s:s, s:o, s:o, s:I}", "saga", def->name, "base", look.base, "ends",
+					 look.ends, "problems", (json_int_t)look.problems);
 }

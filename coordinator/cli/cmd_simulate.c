@@ -46,6 +46,11 @@ static char *joined(const json_t *list, const char *member)
 	return buf_take(&out, NULL);
 }
 
+static bool is_complete(const json_t *base)
+{
+	return json_is_true(json_object_get(base, "complete"));
+}
+
 /* "hold (compensate: none)" */
 static char *stays_text(const json_t *stays)
 {
@@ -62,9 +67,44 @@ static char *stays_text(const json_t *stays)
 	return buf_take(&out, NULL);
 }
 
+/* The run that was varied stopped before its end: why, and what was therefore not tried. */
+static void print_base(const json_t *base)
+{
+	const char *expected = text_of(base, "expected"), *status = text_of(base, "status");
+	const json_t *not_reached = json_object_get(base, "not_reached"), *why;
+	CLEANUP(free_p) char *steps = joined(not_reached, NULL);
+	size_t i;
+
+	if (is_complete(base))
+		return;
+	if (expected && strcmp(expected, status) == 0)
+		printf("incomplete: the run that is varied is not what the test says:\n");
+	else
+		printf("incomplete: the run that is varied is %s%s%s:\n", status,
+			   expected ? ", expected " : "", expected ? expected : "");
+	json_array_foreach (json_object_get(base, "why"), i, why) {
+		CLEANUP(free_p) char *clean = shown_text(json_string_value(why));
+
+		printf("  %s\n", clean);
+	}
+	if (json_array_size(not_reached) > 0)
+		printf("  never tried: %s\n", steps);
+}
+
+static size_t n_reached(const json_t *ends)
+{
+	const json_t *entry;
+	size_t i, n = 0;
+
+	json_array_foreach (ends, i, entry)
+		n += i > 0 && json_is_true(json_object_get(entry, "reached"));
+	return n;
+}
+
 static void print_ends(const struct cli *cli, const json_t *simulation)
 {
 	const json_t *ends = json_object_get(simulation, "ends"), *entry;
+	const json_t *base = json_object_get(simulation, "base");
 	size_t i, problems = (size_t)int_of(simulation, "problems", 0);
 	struct table table;
 
@@ -74,9 +114,11 @@ static void print_ends(const struct cli *cli, const json_t *simulation)
 		CLEANUP(free_p) char *undone = joined(json_object_get(entry, "undone"), NULL);
 		CLEANUP(free_p) char *stays = stays_text(json_object_get(entry, "stays"));
 		const char *way = text_of(entry, "way");
+		bool reached = json_is_true(json_object_get(entry, "reached"));
 
 		table_add(&table, text_of(entry, "step"), strcmp(way, "none") == 0 ? "-" : way,
-				  text_of(entry, "status"), undone, stays);
+				  reached ? text_of(entry, "status") : "not reached", reached ? undone : "-",
+				  reached ? stays : "-");
 	}
 	table_print(&table, cli->color, stdout);
 	table_release(&table);
@@ -89,8 +131,10 @@ static void print_ends(const struct cli *cli, const json_t *simulation)
 				   text_of(entry, "step") ? text_of(entry, "step") : "nothing",
 				   text_of(entry, "way"), json_string_value(problem));
 	}
-	printf("%s: %zu ways to fail, %zu problem%s\n", text_of(simulation, "saga"),
-		   json_array_size(ends) - 1, problems, problems == 1 ? "" : "s");
+	print_base(base);
+	printf("%s: %zu ways to fail, %zu problem%s%s\n", text_of(simulation, "saga"), n_reached(ends),
+		   problems, problems == 1 ? "" : "s",
+		   is_complete(base) ? "" : ", and not all of it was tried");
 }
 
 static int load(struct cli *cli, struct deftest_file *file, struct err *err)
@@ -139,7 +183,10 @@ int cmd_simulate(struct cli *cli)
 			print_ends(cli, simulation);
 		else
 			print_value(cli, simulation);
-		r = int_of(simulation, "problems", 0) > 0 ? CLI_FAILED : CLI_OK;
+		r = int_of(simulation, "problems", 0) > 0 ||
+					!is_complete(json_object_get(simulation, "base"))
+				? CLI_FAILED
+				: CLI_OK;
 	}
 	deftest_file_release(&file);
 	return r;

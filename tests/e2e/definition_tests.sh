@@ -14,6 +14,7 @@ cat > "$dir/order.test.yaml" << 'END'
 tests:
   - test: an order goes through
 END
+docs=$PWD/docs
 cd "$dir"
 
 # The shortest file there is: all goes well.
@@ -139,3 +140,63 @@ tests: [{test: x}]' > wrong.test.yaml
 expect 1 "$skald" test wrong.test.yaml
 says 'broken.yaml:5: error:'
 expect 3 "$skald" test no-such-folder
+
+# Places that cannot be answered, what nothing waits for, and members that mean nothing there.
+cat > sent.yaml << 'END'
+saga: sent
+steps:
+  - {id: book, http: {to: p, method: PUT, path: /b}, compensate: {http: {to: p, method: DELETE, path: /b}}}
+  - {id: paid, http: {to: p, method: PUT, path: /p}, compensate: none}
+  - {id: g, await: {signal: go}}
+  - {id: hook, await: {webhook: psp, when: "${event.type == 'done'}", correlate: {from: "${event.data.ref}", expect: r-1}}}
+  - {id: review, approval: {title: Is it right?, groups: [desk], form: {type: object, properties: {limit: {type: integer}}}}}
+END
+cat > sent.test.yaml << 'END'
+tests:
+  - test: x
+    replies:
+      book.und: 500
+      book.probe: 404
+      g: 402
+      paid.undo: 500
+      book[1]: 500
+      book/inner: 500
+    meanwhile:
+      - {once: hook, webhook: pspp, type: done, data: {ref: r-1}}
+      - {once: g, signal: goo}
+      - {approve: book, by: ann}
+      - {once: g, signal: go, groups: [desk]}
+      - {approve: review, by: ann, value: {limit: 5}}
+END
+expect 1 "$skald" test sent.test.yaml
+says 'sent.test.yaml:4: error: `.und` ends no place: .undo, .probe and .undo.probe do; did you mean `.undo`? (at /tests/0/replies/book.und)'
+says 'sent.test.yaml:5: error: book has no `probe` (at /tests/0/replies/book.probe)'
+says 'sent.test.yaml:6: error: g is an `await`, which nobody answers; what it waits for is sent by `meanwhile` (at /tests/0/replies/g)'
+says 'sent.test.yaml:7: error: paid has no `compensate`, so nothing is called to undo it'
+says 'sent.test.yaml:8: error: book has no items'
+says 'sent.test.yaml:9: error: book is a call, and has no steps of its own'
+says 'sent.test.yaml:11: error: no step awaits the webhook `pspp`; did you mean `psp`? (at /tests/0/meanwhile/0/webhook)'
+says 'sent.test.yaml:12: error: no step awaits the signal `goo`; did you mean `go`? (at /tests/0/meanwhile/1/signal)'
+says 'sent.test.yaml:13: error: book is a call, and no approval'
+says 'sent.test.yaml:14: error: `groups` means nothing beside `signal`'
+says 'sent.test.yaml:15: error: `value` means nothing beside `approve`'
+# And as they are right, the decision as docs/testing.md has it.
+decision=$(sed -n 's/^      - \({approve: review, [^#]*}\).*/\1/p' "$docs/testing.md")
+[ -n "$decision" ] || fail "the documentation shows no decision"
+cat > sent.test.yaml << END
+tests:
+  - test: x
+    replies: {book.undo: 500, book: [503, 200]}
+    meanwhile:
+      - {once: hook, webhook: psp, type: done, data: {ref: r-1}}
+      - {once: g, signal: go}
+      - $decision
+  - test: nobody of the group
+    meanwhile:
+      - {once: hook, webhook: psp, type: done, data: {ref: r-1}}
+      - {once: g, signal: go}
+      - {approve: review, by: ann, refused: "*none of the groups*"}
+      - {approve: review, by: ann, after: 1s, with: {groups: [desk]}}
+END
+expect 0 "$skald" test sent.test.yaml
+says '2 passed, 0 failed'

@@ -144,3 +144,43 @@ expect 0 "$skald" simulate "$dir/order.yaml" -o json
 sed 's#path: /r/1}}}#path: "/r/${saga.failure.code == '"'http_422'"' ? input.nothing : input.id}"}}}#' "$dir/order.yaml" > "$dir/bad.yaml"
 expect 1 "$skald" simulate "$dir/bad.yaml" --input '{"id": "r-1"}'
 says 'problem: when ship fails by failure: reserve: the compensation cannot be evaluated'
+
+# A run that does not come to its end itself: nobody sends the signal, or an act is refused. What is
+# behind that was not tried, which is no success. A lock that is free is over before it is cancelled.
+cat > "$dir/stuck.yaml" << 'END'
+saga: stuck
+steps:
+  - {id: account, lock: {keys: [k]}}
+  - {id: reserve, http: {to: p, method: PUT, path: /r/1}, compensate: {http: {to: p, method: DELETE, path: /r/1}}}
+  - {id: agreed, await: {signal: go}, timeout: 5m}
+  - {id: review, approval: {title: Is it right?, groups: [desk]}, timeout: 5m}
+  - {id: ship, http: {to: p, method: PUT, path: /s/1}, compensate: {http: {to: p, method: DELETE, path: /s/1}}}
+END
+expect 1 "$skald" simulate "$dir/stuck.yaml"
+says 'incomplete: the run that is varied is compensated, expected completed:'
+says '  agreed failed: timeout: the signal did not come in time (it waited for the signal `go`)'
+says '  never tried: review, ship'
+says 'stuck: 7 ways to fail, 0 problems, and not all of it was tried'
+grep -q '^account  cancel    not reached  -  *-$' <<< "$out" || fail "a lock that is cancelled: $out"
+sed 's/, timeout: 5m/, timeout: 500d/' "$dir/stuck.yaml" > "$dir/stuck2.yaml"
+expect 1 "$skald" simulate "$dir/stuck2.yaml" -o json
+[ "$(jq -c '[.base.complete, .base.why, .base.not_reached]' <<< "$out")" = \
+	'[false,["agreed waits for the signal `go`"],["review","ship"]]' ] || fail "json: $out"
+[ "$(jq -c '[.ends[] | select(.reached | not) | [.step, .way]]' <<< "$out")" = '[["account","cancel"]]' ] || fail "json: $out"
+cat > "$dir/stuck.test.yaml" << 'END'
+tests:
+  - test: an approver of no group
+    meanwhile: [{once: agreed, signal: go}, {approve: review, by: ann}]
+  - test: all goes well
+    meanwhile: [{once: agreed, signal: go}, {approve: review, by: ann, groups: [desk]}]
+  - test: a signal that does not come
+    end: compensated
+END
+expect 1 "$skald" simulate "$dir/stuck.yaml"
+says '  this is refused: '
+says '  review failed: '
+says '(it waited for people who may decide: 1 must approve)'
+says '  never tried: ship'
+expect 0 "$skald" simulate "$dir/stuck.yaml" --test 'all goes'
+says 'stuck: 12 ways to fail, 0 problems'
+expect 0 "$skald" simulate "$dir/stuck.yaml" --test 'a signal' # it says itself how far it goes
