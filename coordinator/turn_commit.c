@@ -97,7 +97,8 @@ static bool note_sent(struct live_saga *saga, const struct command *command)
 		const struct sent_call *sent = &saga->sent[i];
 
 		if (sent->step == command->step && sent->item == command->item &&
-			sent->kind == command->kind && sent->attempt == command->attempt)
+			sent->kind == command->kind && sent->attempt == command->attempt &&
+			sent->run == command->run)
 			return false;
 	}
 	if (saga->n_sent == saga->cap_sent) {
@@ -109,6 +110,7 @@ static bool note_sent(struct live_saga *saga, const struct command *command)
 		.item = command->item,
 		.kind = command->kind,
 		.attempt = command->attempt,
+		.run = command->run,
 	};
 	return true;
 }
@@ -119,7 +121,7 @@ void turn__forget_sent(struct live_saga *saga, const struct call_reply *reply)
 		struct sent_call *sent = &saga->sent[i];
 
 		if (sent->step == reply->step && sent->item == reply->item && sent->kind == reply->kind &&
-			sent->attempt == reply->attempt) {
+			sent->attempt == reply->attempt && sent->run == reply->run) {
 			*sent = saga->sent[--saga->n_sent];
 			return;
 		}

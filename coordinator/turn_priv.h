@@ -57,6 +57,7 @@ struct sent_call {
 	int step, item;
 	enum call_kind kind;
 	int64_t attempt;
+	int run; /* of the step: the next one begins with the first attempt again */
 };
 
 /* An action whose compensation was armed before an act that may have it forgotten. */

@@ -38,6 +38,7 @@ struct out_call {
 	int step, item;
 	enum call_kind kind;
 	int64_t attempt;
+	int run;
 };
 
 /* What a caller was told. */
@@ -83,6 +84,7 @@ static void port_call(void *ctx, const char *saga_id, const struct command *comm
 	call->item = command->item;
 	call->kind = command->kind;
 	call->attempt = command->attempt;
+	call->run = command->run;
 	w.n_sent++;
 }
 
@@ -355,6 +357,7 @@ static void reply(int http_status)
 	answer->item = call.item;
 	answer->kind = call.kind;
 	answer->attempt = call.attempt;
+	answer->run = call.run;
 	answer->result = CALL_ANSWERED;
 	answer->http_status = http_status;
 	answer->retry_after_ms = -1;
@@ -964,6 +967,30 @@ START_TEST(test_turn__shows_no_uncommitted_state_when_a_wait_is_over)
 }
 END_TEST
 
+/* The reply to a command may be faster than the word of the broker that it has it. */
+START_TEST(test_turn__sends_what_the_next_run_wants_while_the_last_one_is_out)
+{
+	struct delivery *delivery = delivery_new(DELIVERY_REPLY);
+	struct told told;
+
+	use_definition(
+		"{\"saga\":\"order\",\"steps\":["
+		"{\"id\":\"a\",\"command\":{\"to\":\"p\",\"type\":\"Do\"},\"compensate\":\"none\"},"
+		"{\"id\":\"on\",\"continue_as_new\":{\"input\":{}}}]}");
+	start(&told);
+	commit_all();
+	ck_assert_int_eq(w.n_sent, 1);
+	snprintf(delivery->ns, sizeof(delivery->ns), "default");
+	memcpy(delivery->saga_id, told.id, SAGA_ID_SIZE);
+	snprintf(delivery->step, sizeof(delivery->step), "a");
+	delivery->call = CALL_DO;
+	delivery->done = delivery_free;
+	turn_deliver(w.turn, delivery);
+	commit_all();
+	ck_assert_int_eq(w.n_sent, 2);
+}
+END_TEST
+
 START_TEST(test_turn__refuses_starts_past_its_memory)
 {
 	struct told told[4];
@@ -1096,6 +1123,7 @@ int main(void)
 	tcase_add_test(tc, test_turn__answers_who_waits_for_the_end);
 	tcase_add_test(tc, test_turn__shows_no_uncommitted_state_when_a_wait_is_over);
 	tcase_add_test(tc, test_turn__refuses_starts_past_its_memory);
+	tcase_add_test(tc, test_turn__sends_what_the_next_run_wants_while_the_last_one_is_out);
 	tcase_add_test(tc, test_turn__starts_children_past_its_memory);
 	tcase_add_test(tc, test_turn__recovers_more_than_its_memory_holds);
 	tcase_add_test(tc, test_turn__drains);
