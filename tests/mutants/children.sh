@@ -11,7 +11,7 @@ prepare
 unharmed
 
 child=sagas/decide_child.c
-mutant never-released $child 's/if \(event->type == EV_SAGA_COMPLETED\)(\s+each_child)/if (event->type == EV_SAGA_STARTED)\1/'
+mutant never-released $child 's/each_child\(ctx, release_child\);/(void)release_child;/'
 mutant parent-not-told-of-the-end $child 's/tell_parent\(ctx, CHILD_COMPENSATED, NULL\);/(void)state;/'
 mutant held-is-taken-for-done $child 's/ctx->holds = message->word == CHILD_HELD \? message->child : NULL;/ctx->holds = NULL;/'
 mutant strays-are-left $child 's/if \(message->word != CHILD_HELD\)/if (message)/'

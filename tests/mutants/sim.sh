@@ -89,6 +89,16 @@ mutant event-ends-two-awaits sagas/decide_kafka.c 's/if \(used && strcmp\(used, 
 mutant early-events-not-looked-for coordinator/turn_inbox.c 's/(void turn__look\([^{]*\{)/\1\n\tif (saga)\n\t\tturn__look_no_more(saga);/'
 mutant when-of-an-await-not-looked-at sagas/decide_kafka.c 's/if \(decide__event_matches\(&act->await_kafka, &env\)\)/if (decide__event_matches(\&act->await_kafka, \&env) || env.event)/'
 mutant read-until-believed-before-the-inbox-is-read coordinator/turn_inbox.c 's/(turn->inbox\.told_until = until;)/\1\n\tbelieve(turn, until);/' 's/(void turn_queues_read\()/static void believe(struct turn *turn, wall_ms until);\n\1/'
+# Children.
+child=sagas/decide_child.c
+mutant child-never-released $child 's/each_child\(ctx, release_child\);/(void)release_child;/'
+mutant child-held-is-taken-for-done $child 's/ctx->holds = message->word == CHILD_HELD \? message->child : NULL;/ctx->holds = NULL;/'
+mutant child-that-nobody-waits-for-stays $child 's/if \(message->word != CHILD_HELD\)/if (message)/'
+mutant child-ends-a-saga-that-has-ended $child 's/action->comp == COMP_RUNNING \&\& !ended\)/action->comp == COMP_RUNNING)/'
+mutant child-with-any-key coordinator/child_request.c 's/\*ret_key = xstrdup\(request->key\);/*ret_key = xasprintf("%s\/%p", request->key, (void *)err->text + (size_t)rand());/'
+mutant child-has-no-room-in-memory coordinator/turn.c 's/call->parent \? \(size_t\)call->depth \* MEMORY_SLACK : 0/call->parent ? 0 : 0/'
+mutant child-messages-not-in-the-commit coordinator/transition.c 's/item->n_messages = ([^;]*);/item->n_messages = 0 * (\1);/'
+mutant call-of-the-next-run-not-sent coordinator/turn_commit.c 's/ \&\&\s+sent->run == command->run\)/)/'
 # The outbox.
 mutant emission-not-in-the-outbox coordinator/transition.c 's/item->n_outbox = outbox->n_events;/item->n_outbox = outbox->n_events - 1;/'
 mutant outbox-without-the-history connectors/store_sqlite_write.c 's/if \(rc == SQLITE_DONE && item->verdict == STORE_ACCEPTED\)(\s+rc = store_sqlite__write_messages)/if (rc == SQLITE_DONE)\1/'

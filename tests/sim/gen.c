@@ -491,6 +491,16 @@ static void let_go_on(json_t *doc)
 	}
 }
 
+json_t *gen_block_step(struct rng *rng, bool closed)
+{
+	struct gen gen = {.rng = rng, .pivot = 99, .forward = closed};
+	json_t *step = json_object();
+
+	/* As an item, since what stands in a block has no key of its own. */
+	gen_call(&gen, step, 0, true, false);
+	return step;
+}
+
 json_t *gen_definition(struct rng *rng, int n)
 {
 	static const char *const deadlines[] = {"3s", "20s", "5m"};

@@ -29,6 +29,7 @@ void judge_growth(struct sim *sim)
 {
 	struct oracle_saga *saga;
 	int64_t before;
+	bool grown = false;
 	int i;
 
 	for (i = 0; i < sim->n_clients; i++)
@@ -37,21 +38,28 @@ void judge_growth(struct sim *sim)
 	for (i = 0; i < TRIED_KEPT; i++)
 		if (sim->tried[i][0])
 			oracle_saga(&sim->oracle, sim->tried[i]);
+	children_look(sim);
 	for (saga = sim->oracle.first; saga; saga = saga->next) {
 		before = saga->seq;
 		oracle_saga(&sim->oracle, saga->id);
 		if (saga->seq == saga->checked_seq && before == saga->seq)
 			continue;
 		saga->checked_seq = saga->seq;
+		grown = true;
 		oracle_check_stored(&sim->oracle, saga);
 		count_statuses(sim->options.coverage, saga->fold);
 	}
+	if (grown)
+		families_check(sim);
 	published_check(sim);
 }
 
 static const char *order_of(const struct oracle_saga *saga)
 {
-	return json_string_value(json_object_get(jval_json(saga->fold->input), "order"));
+	const json_t *input = jval_json(saga->fold->input), *around = json_object_get(input, "input");
+
+	/* That of a block is what stands around it. */
+	return json_string_value(json_object_get(around ? around : input, "order"));
 }
 
 /* Whether the await could have ended with the record, at some place: its `when` is about n alone.
@@ -61,7 +69,8 @@ static bool is_meant(const struct oracle_saga *saga, const struct step_def *step
 {
 	int n = step->act.kind == ACTION_AWAIT_KAFKA ? 1 : (int)step->act.await.n_waits;
 
-	if (strcmp(record->order, order_of(saga)) != 0)
+	/* A person may have given a child another input. */
+	if (!order_of(saga) || strcmp(record->order, order_of(saga)) != 0)
 		return false;
 	for (int i = 0; i < n; i++) {
 		const struct correlate_def *on = action_subscription(&step->act, i);
@@ -211,7 +220,7 @@ bool judge_is_settled(struct sim *sim)
 	const struct oracle_saga *saga;
 	int i;
 
-	if (!sim->world.turn || sim->flights || sim->world.batch || sim->world.removal ||
+	if (!sim->world.turn || sim->flights || sim->starts || sim->world.batch || sim->world.removal ||
 		sim->world.mailbox.n > 0 || sim->world.reads.n > 0 || !turn_recovered(sim->world.turn) ||
 		sim->draining)
 		return false;
@@ -219,14 +228,15 @@ bool judge_is_settled(struct sim *sim)
 		if (sim->clients[i].at || sim->clients[i].out)
 			return false;
 	for (saga = sim->oracle.first; saga; saga = saga->next)
-		if (!saga->ended && (!judge_waits_for_a_person(saga) || saga->fold->paused))
+		if (!saga->ended && !families_wait(sim, saga) &&
+			(!judge_waits_for_a_person(saga) || saga->fold->paused))
 			return false;
 	for (i = 0; i < sim->n_acts; i++)
 		if (sim->acts[i].out > 0)
 			return false;
 	for (saga = sim->oracle.first; saga && sim->operate_at && sim->n_acts < SIM_ACTS_MAX;
 		 saga = saga->next)
-		if (!saga->ended && saga->repairs < SIM_REPAIRS_MAX)
+		if (!saga->ended && saga->repairs < SIM_REPAIRS_MAX && !families_wait(sim, saga))
 			return false;
 	return worker_is_idle(sim) && kafka_is_settled(sim) && inbox_rows(sim) == 0;
 }
@@ -368,6 +378,7 @@ void judge_end(struct sim *sim)
 	for (i = 0; i < sim->n_clients; i++)
 		judge_client(sim, &sim->clients[i]);
 	judge_keys(sim);
+	families_judge(sim);
 	if (sim->world.inner->ops->list(sim->world.truth, &filter, count_saga, &counting, &err) < 0)
 		sim_fail(sim, "", err.text);
 }

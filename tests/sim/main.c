@@ -176,18 +176,11 @@ static int missing(const char *what, const char *name, uint64_t n)
 	return 1;
 }
 
-/*
- * Its sagas have no children yet, and nobody deploys a second version, nor
- * makes a new run of one that has ended. Children and their parents are made at random, with
- * crashes and lost messages, by tests/unit/sagas/test_families.c.
- */
+/* Nobody deploys a second version, nor makes a new run of one that has ended. */
 static bool is_simulated(int number)
 {
 	switch (number) {
-	case EV_CHILD_STARTED:
-	case EV_SAGA_HELD:
 	case EV_SAGA_RESET:
-	case EV_CHILD_CANCELLED:
 		return false;
 	default:
 		return true;
@@ -221,6 +214,7 @@ static int check_coverage(const struct coverage *coverage)
 	bad += missing("act", "that is refused", coverage->acts_refused);
 	bad += missing("word", "of a lease that is over", coverage->leases_lost);
 	bad += missing("step", "that begins anew", coverage->begun_anew);
+	bad += missing("child", "that is held, and then undone", coverage->kids_undone);
 	bad += missing("transition", "parked", coverage->parked);
 	bad += missing("crash", "during recovery", coverage->crashes_in_recovery);
 	bad += missing("check", "order of undos", coverage->undos_checked);
@@ -240,6 +234,8 @@ static void print_coverage(const struct coverage *coverage)
 		   (unsigned long long)coverage->crashes_in_recovery);
 	for (i = 0; i < SIM_FAULT_COUNT; i++)
 		printf(" %s %llu", sim_fault_names[i], (unsigned long long)coverage->faults[i]);
+	printf("\nchildren: %llu, %llu undone after they were held", (unsigned long long)coverage->kids,
+		   (unsigned long long)coverage->kids_undone);
 	printf("\nacts:");
 	for (i = 0; i < ACT_KIND_COUNT; i++)
 		if (coverage->acts[i])

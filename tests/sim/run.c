@@ -63,13 +63,18 @@ static void sent(void *ctx, struct world_call *call)
 	struct sim *sim = ctx;
 
 	oracle_sent(&sim->oracle, call);
-	service_sent(sim, call);
+	if (children_are_sent(call))
+		children_sent(sim, call);
+	else
+		service_sent(sim, call);
 }
 
 static void answered(void *ctx, struct engine_call *call, bool lost)
 {
 	if (call->act == ENGINE_TASK)
 		worker_answered(ctx, call, lost);
+	else if (children_own(ctx, call))
+		children_answered(ctx, call, lost);
 	else if (operator_owns(ctx, call))
 		operator_answered(ctx, call, lost);
 	else
@@ -155,6 +160,7 @@ enum happening {
 	H_KAFKA,
 	H_OPERATOR,
 	H_WORKER,
+	H_CHILD,
 	H_KINDS
 };
 
@@ -175,6 +181,7 @@ static void crash(struct sim *sim, const char *why)
 		world_write(&sim->world);
 	world_crash(&sim->world);
 	service_crashed(sim);
+	children_crashed(sim);
 	kafka_crashed(sim);
 	sim->life++;
 	judge_growth(sim);
@@ -216,6 +223,17 @@ static void take_write(struct sim *sim)
 	judge_growth(sim);
 }
 
+static void take_read(struct sim *sim)
+{
+	struct world_posts *mailbox = &sim->world.mailbox;
+	struct world_post post;
+
+	world_read(&sim->world, (size_t)rng_below(&sim->rng_sched, (int64_t)sim->world.reads.n));
+	post = mailbox->list[mailbox->n - 1];
+	if (post.type == POST_INBOX)
+		children_read(sim, post.what);
+}
+
 /* The earliest that lies ahead; 0: nothing does. */
 static wall_ms next_at(struct sim *sim)
 {
@@ -237,6 +255,9 @@ static wall_ms next_at(struct sim *sim)
 	if (sim->operate_at && (!at || sim->operate_at < at))
 		at = sim->operate_at;
 	due = worker_next_at(sim);
+	if (due && (!at || due < at))
+		at = due;
+	due = children_next_at(sim);
 	if (due && (!at || due < at))
 		at = due;
 	due = kafka_next_at(sim);
@@ -305,6 +326,8 @@ static int enabled(struct sim *sim, enum happening kinds[H_KINDS], struct flight
 		kinds[n++] = H_KAFKA;
 	if (worker_next_at(sim) && worker_next_at(sim) <= world->now)
 		kinds[n++] = H_WORKER;
+	if (children_next_at(sim) && children_next_at(sim) <= world->now)
+		kinds[n++] = H_CHILD;
 	return n;
 }
 
@@ -330,7 +353,7 @@ static void happen(struct sim *sim)
 		take_write(sim);
 		break;
 	case H_READ:
-		world_read(&sim->world, (size_t)rng_below(&sim->rng_sched, (int64_t)sim->world.reads.n));
+		take_read(sim);
 		break;
 	case H_FLIGHT:
 		flight_step(sim, flight);
@@ -349,6 +372,9 @@ static void happen(struct sim *sim)
 		break;
 	case H_WORKER:
 		worker_step(sim);
+		break;
+	case H_CHILD:
+		children_step(sim);
 		break;
 	case H_OPERATOR:
 		operator_act(sim);
@@ -377,6 +403,7 @@ static void begin(struct sim *sim)
 	rng_init(&sim->rng_kafka, seed, 7);
 	rng_init(&sim->rng_operator, seed, 8);
 	rng_init(&sim->rng_worker, seed, 9);
+	rng_init(&sim->rng_children, seed, 11);
 	sim->expected_last = &sim->expected;
 	sim->trace_hash = 0xcbf29ce484222325ULL;
 	sim->start = EPOCH;
@@ -400,6 +427,7 @@ static void begin(struct sim *sim)
 	for (i = 0; i < n; i++) {
 		CLEANUP(json_decref_p) json_t *doc = gen_definition(&sim->rng_gen, i);
 
+		gen_children(&sim->rng_children, &sim->world, doc);
 		world_deploy(&sim->world, doc);
 	}
 	client_init(sim);
@@ -426,6 +454,7 @@ static void finish(struct sim *sim)
 static void release(struct sim *sim)
 {
 	service_crashed(sim);
+	children_release(sim);
 	service_release(sim);
 	world_release(&sim->world);
 	client_release(sim);

@@ -168,12 +168,16 @@ static struct entry *entry_new(struct sim *sim, const struct flight *flight)
 void service_leased(struct sim *sim, const char *saga_id, int step, int item, const char *thing)
 {
 	struct resource *resource = thing ? service_resource(sim, thing) : NULL;
+	struct oracle_saga *saga = oracle_saga(&sim->oracle, saga_id);
 
 	if (!resource)
 		return;
 	memcpy(resource->saga_id, saga_id, sizeof(resource->saga_id));
 	resource->step = step;
 	resource->item = item;
+	/* A person has said what became of it in the commit of the lease, before the worker had it. */
+	resource->by_hand |= saga && oracle_action(saga, step, item)->by_person &&
+						 !oracle_action(saga, step, item)->leased;
 }
 
 void service_work(struct sim *sim, const char *key, const char *thing, bool undo)

@@ -3,6 +3,9 @@
  * simulated clock, scheduler, participants and clients, all from one seed.
  *
  *   gen.c       the definitions of a run
+ *   gen_children.c  … of which some steps are sagas of their own
+ *   families.c  what must hold between parents and children
+ *   children.c  who starts them, and what they and their parents tell each other
  *   service.c   participants with a ledger of their own, and the network before them
  *   kafka.c     the broker, and those who read its topics for the engine
  *   outbox.c    what is published, held against the history
@@ -60,7 +63,12 @@
 	X(FAULT_WORKER_LATE, "worker-late") /* it goes on after its lease */                           \
 	X(FAULT_WORKER_FAILS, "worker-fails")                                                          \
 	X(FAULT_WORKER_TWICE, "worker-twice") /* says it again */                                      \
-	X(FAULT_RELAY, "relay")               /* dies between publishing and removing */
+	X(FAULT_CHILD_LATE, "child-late")     /* a start that outlives who wanted it */                \
+	X(FAULT_CHILD_LOST, "child-lost")     /* the answer to a start */                              \
+	X(FAULT_CHILD_TWICE, "child-twice")   /* a start */                                            \
+	X(FAULT_TELL_LATE, "tell-late")       /* a message between sagas, and out of order */          \
+	X(FAULT_TELL_TWICE, "tell-twice")                                                              \
+	X(FAULT_RELAY, "relay") /* dies between publishing and removing */
 
 enum sim_fault {
 #define X(name, text) name,
@@ -75,6 +83,7 @@ enum {
 	EVENT_NUMBERS = 64,
 	EVENTS_KEPT_MS = 3600 * 1000,
 	TRIED_KEPT = 16,
+	KIDS_KEPT = 64, /* children that nobody has seen in the store yet */
 	SIM_ACTS_MAX = 200,
 	SIM_REPAIRS_MAX = 6,
 	SIM_ACTS_OF_SAGA = ACT_IDS_KEPT, /* so many can be told again without being forgotten */
@@ -88,7 +97,7 @@ struct coverage {
 		comp_status[COMP_STATUS_COUNT];
 	uint64_t parked, undos_checked, effects_checked, crashes_in_recovery, happenings, sagas, slept,
 		inboxed, published, late_successes;
-	uint64_t acts[ACT_KIND_COUNT], acts_refused, begun_anew, leases_lost;
+	uint64_t acts[ACT_KIND_COUNT], acts_refused, begun_anew, leases_lost, kids, kids_undone;
 };
 
 struct sim_options {
@@ -248,7 +257,7 @@ struct sim {
 	struct sim_options options;
 	struct sim_result *result;
 	struct rng rng_gen, rng_client, rng_sched, rng_service, rng_store, rng_engine, rng_kafka,
-		rng_operator, rng_worker;
+		rng_operator, rng_worker, rng_children;
 	struct world world;
 	struct oracle oracle;
 	struct entry *entries;
@@ -270,6 +279,9 @@ struct sim {
 	struct sim_act acts[SIM_ACTS_MAX];
 	int n_acts;
 	wall_ms operate_at; /* the operator's next look */
+	struct sim_start *starts;
+	char kids[KIDS_KEPT][SAGA_ID_SIZE];
+	int n_kids;
 	struct sim_lease *leases;
 	wall_ms worker_at; /* no worker asks before */
 	bool careful;      /* who says what became of something looks first */
@@ -293,6 +305,11 @@ bool sim_fault(struct sim *sim, enum sim_fault fault, bool happens);
 /* gen.c */
 json_t *gen_definition(struct rng *rng, int n);
 json_t *gen_input(struct rng *rng, const struct saga_def *def, int n);
+/* A call, for a block; without an id. */
+json_t *gen_block_step(struct rng *rng, bool closed);
+
+/* gen_children.c: some steps become sagas of their own. */
+void gen_children(struct rng *rng, const struct world *world, json_t *doc);
 
 /* service.c */
 void service_sent(struct sim *sim, struct world_call *call);
@@ -326,6 +343,24 @@ void worker_release(struct sim *sim);
 void continued_stored(struct sim *sim, struct oracle_saga *saga, const struct event *event);
 /* A run of the saga that is over made it, or decided it. */
 bool continued_is_past(const struct oracle_saga *saga, int step, int run);
+/* children.c */
+bool children_are_sent(const struct world_call *call);
+void children_sent(struct sim *sim, struct world_call *call);
+bool children_own(const struct sim *sim, const struct engine_call *call);
+void children_answered(struct sim *sim, struct engine_call *call, bool lost);
+wall_ms children_next_at(const struct sim *sim);
+void children_step(struct sim *sim);
+void children_crashed(struct sim *sim);
+void children_look(struct sim *sim);
+void children_read(struct sim *sim, struct inbox_read *read);
+void children_release(struct sim *sim);
+
+/* families.c */
+
+/* Nothing happens to it until its parent has ended, or a child has. */
+bool families_wait(struct sim *sim, const struct oracle_saga *saga);
+void families_check(struct sim *sim); /* after a commit */
+void families_judge(struct sim *sim);
 
 /* kafka.c */
 void kafka_init(struct sim *sim); /* after the clients */
