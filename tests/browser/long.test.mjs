@@ -171,13 +171,11 @@ test('a queue shows what waits, who works and how far; its settings are changed'
 	await saw.picture('saga-task');
 	await saw.accessible('a task in work');
 	await saw.goto('/ui/queues');
+	const row = saw.getByRole('row', { name: /^printing/ });
+	await row.waitFor();
 	const heads = await saw.getByRole('columnheader').allInnerTexts();
-	const cell = saw.getByRole('row', { name: /^printing/ }).getByRole('cell').nth(heads.indexOf('Workers'));
-	await eventually(async () => {
-		// Who has not asked for a while is forgotten; a slow machine may take that long.
-		await world.api('POST', '/queues/printing/poll', { worker: 'press-1', build: 'b1', wait: '1ms' });
-		assert.equal(await cell.innerText(), '1');
-	});
+	assert.ok(heads.includes('Workers'));
+	await eventually(async () => assert.equal(await row.getByRole('cell').nth(heads.indexOf('Workers')).innerText(), '1'));
 	await saw.goto(`/ui/sagas/${saga.id}`);
 	await saw.getByText('in work at press-1').waitFor();
 	await world.api('POST', `/tasks/${tasks[0].token}/complete`, { output: { pages: 4 } });
