@@ -138,9 +138,9 @@ static void tell_end(const struct saga_state *state, json_t *why)
 									  : NULL;
 	CLEANUP(buf_release) struct buf text;
 
+	buf_init(&text, 0);
 	if (!state->failure_code)
 		return;
-	buf_init(&text, 0);
 	buf_printf(&text, "%s failed: %s", step ? step->id : "it", state->failure_code);
 	if (state->failure_message)
 		buf_printf(&text, ": %s", state->failure_message);

@@ -286,9 +286,9 @@ static int make_record_header(const char *name, const json_t *value, struct requ
 	const char *text = json_string_value(value);
 	int r;
 
+	buf_init(&line, RECORD_HEADER_MAX_BYTES);
 	if (json_is_null(value))
 		return 0;
-	buf_init(&line, RECORD_HEADER_MAX_BYTES);
 	if (!*name || strpbrk(name, ": \r\n"))
 		return err_set(err, ERR_INVALID, "a header cannot be called `%.64s`", name);
 	if (json_is_object(value) || json_is_array(value))
