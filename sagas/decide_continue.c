@@ -109,6 +109,9 @@ static void carry(struct ctx *ctx, int step, int index, json_t *carried)
 	json_object_set_new_nocheck(entry, "run", json_integer(saga_state_run(state, step)));
 	if (state->steps[step].keys_of)
 		json_object_set_new_nocheck(entry, "saga", json_string(state->steps[step].keys_of));
+	/* Its success would be news. */
+	if (action->run.status != EXEC_DONE || action->skipped)
+		json_object_set_new_nocheck(entry, "unsure", json_true());
 	if (action->run.settle_at > ctx->now)
 		json_object_set_new_nocheck(entry, "settle_at", json_integer(action->run.settle_at));
 	if (action->undo.request)

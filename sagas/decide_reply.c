@@ -458,6 +458,20 @@ static bool is_of_earlier_run(const struct saga_state *state, const struct input
 		   !is_child(state, in->step, in->kind);
 }
 
+/* It was carried as something that may have happened, and its undo has begun. */
+static bool is_undone_unsure(const struct saga_state *state, const struct input *in)
+{
+	int carried =
+		saga_state_find_carried(state, state->def->steps[in->step].id, in->item, (int)in->run);
+	const json_t *entry;
+
+	if (carried < 0)
+		return false;
+	entry = json_array_get(state->steps[state->def->carried].list, (size_t)carried);
+	return json_is_true(json_object_get(entry, "unsure")) &&
+		   saga_state_action(state, state->def->carried, carried)->comp >= COMP_RUNNING;
+}
+
 /* The step has begun anew since, so this is told and no more; but what had failed then, and took
  * effect all the same, is undone by nobody. */
 static void reply_to_earlier_run(struct ctx *ctx, struct target target)
@@ -485,7 +499,8 @@ static void reply_to_earlier_run(struct ctx *ctx, struct target target)
 	event.outcome = said;
 	decide__error(&event, "earlier_run", NULL);
 	decide__emit(ctx, &event);
-	if (!success || in->kind != CALL_DO || !state->steps[target.step].run_failed)
+	if (!success || in->kind != CALL_DO ||
+		(!state->steps[target.step].run_failed && !is_undone_unsure(state, in)))
 		return;
 	event = decide__event(EV_SAGA_ATTENTION, target.step, -1);
 	event.reason = xasprintf("%s: a success arrived for an earlier run of it, which had failed",

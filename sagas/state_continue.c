@@ -4,7 +4,8 @@
  * begins here give the same. (The history before it is needed by nobody but readers.)
  *
  *   {"input":…, "run":3, "step_run":3, "started_at":ms,
- *    "carried":[{"step":"pay","item":0,"run":1,"request":{…},"settle_at":ms,"scope":{…}},
+ *    "carried":[{"step":"pay","item":0,"run":1,"request":{…},"settle_at":ms,
+ *                "unsure":true,"scope":{…}},
  *               {"step":"book","run":1,"child":"<saga>"},
  *               {"step":"hold","run":1,"saga":"<who did it, of whom this is a new run>",…}],
  *    "had":0,

@@ -288,7 +288,7 @@ START_TEST(test_continue__no_key_is_used_twice)
 }
 END_TEST
 
-static void told(enum outcome said)
+static void told_by_run(enum outcome said, int run)
 {
 	struct input in = {
 		.type = INPUT_REPLY,
@@ -297,10 +297,15 @@ static void told(enum outcome said)
 		.result = CALL_ANSWERED,
 		.retry_after_ms = -1,
 		.said = said,
-		.run = saga_state_run(play.state, 0),
+		.run = run,
 	};
 
 	ck_assert_int_eq(play_give(&play, &in), 0);
+}
+
+static void told(enum outcome said)
+{
+	told_by_run(said, saga_state_run(play.state, 0));
 }
 
 /* A command that undoes an earlier run is answered as what it is there. */
@@ -326,6 +331,37 @@ START_TEST(test_continue__a_command_keeps_its_correlation)
 	ck_assert_int_eq(saga_state_find_carried(play.state, "a", -1, 0), 0);
 	ck_assert_int_eq(saga_state_find_carried(play.state, "a", -1, 3), -1);
 	ck_assert_int_eq(saga_state_find_carried(play.state, "a", 0, 2), -1);
+	play_end(&play);
+}
+END_TEST
+
+/* What a person had skipped, and took effect all the same after its undo had begun. */
+START_TEST(test_continue__a_success_of_an_earlier_run_that_comes_too_late_is_told)
+{
+	play_begin(&play,
+			   "saga: s\n"
+			   "steps:\n"
+			   "  - id: a\n"
+			   "    command: {to: p, type: Do}\n"
+			   "    timeout: 1m\n"
+			   "    retry: {maximum_attempts: 1, on_exhausted: park}\n"
+			   "    compensate: {command: {to: p, type: Undo}}\n"
+			   "  - {id: told, await: {signal: go}}\n"
+			   "  - {id: again, continue_as_new: {input: null}}\n",
+			   "null", false);
+	give("{\"act\":\"signal\",\"signal\":\"go\"}");
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	play_wait(&play, MINUTE);
+	give("{\"act\":\"skip\",\"step\":\"a\"}");
+	ck_assert_int_eq(play.state->run, 2);
+	/* Its undo has not begun: it is undone with the rest. */
+	told_by_run(OUTCOME_SUCCESS, 0);
+	ck_assert(trail_ends_with("ReplyIgnored a"));
+	told(OUTCOME_FAILURE);
+	play_wait(&play, HOUR);
+	ck_assert_int_eq(carried(0)->comp, COMP_RUNNING);
+	told_by_run(OUTCOME_SUCCESS, 0);
+	ck_assert(trail_ends_with("ReplyIgnored a, SagaAttention a"));
 	play_end(&play);
 }
 END_TEST
@@ -503,6 +539,7 @@ int main(void)
 	tcase_add_test(tcase, test_continue__no_key_is_used_twice);
 	tcase_add_test(tcase, test_continue__a_command_keeps_its_correlation);
 	tcase_add_test(tcase, test_continue__an_event_ends_one_await_in_all_runs);
+	tcase_add_test(tcase, test_continue__a_success_of_an_earlier_run_that_comes_too_late_is_told);
 	tcase_add_test(tcase, test_continue__a_carried_compensation_that_takes_long_is_told_once);
 	tcase_add_test(tcase, test_continue__each_run_tells_of_its_compensation);
 	tcase_add_loop_test(tcase, test_continue__is_refused_where_a_run_cannot_end, 0,
