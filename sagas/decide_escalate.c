@@ -71,6 +71,19 @@ static int next_entry(const struct ctx *ctx, struct target target, wall_ms from,
 	return found;
 }
 
+/* The run that begins has another input. */
+static void note_next_run(struct ctx *ctx, struct event *event)
+{
+	struct jval *before = ctx->state->input;
+	CLEANUP(jval_unref_p)
+	struct jval *input =
+		jval_from_json(json_incref(json_object_get(jval_json(event->value), "input")));
+
+	ctx->state->input = input;
+	(void)next_entry(ctx, (struct target){-1, -1, SIDE_DO}, ctx->now, 0, &event->escalate_at);
+	ctx->state->input = before;
+}
+
 void decide__note_beginning(struct ctx *ctx, struct event *event)
 {
 	struct target target = {event->step, event->item, SIDE_DO};
@@ -85,7 +98,10 @@ void decide__note_beginning(struct ctx *ctx, struct event *event)
 		ctx->state->input = jval_ref(event->value);
 		ctx->state->started_at = event->at;
 	}
-	(void)next_entry(ctx, target, ctx->now, 0, &event->escalate_at);
+	if (event->type == EV_SAGA_CONTINUED)
+		note_next_run(ctx, event);
+	else
+		(void)next_entry(ctx, target, ctx->now, 0, &event->escalate_at);
 }
 
 static void notice(struct ctx *ctx, struct target target, const char *text)

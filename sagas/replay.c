@@ -172,6 +172,26 @@ static bool begins(const json_t *row)
 	return type && strcmp(type, event_type_text(EV_SAGA_STARTED)) == 0;
 }
 
+/* Of the row in which a run begins, what stands before is the end of the run before. False: no run
+ * but the first begins in it. */
+static bool cut_to_run(struct replay *replay)
+{
+	size_t i = json_array_size(replay->row);
+
+	while (i-- > 0) {
+		const char *type =
+			json_string_value(json_object_get(json_array_get(replay->row, i), "type"));
+
+		if (!type || strcmp(type, event_type_text(EV_SAGA_CONTINUED)) != 0)
+			continue;
+		replay->cut = i;
+		while (i-- > 0)
+			json_array_remove(replay->row, 0);
+		return true;
+	}
+	return false;
+}
+
 /* 1: the same so far, 0: it decides otherwise, or a negative error. */
 static int replay_row(struct replay *replay, const struct replay_row *row, struct err *err)
 {
@@ -181,7 +201,9 @@ static int replay_row(struct replay *replay, const struct replay_row *row, struc
 	r = json_parse_stored(row->events, row->len, &replay->row, err);
 	if (r == 0 && !json_is_array(replay->row))
 		r = err_set(err, ERR_INVALID, "a history row must be a list of events");
-	if (r == 0 && (replay->state->n_events == 0) != begins(replay->row))
+	replay->cut = 0;
+	if (r == 0 && (replay->state->n_events == 0) != begins(replay->row) &&
+		(replay->state->n_events > 0 || !cut_to_run(replay)))
 		r = err_set(err, ERR_INVALID, "a history begins with SagaStarted, once");
 	if (r < 0)
 		return r;

@@ -171,7 +171,7 @@ static void tell(struct replay *replay, const json_t *expected, const json_t *go
 	replay_divergence_release(replay->ret);
 	*replay->ret = (struct replay_divergence){
 		.seq = replay->seq,
-		.index = (int)replay->matched,
+		.index = (int)(replay->cut + replay->matched),
 		.expected = as_text(expected),
 		.got = as_text(got),
 		.why = buf_take(&words, NULL),

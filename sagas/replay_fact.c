@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "sagas/state_priv.h"
+
 static bool is_decided_at_once(enum action_kind kind)
 {
 	return kind == ACTION_SET || kind == ACTION_FAIL || kind == ACTION_EMIT;
@@ -97,8 +99,9 @@ bool replay__is_fact(const struct replay *replay, const struct event *event)
 	case EV_COMPENSATION_STARTED:
 	case EV_SAGA_HELD:
 	case EV_SAGA_COMPENSATED:
-	case EV_SAGA_CONTINUED:
 		break;
+	case EV_SAGA_CONTINUED: /* where the replay begins with this run */
+		return replay->state->n_events == 0;
 	}
 	return false;
 }
@@ -293,6 +296,18 @@ static bool escalated(struct replay *replay, const struct event *event)
 	return true;
 }
 
+/* What was carried must be of steps that this definition has, too. */
+static bool continued(struct replay *replay, const struct event *event)
+{
+	if (state__check_continued(replay->state, event, &replay->err) < 0) {
+		replay__diverges(replay, json_array_get(replay->row, replay->matched), NULL,
+						 replay->err.text);
+		return false;
+	}
+	emit_as_it_is(replay, replay->matched);
+	return true;
+}
+
 bool replay__take_fact(struct replay *replay, const struct event *event)
 {
 	answered(replay, event);
@@ -313,6 +328,8 @@ bool replay__take_fact(struct replay *replay, const struct event *event)
 		return true;
 	case EV_STEP_PARKED:
 		return parked(replay, event);
+	case EV_SAGA_CONTINUED:
+		return continued(replay, event);
 	case EV_ESCALATED:
 		return escalated(replay, event);
 	case EV_STEP_ATTEMPT_FAILED:

@@ -15,6 +15,7 @@ struct replay {
 	struct saga_state *fold;  /* of the history alone */
 	json_t *row;
 	int64_t seq;
+	size_t cut; /* so many events of the row are of the run before */
 	struct ctx ctx;
 	struct input in;
 	struct decision decision; /* of this row, so far */

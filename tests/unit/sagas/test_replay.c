@@ -281,6 +281,61 @@ START_TEST(test_replay__times_count_if_they_are_to)
 }
 END_TEST
 
+#define LOOP(path)                                                                                 \
+	"saga: order\nparticipants: {svc: {}}\n"                                                       \
+	"escalate: [{after: '${input.late}', emit: {topic: late, type: Late}}]\nsteps:\n"              \
+	"  - {id: a, http: {to: svc, method: PUT, path: /a}, compensate: {http: {to: svc, method: "    \
+	"DELETE, path: /a}}}\n"                                                                        \
+	"  - {id: b, compensate: none, http: {to: svc, method: PUT, path: " path "}}\n"                \
+	"  - {id: again, continue_as_new: {input: {late: 2h}}}\n"
+
+/* The rows of the present run, of which the first tells of the end of the run before, too. */
+START_TEST(test_replay__begins_with_the_present_run)
+{
+	static const struct {
+		const char *yaml, *why;
+	} to[] = {
+		{LOOP("/b"), NULL},
+		/* What earlier runs sent does not matter; what they left to be undone does. */
+		{LOOP("/other"), NULL},
+		{"saga: order\nparticipants: {svc: {}}\nsteps:\n  - {id: b, set: 1}\n"
+		 "  - {id: again, continue_as_new: {input: 1}}\n",
+		 "a compensation of `a` is carried over, which has none"},
+		{"saga: order\nparticipants: {svc: {}}\nsteps:\n  - {id: b, set: 1}\n",
+		 "SagaContinued, which the definition does not provide"},
+	};
+	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(to[_i].yaml);
+	struct replay_options options = {.times = true};
+	struct replay_divergence where;
+	struct replay_row rows[2];
+	struct play play;
+	struct err err;
+	bool same;
+
+	play_begin(&play, LOOP("/b"), "{\"late\":\"1h\"}", false);
+	ck_assert_int_eq(play.state->watch.next_at, play.now + 3600000);
+	play_answer(&play, 0, -1, CALL_DO, 200, NULL);
+	play_answer(&play, 1, -1, CALL_DO, 200, NULL);
+	ck_assert_int_eq(play.state->run, 2);
+	/* By the input of the run that begins. */
+	ck_assert_int_eq(play.state->watch.next_at, play.now + 2 * 3600000);
+	play_answer(&play, 0, -1, CALL_DO, 503, NULL);
+	ck_assert_uint_eq(play.n_rows, 4);
+	for (int i = 0; i < 2; i++)
+		rows[i] = (struct replay_row){play.state->base_row + i, play.rows[i + 2].at,
+									  play.rows[i + 2].text, strlen(play.rows[i + 2].text)};
+	ck_assert_int_eq(saga_replay(def, PLAY_ID, rows, 2, &options, &same, &where, &err), 0);
+	ck_assert_msg(same == !to[_i].why, "%s", where.why);
+	if (to[_i].why) {
+		ck_assert_ptr_nonnull(strstr(where.why, to[_i].why));
+		ck_assert_int_eq(where.seq, 3);
+		ck_assert_int_eq(where.index, 1);
+	}
+	replay_divergence_release(&where);
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_replay__what_is_no_history_is_refused)
 {
 	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(HEAD A);
@@ -321,6 +376,7 @@ int main(void)
 	tcase_add_test(tcase, test_replay__other_numbers_of_attempts_are_seen);
 	tcase_add_test(tcase, test_replay__another_order_of_the_way_back_is_seen);
 	tcase_add_test(tcase, test_replay__times_count_if_they_are_to);
+	tcase_add_loop_test(tcase, test_replay__begins_with_the_present_run, 0, 4);
 	tcase_add_test(tcase, test_replay__what_is_no_history_is_refused);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
