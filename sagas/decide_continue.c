@@ -443,7 +443,8 @@ void decide__continue_due(struct ctx *ctx, struct target target)
 	struct env env;
 	struct err err;
 
-	if (has_continued(ctx->decision))
+	/* Whose time has run out at the same moment goes back, and not on. */
+	if (ctx->state->failing || has_continued(ctx->decision))
 		return;
 	env_init(&env, ctx->state, target.step, target.item);
 	if (continue_now(ctx, target, &env, &err) < 0)

@@ -366,6 +366,25 @@ START_TEST(test_continue__a_success_of_an_earlier_run_that_comes_too_late_is_tol
 }
 END_TEST
 
+/* The next run is put off for a second, and the saga's time is over before that. */
+START_TEST(test_continue__what_runs_out_of_time_goes_back)
+{
+	play_begin(&play,
+			   "saga: s\n"
+			   "deadline: 300ms\n"
+			   "steps:\n"
+			   "  - {id: a, when: false, set: 1}\n"
+			   "  - {id: again, continue_as_new: {input: null}}\n",
+			   "null", false);
+	ck_assert_int_eq(play.state->run, 2);
+	/* Looked at late: both are due. */
+	play_wait(&play, MINUTE);
+	ck_assert_int_eq(play.state->run, 2);
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
 static const struct {
 	const char *steps, *error;
 } wrong[] = {
@@ -539,6 +558,7 @@ int main(void)
 	tcase_add_test(tcase, test_continue__no_key_is_used_twice);
 	tcase_add_test(tcase, test_continue__a_command_keeps_its_correlation);
 	tcase_add_test(tcase, test_continue__an_event_ends_one_await_in_all_runs);
+	tcase_add_test(tcase, test_continue__what_runs_out_of_time_goes_back);
 	tcase_add_test(tcase, test_continue__a_success_of_an_earlier_run_that_comes_too_late_is_told);
 	tcase_add_test(tcase, test_continue__a_carried_compensation_that_takes_long_is_told_once);
 	tcase_add_test(tcase, test_continue__each_run_tells_of_its_compensation);
