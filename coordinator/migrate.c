@@ -131,6 +131,16 @@ static int places_agree(const struct saga_view *view, const struct saga_def *def
 	return 0;
 }
 
+int migrate_check_def(struct store_reader *reader, const struct saga_view *view,
+					  struct saga_def *def, struct err *err)
+{
+	int r = input_fits(view, def, err);
+
+	if (r == 0)
+		r = places_agree(view, def, err);
+	return r == 0 ? replays(reader, view, def, err) : r;
+}
+
 int migrate_check(struct store_reader *reader, struct registry *registry,
 				  const struct saga_view *view, struct act *act, struct err *err)
 {
@@ -146,8 +156,5 @@ int migrate_check(struct store_reader *reader, struct registry *registry,
 	/* What the state itself forbids is said by the engine. */
 	if (saga_status_is_terminal(view->state->status) || act->version == view->row.version)
 		return 0;
-	r = input_fits(view, def, err);
-	if (r == 0)
-		r = places_agree(view, def, err);
-	return r == 0 ? replays(reader, view, def, err) : r;
+	return migrate_check_def(reader, view, def, err);
 }

@@ -51,6 +51,13 @@ mutant act-id-not-looked-at sagas/decide_act.c 's/if \(saga_act_is_known\(ctx->s
 mutant begins-anew-what-stands sagas/act_allowed_forget.c 's/(static int check_done\([^{]*\{)/\1\n\tif (forget)\n\t\treturn 0;/'
 mutant runs-share-a-key sagas/env.c 's/if \(saga_state_run\(state, step\) > 1\)/if (saga_state_run(state, step) > 99)/'
 mutant rows-of-what-begins-anew-stay coordinator/turn_stage.c 's/if \(!is_forgotten\(saga->state, armed\)\)/if (armed || !is_forgotten(saga->state, armed))/'
+# What goes over into the next run, and into another version.
+mutant carried-in-the-wrong-order sagas/decide_continue.c 's/json_array_append_new\(carried, entry\);/json_array_insert_new(carried, 0, entry);/'
+mutant carried-keeps-no-request sagas/decide_continue.c 's/if \(action->undo\.request\)(\s+json_object_set_new_nocheck\(entry, "request")/if (action->undo.request \&\& entry == carried)\1/'
+mutant run-begins-on-the-way-back sagas/decide_continue.c 's/if \(ctx->state->failing \|\| has_continued/if (has_continued/'
+mutant notices-of-runs-are-one sagas/def.h 's/return watched >= 0 \&\& watched == def->carried \? entry->carried_step : entry->step;/return watched == -9 ? def->carried : entry->step;/'
+mutant migrates-whatever-was-decided coordinator/migrate.c 's/return r == 0 \? replays\(reader, view, def, err\) : r;/return reader ? r : replays(reader, view, def, err);/'
+mutant migrated-state-stays coordinator/turn_commit.c 's/if \(committed \&\& saga->migrated_to\)/if (false)/'
 # What is waited for, of which the first wins.
 mutant limit-passed-over sagas/decide_await.c 's/bool limit = exec->deadline_at \&\&[^;]*;/bool limit = exec->deadline_at \&\& !exec->due_at;/'
 mutant list-leaves-its-signal sagas/state.c 's/def->act\.kind == ACTION_AWAIT_SIGNAL \|\| def->act\.kind == ACTION_AWAIT\b/def->act.kind == ACTION_AWAIT_SIGNAL/'

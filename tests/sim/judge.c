@@ -245,9 +245,9 @@ bool judge_is_settled(struct sim *sim)
 static void judge_ledger(struct sim *sim, const struct resource *resource)
 {
 	struct oracle_saga *saga = oracle_saga(&sim->oracle, resource->saga_id);
-	const struct step_def *step = &saga->def->steps[resource->step];
+	const struct step_def *step;
 	const struct oracle_action *action;
-	bool can_undo = resource->step == saga->def->carried || step->undo_kind == UNDO_ACTION;
+	bool can_undo;
 
 	if (resource->by_hand)
 		return;
@@ -256,6 +256,8 @@ static void judge_ledger(struct sim *sim, const struct resource *resource)
 	if (resource->old)
 		return;
 	action = oracle_action(saga, resource->step, resource->item);
+	step = &saga->def->steps[resource->step];
+	can_undo = resource->step == saga->def->carried || step->undo_kind == UNDO_ACTION;
 	if (resource->effects > 1)
 		sim_fail(sim, saga->id, "S10 an effect happened twice");
 	if (!saga->ended || resource->step >= saga->def->n_forward)
@@ -347,7 +349,7 @@ static void judge_keys(struct sim *sim)
 
 	for (a = sim->oracle.first; a; a = a->next)
 		for (b = a->next; b; b = b->next)
-			if (a->fold->key && b->fold->key && a->def == b->def &&
+			if (a->fold->key && b->fold->key && strcmp(a->def->name, b->def->name) == 0 &&
 				strcmp(a->fold->key, b->fold->key) == 0)
 				sim_fail(sim, a->id, "S2 two sagas with one key");
 }

@@ -176,7 +176,7 @@ static int missing(const char *what, const char *name, uint64_t n)
 	return 1;
 }
 
-/* Nobody deploys a second version, nor makes a new run of one that has ended. */
+/* Nobody makes a new run of a saga that has ended. */
 static bool is_simulated(int number)
 {
 	switch (number) {
@@ -208,10 +208,11 @@ static int check_coverage(const struct coverage *coverage)
 		bad += missing("compensation", comp_status_text(i), coverage->comp_status[i]);
 	/* A cancel and an end have events of their own. */
 	for (i = 0; i < ACT_KIND_COUNT; i++)
-		if (i != ACT_CANCEL && i != ACT_TERMINATE && i != ACT_MIGRATE)
+		if (i != ACT_CANCEL && i != ACT_TERMINATE)
 			bad += missing(act_is_of_step(i) ? "act on a step" : "act", act_kind_text(i),
 						   coverage->acts[i]);
 	bad += missing("act", "that is refused", coverage->acts_refused);
+	bad += missing("version", "that is refused", coverage->migrations_refused);
 	bad += missing("word", "of a lease that is over", coverage->leases_lost);
 	bad += missing("step", "that begins anew", coverage->begun_anew);
 	bad += missing("child", "that is held, and then undone", coverage->kids_undone);

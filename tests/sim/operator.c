@@ -255,6 +255,8 @@ static void fill(struct sim *sim, const struct oracle_saga *saga, struct choice 
 		fill_decision(sim, act);
 	if (act->kind == ACT_OWNER && rng_percent(rng, 70))
 		act->name = xstrdup("bea");
+	if (act->kind == ACT_MIGRATE)
+		versions_fill(sim, saga, act);
 	if (act->kind == ACT_RESET)
 		fill_reset(sim, saga, act);
 }
@@ -357,6 +359,8 @@ static void again(struct sim *sim)
 
 	for (i = 0; i < sim->n_acts; i++)
 		others += sim->acts[i].out > 0 && strcmp(sim->acts[i].saga_id, told->saga_id) == 0;
+	if (told->act.kind == ACT_MIGRATE && !json_object_get(saga->act_ids, told->act.id))
+		return;
 	if (others < ACT_IDS_KEPT && sim_fault(sim, FAULT_ACT_TWICE, true))
 		send(sim, told, -1);
 }
@@ -394,6 +398,10 @@ static void act(struct sim *sim, struct oracle_saga *saga, bool allowed_only)
 	/* It may turn round. */
 	if (saga->fold->failing && rng_percent(rng, 30))
 		choice = (struct choice){rng_percent(rng, 60) ? ACT_RETRY : ACT_RESET, -1, -1, SIDE_DO};
+	if (versions_differ(sim, saga) && rng_percent(rng, 25))
+		choice = (struct choice){ACT_MIGRATE, -1, -1, SIDE_DO};
+	else if (choice.kind == ACT_MIGRATE)
+		return;
 	/* Ends are rare, or there would be nothing left to act on; and words change nothing. */
 	if (choice.kind == ACT_TERMINATE && !rng_percent(rng, 10))
 		return;
@@ -404,7 +412,8 @@ static void act(struct sim *sim, struct oracle_saga *saga, bool allowed_only)
 	told = act_new(sim, saga, choice);
 	if (!told)
 		return;
-	exact = choice.kind == ACT_RESET || rng_percent(rng, 30);
+	/* What was found out holds of the history that it was found out of. */
+	exact = choice.kind == ACT_RESET || choice.kind == ACT_MIGRATE || rng_percent(rng, 30);
 	send(sim, told, exact ? saga->seq : -1);
 }
 

@@ -429,6 +429,8 @@ static void begin(struct sim *sim)
 
 		gen_children(&sim->rng_children, &sim->world, doc);
 		world_deploy(&sim->world, doc);
+		if (rng_percent(&sim->rng_gen, 25))
+			versions_deploy(sim, doc);
 	}
 	client_init(sim);
 	/* In some runs nobody is on call. */

@@ -11,6 +11,8 @@
  *   outbox.c    what is published, held against the history
  *   client.c    who starts, cancels and terminates
  *   worker.c    who asks for tasks
+ *   continued.c what the runs of a saga made
+ *   versions.c  second versions of definitions, and who goes on by them
  *   operator.c  who acts on sagas and steps in every other way
  *   run.c       the scheduler: which of all that could happen next does
  *   judge.c     what must hold at the end
@@ -84,6 +86,7 @@ enum {
 	EVENTS_KEPT_MS = 3600 * 1000,
 	TRIED_KEPT = 16,
 	KIDS_KEPT = 64, /* children that nobody has seen in the store yet */
+	DEFINITIONS_MAX = 6, /* versions counted */
 	SIM_ACTS_MAX = 200,
 	SIM_REPAIRS_MAX = 6,
 	SIM_ACTS_OF_SAGA = ACT_IDS_KEPT, /* so many can be told again without being forgotten */
@@ -97,6 +100,7 @@ struct coverage {
 		comp_status[COMP_STATUS_COUNT];
 	uint64_t parked, undos_checked, effects_checked, crashes_in_recovery, happenings, sagas, slept,
 		inboxed, published, late_successes;
+	uint64_t migrations_refused;
 	uint64_t acts[ACT_KIND_COUNT], acts_refused, begun_anew, leases_lost, kids, kids_undone;
 };
 
@@ -278,6 +282,8 @@ struct sim {
 	int n_clients;
 	struct sim_act acts[SIM_ACTS_MAX];
 	int n_acts;
+	/* Of each definition: the step in which it differs from the one before it; "": it is none. */
+	char changed[DEFINITIONS_MAX][16];
 	wall_ms operate_at; /* the operator's next look */
 	struct sim_start *starts;
 	char kids[KIDS_KEPT][SAGA_ID_SIZE];
@@ -361,6 +367,13 @@ void children_release(struct sim *sim);
 bool families_wait(struct sim *sim, const struct oracle_saga *saga);
 void families_check(struct sim *sim); /* after a commit */
 void families_judge(struct sim *sim);
+
+/* versions.c: another version of the definition that was deployed last, where there can be one. */
+void versions_deploy(struct sim *sim, const json_t *doc);
+/* There is another version of the saga's definition. */
+bool versions_differ(const struct sim *sim, const struct oracle_saga *saga);
+/* An act that takes it there, as it stands now. */
+void versions_fill(struct sim *sim, const struct oracle_saga *saga, struct act *act);
 
 /* kafka.c */
 void kafka_init(struct sim *sim); /* after the clients */

@@ -592,33 +592,6 @@ struct reading {
 	bool broken;
 };
 
-/* The saga was migrated: its history is that of another version from the beginning. What has begun
- * keeps its place. */
-static void go_on_by(struct oracle *oracle, struct oracle_saga *saga, int64_t version)
-{
-	struct saga_def *def = world_definition(oracle->world, saga->def->name, version);
-	int before = saga->def->n_steps;
-	const char *row;
-	struct err err;
-	size_t i;
-
-	saga_state_free(saga->fold);
-	saga->fold = saga_state_new(def, saga->id);
-	for (i = 0; i < json_array_size(saga->rows); i++) {
-		row = json_string_value(json_array_get(saga->rows, i));
-		if (saga_state_apply_row(saga->fold, json_integer_value(json_array_get(saga->times, i)),
-								 row, strlen(row), &err) < 0)
-			oracle_fail(oracle, saga->id, "S7 row %zu does not fold by version %lld: %s", i + 1,
-						(long long)version, err.text);
-	}
-	saga->steps = xrealloc_array(
-		saga->steps, (size_t)(before > def->n_steps ? before : def->n_steps), sizeof(*saga->steps));
-	for (int step = before; step < def->n_steps; step++)
-		saga->steps[step] = (struct oracle_step){0};
-	saga_def_unref(saga->def);
-	saga->def = saga_def_ref(def);
-}
-
 static int64_t migrated_to(const struct event *event)
 {
 	if (event->type != EV_ACT_TAKEN || !event->name || strcmp(event->name, "migrate") != 0)
@@ -675,7 +648,7 @@ static int read_row(void *ctx, const struct history_row *row)
 	json_array_append_new(saga->times, json_integer(row->at));
 	saga->seq = row->seq;
 	if (version)
-		go_on_by(reading->oracle, saga, version);
+		oracle_migrated(reading->oracle, saga, version);
 	return 0;
 }
 

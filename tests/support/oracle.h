@@ -114,6 +114,8 @@ void oracle_act_id(struct oracle *oracle, struct oracle_saga *saga, const struct
 bool oracle_by_hand(const struct oracle_saga *saga, const struct event *event);
 /* The saga continues as new: S10 to S12. */
 void oracle_continued(struct oracle *oracle, struct oracle_saga *saga, const struct event *event);
+/* Its last row took it to another version of its definition. */
+void oracle_migrated(struct oracle *oracle, struct oracle_saga *saga, int64_t version);
 /* Its run is over: all is forgotten but the keys, which are never used again. */
 void oracle_action_clear(struct oracle_saga *saga, struct oracle_action *action);
 
