@@ -64,6 +64,38 @@ static void note_effect(const struct live_saga *saga, struct engine_call *call, 
 	effect->status_before = before;
 }
 
+static struct input timer_input(const struct turn *turn)
+{
+	return (struct input){
+		.type = INPUT_TIMER,
+		.random = turn->ports->random(turn->ctx),
+		.queues_read_until = turn->inbox.read_until,
+		.inbox_read_until = turn->inbox.seen_until,
+	};
+}
+
+/* Of a new run the first row of its own stands behind those that were copied. */
+static bool was_only_created(const struct live_saga *saga)
+{
+	return saga->durable_seq == 1 ||
+		   (saga->state->run_of && saga->durable_seq == saga->state->run_of->row);
+}
+
+/*
+ * The first row may be a creation only, by a node that did not own the slot: then nothing is
+ * scheduled and no time is awaited, and only this moves the saga.
+ */
+static void feed_adoption(struct turn *turn, struct live_saga *saga, wall_ms now)
+{
+	struct input in = timer_input(turn);
+	struct err err;
+
+	if (!saga->state || !was_only_created(saga) || saga_status_is_terminal(saga->state->status))
+		return;
+	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
+		log_warn("engine", saga->id, "it cannot be advanced: %s", err.text);
+}
+
 static void feed_act(struct turn *turn, struct live_saga *saga, struct engine_call *call,
 					 wall_ms now)
 {
@@ -72,9 +104,13 @@ static void feed_act(struct turn *turn, struct live_saga *saga, struct engine_ca
 		.random = turn->ports->random(turn->ctx),
 		.act = call->doing,
 	};
-	size_t first = saga->decision.n_events;
 	enum saga_status before;
+	size_t first;
 
+	/* What may only have been created goes on before, and then is no longer what was replayed. */
+	if (call->doing->kind == ACT_MIGRATE)
+		feed_adoption(turn, saga, now);
+	first = saga->decision.n_events;
 	call->result = check_act(saga, call, &call->err);
 	if (call->result < 0)
 		return;
@@ -170,16 +206,6 @@ static void feed_reply(struct turn *turn, struct live_saga *saga, const struct c
 		log_warn("engine", saga->id, "a reply was refused: %s", err.text);
 }
 
-static struct input timer_input(const struct turn *turn)
-{
-	return (struct input){
-		.type = INPUT_TIMER,
-		.random = turn->ports->random(turn->ctx),
-		.queues_read_until = turn->inbox.read_until,
-		.inbox_read_until = turn->inbox.seen_until,
-	};
-}
-
 static void feed_timer(struct turn *turn, struct live_saga *saga, wall_ms now)
 {
 	struct input in = timer_input(turn);
@@ -195,28 +221,6 @@ static void feed_timer(struct turn *turn, struct live_saga *saga, wall_ms now)
 	due = turn__due_times(turn, saga).at;
 	if (due != 0 && due <= now && saga->decision.n_events + saga->decision.n_commands == before)
 		saga->not_before = now + 1000;
-}
-
-/* Of a new run the first row of its own stands behind those that were copied. */
-static bool was_only_created(const struct live_saga *saga)
-{
-	return saga->durable_seq == 1 ||
-		   (saga->state->run_of && saga->durable_seq == saga->state->run_of->row);
-}
-
-/*
- * The first row may be a creation only, by a node that did not own the slot: then nothing is
- * scheduled and no time is awaited, and only this moves the saga.
- */
-static void feed_adoption(struct turn *turn, struct live_saga *saga, wall_ms now)
-{
-	struct input in = timer_input(turn);
-	struct err err;
-
-	if (!saga->state || !was_only_created(saga) || saga_status_is_terminal(saga->state->status))
-		return;
-	if (saga_decide(saga->state, &in, now, &saga->decision, &err) < 0)
-		log_warn("engine", saga->id, "it cannot be advanced: %s", err.text);
 }
 
 static void feed_mail(struct turn *turn, struct live_saga *saga, struct mail *mail, wall_ms now)
@@ -294,7 +298,7 @@ void turn__decide(struct turn *turn, struct live_saga *saga)
 		saga_recover(saga->state, now, &saga->decision);
 	saga->recover = false;
 	feed_all(turn, saga, now);
-	if (adopted)
+	if (adopted && !saga->migrated_to)
 		feed_adoption(turn, saga, now);
 	if (begun)
 		forget_passing_status(saga->state, before, updated_before);

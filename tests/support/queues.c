@@ -25,6 +25,9 @@ static const char *const texts[Q_DEFS] = {
 	[Q_HOLD_EMIT] = "{\"saga\": \"hold-emit\", " PARTICIPANTS ", \"steps\": [" HOLD
 					", {\"id\": \"tell\", \"emit\": {\"topic\": \"orders\", \"type\": \"Told\", "
 					"\"data\": {\"n\": 1}}, \"compensate\": \"none\"}]}",
+	[Q_HOLD_LATE] = "{\"saga\": \"hold-late\", " PARTICIPANTS ", \"steps\": [" HOLD
+					"], \"escalate\": [{\"after\": \"1m\", \"emit\": {\"topic\": \"orders\", "
+					"\"type\": \"Late\"}}]}",
 	[Q_PAID] = "{\"saga\": \"paid\", \"steps\": [" PAID "]}",
 	[Q_PAID_BESIDE] =
 		"{\"saga\": \"paid-beside\", " PARTICIPANTS ", \"steps\": [" PAID

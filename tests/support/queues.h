@@ -16,6 +16,7 @@ enum queues_def {
 	Q_HOLD,         /* a command, whose reply may take 10 s */
 	Q_HOLD_THEN,    /* the same, and a second one */
 	Q_HOLD_EMIT,    /* the same, and a record that is published */
+	Q_HOLD_LATE,    /* the same, which is told when the saga takes longer than a minute */
 	Q_PAID,         /* awaits an event of channel `payments` by input.id, for 3 h */
 	Q_PAID_BESIDE,  /* the same, beside an HTTP call that is tried again every second */
 	Q_CANCELLED_BY, /* an hour's rest, cancelled by an event of `stops` by input.id */

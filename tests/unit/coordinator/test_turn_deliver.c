@@ -56,6 +56,41 @@ START_TEST(test_deliver__takes_a_reply_that_is_faster_than_its_publishing)
 }
 END_TEST
 
+/* What is due as the saga is loaded goes before, and nobody has replayed that. */
+START_TEST(test_migrate__is_refused_when_the_saga_goes_on_as_it_is_loaded)
+{
+	CLEANUP(json_decref_p) json_t *other = json_deep_copy(q.defs[Q_HOLD_LATE]->doc);
+	struct saga_row row = {0};
+	struct engine_call *call;
+	char id[SAGA_ID_SIZE];
+	struct act act;
+	struct err err;
+
+	json_array_append_new(json_object_get(other, "steps"),
+						  json_pack("{s:s, s:i}", "id", "last", "set", 1));
+	world_deploy(&q.world, other);
+	queues_start(Q_HOLD_LATE, NULL, id);
+	queues_settle();
+	world_crash(&q.world);
+	q.world.now += 2 * Q_MINUTE;
+	world_boot(&q.world);
+	act_init(&act, ACT_MIGRATE);
+	act.by = xstrdup("ann");
+	act.version = 2;
+	act.replayed = true;
+	call = engine_call_for_act(WORLD_NS, id, &act);
+	call->if_match = 1;
+	world_post(&q.world, POST_CALL, call);
+	queues_settle();
+	ck_assert_int_eq(queues_count(id, EV_ACT_TAKEN), 0);
+	ck_assert_int_eq(queues_count(id, EV_ESCALATED), 1);
+	ck_assert_int_eq(queues_rows(id), 2);
+	ck_assert_int_eq(q.world.inner->ops->saga_get(q.world.truth, WORLD_NS, id, &row, &err), 0);
+	ck_assert_int_eq(row.version, 1);
+	saga_row_release(&row);
+}
+END_TEST
+
 START_TEST(test_deliver__is_kept_over_a_commit_that_failed)
 {
 	static const enum store_fault faults[] = {STORE_FAULT_BEFORE, STORE_FAULT_UNKNOWN_DROPPED,
@@ -480,6 +515,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, queues_setup, queues_teardown);
 	tcase_add_test(tcase, test_deliver__is_done_when_the_reply_is_durable);
 	tcase_add_test(tcase, test_deliver__takes_a_reply_that_is_faster_than_its_publishing);
+	tcase_add_test(tcase, test_migrate__is_refused_when_the_saga_goes_on_as_it_is_loaded);
 	tcase_add_loop_test(tcase, test_deliver__is_kept_over_a_commit_that_failed, 0, 4);
 	tcase_add_test(tcase, test_deliver__is_kept_while_the_saga_cannot_be_loaded);
 	tcase_add_test(tcase, test_deliver__offers_again_what_the_store_stays_away_from);
