@@ -204,6 +204,22 @@ START_TEST(test_decide_act__a_success_of_what_was_skipped_calls_a_person)
 }
 END_TEST
 
+/* Its time is over, and what was written before that is not read yet: it may still arrive. */
+START_TEST(test_decide_act__what_is_skipped_late_settles_first)
+{
+	struct play play;
+
+	play_begin(&play, doubt, "{}", false);
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	play.queues_read_until = play.now;
+	play_wait(&play, 61000);
+	ck_assert_int_eq(saga_state_action(play.state, 0, -1)->run.status, EXEC_RUNNING);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"skip\",\"step\":\"a\"}"), 0);
+	ck_assert_int_eq(saga_state_action(play.state, 0, -1)->run.settle_at, play.now + 59000);
+	play_end(&play);
+}
+END_TEST
+
 /* Whatever people remark, the saga can still come to its end. */
 START_TEST(test_decide_act__remarks_leave_room_for_the_end)
 {
@@ -243,6 +259,7 @@ int main(void)
 	tcase_add_test(tc, test_decide_act__what_may_come_beside_is_undone_after_it);
 	tcase_add_test(tc, test_decide_act__what_happened_is_undone_at_once);
 	tcase_add_test(tc, test_decide_act__a_success_of_what_was_skipped_calls_a_person);
+	tcase_add_test(tc, test_decide_act__what_is_skipped_late_settles_first);
 	tcase_add_test(tc, test_decide_act__remarks_leave_room_for_the_end);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
