@@ -123,6 +123,9 @@ static void answered(struct replay *replay, const struct event *event)
 				(event->type >= EV_COMPENSATION_ARMED && event->type <= EV_COMPENSATION_ONGOING);
 	struct exec *exec;
 
+	/* What is waited for is still out when another answer was ignored. */
+	if (event->type == EV_REPLY_IGNORED)
+		return;
 	if (event->step < 0 || !decide__action_exists(replay->state, event->step, event->item))
 		return;
 	exec = decide__exec(&replay->ctx,

@@ -336,6 +336,42 @@ START_TEST(test_replay__begins_with_the_present_run)
 }
 END_TEST
 
+/* In one row: an answer is ignored while the probe is awaited, and the saga turns round. */
+START_TEST(test_replay__what_is_out_stays_out_when_another_answer_is_ignored)
+{
+	static const char *const yaml =
+		"saga: order\nparticipants: {svc: {}}\nsteps:\n"
+		"  - {id: a, command: {to: svc, type: A}, timeout: 1m, retry: {initial_interval: 1s},"
+		" probe: {command: {to: svc, type: AskA}}, compensate: {command: {to: svc, type: UnA}}}\n";
+	CLEANUP(free_p) char *merged = NULL;
+	struct outcome_of outcome;
+	struct play play;
+	char *first, *second;
+
+	play_begin(&play, yaml, "{}", false);
+	play_published(&play, 0, -1, CALL_DO, CALL_PUBLISHED);
+	play_reply(&play, 0, -1, CALL_DO, 0, OUTCOME_UNKNOWN, NULL, NULL, NULL);
+	play_wait(&play, 10000);
+	ck_assert(saga_state_action(play.state, 0, -1)->run.asked);
+	play_reply(&play, 0, -1, CALL_DO, 0, OUTCOME_UNKNOWN, NULL, NULL, NULL);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"cancel\",\"reason\":\"no\"}"), 0);
+	ck_assert(play.state->failing);
+	ck_assert(saga_state_action(play.state, 0, -1)->run.asked);
+	first = play.rows[play.n_rows - 2].text;
+	second = play.rows[play.n_rows - 1].text;
+	ck_assert_ptr_nonnull(strstr(first, "ReplyIgnored"));
+	merged = xasprintf("%.*s,%s", (int)strlen(first) - 1, first, second + 1);
+	play.rows[play.n_rows - 2].text = merged;
+	play.n_rows--;
+	outcome = replayed(&play, yaml, false);
+	ck_assert_msg(outcome.same, "%s", outcome.where.why);
+	replay_divergence_release(&outcome.where);
+	play.rows[play.n_rows - 1].text = first;
+	play.n_rows++;
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_replay__what_is_no_history_is_refused)
 {
 	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(HEAD A);
@@ -377,6 +413,7 @@ int main(void)
 	tcase_add_test(tcase, test_replay__another_order_of_the_way_back_is_seen);
 	tcase_add_test(tcase, test_replay__times_count_if_they_are_to);
 	tcase_add_loop_test(tcase, test_replay__begins_with_the_present_run, 0, 4);
+	tcase_add_test(tcase, test_replay__what_is_out_stays_out_when_another_answer_is_ignored);
 	tcase_add_test(tcase, test_replay__what_is_no_history_is_refused);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
