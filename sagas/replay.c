@@ -85,6 +85,23 @@ static bool take_facts(struct replay *replay)
 	return true;
 }
 
+/* What is given up with the saga was between two attempts, also where a probe that was sent after a
+ * restart is all that there was of the last one. */
+static void find_what_is_given_up(struct replay *replay, struct exec *run, const json_t *end)
+{
+	struct event event;
+
+	if (run->status != EXEC_RUNNING ||
+		event_from_json(end, replay->state->def, replay->ctx.now, &event, &replay->err) < 0)
+		return;
+	if (event.code && strcmp(event.code, "abandoned") == 0) {
+		run->status = EXEC_BACKING_OFF;
+		run->ambiguous |= event.ambiguous;
+		run->settle_at = event.settle_at;
+	}
+	event_release(&event);
+}
+
 /* Calls that are out do not stand in the history; one that the row does not end is still out. */
 static void find_what_is_out(struct replay *replay)
 {
@@ -96,9 +113,14 @@ static void find_what_is_out(struct replay *replay)
 			struct exec *run = &state->steps[i].actions[j].run;
 			enum action_kind kind = state->def->steps[i].act.kind;
 
-			if (kind == ACTION_HTTP || kind == ACTION_COMMAND)
-				run->out = saga_exec_is_open(run) && run->status != EXEC_PARKED &&
-						   !replay__row_ends(replay, i, decide__item(state, i, j));
+			const json_t *end;
+
+			if (kind != ACTION_HTTP && kind != ACTION_COMMAND)
+				continue;
+			end = replay__end_in_row(replay, i, decide__item(state, i, j));
+			run->out = saga_exec_is_open(run) && run->status != EXEC_PARKED && !end;
+			if (end)
+				find_what_is_given_up(replay, run, end);
 		}
 	}
 }

@@ -343,7 +343,7 @@ bool replay__take_fact(struct replay *replay, const struct event *event)
 	}
 }
 
-bool replay__row_ends(const struct replay *replay, int step, int item)
+const json_t *replay__end_in_row(const struct replay *replay, int step, int item)
 {
 	const char *id = replay->state->def->steps[step].id;
 	json_t *event;
@@ -356,7 +356,7 @@ bool replay__row_ends(const struct replay *replay, int step, int item)
 
 		if (type && of && strcmp(of, id) == 0 && (which ? json_integer_value(which) : -1) == item &&
 			(strcmp(type, "StepFailed") == 0 || strcmp(type, "StepParked") == 0))
-			return true;
+			return event;
 	}
-	return false;
+	return NULL;
 }

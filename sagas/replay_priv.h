@@ -30,8 +30,8 @@ struct replay {
 bool replay__is_fact(const struct replay *replay, const struct event *event);
 /* Folds it, and decides what follows at once. False: this definition takes it otherwise. */
 bool replay__take_fact(struct replay *replay, const struct event *event);
-/* The row says how the action ends, or that an attempt of it has ended. */
-bool replay__row_ends(const struct replay *replay, int step, int item);
+/* The event of the row that says how the action ends; NULL: it does not. */
+const json_t *replay__end_in_row(const struct replay *replay, int step, int item);
 
 /* replay_compare.c */
 

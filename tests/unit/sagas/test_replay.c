@@ -372,6 +372,35 @@ START_TEST(test_replay__what_is_out_stays_out_when_another_answer_is_ignored)
 }
 END_TEST
 
+/* After a restart its probe did not know, which the history does not tell: it is not asked again.
+ */
+START_TEST(test_replay__what_was_asked_after_a_restart_is_given_up)
+{
+	static const char *const yaml =
+		"saga: order\nparticipants: {svc: {}}\nsteps:\n"
+		"  - {id: a, needs: [], http: {to: svc, method: PUT, path: /a},"
+		" probe: {http: {to: svc, method: GET, path: /a}},"
+		" compensate: {http: {to: svc, method: DELETE, path: /a}}}\n"
+		"  - {id: b, needs: [], repeat: {until: '${output.done}', max: 1},"
+		" http: {to: svc, method: PUT, path: /b},"
+		" compensate: {http: {to: svc, method: DELETE, path: /b}}}\n";
+	struct outcome_of outcome;
+	struct play play;
+
+	play_begin(&play, yaml, "{}", false);
+	play_restart(&play);
+	play_answer(&play, 0, -1, CALL_PROBE_DO, 503, NULL);
+	/* It turns round by itself, and the undo of a has to wait. */
+	play_answer(&play, 1, 0, CALL_DO, 200, "{\"done\":false}");
+	ck_assert_int_eq(saga_state_action(play.state, 0, -1)->run.status, EXEC_GAVE_UP);
+	ck_assert_int_eq(saga_state_action(play.state, 0, -1)->comp, COMP_ARMED);
+	outcome = replayed(&play, yaml, false);
+	ck_assert_msg(outcome.same, "%s", outcome.where.why);
+	replay_divergence_release(&outcome.where);
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_replay__what_is_no_history_is_refused)
 {
 	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(HEAD A);
@@ -414,6 +443,7 @@ int main(void)
 	tcase_add_test(tcase, test_replay__times_count_if_they_are_to);
 	tcase_add_loop_test(tcase, test_replay__begins_with_the_present_run, 0, 4);
 	tcase_add_test(tcase, test_replay__what_is_out_stays_out_when_another_answer_is_ignored);
+	tcase_add_test(tcase, test_replay__what_was_asked_after_a_restart_is_given_up);
 	tcase_add_test(tcase, test_replay__what_is_no_history_is_refused);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
