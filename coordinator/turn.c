@@ -286,6 +286,9 @@ struct saga_due turn__due_times(const struct turn *turn, const struct live_saga 
 {
 	struct saga_due due = saga_state_due(saga->state, turn->now);
 
+	/* What was there before it began to wait may still end it, however far the queues are read. */
+	if (turn__looks(saga))
+		return due;
 	/* For what the queues are read far enough is a time like others. */
 	if (due.queued_at != 0 && due.queued_at <= turn->inbox.read_until) {
 		earlier(&due.at, due.queued_at);
@@ -318,11 +321,11 @@ static void set_timers(struct turn *turn, struct live_saga *saga)
 		heap_update(&turn->timers, &saga->timer, due.at);
 	else
 		heap_remove(&turn->timers, &saga->timer);
-	if (due.queued_at != 0)
+	if (due.queued_at != 0 && !turn__looks(saga))
 		heap_update(&turn->holds, &saga->hold, due.queued_at);
 	else
 		heap_remove(&turn->holds, &saga->hold);
-	if (due.inbox_at != 0)
+	if (due.inbox_at != 0 && !turn__looks(saga))
 		heap_update(&turn->hooks, &saga->hook, due.inbox_at);
 	else
 		heap_remove(&turn->hooks, &saga->hook);

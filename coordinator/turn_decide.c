@@ -64,13 +64,13 @@ static void note_effect(const struct live_saga *saga, struct engine_call *call, 
 	effect->status_before = before;
 }
 
-static struct input timer_input(const struct turn *turn)
+static struct input timer_input(const struct turn *turn, const struct live_saga *saga)
 {
 	return (struct input){
 		.type = INPUT_TIMER,
 		.random = turn->ports->random(turn->ctx),
-		.queues_read_until = turn->inbox.read_until,
-		.inbox_read_until = turn->inbox.seen_until,
+		.queues_read_until = turn__looks(saga) ? 0 : turn->inbox.read_until,
+		.inbox_read_until = turn__looks(saga) ? 0 : turn->inbox.seen_until,
 	};
 }
 
@@ -87,7 +87,7 @@ static bool was_only_created(const struct live_saga *saga)
  */
 static void feed_adoption(struct turn *turn, struct live_saga *saga, wall_ms now)
 {
-	struct input in = timer_input(turn);
+	struct input in = timer_input(turn, saga);
 	struct err err;
 
 	if (!saga->state || !was_only_created(saga) || saga_status_is_terminal(saga->state->status))
@@ -208,7 +208,7 @@ static void feed_reply(struct turn *turn, struct live_saga *saga, const struct c
 
 static void feed_timer(struct turn *turn, struct live_saga *saga, wall_ms now)
 {
-	struct input in = timer_input(turn);
+	struct input in = timer_input(turn, saga);
 	wall_ms due = turn__due_times(turn, saga).at;
 	size_t before = saga->decision.n_events + saga->decision.n_commands;
 	struct err err;

@@ -493,6 +493,49 @@ START_TEST(test_early__is_found_by_whoever_recovers_the_saga)
 }
 END_TEST
 
+/* The topics were read up to its time-out, and what was there before has not been looked for yet. */
+START_TEST(test_early__is_looked_for_before_its_time_runs_out)
+{
+	char id[SAGA_ID_SIZE];
+
+	queues_put_event(Q_PAID, "o-1", "default/payments/0/7");
+	queues_start(Q_PAID, "o-1", id);
+	queues_turn();
+	world_write(&q.world);
+	queues_turn();
+	ck_assert_uint_eq(q.world.reads.n, 1);
+	q.world.now += 3 * Q_HOUR + Q_MINUTE;
+	turn_queues_read(q.world.turn, q.world.now);
+	queues_turn();
+	while (q.world.reads.n > 1)
+		world_read(&q.world, 1);
+	queues_turn();
+	ck_assert_int_eq(queues_count(id, EV_STEP_FAILED), 0);
+	queues_settle();
+	ck_assert_int_eq(queues_count(id, EV_STEP_FAILED), 0);
+	ck_assert_int_eq(queues_status(id), SAGA_COMPLETED);
+}
+END_TEST
+
+/* … and when nothing was there, its time is over. */
+START_TEST(test_early__lets_the_time_run_out_when_there_was_none)
+{
+	char id[SAGA_ID_SIZE];
+
+	queues_start(Q_PAID, "o-1", id);
+	queues_turn();
+	world_write(&q.world);
+	queues_turn();
+	q.world.now += 3 * Q_HOUR + Q_MINUTE;
+	turn_queues_read(q.world.turn, q.world.now);
+	queues_turn();
+	while (q.world.reads.n > 1)
+		world_read(&q.world, 1);
+	queues_settle();
+	ck_assert_int_eq(queues_count(id, EV_STEP_FAILED), 1);
+}
+END_TEST
+
 START_TEST(test_early__is_looked_for_again_after_an_error)
 {
 	char id[SAGA_ID_SIZE];
@@ -651,6 +694,8 @@ int main(void)
 	tcase_add_test(tcase, test_early__finds_an_event_that_was_there_before);
 	tcase_add_test(tcase, test_early__is_not_looked_for_before_the_commit);
 	tcase_add_loop_test(tcase, test_early__is_found_by_whoever_recovers_the_saga, 0, 3);
+	tcase_add_test(tcase, test_early__is_looked_for_before_its_time_runs_out);
+	tcase_add_test(tcase, test_early__lets_the_time_run_out_when_there_was_none);
 	tcase_add_test(tcase, test_early__is_looked_for_again_after_an_error);
 	tcase_add_test(tcase, test_early__lets_a_saga_sleep_after_the_look);
 	tcase_add_test(tcase, test_early__puts_a_recovered_saga_to_sleep_too);
