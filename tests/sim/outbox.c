@@ -28,7 +28,7 @@ static struct expected *find_or_read(struct sim *sim, const struct outbox_row *r
 	return find(sim, row);
 }
 
-void published_event(struct sim *sim, const struct oracle_saga *saga, const struct event *event)
+void published_event(struct sim *sim, struct oracle_saga *saga, const struct event *event)
 {
 	const struct step_def *def = event->step >= 0 ? &saga->def->steps[event->step] : NULL;
 	const struct action_def *act = NULL;
@@ -37,10 +37,7 @@ void published_event(struct sim *sim, const struct oracle_saga *saga, const stru
 	if (event->type == EV_STEP_SCHEDULED && def->act.kind == ACTION_EMIT)
 		act = &def->act;
 	if (event->type == EV_COMPENSATION_STARTED) {
-		/* Of what was carried, it is that of a step of an earlier run. */
-		act = event->step == saga->def->carried
-				  ? saga_state_undo_def(saga->fold, event->step, event->item)
-				  : &def->undo;
+		act = oracle_undo_def(saga, event->step, event->item);
 		if (act->kind != ACTION_EMIT)
 			act = NULL;
 	}

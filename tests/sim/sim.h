@@ -392,7 +392,7 @@ bool kafka_reply_is_current(const struct oracle_saga *saga, const struct sim_rec
 const struct sim_record *kafka_event(const struct sim *sim, const char *event_id);
 
 /* outbox.c */
-void published_event(struct sim *sim, const struct oracle_saga *saga, const struct event *event);
+void published_event(struct sim *sim, struct oracle_saga *saga, const struct event *event);
 void published_check(struct sim *sim);                        /* after a commit */
 int published_take(void *page, const struct outbox_row *row); /* is published */
 /* It is removed; or perhaps. */

@@ -85,6 +85,13 @@ struct oracle_action *oracle_action(struct oracle_saga *saga, int step, int item
 	return &st->actions[at];
 }
 
+const struct action_def *oracle_undo_def(struct oracle_saga *saga, int step, int item)
+{
+	if (step == saga->def->carried)
+		step = oracle_action(saga, step, item)->carried_from;
+	return &saga->def->steps[step].undo;
+}
+
 static char *request_text(const struct request *request)
 {
 	struct buf text;

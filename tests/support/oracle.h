@@ -32,6 +32,7 @@ struct oracle_action {
 	wall_ms began, undo_began;    /* later by as long as it was paused since */
 	unsigned told, undo_told;     /* a bit for each entry of `escalate` */
 	json_t *asked, *decided;      /* of an approval: what StepScheduled says; {by: word} */
+	int carried_from;             /* of what was carried: the step of an earlier run that did it */
 	/* A worker has the task, or its undo; and its attempts. */
 	bool leased, undo_leased;
 	int64_t leases, undo_leases;
@@ -90,6 +91,8 @@ void oracle_release(struct oracle *oracle);
 /* Reads what the store has of the saga and was not read yet; NULL when it does not have it. */
 struct oracle_saga *oracle_saga(struct oracle *oracle, const char *id);
 struct oracle_action *oracle_action(struct oracle_saga *saga, int step, int item);
+/* What undoes it: of what was carried, that of the step of an earlier run. */
+const struct action_def *oracle_undo_def(struct oracle_saga *saga, int step, int item);
 
 /* A call leaves the engine: S9, S10, S13–S16. */
 void oracle_sent(struct oracle *oracle, const struct world_call *call);

@@ -67,7 +67,7 @@ static void retry_step(struct oracle *oracle, struct oracle_saga *saga, const st
 	if (event->side == SIDE_UNDO) {
 		/* What no worker ever had begins once more. */
 		if (action->undo_failed && action->undo_leases == 0 &&
-			saga_state_undo_def(saga->fold, event->step, event->item)->kind == ACTION_TASK) {
+			oracle_undo_def(saga, event->step, event->item)->kind == ACTION_TASK) {
 			action->started = false;
 			action->undo_told = 0;
 			oracle_people_forget(saga, event->step, event->item);

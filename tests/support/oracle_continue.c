@@ -97,6 +97,8 @@ void oracle_continued(struct oracle *oracle, struct oracle_saga *saga, const str
 	json_array_foreach (carried, i, entry) {
 		struct oracle_action *action = oracle_action(saga, saga->def->carried, (int)i);
 
+		action->carried_from =
+			saga_def_step(saga->def, json_string_value(json_object_get(entry, "step")));
 		action->scheduled = action->completed = action->armed = true;
 		action->settle_at = json_integer_value(json_object_get(entry, "settle_at"));
 		action->undo_request = text_of_request(json_object_get(entry, "request"));

@@ -105,21 +105,13 @@ static bool is_watched(const struct oracle_action *action, bool undo)
 	return action->scheduled && !action->completed && !action->failed && !action->skipped;
 }
 
-/* Of what was carried, it is that of a step of an earlier run. */
-static const struct escalate_list *undo_list(const struct oracle_saga *saga,
-											 const struct event *event)
-{
-	if (event->step == saga->def->carried)
-		return &saga_state_undo_def(saga->fold, event->step, event->item)->escalate;
-	return &saga->def->steps[event->step].undo.escalate;
-}
-
 void oracle_escalated(struct oracle *oracle, struct oracle_saga *saga, const struct event *event)
 {
 	bool undo = event->side == SIDE_UNDO, of_saga = event->step < 0;
-	const struct escalate_list *list = of_saga ? &saga->def->escalate
-									   : undo  ? undo_list(saga, event)
-											   : &saga->def->steps[event->step].act.escalate;
+	const struct escalate_list *list =
+		of_saga ? &saga->def->escalate
+		: undo  ? &oracle_undo_def(saga, event->step, event->item)->escalate
+				: &saga->def->steps[event->step].act.escalate;
 	json_int_t n = json_integer_value(json_object_get(jval_json(event->value), "entry"));
 	struct oracle_action *action = of_saga ? NULL : oracle_action(saga, event->step, event->item);
 	unsigned *told = of_saga ? &saga->told : undo ? &action->undo_told : &action->told;
