@@ -49,6 +49,8 @@ static void leave_out(const struct replay *replay, json_t *event)
 	const char *code = json_string_value(json_object_get(event, "code"));
 
 	json_object_del(event, "version");
+	/* Of a block: what was started stays with the version that started it. */
+	json_object_del(json_object_get(event, "request"), "version");
 	json_object_del(event, "status"); /* of the answer that came last */
 	if (!replay->options->times) {
 		json_object_del(event, "due_at");

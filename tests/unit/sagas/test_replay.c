@@ -123,6 +123,7 @@ static struct outcome_of replayed(const struct play *play, const char *yaml, boo
 	struct err err;
 	size_t i;
 
+	def->version = 2; /* not that of the history */
 	for (i = 0; i < play->n_rows; i++)
 		rows[i] = (struct replay_row){(int64_t)i + 1, play->rows[i].at, play->rows[i].text,
 									  strlen(play->rows[i].text)};
@@ -401,6 +402,21 @@ START_TEST(test_replay__what_was_asked_after_a_restart_is_given_up)
 }
 END_TEST
 
+/* Its request names the version of its parent. */
+START_TEST(test_replay__a_block_stays_with_the_version_that_started_it)
+{
+	static const char yaml[] = HEAD "  - {id: block, steps: [{id: a, set: 1}]}\n" C;
+	struct outcome_of outcome;
+	struct play play;
+
+	play_begin(&play, yaml, "{}", false);
+	outcome = replayed(&play, yaml, false);
+	ck_assert_msg(outcome.same, "%s", outcome.where.why);
+	replay_divergence_release(&outcome.where);
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_replay__what_is_no_history_is_refused)
 {
 	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(HEAD A);
@@ -444,6 +460,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_replay__begins_with_the_present_run, 0, 4);
 	tcase_add_test(tcase, test_replay__what_is_out_stays_out_when_another_answer_is_ignored);
 	tcase_add_test(tcase, test_replay__what_was_asked_after_a_restart_is_given_up);
+	tcase_add_test(tcase, test_replay__a_block_stays_with_the_version_that_started_it);
 	tcase_add_test(tcase, test_replay__what_is_no_history_is_refused);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
