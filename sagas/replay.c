@@ -115,6 +115,10 @@ static void find_what_is_out(struct replay *replay)
 
 			const json_t *end;
 
+			/* After a restart it may have started, for all that is known: then it is not given up.
+			 */
+			if (kind == ACTION_CHILD && run->status == EXEC_BACKING_OFF)
+				run->ambiguous |= !replay__end_in_row(replay, i, decide__item(state, i, j));
 			if (kind != ACTION_HTTP && kind != ACTION_COMMAND)
 				continue;
 			end = replay__end_in_row(replay, i, decide__item(state, i, j));

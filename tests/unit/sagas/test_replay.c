@@ -417,6 +417,32 @@ START_TEST(test_replay__a_block_stays_with_the_version_that_started_it)
 }
 END_TEST
 
+/* A start that was never sent is in doubt after a restart, and is not given up with the saga. */
+START_TEST(test_replay__a_child_whose_start_is_in_doubt_after_a_restart)
+{
+	static const char yaml[] = HEAD "  - {id: block, steps: [{id: a, set: 1}]}\n" C;
+
+	for (int restarts = 0; restarts < 2; restarts++) {
+		struct outcome_of outcome;
+		struct play play;
+
+		play_begin(&play, yaml, "{}", false);
+		play_published(&play, 0, -1, CALL_DO, CALL_NOT_CONNECTED);
+		ck_assert_int_eq(saga_state_action(play.state, 0, -1)->run.status, EXEC_BACKING_OFF);
+		if (restarts)
+			play_restart(&play);
+		ck_assert_int_eq(play_act(&play, "{\"act\":\"compensate\",\"reason\":\"no\"}"), 0);
+		ck_assert(play.state->failing);
+		ck_assert_int_eq(saga_state_action(play.state, 0, -1)->run.status,
+						 restarts ? EXEC_BACKING_OFF : EXEC_FAILED);
+		outcome = replayed(&play, yaml, false);
+		ck_assert_msg(outcome.same, "%s", outcome.where.why);
+		replay_divergence_release(&outcome.where);
+		play_end(&play);
+	}
+}
+END_TEST
+
 START_TEST(test_replay__what_is_no_history_is_refused)
 {
 	CLEANUP(saga_def_unref_p) struct saga_def *def = definition_must_load(HEAD A);
@@ -461,6 +487,7 @@ int main(void)
 	tcase_add_test(tcase, test_replay__what_is_out_stays_out_when_another_answer_is_ignored);
 	tcase_add_test(tcase, test_replay__what_was_asked_after_a_restart_is_given_up);
 	tcase_add_test(tcase, test_replay__a_block_stays_with_the_version_that_started_it);
+	tcase_add_test(tcase, test_replay__a_child_whose_start_is_in_doubt_after_a_restart);
 	tcase_add_test(tcase, test_replay__what_is_no_history_is_refused);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
