@@ -214,7 +214,7 @@ int decide__act(struct ctx *ctx, struct err *err)
 		break;
 	case ACT_SIGNAL:
 		take(ctx, act);
-		if (!ctx->state->paused)
+		if (!decide__signal_cancels(ctx) && !ctx->state->paused)
 			each_target(ctx, decide__read_signal);
 		break;
 	case ACT_RESUME:

@@ -319,22 +319,31 @@ static void awaited_event(struct ctx *ctx)
 
 /* Cancelling. */
 
-static void refuse_cancel(struct ctx *ctx, const char *reason, const struct err *why)
+static void refuse_cancel(struct ctx *ctx, const struct cancelling *by, const struct err *why)
 {
 	const struct saga_state *state = ctx->state;
-	const char *id = ctx->in->event_id;
 	struct event event;
 
 	/* It is on its way back anyway; or this was told before, or enough of the kind. */
 	if (state->failing || state->ignored >= IGNORED_MAX ||
-		(state->refused_cancel && strcmp(state->refused_cancel, id) == 0))
+		(state->refused_cancel && strcmp(state->refused_cancel, by->id) == 0))
 		return;
 	event = decide__event(EV_SAGA_CANCEL_REQUESTED, -1, -1);
-	event.by = xstrdup("event");
-	event.reason = xstrdup(reason);
-	event.id = xstrdup(id);
+	event.by = xstrdup(by->by);
+	event.reason = xstrdup(by->reason);
+	event.id = xstrdup(by->id);
 	decide__error(&event, "refused", why->text);
 	decide__emit(ctx, &event);
+}
+
+void decide__cancel_by(struct ctx *ctx, const struct cancelling *by)
+{
+	struct err err;
+
+	if (saga_cancel_allowed(ctx->state, &err) < 0)
+		refuse_cancel(ctx, by, &err);
+	else
+		decide__cancel(ctx, by->by, by->reason, by->id);
 }
 
 static void cancelling_event(struct ctx *ctx)
@@ -344,7 +353,6 @@ static void cancelling_event(struct ctx *ctx)
 	CLEANUP(free_p) char *reason = NULL;
 	const char *slash;
 	struct env env;
-	struct err err;
 	bool wanted;
 
 	if (in->place < 0 || (size_t)in->place >= state->def->n_cancel_on)
@@ -358,10 +366,7 @@ static void cancelling_event(struct ctx *ctx)
 	/* The cluster is left out: "orders.cancelled/3/17". */
 	slash = strchr(in->event_id, '/');
 	reason = xstrdup(slash ? slash + 1 : in->event_id);
-	if (saga_cancel_allowed(state, &err) < 0)
-		refuse_cancel(ctx, reason, &err);
-	else
-		decide__cancel(ctx, "event", reason, in->event_id);
+	decide__cancel_by(ctx, &(struct cancelling){"event", reason, in->event_id});
 }
 
 void decide__event_input(struct ctx *ctx)

@@ -95,6 +95,13 @@ void decide__fail_saga(struct ctx *ctx, int step, const char *code, const char *
 bool decide__queues_are_read(const struct ctx *ctx, wall_ms at);
 /* The same of what would end what is waited for. */
 bool decide__is_read(const struct ctx *ctx, enum awaits awaits, wall_ms at);
+/* What cancels the saga as its definition says; where it is too late, that is told, and no more. */
+struct cancelling {
+	const char *by, *reason, *id;
+};
+void decide__cancel_by(struct ctx *ctx, const struct cancelling *by);
+/* The signal that was told last may be one that cancels the saga; true: it has. */
+bool decide__signal_cancels(struct ctx *ctx);
 
 /* decide_request.c */
 

@@ -4,6 +4,9 @@
  * A signal is kept in the state until an await of its name reads it, so it may come before. Each is
  * read once, the first one first; one for which the `when` of an await does not hold stays for
  * another. While the saga is paused nothing is read.
+ *
+ * One that `cancel_on` names cancels the saga when it is told, as a person would, also in a pause;
+ * where it is too late for that, the refusal is told, and it is a signal as others are.
  */
 #include "sagas/decide_priv.h"
 
@@ -96,4 +99,45 @@ void decide__read_signal(struct ctx *ctx, struct target target)
 	for (i = 0; i < state->n_signals; i++)
 		if (read_one(ctx, target, &state->signals[i]))
 			return;
+}
+
+/* Whether an entry of cancel_on means this signal. */
+static bool cancels(const struct ctx *ctx, const struct saga_signal *signal)
+{
+	const struct saga_def *def = ctx->state->def;
+	CLEANUP(jval_unref_p) struct jval *told = as_event(signal);
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < def->n_cancel_signals && !found; i++) {
+		const struct correlate_def on = {.when = def->cancel_signals[i].when};
+		struct env env;
+
+		if (strcmp(def->cancel_signals[i].name, signal->name) != 0)
+			continue;
+		env_init(&env, ctx->state, -1, -1);
+		env.event = told;
+		found = decide__event_matches(&on, &env);
+		env_release(&env);
+	}
+	return found;
+}
+
+bool decide__signal_cancels(struct ctx *ctx)
+{
+	const struct saga_state *state = ctx->state;
+	const struct saga_signal *signal;
+	CLEANUP(free_p) char *name = NULL;
+	bool before = state->failing;
+	char id[SIGNAL_ID_SIZE];
+
+	if (state->n_signals == 0)
+		return false;
+	signal = &state->signals[state->n_signals - 1];
+	if (!cancels(ctx, signal))
+		return false;
+	name = xstrdup(signal->name);
+	signal_id(signal, id);
+	decide__cancel_by(ctx, &(struct cancelling){"signal", name, id});
+	return state->failing && !before;
 }

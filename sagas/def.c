@@ -324,6 +324,11 @@ static void saga_def_free(struct saga_def *def)
 	for (size_t i = 0; i < def->n_cancel_on; i++)
 		correlate_def_release(&def->cancel_on[i]);
 	free(def->cancel_on);
+	for (size_t i = 0; i < def->n_cancel_signals; i++) {
+		free(def->cancel_signals[i].name);
+		tmpl_free(def->cancel_signals[i].when);
+	}
+	free(def->cancel_signals);
 	for (size_t i = 0; i < def->n_search; i++) {
 		free(def->search[i].name);
 		tmpl_free(def->search[i].value);

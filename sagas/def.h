@@ -353,6 +353,12 @@ struct label_def {
 	char *name, *value;
 };
 
+/* A signal that cancels the saga that it is told. */
+struct cancel_signal {
+	char *name;
+	struct tmpl *when; /* over event and the saga; NULL: always */
+};
+
 /* What becomes of a planned start while the saga of an earlier one is open. */
 enum schedule_overlap {
 	OVERLAP_SKIP,   /* there is none */
@@ -402,6 +408,8 @@ struct saga_def {
 	size_t n_schedules;
 	struct correlate_def *cancel_on;
 	size_t n_cancel_on;
+	struct cancel_signal *cancel_signals; /* of cancel_on, too */
+	size_t n_cancel_signals;
 	struct search_def *search;
 	size_t n_search;
 	struct label_def *labels;

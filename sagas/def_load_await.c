@@ -221,37 +221,58 @@ void read_await(const struct node *at, struct action_def *act)
 	}
 }
 
-void read_cancel_on(const struct node *at)
+/* One that is a signal has no correlation: it is told to one saga. */
+static void read_cancel_signal(const struct node *at, struct cancel_signal *signal)
+{
+	static const struct key_rule keys[] = {{"signal", read_signal}, {"when", read_event_when}};
+	struct correlate_def on = {.when = NULL};
+	struct wait_read read = {.signal = &signal->name, .correlate = &on};
+
+	(void)read_object(at, "cancel_on", keys, ARRAY_SIZE(keys), &read);
+	signal->when = on.when;
+}
+
+static void read_cancel_event(const struct node *at, struct correlate_def *correlate)
 {
 	static const struct key_rule keys[] = {
 		{"kafka", read_kafka},     {"cluster", read_kafka_cluster}, {"webhook", read_webhook},
 		{"when", read_event_when}, {"correlate", read_correlate},
 	};
+	struct wait_read read = {.correlate = correlate};
+
+	if (!read_object(at, "cancel_on", keys, ARRAY_SIZE(keys), &read))
+		return;
+	if (!correlate->webhook)
+		need_key(at, "kafka", "the topic of the event that cancels; or say webhook, or signal");
+	else if (json_object_get(at->value, "kafka"))
+		find_at(at, FINDING_ERROR, "`cancel_on` has `kafka` and `webhook`; make it two entries");
+	else
+		refuse_beside(at, "cluster", "webhook");
+	need_key(at, "correlate", "which saga is meant: {from: ..., expect: ...}");
+	finish_correlate(at, correlate);
+}
+
+void read_cancel_on(const struct node *at)
+{
 	const struct place place = {.names = BIT(EXPR_INPUT) | BIT(EXPR_SAGA) | BIT(EXPR_ENV)};
 	struct saga_def *def = at->load->def;
+	size_t n = json_array_size(at->value);
 
 	if (!want_list(at, "[{kafka: orders.cancelled, correlate: {from: ..., expect: ...}}]"))
 		return;
-	if (json_array_size(at->value) > MAX_CANCEL_ON) {
+	if (n > MAX_CANCEL_ON) {
 		find_at(at, FINDING_ERROR, "`cancel_on` has more than %d entries", MAX_CANCEL_ON);
 		return;
 	}
-	def->cancel_on = xcalloc(json_array_size(at->value), sizeof(*def->cancel_on));
-	for (size_t i = 0; i < json_array_size(at->value); i++) {
+	def->cancel_on = xcalloc(n, sizeof(*def->cancel_on));
+	def->cancel_signals = xcalloc(n, sizeof(*def->cancel_signals));
+	for (size_t i = 0; i < n; i++) {
 		struct node item = node_item(at, i);
-		struct wait_read read = {.correlate = &def->cancel_on[def->n_cancel_on++]};
 
 		item.place = &place;
-		if (!read_object(&item, "cancel_on", keys, ARRAY_SIZE(keys), &read))
-			continue;
-		if (!read.correlate->webhook)
-			need_key(&item, "kafka", "the topic of the event that cancels");
-		else if (json_object_get(item.value, "kafka"))
-			find_at(&item, FINDING_ERROR,
-					"`cancel_on` has `kafka` and `webhook`; make it two entries");
+		if (json_object_get(item.value, "signal"))
+			read_cancel_signal(&item, &def->cancel_signals[def->n_cancel_signals++]);
 		else
-			refuse_beside(&item, "cluster", "webhook");
-		need_key(&item, "correlate", "which saga is meant: {from: ..., expect: ...}");
-		finish_correlate(&item, read.correlate);
+			read_cancel_event(&item, &def->cancel_on[def->n_cancel_on++]);
 	}
 }

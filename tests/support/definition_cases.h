@@ -22,8 +22,10 @@ static const char whole_language[] =
 	"  - {kafka: plain, poison: skip}\n"
 	"  - {schedule: \"0 3 * * *\", time_zone: Europe/Berlin, overlap: skip, catch_up: 2h, name: "
 	"nightly, input: {id: 1}}\n"
-	"cancel_on: [{kafka: cancels, cluster: eu, when: \"${event.data.final && input.id != 'x'}\",\n"
-	"             correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}]\n"
+	"cancel_on:\n"
+	"  - {kafka: cancels, cluster: eu, when: \"${event.data.final && input.id != 'x'}\",\n"
+	"     correlate: {from: \"${event.id}\", expect: \"${input.id}\"}}\n"
+	"  - {signal: stop, when: \"${event.data.n > 1 && input.id != 'x'}\"}\n"
 	"participants: {p: {}, k: {timeout: 30s}}\n"
 	"steps:\n"
 	"  - {id: locked, lock: {keys: [\"a:${input.id}\"], release_after: paid}, timeout: 10m}\n"
@@ -85,6 +87,9 @@ static const struct refused refused_structure[] = {
 	{HEAD "  - {id: b, saga: c, with: 3}\n", "/steps/1/with: ", "must be an object"},
 	{HEAD "  - {id: b, set: 1, compensate: {saga: c, with: [3]}}\n",
 	 "/steps/1/compensate/with: ", "must be an object"},
+	{HEAD "cancel_on: [{signal: s, correlate: {from: \"${event.id}\", expect: x}}]\n",
+	 "/cancel_on/0/correlate: ", "unknown key"},
+	{HEAD "cancel_on: [{signal: s, kafka: k}]\n", "/cancel_on/0/kafka: ", "unknown key"},
 	{HEAD "stepz: 1\n", "/stepz: ", "did you mean `steps`?"},
 	{HEAD "quux: 1\n", "/quux: ", "it may have: saga, key"},
 	{"saga: Order\nsteps: [{id: a, set: 1}]\n", "/saga: ", "must match [a-z][a-z0-9_-]*"},

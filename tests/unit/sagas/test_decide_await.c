@@ -355,6 +355,30 @@ START_TEST(test_await_list__that_cannot_be_evaluated_fails)
 }
 END_TEST
 
+START_TEST(test_cancel_on__a_signal_cancels_also_in_a_pause)
+{
+	static const char yaml[] =
+		"saga: s\nsteps:\n  - {id: a, await: {signal: go}, timeout: 1d}\n"
+		"cancel_on: [{signal: stop, when: '${event.data.n > 1}'}, {signal: halt}]\n";
+
+	begin(yaml);
+	ck_assert_uint_eq(play.decision.n_subscriptions, 0);
+	signal_told("stop", "{\"n\":1}");
+	ck_assert_int_eq(play.state->status, SAGA_WAITING);
+	ck_assert_int_eq(play_act(&play, "{\"act\":\"pause\"}"), 0);
+	play_restart(&play);
+	signal_told("stop", "{\"n\":2}");
+	ck_assert_str_eq(play.state->failure_code, "cancelled");
+	ck_assert_str_eq(play.state->failure_message, "stop");
+	play_end(&play);
+
+	begin(yaml);
+	signal_told("halt", "null");
+	ck_assert_int_eq(play.state->status, SAGA_COMPENSATED);
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_cancel_on__a_webhook_cancels)
 {
 	begin("saga: stopped\nsteps:\n  - {id: a, await: {after: 1h}}\n"
@@ -388,6 +412,7 @@ int main(void)
 	tcase_add_test(tc, test_await_list__behind_the_pivot_waits_for_a_person);
 	tcase_add_test(tc, test_await_list__is_given_up_on_the_way_back);
 	tcase_add_test(tc, test_await_list__that_cannot_be_evaluated_fails);
+	tcase_add_test(tc, test_cancel_on__a_signal_cancels_also_in_a_pause);
 	tcase_add_test(tc, test_cancel_on__a_webhook_cancels);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
