@@ -497,8 +497,11 @@ static void read_compensate(const struct node *at, void *to)
 		undo.action == ACT_CONTINUE || undo.action == ACT_APPROVAL)
 		find_at(at, FINDING_ERROR, "`%s` undoes nothing; `compensate` must be a call, or none",
 				action_keys[undo.action]);
-	if (undo.action == ACT_AWAIT && action_only_waits(step->def.undo.kind))
-		not_built(at, "`await` in an undo");
+	if (undo.action == ACT_AWAIT)
+		find_at(
+			at, FINDING_ERROR,
+			"`await` undoes nothing; an undo that waits is a block, in which something may also be "
+			"done: compensate: {steps: [{id: wait, await: {...}}]}");
 	if (undo.action == ACT_HTTP) {
 		add_undo_default(&step->def.undo.outcome, 404);
 		add_undo_default(&step->def.undo.outcome, 410);
