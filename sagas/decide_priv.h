@@ -130,6 +130,8 @@ wall_ms decide__later(wall_ms a, wall_ms b);
 wall_ms decide__settles(struct ctx *ctx, struct target target, bool attempt_is_over);
 /* … the command that is out now, if it is one: nobody knows which attempt a reply is to. */
 wall_ms decide__command_settles(struct ctx *ctx, struct target target);
+/* The attempt's own limit: its timeout, cut at the deadline of all attempts. */
+int64_t decide__timeout_left(struct ctx *ctx, struct target target);
 /* Sends the call of a target (attempt exec->attempt) once the events are durable. */
 void decide__send(struct ctx *ctx, struct target target);
 /* The action waits for a person. outcome: OUTCOME_UNKNOWN or OUTCOME_FAILURE. */

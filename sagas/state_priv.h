@@ -35,6 +35,10 @@ void state__forget_escalations(struct saga_state *state, int step, int item);
 /* Whose child it is, once for all. */
 void state__set_parent(struct saga_state *state, const struct event *event);
 
+/* state_attention.c */
+
+void state__derive_attention(struct saga_state *state);
+
 /* state_lock.c */
 
 /* The keys of a lock are asked for, in this history row. */
