@@ -85,7 +85,7 @@ enum {
 	EVENT_NUMBERS = 64,
 	EVENTS_KEPT_MS = 3600 * 1000,
 	TRIED_KEPT = 16,
-	KIDS_KEPT = 64, /* children that nobody has seen in the store yet */
+	KIDS_KEPT = 64,      /* children that nobody has seen in the store yet */
 	DEFINITIONS_MAX = 6, /* versions counted */
 	SIM_ACTS_MAX = 200,
 	SIM_REPAIRS_MAX = 6,

@@ -493,7 +493,7 @@ START_TEST(test_early__is_found_by_whoever_recovers_the_saga)
 }
 END_TEST
 
-/* The topics were read up to its time-out, and what was there before has not been looked for yet. */
+/* The topics were read up to its time-out, and what was there before was not looked for yet. */
 START_TEST(test_early__is_looked_for_before_its_time_runs_out)
 {
 	char id[SAGA_ID_SIZE];
