@@ -12,13 +12,16 @@
 #include "coordinator/writer.h"
 #include "sagas/json_text.h"
 
-/* Two tasks of one place in the table may hold each other back for a moment, and no more. */
+/* Attempts that share a place in the table are written more often, and never held back. */
 enum { PLACES = 4096 };
 
 struct task_progress {
 	struct writer *writer;
 	pthread_mutex_t mutex;
-	int64_t written_at[PLACES]; /* monotonic; 0: never */
+	struct {
+		uint64_t attempt;
+		int64_t at; /* monotonic; 0: never */
+	} written[PLACES];
 };
 
 struct note {
@@ -66,28 +69,36 @@ static int run(struct writer_job *job, struct store *store)
 	return 0;
 }
 
-/* FNV-1a. */
-static uint32_t place_of(const struct engine_call *call)
+static uint64_t fnv_1a(uint64_t hash, const void *bytes, size_t len)
 {
-	uint32_t hash = 2166136261u;
-
-	for (const char *c = call->id; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	for (const char *c = call->task->step; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	return (hash ^ (uint32_t)call->task->item) * 16777619u % PLACES;
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ ((const unsigned char *)bytes)[i]) * 1099511628211u;
+	return hash;
 }
 
-static bool is_its_turn(struct task_progress *progress, uint32_t place)
+static uint64_t attempt_hash(const struct engine_call *call)
 {
+	const struct task_call *task = call->task;
+	const int64_t numbers[] = {task->item, task->side, task->attempt};
+	uint64_t hash = fnv_1a(14695981039346656037u, call->id, strlen(call->id));
+
+	hash = fnv_1a(hash, task->step, strlen(task->step));
+	return fnv_1a(hash, numbers, sizeof(numbers));
+}
+
+static bool is_its_turn(struct task_progress *progress, uint64_t attempt)
+{
+	size_t place = attempt % PLACES;
 	int64_t now = clock_mono_ms();
 	bool turn;
 
 	pthread_mutex_lock(&progress->mutex);
-	turn =
-		progress->written_at[place] == 0 || now - progress->written_at[place] >= PROGRESS_EVERY_MS;
-	if (turn)
-		progress->written_at[place] = now;
+	turn = progress->written[place].attempt != attempt || progress->written[place].at == 0 ||
+		   now - progress->written[place].at >= PROGRESS_EVERY_MS;
+	if (turn) {
+		progress->written[place].attempt = attempt;
+		progress->written[place].at = now;
+	}
 	pthread_mutex_unlock(&progress->mutex);
 	return turn;
 }
@@ -98,7 +109,7 @@ void task_progress_told(struct task_progress *progress, const struct engine_call
 	struct note *note;
 	struct buf doc;
 
-	if (!task->details_text || !is_its_turn(progress, place_of(call)))
+	if (!task->details_text || !is_its_turn(progress, attempt_hash(call)))
 		return;
 	note = xcalloc(1, sizeof(*note));
 	buf_init(&doc, 0);

@@ -1,7 +1,7 @@
 /*
  * What workers say of their progress, on its way into the store, so that every node can show it and
- * who takes a task over knows how far it was. Only the last word matters: of a task one is written
- * every PROGRESS_EVERY_MS at most, and one that is lost is followed by another.
+ * who takes a task over knows how far it was. Only the last word matters: of an attempt one is
+ * written every PROGRESS_EVERY_MS at most, and one that is lost is followed by another.
  */
 #ifndef COORDINATOR_TASK_PROGRESS_H
 #define COORDINATOR_TASK_PROGRESS_H

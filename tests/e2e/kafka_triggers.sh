@@ -216,7 +216,9 @@ expect 0 "$skald" trigger resume "strict/$strict" # in vain: the record is as it
 paused_twice() { [ "$(grep -c "strict/$strict of namespace default is paused" "$dir/skald.log")" = 2 ]; }
 wait_for 20 paused_twice || fail "it did not pause again"
 has_sagas strict 1 || fail "$(sagas strict) strict sagas"
-[ "$(kafka committed "$strict" skald.default.strict | sed -n 's/^1 //p')" = 1 ] || fail "the offset ran ahead"
+# Offsets are committed now and then: up to the record that waits, and never beyond it.
+stands_before_poison() { [ "$(kafka committed "$strict" skald.default.strict | sed -n 's/^1 //p')" = 1 ]; }
+wait_for 20 stands_before_poison || fail "committed: $(kafka committed "$strict" skald.default.strict)"
 expect 0 "$skald" trigger seek "strict/$strict" 2 --partition 1
 wait_for 20 bash -c "curl -fs $SKALD_SERVER/v1/triggers/strict/$strict | jq -e '.seeks == null'" || fail "no seek"
 expect 0 "$skald" trigger resume "strict/$strict"

@@ -56,7 +56,7 @@ steps:
     task: {queue: packing, route: "${input.?at.orValue('"'oslo'"')}"}
     with: {order: "${input.id}"}
     timeout: 20s
-    heartbeat: 2s
+    heartbeat: 6s
     retry: {initial_interval: 10ms, maximum_interval: 10ms, jitter: 0, maximum_attempts: 4, non_retryable: [no_such_order]}
     output: {box: "${reply.body.box}"}
     compensate: {task: unpacking, with: {key: "${step.key}"}}
@@ -78,7 +78,7 @@ for i in 1 2 3 4 5 6; do
 	wait "$waiting"
 	[[ $(< "$dir/code") == 200\ * ]] || fail "woken with $(< "$dir/code")"
 	jq -e --arg id "$id" '.tasks | length == 1 and (.[0] | .saga == $id and .queue == "packing" and .definition == "ship" and .step == "pack"
-		and .side == "do" and .attempt == 1 and .input.order == '"$i"' and .route == "oslo" and .timeout_ms == 20000 and .heartbeat_ms == 2000
+		and .side == "do" and .attempt == 1 and .input.order == '"$i"' and .route == "oslo" and .timeout_ms == 20000 and .heartbeat_ms == 6000
 		and (.key | endswith("/pack/do")) and .lease_until and .deadline_at)' < "$dir/woken" > /dev/null || fail "$(cat "$dir/woken")"
 	token=$(jq -r '.tasks[0].token' < "$dir/woken")
 	elsewhere
@@ -86,7 +86,7 @@ for i in 1 2 3 4 5 6; do
 	is 200
 	holds '.cancel == false and .lease_until'
 	shows_progress() { say GET "/v1/sagas/$id" && jq -e '[.. | .progress? // empty] == [{"done": 1}]' <<< "$body" > /dev/null; }
-	wait_for 10 shows_progress || fail "what the worker said is not shown: $body"
+	wait_for 4 shows_progress || fail "what the worker said is not shown: $body"
 	task "$token" complete '{"output":{"box":7}}'
 	is 200
 	task "$token" complete '{"output":{"box":7}}' # the answer was lost, say
@@ -265,7 +265,7 @@ poll packing
 if [ -z "${STORE:-}" ]; then
 	kill -9 "$skald_pid"
 	await_end "$skald_pid" 10
-	sleep 2.5 # longer than the lease
+	sleep 6.5 # longer than the lease
 	start_skald
 	await_skald
 fi
