@@ -10,6 +10,7 @@
 #include "coordinator/log.h"
 #include "coordinator/saga_view.h"
 #include "coordinator/writer.h"
+#include "sagas/base/hash.h"
 #include "sagas/json_text.h"
 
 /* Attempts that share a place in the table are written more often, and never held back. */
@@ -20,7 +21,7 @@ struct task_progress {
 	pthread_mutex_t mutex;
 	struct {
 		uint64_t attempt;
-		int64_t at; /* monotonic; 0: never */
+		int64_t at; /* monotonic */
 	} written[PLACES];
 };
 
@@ -69,18 +70,11 @@ static int run(struct writer_job *job, struct store *store)
 	return 0;
 }
 
-static uint64_t fnv_1a(uint64_t hash, const void *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ ((const unsigned char *)bytes)[i]) * 1099511628211u;
-	return hash;
-}
-
 static uint64_t attempt_hash(const struct engine_call *call)
 {
 	const struct task_call *task = call->task;
 	const int64_t numbers[] = {task->item, task->side, task->attempt};
-	uint64_t hash = fnv_1a(14695981039346656037u, call->id, strlen(call->id));
+	uint64_t hash = fnv_1a(FNV_1A_START, call->id, strlen(call->id));
 
 	hash = fnv_1a(hash, task->step, strlen(task->step));
 	return fnv_1a(hash, numbers, sizeof(numbers));
@@ -93,7 +87,7 @@ static bool is_its_turn(struct task_progress *progress, uint64_t attempt)
 	bool turn;
 
 	pthread_mutex_lock(&progress->mutex);
-	turn = progress->written[place].attempt != attempt || progress->written[place].at == 0 ||
+	turn = progress->written[place].attempt != attempt ||
 		   now - progress->written[place].at >= PROGRESS_EVERY_MS;
 	if (turn) {
 		progress->written[place].attempt = attempt;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sagas/base/buf.h"
+#include "sagas/base/hash.h"
 #include "sagas/json_text.h"
 
 enum { MAX_FINDINGS = 100, MAX_POINTER = 255 };
@@ -48,10 +49,8 @@ void doc_places_free(struct doc_places *places)
 
 static uint64_t pointer_hash(const char *pointer, size_t len)
 {
-	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+	uint64_t hash = fnv_1a(FNV_1A_START, pointer, len);
 
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)pointer[i]) * 1099511628211u;
 	return hash ? hash : 1;
 }
 

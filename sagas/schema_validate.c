@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sagas/base/buf.h"
+#include "sagas/base/hash.h"
 #include "sagas/base/time.h"
 #include "sagas/json_text.h"
 #include "sagas/schema_priv.h"
@@ -131,19 +132,10 @@ bool schema__same(const json_t *a, const json_t *b)
 	return true;
 }
 
-static uint64_t mix(uint64_t hash, const void *data, size_t len)
-{
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ bytes[i]) * 1099511628211u;
-	return hash;
-}
-
 /* Equal for values that schema__same finds equal. */
 static uint64_t value_hash(const json_t *value)
 {
-	uint64_t hash = 14695981039346656037u, sum = 0;
+	uint64_t hash = FNV_1A_START, sum = 0;
 	double number;
 	const char *key;
 	json_t *child;
@@ -152,20 +144,20 @@ static uint64_t value_hash(const json_t *value)
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
 		json_object_foreach ((json_t *)value, key, child)
-			sum += mix(value_hash(child), key, strlen(key));
-		return mix(hash + 1, &sum, sizeof(sum));
+			sum += fnv_1a(value_hash(child), key, strlen(key));
+		return fnv_1a(hash + 1, &sum, sizeof(sum));
 	case JSON_ARRAY:
 		json_array_foreach (value, i, child) {
 			sum = value_hash(child);
-			hash = mix(hash, &sum, sizeof(sum));
+			hash = fnv_1a(hash, &sum, sizeof(sum));
 		}
 		return hash;
 	case JSON_STRING:
-		return mix(hash, json_string_value(value), json_string_length(value));
+		return fnv_1a(hash, json_string_value(value), json_string_length(value));
 	case JSON_INTEGER:
 	case JSON_REAL:
 		number = json_number_value(value) + 0.0; /* no negative zero */
-		return mix(hash, &number, sizeof(number));
+		return fnv_1a(hash, &number, sizeof(number));
 	case JSON_TRUE:
 	case JSON_FALSE:
 	case JSON_NULL:

@@ -3,15 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sagas/base/hash.h"
 #include "sagas/base/macros.h"
 
-/* FNV-1a, and a last mix, because the low bits choose the place. */
+/* A last mix, because the low bits choose the place. */
 static uint64_t hash_text(const char *s)
 {
-	uint64_t h = 0xcbf29ce484222325U;
+	uint64_t h = fnv_1a(FNV_1A_START, s, strlen(s));
 
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3U;
 	h ^= h >> 32;
 	h *= 0x9fb21c651e98df25U;
 	return h ^ h >> 28;
