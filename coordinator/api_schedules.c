@@ -213,7 +213,9 @@ static int change(const struct schedule_act *act, const struct schedule_def *sch
 	case SCHEDULE_TRIGGER:
 		if (state->asked)
 			return err_set(err, ERR_CONFLICT, "a start that was asked for is about to begin");
-		state->asked = row->updated_at;
+		/* Its time is its name, to whoever asks what became of it, and in the saga's key. */
+		state->asked =
+			row->updated_at > state->told_asked ? row->updated_at : state->told_asked + 1;
 		return 0;
 	case SCHEDULE_BACKFILL:
 		break;
@@ -238,6 +240,7 @@ static int put_row(void *ctx, struct store *store, struct err *err)
 static int try_act(struct exchange *ex, struct store_reader *reader, const struct saga_def *def,
 				   const struct schedule_def *schedule, bool *ret_refused, struct err *err)
 {
+	const struct schedule_act *act = ex->state;
 	CLEANUP(free_p) char *name = xasprintf("%s/%s", def->name, schedule->name);
 	CLEANUP(buf_release) struct buf text;
 	struct schedule_state state;
@@ -251,7 +254,7 @@ static int try_act(struct exchange *ex, struct store_reader *reader, const struc
 	if (r == 0)
 		r = schedule_state_read(before.state, &state, err);
 	if (r == 0) {
-		r = change(ex->state, schedule, &row, &state, err);
+		r = change(act, schedule, &row, &state, err);
 		*ret_refused = r < 0;
 	}
 	if (r == 0) {
@@ -262,7 +265,7 @@ static int try_act(struct exchange *ex, struct store_reader *reader, const struc
 	if (r == 0)
 		r = json_schedule(def, schedule, &row, clock_wall(), &ex->out, err);
 	if (r == 0)
-		exchange_answer(ex, 200);
+		exchange_answer(ex, act->kind == SCHEDULE_TRIGGER ? 202 : 200);
 	schedule_row_release(&before);
 	return r;
 }

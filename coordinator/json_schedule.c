@@ -58,9 +58,28 @@ static void add_last(struct buf *out, const struct schedule_state *state)
 	buf_add_char(out, '}');
 }
 
+/* The start that a person asked for last: without a result as long as it has not begun. */
+static void add_triggered(struct buf *out, const struct schedule_state *state)
+{
+	bool waits = state->asked != 0;
+	enum schedule_result result = waits ? SCHEDULE_NOTHING : state->told_result;
+
+	if (!waits && !state->told_asked) {
+		buf_add_lit(out, ",\"triggered\":null");
+		return;
+	}
+	buf_add_lit(out, ",\"triggered\":{");
+	json_member_time(out, "at", waits ? state->asked : state->told_asked);
+	json_member_text(out, "result", or_null(schedule_result_text(result)));
+	json_member_text(out, "saga", waits ? NULL : or_null(state->told_saga));
+	json_member_text(out, "detail", waits ? NULL : or_null(state->told_detail));
+	buf_add_char(out, '}');
+}
+
 static void add_state(struct buf *out, const struct schedule_state *state)
 {
 	add_last(out, state);
+	add_triggered(out, state);
 	json_member_text(out, "running", or_null(state->running));
 	json_member_time(out, "queued", state->queued);
 	if (state->until) {

@@ -30,11 +30,21 @@ static wall_ms read_time(const json_t *from, const char *name)
 	return json_integer_value(json_object_get(from, name));
 }
 
+static enum schedule_result read_result(const json_t *from)
+{
+	char text[16];
+
+	read_text(from, "result", text, sizeof(text));
+	for (int i = 0; i < SCHEDULE_RESULT_COUNT; i++)
+		if (strcmp(text, results[i]) == 0)
+			return (enum schedule_result)i;
+	return SCHEDULE_NOTHING;
+}
+
 int schedule_state_read(const char *json, struct schedule_state *ret, struct err *err)
 {
 	CLEANUP(json_decref_p) json_t *doc = NULL;
-	const json_t *last, *n;
-	char text[16];
+	const json_t *last, *told, *n;
 	int r;
 
 	*ret = (struct schedule_state){0};
@@ -44,6 +54,7 @@ int schedule_state_read(const char *json, struct schedule_state *ret, struct err
 	if (r < 0)
 		return r;
 	last = json_object_get(doc, "last");
+	told = json_object_get(doc, "told");
 	n = json_object_get(doc, "n");
 	ret->done = read_time(doc, "done");
 	ret->queued = read_time(doc, "queued");
@@ -54,14 +65,15 @@ int schedule_state_read(const char *json, struct schedule_state *ret, struct err
 	read_text(doc, "running", ret->running, sizeof(ret->running));
 	ret->last_planned = read_time(last, "planned");
 	ret->last_at = read_time(last, "at");
-	read_text(last, "result", text, sizeof(text));
-	for (int i = 0; i < SCHEDULE_RESULT_COUNT; i++) {
+	ret->last = read_result(last);
+	for (int i = 0; i < SCHEDULE_RESULT_COUNT; i++)
 		ret->n[i] = read_time(n, results[i]);
-		if (strcmp(text, results[i]) == 0)
-			ret->last = (enum schedule_result)i;
-	}
 	read_text(last, "saga", ret->last_saga, sizeof(ret->last_saga));
 	read_text(last, "detail", ret->last_detail, sizeof(ret->last_detail));
+	ret->told_asked = read_time(told, "asked");
+	ret->told_result = read_result(told);
+	read_text(told, "saga", ret->told_saga, sizeof(ret->told_saga));
+	read_text(told, "detail", ret->told_detail, sizeof(ret->told_detail));
 	return 0;
 }
 
@@ -79,6 +91,9 @@ void schedule_state_write(const struct schedule_state *state, struct buf *out)
 			   state->last_saga);
 	buf_add_lit(out, ",\"detail\":");
 	json_write_string(state->last_detail, strlen(state->last_detail), out);
+	buf_printf(out, "},\"told\":{\"asked\":%lld,\"result\":\"%s\",\"saga\":\"%s\",\"detail\":",
+			   (long long)state->told_asked, results[state->told_result], state->told_saga);
+	json_write_string(state->told_detail, strlen(state->told_detail), out);
 	buf_add_lit(out, "}}");
 }
 
@@ -218,6 +233,10 @@ void schedule_told(struct schedule_state *state, const struct schedule_plan *pla
 		break;
 	case SOURCE_ASKED:
 		state->asked = 0;
+		state->told_asked = plan->at;
+		state->told_result = result;
+		snprintf(state->told_saga, sizeof(state->told_saga), "%s", saga_id ? saga_id : "");
+		snprintf(state->told_detail, sizeof(state->told_detail), "%s", detail ? detail : "");
 		break;
 	}
 	if (!saga_id)

@@ -53,6 +53,12 @@ struct schedule_state {
 	enum schedule_result last;
 	char last_saga[SAGA_ID_SIZE];
 	char last_detail[SCHEDULE_DETAIL_SIZE]; /* "" */
+	/* What became of the last start that a person asked for; it stands until the next is seen to,
+	 * whatever else is due meanwhile. */
+	wall_ms told_asked; /* the `asked` that it was; 0: none was asked for yet */
+	enum schedule_result told_result;
+	char told_saga[SAGA_ID_SIZE];
+	char told_detail[SCHEDULE_DETAIL_SIZE]; /* "" */
 };
 
 /* As the row has it. NULL or "": new. ERR_INVALID. */

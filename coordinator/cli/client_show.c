@@ -85,17 +85,31 @@ int client_show_list(const struct cli *cli, struct client_request *request, cons
 	return CLI_OK;
 }
 
+static void add_said(const struct cli *cli, json_t *body)
+{
+	const char *reason = cli_option(cli, "reason");
+
+	json_object_set_new(body, "by", json_string(act_by(cli)));
+	if (reason)
+		json_object_set_new(body, "reason", json_string(reason));
+}
+
+json_t *client_said(const struct cli *cli)
+{
+	json_t *body = json_object();
+
+	add_said(cli, body);
+	return body;
+}
+
 int client_say(const struct cli *cli, struct client_request *request, json_t *body,
 			   client_table *table)
 {
-	const char *reason = cli_option(cli, "reason");
 	CLEANUP(json_decref_p) json_t *owned = body;
 	CLEANUP(buf_release) struct buf text;
 
 	buf_init(&text, 0);
-	json_object_set_new(body, "by", json_string(act_by(cli)));
-	if (reason)
-		json_object_set_new(body, "reason", json_string(reason));
+	add_said(cli, body);
 	json_write(body, &text);
 	request->body = text.data;
 	request->body_len = text.len;

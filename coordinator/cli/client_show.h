@@ -28,6 +28,8 @@ int client_show_list(const struct cli *cli, struct client_request *request, cons
 /* The same, page after page, until --limit (50) or with --all the end. */
 int client_show_pages(const struct cli *cli, const struct client_request *request,
 					  const char *member, client_table *table) MUST_CHECK;
+/* A body of an act with who says it and --reason; the caller's. */
+json_t *client_said(const struct cli *cli) MUST_CHECK;
 /* Sends the body, with who says it and --reason, and shows the answer. Takes the body. */
 int client_say(const struct cli *cli, struct client_request *request, json_t *body,
 			   client_table *table) MUST_CHECK;

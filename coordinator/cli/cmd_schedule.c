@@ -2,11 +2,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "coordinator/cli/client_show.h"
 #include "coordinator/cli/print.h"
 #include "sagas/base/buf.h"
 #include "sagas/json_text.h"
+
+/* How long a start that was asked for is waited for. */
+enum { TRIGGER_LOOK_MS = 100, TRIGGER_LOOKS = 100 };
 
 /* "<definition>/<entry>" of the command line as a path. 0 or an exit code. */
 static int schedule_path(struct client_request *request, const char *name, const char *suffix)
@@ -64,6 +68,7 @@ static void print_line(const char *name, const char *text)
 
 static void print_schedule(UNUSED const struct cli *cli, const json_t *schedule)
 {
+	const json_t *triggered = json_object_get(schedule, "triggered");
 	const json_t *last = json_object_get(schedule, "last"), *count, *at;
 	const char *name;
 	size_t i;
@@ -81,6 +86,10 @@ static void print_schedule(UNUSED const struct cli *cli, const json_t *schedule)
 	print_line("  planned", text_of(last, "scheduled_at"));
 	print_line("  saga", text_of(last, "saga"));
 	print_line("  detail", text_of(last, "detail"));
+	print_line("triggered", text_of(triggered, "at"));
+	print_line("  result", text_of(triggered, "result"));
+	print_line("  saga", text_of(triggered, "saga"));
+	print_line("  detail", text_of(triggered, "detail"));
 	print_line("queued", text_of(schedule, "queued"));
 	json_object_foreach (json_object_get(schedule, "counts"), name, count)
 		printf("%-10s %lld\n", name, (long long)json_integer_value(count));
@@ -118,9 +127,85 @@ int cmd_schedule_resume(struct cli *cli)
 	return act(cli, "/resume", json_object());
 }
 
+/* What became of the start that was asked for then; NULL: it has not begun. */
+static const json_t *triggered_at(const json_t *schedule, const char *at)
+{
+	const json_t *triggered = json_object_get(schedule, "triggered");
+	const char *of = text_of(triggered, "at");
+
+	return of && at && strcmp(of, at) == 0 && text_of(triggered, "result") ? triggered : NULL;
+}
+
+/* Asks until it is known; the reply is then the last answer. 0 or an exit code. */
+static int await_start(struct client *client, const struct cli *cli, const char *at,
+					   struct client_reply *reply)
+{
+	const struct timespec pause = {.tv_nsec = TRIGGER_LOOK_MS * 1000000L};
+
+	for (int i = 0; i < TRIGGER_LOOKS && !triggered_at(reply->json, at); i++) {
+		struct client_request request = {.method = "GET"};
+		int r = schedule_path(&request, cli->args[0], "");
+
+		nanosleep(&pause, NULL);
+		client_reply_release(reply);
+		*reply = (struct client_reply){0};
+		if (r == 0)
+			r = client_call(client, &request, reply);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int show_started(const struct cli *cli, const json_t *schedule, const char *at)
+{
+	const json_t *triggered = triggered_at(schedule, at);
+	const char *detail = text_of(triggered, "detail");
+	CLEANUP(free_p) char *shown = detail ? shown_text(detail) : NULL;
+
+	if (cli->format == FORMAT_TABLE)
+		print_schedule(cli, schedule);
+	else
+		print_value(cli, schedule);
+	if (!triggered)
+		cli_note("skald: it has not begun yet; `skald schedule show %s` tells when it has",
+				 cli->args[0]);
+	else if (strcmp(text_of(triggered, "result"), "failed") == 0)
+		return cli_fail(CLI_FAILED, "no saga was started: %s", shown ? shown : "see the log");
+	return CLI_OK;
+}
+
+/* The start itself is made by the node that runs schedules, a moment later. */
 int cmd_schedule_trigger(struct cli *cli)
 {
-	return act(cli, "/trigger", json_object());
+	CLEANUP(json_decref_p) json_t *body = client_said(cli);
+	CLEANUP(buf_release) struct buf text;
+	CLEANUP(free_p) char *at = NULL;
+	struct client_request request = {.method = "POST"};
+	struct client_reply reply = {0};
+	struct client client;
+	int r = schedule_path(&request, cli->args[0], "/trigger");
+
+	buf_init(&text, 0);
+	json_write(body, &text);
+	request.body = text.data;
+	request.body_len = text.len;
+	if (!r)
+		r = client_open(cli, &client);
+	if (r)
+		return r;
+	r = client_call(&client, &request, &reply);
+	if (r == 0) {
+		const char *said = text_of(json_object_get(reply.json, "triggered"), "at");
+
+		at = said ? xstrdup(said) : NULL;
+		r = await_start(&client, cli, at, &reply);
+	}
+	if (r == 0)
+		r = show_started(cli, reply.json, at);
+	client_reply_release(&reply);
+	client_close(&client);
+	return r;
 }
 
 int cmd_schedule_backfill(struct cli *cli)

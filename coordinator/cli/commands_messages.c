@@ -26,8 +26,12 @@ static const struct cli_command commands[] = {
 	 "  skald schedule resume report/nightly\n",
 	 schedule_options, true, true, false, cmd_schedule_resume},
 	{"schedule trigger", "DEFINITION/ENTRY", 1, 1, "starts a saga now, beside what is planned",
+	 "Whatever is open: `overlap` is for planned times. Waits until it has begun, for ten seconds\n"
+	 "at most, and shows which saga that is. Exits with 1 when none could be started.\n"
+	 "\n"
 	 "Examples:\n"
-	 "  skald schedule trigger report/nightly\n",
+	 "  skald schedule trigger report/nightly\n"
+	 "  skald schedule trigger report/nightly -o json | jq -r .triggered.saga\n",
 	 schedule_options, true, true, false, cmd_schedule_trigger},
 	{"schedule backfill", "DEFINITION/ENTRY", 1, 1,
 	 "starts what was planned in a time that is past",

@@ -47,16 +47,22 @@ expect 3 "$skald" schedule pause none/1
 sagas() { # filter: how many there are
 	"$skald" saga list "$1" --all -o jsonl 2> /dev/null | grep -c '"id"' || true
 }
-last_is() { # entry result
-	[ "$("$skald" schedule show "report/$1" -o json | jq -r .last.result)" = "$2" ]
-}
-# Now, because a person says so.
-expect 0 "$skald" schedule trigger report/nightly
-wait_for 10 last_is nightly started || fail "nothing was started: $("$skald" schedule show report/nightly)"
-saga=$("$skald" schedule show report/nightly -o json | jq -r .last.saga)
+# Now, because a person says so; and which saga that is.
+expect 0 "$skald" schedule trigger report/nightly -o json
+[ "$(jq -c '[.triggered.result, .triggered.detail, .triggered.saga == .last.saga]' <<< "$out")" = '["started",null,true]' ] || fail "$out"
+saga=$(jq -r .triggered.saga <<< "$out")
 expect 0 "$skald" saga show "$saga" -o json
 [ "$(jq -r .input.of <<< "$out")" = nightly ] || fail "$out"
 jq -e '.key | startswith("report/nightly/asked/")' <<< "$out" > /dev/null || fail "$out"
+
+expect 0 "$skald" schedule show report/nightly
+says triggered && says "$saga"
+# Over HTTP the answer names the start, and the schedule tells what became of it.
+trigger() { curl -s -X POST -o "$dir/triggered" -w '%{http_code}' "$SKALD_SERVER/v1/schedules/report/2/trigger"; }
+[ "$(trigger)" = 202 ] || fail "$(cat "$dir/triggered")"
+asked=$(jq -r .triggered.at "$dir/triggered")
+became() { "$skald" schedule show report/2 -o json | jq -e ".triggered | .at == \"$asked\" and .result == \"$1\" and (.saga | length) == 36" > /dev/null; }
+wait_for 10 became started || fail "$asked: $("$skald" schedule show report/2 -o json)"
 
 # Times that are past, over a change of the clock: at 01:00 UTC from 29 March on, before at 02:00.
 expect 0 "$skald" schedule backfill report/nightly --from 2026-03-27T00:00:00Z --to 2026-03-30T12:00:00Z
@@ -89,16 +95,14 @@ expect 0 "$skald" def resume report
 sed 's|steps:|output: {of: 2}\nsteps:|' "$dir/report.yaml" > "$dir/report2.yaml"
 expect 0 "$skald" def deploy "$dir/report2.yaml" --canary 100
 sleep 1.2
-expect 0 "$skald" schedule trigger report/2
-wait_for 10 last_is 2 started || fail "$("$skald" schedule show report/2)"
-saga=$("$skald" schedule show report/2 -o json | jq -r .last.saga)
+expect 0 "$skald" schedule trigger report/2 -o json
+saga=$(jq -r .triggered.saga <<< "$out")
 [ "$("$skald" saga show "$saga" -o json | jq -r .version)" = 2 ] || fail 'it is not of the canary'
 sed 's|required: \[at\]|required: [at, more]|' "$dir/report.yaml" > "$dir/report3.yaml"
 expect 0 "$skald" def deploy "$dir/report3.yaml"
 sleep 1.2
-expect 0 "$skald" schedule trigger report/2
-wait_for 10 last_is 2 failed || fail "$("$skald" schedule show report/2)"
-expect 0 "$skald" schedule show report/2
+expect 1 "$skald" schedule trigger report/2
+complains 'no saga was started'
 says 'does not fit the schema'
 expect 0 "$skald" def rollback report
 sleep 1.2

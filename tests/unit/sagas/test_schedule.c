@@ -232,6 +232,35 @@ START_TEST(test_schedule__a_start_that_failed_is_over)
 }
 END_TEST
 
+START_TEST(test_schedule__what_became_of_an_asked_start_stands)
+{
+	struct schedule_plan plan;
+
+	state.asked = now.now = at("2026-01-01T00:30:00Z");
+	start("2026-01-01T00:30:00Z", SOURCE_ASKED);
+	now.now = at("2026-01-01T01:00:00Z");
+	start("2026-01-01T01:00:00Z", SOURCE_PLANNED);
+	now.now = at("2026-01-01T02:00:00Z");
+	plan = ask();
+	schedule_told(&state, &plan, now.now, SCHEDULE_FAILED, NULL, "not now");
+	expect(SCHEDULE_SLEEP, "2026-01-01T03:00:00Z");
+	ck_assert_int_eq(state.last, SCHEDULE_FAILED);
+	ck_assert_int_eq(state.told_asked, at("2026-01-01T00:30:00Z"));
+	ck_assert_int_eq(state.told_result, SCHEDULE_STARTED);
+	ck_assert_str_eq(state.told_saga, "saga");
+	ck_assert_str_eq(state.told_detail, "");
+	/* The next one takes its place. */
+	state.asked = now.now;
+	plan = ask();
+	schedule_told(&state, &plan, now.now, SCHEDULE_FAILED, NULL, "it does not \"fit\"");
+	expect(SCHEDULE_SLEEP, "2026-01-01T03:00:00Z");
+	ck_assert_int_eq(state.told_asked, now.now);
+	ck_assert_int_eq(state.told_result, SCHEDULE_FAILED);
+	ck_assert_str_eq(state.told_saga, "");
+	ck_assert_str_eq(state.told_detail, "it does not \"fit\"");
+}
+END_TEST
+
 START_TEST(test_schedule__keys_tell_starts_apart)
 {
 	struct schedule_plan plan = {.at = at("2026-01-01T01:00:00Z")};
@@ -267,6 +296,7 @@ int main(void)
 	tcase_add_test(tcase, test_schedule__a_pause_skips);
 	tcase_add_test(tcase, test_schedule__fills_in_what_is_past);
 	tcase_add_test(tcase, test_schedule__a_start_that_failed_is_over);
+	tcase_add_test(tcase, test_schedule__what_became_of_an_asked_start_stands);
 	tcase_add_test(tcase, test_schedule__keys_tell_starts_apart);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
