@@ -107,14 +107,29 @@ static bool is_to_be_held(const struct saga_state *state, int step, enum call_ki
 		   step != state->def->pivot && !decide__forward_only(state, step);
 }
 
+static int64_t child_depth(const struct saga_state *state)
+{
+	return state->parent ? state->parent->depth + 1 : 1;
+}
+
+const char *decide__refusal_code(const struct saga_state *state, const struct action_def *act)
+{
+	return act->kind == ACTION_CHILD && child_depth(state) > CHILD_DEPTH_MAX ? "nesting_limit"
+																			 : "expression_error";
+}
+
 int decide__make_child(const struct action_def *act, struct env *env, enum call_kind kind,
 					   struct request *request, struct err *err)
 {
 	const struct saga_state *state = env->state;
-	int64_t depth = state->parent ? state->parent->depth + 1 : 1;
+	int64_t depth = child_depth(state);
 
 	if (depth > CHILD_DEPTH_MAX)
-		return err_set(err, ERR_LIMIT, "sagas would be nested deeper than %d", CHILD_DEPTH_MAX);
+		return err_set(
+			err, ERR_LIMIT,
+			"step `%s` would start saga `%s` %lld levels below the first one; sagas nest "
+			"at most %d deep",
+			state->def->steps[env->step].id, act->child.saga, (long long)depth, CHILD_DEPTH_MAX);
 	request->kind = REQUEST_CHILD;
 	request->to = xstrdup(act->child.saga);
 	request->version = act->child.block ? state->def->version : 0;

@@ -94,12 +94,6 @@ void decide__failed(struct ctx *ctx, int step, int item, enum outcome outcome, b
 	env->failure_code = env->failure_message = NULL;
 }
 
-static void expression_error(struct ctx *ctx, int step, int item, const struct err *err,
-							 struct env *env)
-{
-	decide__failed(ctx, step, item, OUTCOME_FAILURE, false, 0, "expression_error", err->text, env);
-}
-
 static int begin_call(struct ctx *ctx, int step, int item, struct env *env, struct err *err)
 {
 	const struct action_def *act = &ctx->state->def->steps[step].act;
@@ -226,7 +220,9 @@ void decide__begin_action(struct ctx *ctx, int step, int item)
 		break;
 	}
 	if (r < 0)
-		expression_error(ctx, step, item, &err, &env);
+		decide__failed(ctx, step, item, OUTCOME_FAILURE, false, 0,
+					   decide__refusal_code(ctx->state, &ctx->state->def->steps[step].act),
+					   err.text, &env);
 	env_release(&env);
 }
 
@@ -279,7 +275,8 @@ static void begin_step(struct ctx *ctx, int step)
 	if (r == 0 && run && def->for_each)
 		r = expand(ctx, step, &env, &err);
 	if (r < 0)
-		expression_error(ctx, step, decide__item(ctx->state, step, 0), &err, &env);
+		decide__failed(ctx, step, decide__item(ctx->state, step, 0), OUTCOME_FAILURE, false, 0,
+					   "expression_error", err.text, &env);
 	env_release(&env);
 	if (r < 0)
 		return;

@@ -297,6 +297,9 @@ void decide__drop_escalations(struct ctx *ctx);
 void decide__escalation_failed(struct ctx *ctx, int step, const char *code, const char *message);
 /* decide_child.c */
 
+/* The code of an action that could not be begun, or of an undo: what it wants is not allowed here,
+ * or an expression failed. */
+const char *decide__refusal_code(const struct saga_state *state, const struct action_def *act);
 int decide__make_child(const struct action_def *act, struct env *env, enum call_kind kind,
 					   struct request *request, struct err *err) MUST_CHECK;
 int decide__begin_child(struct ctx *ctx, int step, int item, struct env *env,

@@ -6,13 +6,13 @@
 
 #include "sagas/json_text.h"
 
-static void undo_cannot_be_evaluated(struct ctx *ctx, int step, int item, const struct err *err)
+static void undo_cannot_be_begun(struct ctx *ctx, int step, int item, const struct err *err)
 {
+	const struct action_def *undo = saga_state_undo_def(ctx->state, step, item);
 	struct event event = decide__event(EV_COMPENSATION_FAILED, step, item);
-	char *message = xasprintf("the compensation cannot be evaluated: %s", err->text);
+	CLEANUP(free_p) char *message = xasprintf("the compensation cannot be begun: %s", err->text);
 
-	decide__error(&event, "expression_error", message);
-	free(message);
+	decide__error(&event, decide__refusal_code(ctx->state, undo), message);
 	decide__emit(ctx, &event);
 }
 
@@ -54,7 +54,7 @@ void decide__arm(struct ctx *ctx, int step, int item, struct env *env)
 	/* `reply` as it was given; `steps.<this>` is settled in the state by now. */
 	r = decide__undo_request(ctx, step, env, &request, &err);
 	if (r < 0) {
-		undo_cannot_be_evaluated(ctx, step, item, &err);
+		undo_cannot_be_begun(ctx, step, item, &err);
 		return;
 	}
 	event = decide__event(EV_COMPENSATION_ARMED, step, item);
@@ -196,7 +196,7 @@ void decide__start_undo(struct ctx *ctx, int step, int item)
 		r = run_undo(ctx, step, item, &env, &err);
 	}
 	if (r < 0)
-		undo_cannot_be_evaluated(ctx, step, item, &err);
+		undo_cannot_be_begun(ctx, step, item, &err);
 	env_release(&env);
 }
 

@@ -143,7 +143,7 @@ expect 0 "$skald" simulate "$dir/order.yaml" -o json
 
 sed 's#path: /r/1}}}#path: "/r/${saga.failure.code == '"'http_422'"' ? input.nothing : input.id}"}}}#' "$dir/order.yaml" > "$dir/bad.yaml"
 expect 1 "$skald" simulate "$dir/bad.yaml" --input '{"id": "r-1"}'
-says 'problem: when ship fails by failure: reserve: the compensation cannot be evaluated'
+says 'problem: when ship fails by failure: reserve: the compensation cannot be begun'
 
 # A run that does not come to its end itself: nobody sends the signal, or an act is refused. What is
 # behind that was not tried, which is no success. A lock that is free is over before it is cancelled.

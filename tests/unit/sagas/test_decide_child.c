@@ -533,6 +533,48 @@ START_TEST(test_decide_child__answer_to_an_earlier_run)
 }
 END_TEST
 
+/* It would start itself without an end. */
+START_TEST(test_decide_child__nests_so_deep_and_no_deeper)
+{
+	struct family family;
+	struct saga_state *last;
+
+	family_begin(&family, "saga: loop\nsteps: [{id: again, saga: loop}]\n", "{}");
+	family_run(&family);
+	ck_assert_int_eq(family.n, 17);
+	for (int i = 0; i < family.n; i++) {
+		ck_assert_int_eq(family.sagas[i].state->status, SAGA_COMPENSATED);
+		ck_assert_str_eq(family.sagas[i].state->failure_code, "nesting_limit");
+	}
+	last = family.sagas[16].state;
+	ck_assert_str_eq(saga_state_action(last, 0, -1)->run.code, "nesting_limit");
+	ck_assert_str_eq(
+		last->failure_message,
+		"step `again` would start saga `loop` 17 levels below the first one; sagas nest "
+		"at most 16 deep");
+	family_end(&family);
+}
+END_TEST
+
+/* The same on the way back: it waits for a person, who is told why. */
+START_TEST(test_decide_child__that_undoes_nests_no_deeper)
+{
+	struct family family;
+	struct saga_state *last;
+
+	family_begin(&family,
+				 "saga: loop\nsteps:\n  - {id: a, set: 1, compensate: {saga: loop}}\n"
+				 "  - {id: b, fail: {code: no}}\n",
+				 "{}");
+	family_run(&family);
+	ck_assert_int_eq(family.n, 17);
+	last = family.sagas[16].state;
+	ck_assert_int_eq(last->status, SAGA_COMPENSATION_FAILED);
+	ck_assert_str_eq(saga_state_action(last, 0, -1)->undo.code, "nesting_limit");
+	family_end(&family);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("decide_child");
@@ -541,6 +583,8 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, test_decide_child__is_held_until_the_parent_is_done);
+	tcase_add_test(tc, test_decide_child__nests_so_deep_and_no_deeper);
+	tcase_add_test(tc, test_decide_child__that_undoes_nests_no_deeper);
 	tcase_add_test(tc, test_decide_child__is_undone_before_what_came_before_it);
 	tcase_add_test(tc, test_decide_child__that_fails_undoes_itself_first);
 	tcase_add_test(tc, test_decide_child__turns_back_with_its_parent);
