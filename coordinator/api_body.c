@@ -209,6 +209,8 @@ bool if_match(struct exchange *ex, int64_t *ret_seq)
 	p += *p == '"';
 	for (; *p >= '0' && *p <= '9' && seq < 1000000000; p++)
 		seq = seq * 10 + (*p - '0');
+	if (strncmp(p, ETAG_CONTINUED, strlen(ETAG_CONTINUED)) == 0)
+		p += strlen(ETAG_CONTINUED);
 	p += *p == '"';
 	if (*p || seq == 0) {
 		exchange_problem(ex, PROBLEM_INVALID_REQUEST,

@@ -46,6 +46,9 @@ int64_t prefer_wait_ms(struct exchange *ex);
  */
 bool idempotency_key(struct exchange *ex, char **ret_key) MUST_CHECK;
 
+/* Stands behind the sequence in the ETag of a saga that has a new run. */
+#define ETAG_CONTINUED "-continued"
+
 /* If-Match as a history sequence; -1: any. False: it is answered. */
 bool if_match(struct exchange *ex, int64_t *ret_seq) MUST_CHECK;
 

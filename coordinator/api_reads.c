@@ -15,6 +15,7 @@
 #include "coordinator/routes.h"
 #include "coordinator/task_progress.h"
 #include "sagas/json_text.h"
+#include "sagas/state_json.h"
 
 enum { LIST_LIMIT_MAX = 500, HISTORY_LIMIT_MAX = 1000, HISTORY_PAGE_BYTES = 4 * 1024 * 1024 };
 
@@ -172,26 +173,31 @@ static bool read_view(struct exchange *ex, struct store_reader *reader, struct s
 }
 
 /* The ETag is only known when the history was read, so 304 saves the transfer, not the work. */
-static bool is_known(const struct look *look, int64_t seq)
+static bool is_known(const struct look *look, const char *etag)
 {
-	char etag[32];
-
-	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)seq);
 	return look->if_none_match && strstr(look->if_none_match, etag);
 }
 
 static void post_wait(struct exchange *ex);
 
-/* Of one that has ended: which saga is its new run. */
-static void add_new_run(struct exchange *ex, struct store_reader *reader,
-						const struct saga_view *view)
+/*
+ * What is shown follows from the sequence of the history, but for the new run of a saga that has
+ * ended, which is another saga's history. So the tag says that there is one; it is the same
+ * sequence to If-Match.
+ */
+static void make_etag(const struct saga_view *view, const char *new_run, char etag[48])
 {
-	char id[SAGA_ID_SIZE];
+	snprintf(etag, 48, "\"%lld%s\"", (long long)view->seq, *new_run ? ETAG_CONTINUED : "");
+}
 
-	if (ex->out.failed || !new_run_exists(reader, &view->row, id))
-		return;
-	ex->out.len--; /* the brace that ends the saga */
-	buf_printf(&ex->out, ",\"continued_by\":\"%s\"}", id);
+static void answer_saga(struct exchange *ex, const struct saga_view *view, const char *new_run)
+{
+	saga_state_write(view->state, clock_wall(), &ex->out);
+	if (*new_run && !ex->out.failed) {
+		ex->out.len--; /* the brace that ends the saga */
+		buf_printf(&ex->out, ",\"continued_by\":\"%s\"}", new_run);
+	}
+	exchange_answer(ex, 200);
 }
 
 /* Thread: read pool. */
@@ -199,6 +205,7 @@ static void read_saga(struct exchange *ex, struct store_reader *reader)
 {
 	CLEANUP(saga_view_release) struct saga_view view = {0};
 	const struct look *look = ex->state;
+	char new_run[SAGA_ID_SIZE], etag[48];
 
 	if (!read_view(ex, reader, &view))
 		return;
@@ -206,16 +213,17 @@ static void read_saga(struct exchange *ex, struct store_reader *reader)
 		ex->next = post_wait;
 		return;
 	}
-	if (is_known(ex->state, view.seq)) {
-		exchange_add_header(ex, "ETag", "\"%lld\"", (long long)view.seq);
+	if (look->at > 0 || !new_run_exists(reader, &view.row, new_run))
+		new_run[0] = '\0';
+	make_etag(&view, new_run, etag);
+	exchange_add_header(ex, "ETag", "%s", etag);
+	if (is_known(look, etag)) {
 		exchange_answer(ex, 304);
-	} else {
-		if (look->at == 0)
-			task_progress_read(reader, &view);
-		answer_view(ex, 200, &view, true);
-		if (look->at == 0)
-			add_new_run(ex, reader, &view);
+		return;
 	}
+	if (look->at == 0)
+		task_progress_read(reader, &view);
+	answer_saga(ex, &view, new_run);
 }
 
 /* Whatever the wait has brought, the store says what is true. */

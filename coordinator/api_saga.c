@@ -66,9 +66,9 @@ static void add_place(struct exchange *ex, const char *id, int64_t seq)
 		exchange_add_header(ex, "ETag", "\"%lld\"", (long long)seq);
 }
 
-void answer_view(struct exchange *ex, int status, const struct saga_view *view, bool whole)
+void answer_view(struct exchange *ex, int status, const struct saga_view *view)
 {
-	if (whole || saga_status_is_terminal(view->state->status))
+	if (saga_status_is_terminal(view->state->status))
 		saga_state_write(view->state, clock_wall(), &ex->out);
 	else
 		saga_state_write_brief(view->state, &ex->out);

@@ -22,8 +22,8 @@ bool saga_id_param(struct exchange *ex) MUST_CHECK;
 /* Answers with the problem of a failed read: saga_not_found, or what the error says. */
 void saga_read_failed(struct exchange *ex, const char *id, const struct err *err);
 
-/* Answers with the saga: whole when it has ended or `whole` is set, else in brief. */
-void answer_view(struct exchange *ex, int status, const struct saga_view *view, bool whole);
+/* Answers with the saga: whole when it has ended, else in brief. */
+void answer_view(struct exchange *ex, int status, const struct saga_view *view);
 /* The same from the engine's answer; of an act with its effect. */
 void answer_call(struct exchange *ex, int status, const struct engine_call *call);
 

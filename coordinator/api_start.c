@@ -301,7 +301,7 @@ void start__read_existing(struct exchange *ex, struct store_reader *reader)
 	if (!start->created)
 		exchange_add_header(ex, "Idempotent-Replayed", "true");
 	start__add_applied(ex);
-	answer_view(ex, saga_status_is_terminal(view.state->status) ? 200 : 202, &view, false);
+	answer_view(ex, saga_status_is_terminal(view.state->status) ? 200 : 202, &view);
 }
 
 static void waited(struct exchange *ex)

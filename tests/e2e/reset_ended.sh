@@ -96,6 +96,14 @@ complains 'reserve: it has taken effect after that row, and is not undone'
 status=$(curl -s -o "$dir/out" -w '%{http_code}' -H 'Content-Type: application/json' -d '{"to":999}' "$SKALD_SERVER/v1/sagas/$first/reset")
 [ "$status" = 422 ] && grep -q 'the history ends at row' "$dir/out" || fail "$status $(cat "$dir/out")"
 
+look() { # [HEADER]: status, and the answer in $dir/out
+	curl -s -D "$dir/head" -o "$dir/out" -w '%{http_code}' ${1:+-H "$1"} "$SKALD_SERVER/v1/sagas/$first"
+}
+etag() { sed -nE 's/^ETag: (.*)\r$/\1/p' "$dir/head"; }
+[ "$(look)" = 200 ] || fail "$(cat "$dir/out")"
+before=$(etag)
+[ "$(look "If-None-Match: $before")" = 304 ] || fail "$(cat "$dir/head")"
+
 reset() { # node: the same act each time
 	curl -s -D "$dir/head" -o "$dir/out" -w '%{http_code}' -H 'Content-Type: application/json' \
 		-d "{\"to\":$reserved,\"id\":\"act-1\",\"by\":\"ann\",\"reason\":\"go on\"}" "$(at "$1")/v1/sagas/$first/reset"
@@ -103,6 +111,13 @@ reset() { # node: the same act each time
 [ "$(reset 0)" = 201 ] || fail "$(cat "$dir/out")"
 second=$(jq -r .id "$dir/out")
 grep -qi "^location: /v1/sagas/$second" "$dir/head" || fail "$(cat "$dir/head")"
+# Who has read it before is told of the new run; the tag that says so is a sequence to If-Match.
+[ "$(look "If-None-Match: $before")" = 200 ] && [ "$(jq -r .continued_by "$dir/out")" = "$second" ] || fail "$(cat "$dir/head" "$dir/out")"
+[ "$(look "If-None-Match: $(etag)")" = 304 ] || fail "$(cat "$dir/head")"
+for tag in "$before" "$(etag)"; do
+	status=$(curl -s -o "$dir/out" -w '%{http_code}' -H "If-Match: $tag" -H 'Content-Type: application/json' -d '{"to":1}' "$SKALD_SERVER/v1/sagas/$first/reset")
+	[ "$status" = 409 ] && [ "$(jq -r .code "$dir/out")" = act_refused ] || fail "If-Match: $tag: $(cat "$dir/out")"
+done
 [ "$second" != "$first" ] || fail 'the saga that had ended was begun again'
 # The same act gives the same saga, by any node and after a crash; another act is refused.
 node=0

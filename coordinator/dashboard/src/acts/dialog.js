@@ -15,6 +15,7 @@ import { at as path, go, link } from '../router.js';
 import { Badge, Button, CommandLine, Dialog, Field, Problem, toast, who } from '../ui.js';
 import { say } from '../saga/history.js';
 import { clock } from '../saga/time.js';
+import { seqOf } from '../saga/use_saga.js';
 import { actBody, actPath, actWords, commandLine, curl, target } from './calls.js';
 import { ActFields, emptyForm, readForm } from './fields.js';
 
@@ -150,7 +151,7 @@ export function ActDialog({ act: first, saga: given, seq: givenSeq, doc, onClose
 			return;
 		setMoved({ rows: page.history, from: seq });
 		setSaga(now.body);
-		setSeq(Number(/"(\d+)"/.exec(now.etag ?? '')?.[1] ?? seq));
+		setSeq(seqOf(now.etag) || seq);
 	};
 
 	const perform = async () => {

@@ -17,7 +17,7 @@ const SHORT = 300; /* a history of so many rows is read at once */
 const AGAIN_MS = 400;
 const POLL_MS = 5000;
 
-export const seqOf = (etag) => Number(/"(\d+)"/.exec(etag ?? '')?.[1] ?? 0);
+export const seqOf = (etag) => Number(/"(\d+)/.exec(etag ?? '')?.[1] ?? 0);
 
 function useHistory(id, head, wanted) {
 	const own = useRef(null);
