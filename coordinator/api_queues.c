@@ -10,6 +10,7 @@
 #include "coordinator/api_body.h"
 #include "coordinator/clock.h"
 #include "coordinator/node.h"
+#include "coordinator/registry.h"
 #include "coordinator/routes.h"
 #include "coordinator/server_priv.h"
 #include "coordinator/tasks.h"
@@ -294,6 +295,108 @@ static void write_builds(const struct workers *workers, struct buf *out)
 	map_release(&builds);
 }
 
+/* ---- Whether there is such a queue, of which nothing was said and for which nobody asks ---- */
+
+struct named {
+	const char *queue;
+	bool found;
+};
+
+/* Whether a definition gives tasks to it. For saga_def_walk. */
+static void look_for_queue(struct saga_def *def, void *ctx)
+{
+	struct named *named = ctx;
+
+	for (int i = 0; i < def->n_steps && !named->found; i++) {
+		const struct step_def *step = &def->steps[i];
+
+		named->found =
+			(step->act.kind == ACTION_TASK && strcmp(step->act.task.queue, named->queue) == 0) ||
+			(step->undo_kind == UNDO_ACTION && step->undo.kind == ACTION_TASK &&
+			 strcmp(step->undo.task.queue, named->queue) == 0);
+	}
+}
+
+struct definitions {
+	char **names;
+	int64_t *newest;
+	size_t n;
+};
+
+static void definitions_release(struct definitions *definitions)
+{
+	for (size_t i = 0; i < definitions->n; i++)
+		free(definitions->names[i]);
+	free(definitions->names);
+	free(definitions->newest);
+}
+
+static int keep_definition(void *ctx, const struct definition_row *row)
+{
+	struct definitions *to = ctx;
+
+	to->names = xrealloc_array(to->names, to->n + 1, sizeof(*to->names));
+	to->newest = xrealloc_array(to->newest, to->n + 1, sizeof(*to->newest));
+	to->newest[to->n] = row->version;
+	to->names[to->n++] = xstrdup(row->name);
+	return 0;
+}
+
+static int seen(void *ctx, const struct task_row *row)
+{
+	(void)row;
+	((struct named *)ctx)->found = true;
+	return 0;
+}
+
+/* The newest version of each definition and the one that starts sagas; one that this node cannot
+ * load names nothing here. 0, or the store cannot be read. */
+static int look_in_definitions(struct exchange *ex, struct store_reader *reader,
+							   struct named *named, struct err *err)
+{
+	CLEANUP(definitions_release) struct definitions all = {.n = 0};
+	int r = reader->store->ops->definition_list(reader, ex->ns, NULL, keep_definition, &all, err);
+
+	for (size_t i = 0; i < 2 * all.n && r == 0 && !named->found; i++) {
+		CLEANUP(saga_def_unref_p) struct saga_def *def = NULL;
+		struct err ignored;
+
+		if (registry_get(ex->node->registry, ex->ns, all.names[i / 2],
+						 i % 2 ? all.newest[i / 2] : 0, &def, &ignored) == 0)
+			saga_def_walk(def, look_for_queue, named);
+	}
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+/* Of a queue that read_all has not found. False: it is answered. */
+static bool queue_exists(struct exchange *ex, struct store_reader *reader)
+{
+	const struct task_filter any = {
+		.ns = ex->ns,
+		.kind = TASK_WORKER,
+		.queue = ex->params[0],
+		.state = -1,
+		.limit = 1,
+	};
+	struct named named = {.queue = ex->params[0]};
+	struct err err;
+	int r = reader->store->ops->tasks_list(reader, &any, seen, &named, &err);
+
+	if (r == 0 && !named.found)
+		r = look_in_definitions(ex, reader, &named, &err);
+	if (r < 0)
+		exchange_problem_err(ex, &err);
+	else if (!named.found)
+		exchange_problem(
+			ex, PROBLEM_QUEUE_NOT_FOUND,
+			"no definition in namespace %s names queue %.255s, it holds no task, nothing "
+			"was said about it, and no worker has asked this node for it",
+			ex->ns, ex->params[0]);
+	return r == 0 && named.found;
+}
+
+/* ---- The queue ---- */
+
 static void read_queue(struct exchange *ex, struct store_reader *reader)
 {
 	CLEANUP(all_release) struct all all = {.only = ex->params[0]};
@@ -308,7 +411,8 @@ static void read_queue(struct exchange *ex, struct store_reader *reader)
 	const struct shown *shown;
 	struct err err;
 
-	if (!read_all(ex, reader, &all))
+	if (!read_all(ex, reader, &all) ||
+		(!map_get(&all.by_name, ex->params[0]) && !queue_exists(ex, reader)))
 		return;
 	shown = shown_of(&all, ex->params[0]);
 	tasks_workers(ex->node->tasks, ex->ns, ex->params[0], add_worker, &workers);

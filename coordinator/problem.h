@@ -28,6 +28,7 @@
 	X(PROBLEM_DEFINITION_NOT_FOUND, "definition_not_found", 404, "There is no such definition")    \
 	X(PROBLEM_KEY_NOT_FOUND, "key_not_found", 404, "No saga has this key")                         \
 	X(PROBLEM_SCHEDULE_NOT_FOUND, "schedule_not_found", 404, "There is no such schedule")          \
+	X(PROBLEM_QUEUE_NOT_FOUND, "queue_not_found", 404, "There is no such queue")                   \
 	X(PROBLEM_TRIGGER_NOT_FOUND, "trigger_not_found", 404, "There is no such trigger")             \
 	X(PROBLEM_DEAD_LETTER_NOT_FOUND, "dead_letter_not_found", 404, "There is no such dead letter") \
 	X(PROBLEM_ATTENTION_NOT_FOUND, "attention_not_found", 404, "There is no such group")           \

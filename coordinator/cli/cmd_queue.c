@@ -19,6 +19,32 @@ static int get(struct cli *cli, const char *queue, struct client_reply *ret_repl
 	return client_ask(cli, &request, ret_reply);
 }
 
+/* What was said of a queue so far; of one that nobody has heard of, nothing. */
+static int get_settings(struct cli *cli, json_t **ret_settings, int64_t *ret_revision)
+{
+	struct client_request request = {.method = "GET"};
+	struct client_reply reply = {0};
+	struct client client;
+	int r;
+
+	client_path(&request, "/v1/queues/%s", cli->args[0]);
+	r = client_open(cli, &client);
+	if (r)
+		return r;
+	r = client_send(&client, &request, &reply);
+	if (r == 0 && reply.http.status != 200 && reply.http.status != 404)
+		r = client_problem(&reply);
+	if (r == 0) {
+		json_t *settings = json_object_get(reply.json, "settings");
+
+		*ret_settings = json_is_object(settings) ? json_deep_copy(settings) : json_object();
+		*ret_revision = int_of(reply.json, "revision", 0);
+	}
+	client_reply_release(&reply);
+	client_close(&client);
+	return r;
+}
+
 static const char *number(const json_t *object, const char *name, char text[24])
 {
 	snprintf(text, 24, "%lld", (long long)int_of(object, name, 0));
@@ -245,20 +271,11 @@ static int put(struct cli *cli, const json_t *settings, int64_t revision)
 int cmd_queue_set(struct cli *cli)
 {
 	CLEANUP(json_decref_p) json_t *settings = NULL;
-	struct client_reply reply;
 	int64_t revision;
-	int r = get(cli, cli->args[0], &reply);
+	int r = get_settings(cli, &settings, &revision);
 
-	if (r)
-		return r;
-	revision = int_of(reply.json, "revision", 0);
-	settings = json_deep_copy(json_object_get(reply.json, "settings"));
-	client_reply_release(&reply);
-	if (!json_is_object(settings)) {
-		json_decref(settings);
-		settings = json_object();
-	}
-	r = set_rate(cli, settings);
+	if (r == 0)
+		r = set_rate(cli, settings);
 	if (r == 0)
 		r = set_concurrent(cli, settings);
 	if (r == 0)

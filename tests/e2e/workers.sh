@@ -275,6 +275,26 @@ start ship '{"id":51}'
 say GET '/v1/queues/packing/tasks?state=queued'
 holds '.tasks | length == 1 and .[0].state == "queued" and .[0].step == "pack"'
 
+# --- A queue that nobody knows is none; a definition that names it makes it one, and so does a word about it.
+say GET /v1/queues/no-such-queue
+is 404
+holds '.code == "queue_not_found" and (.detail | test("no-such-queue"))'
+expect 3 "$skald" queue show no-such-queue
+expect 3 "$skald" worker list no-such-queue
+deploy 'saga: quiet
+steps:
+  - id: within
+    steps: [{id: only, task: only-named, compensate: {task: undo-named}}]'
+for queue in only-named undo-named; do
+	say GET /v1/queues/$queue
+	is 200
+	holds '.queued == 0 and .pollers == 0'
+done
+say GET /v1/queues/only-named '' -H 'Skald-Namespace: other'
+is 404
+expect 0 "$skald" queue set only-said --rate 5
+expect 0 "$skald" queue show only-said
+
 # --- What cannot be.
 task nonsense complete
 is 400
