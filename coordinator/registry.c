@@ -514,6 +514,16 @@ static bool child_has_pivot(void *ctx, const char *saga)
 		   child->pivot >= 0;
 }
 
+/* What cannot be read now, or not be loaded here, is no reason for a warning. */
+static bool child_is_there(void *ctx, const char *saga, struct err *err)
+{
+	const struct deploy_job *job = ctx;
+	CLEANUP(saga_def_unref_p) struct saga_def *child = NULL;
+
+	return strcmp(saga, job->def->name) == 0 ||
+		   registry_get(job->registry, job->ns, saga, 0, &child, err) != ERR_NOT_FOUND;
+}
+
 static int prepare(struct deploy_job *job, const char *text, size_t len, const char *expected_name)
 {
 	CLEANUP(doc_places_free_p) struct doc_places *places = doc_places_new();
@@ -523,6 +533,7 @@ static int prepare(struct deploy_job *job, const char *text, size_t len, const c
 
 	if (r == 0) {
 		def_children_check(job->def, child_has_pivot, job, places, &deployment->findings);
+		def_children_find(job->def, child_is_there, job, places, &deployment->findings);
 		r = deployment->findings.n_errors > 0 ? ERR_INVALID : 0;
 	}
 	if (r < 0)

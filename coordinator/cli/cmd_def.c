@@ -184,8 +184,63 @@ int cmd_def_lint(struct cli *cli)
 
 /* ---- deploy ---- */
 
+/* What was found here is said already. */
+static bool is_found_here(const struct def_file *file, const json_t *finding)
+{
+	for (size_t i = 0; i < file->findings.n; i++)
+		if (strcmp(file->findings.list[i].text, text_of(finding, "text")) == 0 &&
+			strcmp(file->findings.list[i].pointer, text_of(finding, "pointer")) == 0)
+			return true;
+	return false;
+}
+
+/* What only the server can find, which knows what else is deployed. Returns how many those are. */
+static size_t print_found_there(const struct def_file *file, const json_t *answer, FILE *out)
+{
+	struct findings findings = {0};
+	const json_t *at;
+	size_t i, n;
+
+	json_array_foreach (json_object_get(answer, "findings"), i, at) {
+		const char *level = text_of(at, "level");
+
+		if (text_of(at, "text") && text_of(at, "pointer") && !is_found_here(file, at))
+			findings_add(&findings,
+						 level && strcmp(level, "warning") == 0     ? FINDING_WARNING
+						 : level && strcmp(level, "not_built") == 0 ? FINDING_NOT_BUILT
+																	: FINDING_ERROR,
+						 (int)int_of(at, "line", 0), text_of(at, "pointer"), "%s",
+						 text_of(at, "text"));
+	}
+	n = findings.n;
+	if (out)
+		findings_print(file->path, &findings, out);
+	findings_release(&findings);
+	return n;
+}
+
+/* All are deployed: what is still to be said of this one? Whichever order they came in. */
+static int look_again(struct client *client, const struct def_file *file)
+{
+	struct client_request request = {.method = "POST",
+									 .body = file->text,
+									 .body_len = file->len,
+									 .content_type = "application/yaml"};
+	struct client_reply reply;
+	int r;
+
+	client_path(&request, "/v1/definitions/validate", "");
+	r = client_call(client, &request, &reply);
+	if (r)
+		return r;
+	print_found_there(file, reply.json, stderr);
+	client_reply_release(&reply);
+	return 0;
+}
+
+/* *ret_again: what the server found may be settled by what is deployed after it. */
 static int deploy_one(struct cli *cli, struct client *client, const struct def_file *file,
-					  json_t *answers)
+					  json_t *answers, bool *ret_again)
 {
 	struct client_request request = {.method = "PUT",
 									 .body = file->text,
@@ -213,6 +268,10 @@ static int deploy_one(struct cli *cli, struct client *client, const struct def_f
 	if (r)
 		return r;
 	valid = !json_is_false(json_object_get(reply.json, "valid"));
+	if (dry_run || cli->n_args == 1)
+		print_found_there(file, reply.json, stderr);
+	else
+		*ret_again = print_found_there(file, reply.json, NULL) > 0;
 	if (cli->format != FORMAT_TABLE)
 		json_array_append(answers, reply.json);
 	else if (dry_run)
@@ -233,24 +292,35 @@ int cmd_def_deploy(struct cli *cli)
 {
 	CLEANUP(json_decref_p) json_t *answers = json_array();
 	struct client client;
+	struct def_file *files;
+	bool *again;
 	int r = client_open(cli, &client), exit = CLI_OK;
 
 	if (r)
 		return r;
+	files = xcalloc((size_t)cli->n_args, sizeof(*files));
+	again = xcalloc((size_t)cli->n_args, sizeof(*again));
 	for (int i = 0; i < cli->n_args; i++) {
-		struct def_file file;
+		struct def_file *file = &files[i];
 		struct err err = {0};
 
-		if (def_file_read(&file, cli->args[i], &err) < 0) {
+		if (def_file_read(file, cli->args[i], &err) < 0) {
 			r = cli_fail_err(&err);
 		} else {
-			findings_print(file.path, &file.findings, stderr);
-			r = file.def ? deploy_one(cli, &client, &file, answers) : CLI_FAILED;
+			findings_print(file->path, &file->findings, stderr);
+			r = file->def ? deploy_one(cli, &client, file, answers, &again[i]) : CLI_FAILED;
 		}
-		def_file_release(&file);
 		if (r)
 			exit = r;
 	}
+	for (int i = 0; i < cli->n_args; i++) {
+		r = again[i] ? look_again(&client, &files[i]) : 0;
+		if (r)
+			exit = r;
+		def_file_release(&files[i]);
+	}
+	free(files);
+	free(again);
 	if (cli->format != FORMAT_TABLE)
 		print_list(cli, answers);
 	client_close(&client);

@@ -115,6 +115,34 @@ start order '{"id":"c","lines":[],"wait":false,"last":"ok"}'
 await "$id" compensated
 holds '.failure.code == "key_taken"'
 
+# What is not deployed is a warning, and none any more once it is, whichever came first.
+cat > "$dir/trip.yaml" << 'EOF'
+saga: trip
+steps:
+  - id: both
+    steps:
+      - id: book
+        saga: fligth
+        compensate: {saga: fligth}
+EOF
+printf 'saga: flight\nsteps: [{id: a, set: 1}]\n' > "$dir/flight.yaml"
+sed 's/fligth/flight/' "$dir/trip.yaml" > "$dir/right.yaml"
+request POST /v1/definitions -H 'Content-Type: application/yaml' --data-binary "$(< "$dir/trip.yaml")"
+is 201
+holds '.findings | length == 2 and all(.level == "warning")'
+holds '.findings | map("\(.line) \(.pointer)") == ["6 /steps/0/steps/0/saga", "7 /steps/0/steps/0/compensate/saga"]'
+holds '.findings[0].text | startswith("until saga `fligth` is deployed, this step fails with `definition_not_found`")'
+expect 0 "$skald" def deploy "$dir/right.yaml"
+complains 'right.yaml:6: warning: until saga `flight` is deployed'
+expect 0 "$skald" def deploy "$dir/right.yaml" --dry-run
+complains 'right.yaml:6: warning: until saga `flight` is deployed'
+expect 0 "$skald" def deploy "$dir/right.yaml" "$dir/flight.yaml"
+[ -z "$err" ] || fail "a warning of what was deployed with it: $err"
+expect 0 "$skald" def deploy "$dir/trip.yaml"
+complains 'did you mean `flight`?'
+request POST /v1/definitions/validate -H 'Content-Type: application/yaml' --data-binary "$(< "$dir/right.yaml")"
+holds '.valid and .findings == []'
+
 # What the input does not fit.
 deploy 'saga: wrong
 steps: [{id: pay, saga: card, with: {}, compensate: none}, {id: no, saga: nowhere}]'

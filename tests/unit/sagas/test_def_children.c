@@ -55,6 +55,49 @@ START_TEST(test_def_children__finds_what_cannot_be_undone)
 }
 END_TEST
 
+/* All but `there` are missing. */
+static bool is_there(void *ctx, const char *saga, struct err *err)
+{
+	(void)ctx;
+	return strcmp(saga, "there") == 0 || err_set(err, ERR_NOT_FOUND, "it is not there") == 0;
+}
+
+START_TEST(test_def_children__warns_of_what_is_not_there)
+{
+	static const char *const pointers[] = {
+		"/steps/1/saga",          "/steps/2/compensate/saga",
+		"/steps/3/steps/1/saga",  "/steps/3/compensate/steps/0/saga",
+		"/on_compensated/1/saga",
+	};
+	CLEANUP(saga_def_unref_p) struct saga_def *def = NULL;
+	struct findings findings = {0};
+
+	ck_assert_int_eq(
+		definition_load("saga: x\nsteps:\n"
+						"  - {id: a, saga: there}\n"
+						"  - {id: b, saga: gone, compensate: none}\n"
+						"  - {id: c, saga: there, compensate: {saga: gone}}\n"
+						"  - {id: d, steps: [{id: e, set: 1}, {id: f, saga: gone}],\n"
+						"     compensate: {steps: [{id: g, saga: gone}]}}\n"
+						"on_compensated:\n  - {id: h, set: 1}\n  - {id: i, saga: gone}\n",
+						&def, &findings),
+		0);
+	findings_release(&findings);
+	findings = (struct findings){0};
+	def_children_find(def, is_there, NULL, NULL, &findings);
+	ck_assert_uint_eq(findings.n, ARRAY_SIZE(pointers));
+	ck_assert_uint_eq(findings.n_errors, 0);
+	for (size_t i = 0; i < findings.n; i++) {
+		ck_assert_int_eq(findings.list[i].level, FINDING_WARNING);
+		ck_assert_str_eq(findings.list[i].pointer, pointers[i]);
+		ck_assert_str_eq(findings.list[i].text,
+						 "until saga `gone` is deployed, this step fails with "
+						 "`definition_not_found`: it is not there");
+	}
+	findings_release(&findings);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("def_children");
@@ -63,6 +106,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, test_def_children__finds_what_cannot_be_undone, 0, ARRAY_SIZE(cases));
+	tcase_add_test(tc, test_def_children__warns_of_what_is_not_there);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
