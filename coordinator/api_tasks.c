@@ -248,6 +248,8 @@ static void said(struct exchange *ex)
 		lost(ex, "the saga is not there any more");
 	else if (call->result < 0)
 		exchange_problem_err(ex, &call->err);
+	else if (task->answer.otherwise)
+		exchange_problem(ex, PROBLEM_COMPLETED_OTHERWISE, "%s", task->answer.why);
 	else if (task->answer.refused)
 		lost(ex, task->answer.why);
 	else if (task->word == TASK_WORD_HEARTBEAT) {

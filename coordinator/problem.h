@@ -41,6 +41,7 @@
 	X(PROBLEM_SCHEDULE_CONFLICT, "schedule_conflict", 409, "The schedule does not allow this")     \
 	X(PROBLEM_ACT_REFUSED, "act_refused", 409, "The state of the saga does not allow this act")    \
 	X(PROBLEM_LEASE_LOST, "lease_lost", 409, "The task is not this worker's any more")             \
+	X(PROBLEM_COMPLETED_OTHERWISE, "completed_otherwise", 409, "The task has another output")      \
 	X(PROBLEM_BATCH_CONFLICT, "batch_conflict", 409, "The state of the batch does not allow this") \
 	X(PROBLEM_PRECONDITION_FAILED, "precondition_failed", 412, "The saga has moved on since")      \
 	X(PROBLEM_TOO_LARGE, "payload_too_large", 413, "The body is too large")                        \

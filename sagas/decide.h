@@ -53,6 +53,7 @@ enum {
 /* What a worker is told. */
 struct task_answer {
 	bool refused;    /* its lease is over; LEASE: the task is not to be had (any more) */
+	bool otherwise;  /* … COMPLETE: it was completed with this token, and another output */
 	bool cancel;     /* HEARTBEAT: it is not wanted any more */
 	char why[128];   /* of refused and cancel, for people; "" */
 	int64_t attempt; /* LEASE */

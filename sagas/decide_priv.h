@@ -161,6 +161,9 @@ struct judgement;
 void decide__reply(struct ctx *ctx);
 /* What the answer in ctx->in does. of_action: it is for the action, whichever attempt caused it. */
 void decide__judge(struct ctx *ctx, struct target target, bool of_action);
+/* What a success gives, of the answer that env has; NULL: nothing. */
+int decide__output(const struct ctx *ctx, struct target target, struct env *env,
+				   struct jval **ret_output, struct err *err) MUST_CHECK;
 /* What an answer that is awaited does, and one that is not; ctx->in and env hold it. */
 void decide__act_on(struct ctx *ctx, struct target target, const struct judgement *judgement,
 					struct env *env);

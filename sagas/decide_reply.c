@@ -68,8 +68,8 @@ void decide__ignore_reply(struct ctx *ctx, struct target target, const struct ju
 }
 
 /* The output: of the probe that answered if it shapes one, else of the step, else the body. */
-static int make_output(const struct ctx *ctx, struct target target, struct env *env,
-					   struct jval **ret_output, struct err *err)
+int decide__output(const struct ctx *ctx, struct target target, struct env *env,
+				   struct jval **ret_output, struct err *err)
 {
 	const struct action_def *act = decide__action_def(ctx, target);
 	const struct tmpl *shape = act->output;
@@ -95,7 +95,7 @@ static void success(struct ctx *ctx, struct target target, struct env *env)
 	struct exec *exec = decide__exec(ctx, target);
 	struct event event;
 	struct err err;
-	int r = make_output(ctx, target, env, &output, &err);
+	int r = decide__output(ctx, target, env, &output, &err);
 
 	exec->out = exec->probe_out = exec->asked = false;
 	exec->settle_at = 0;

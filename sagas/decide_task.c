@@ -186,6 +186,31 @@ static void judge(struct ctx *ctx, struct target target, struct env *env,
 		judgement->outcome = OUTCOME_UNKNOWN;
 }
 
+static bool is_same(struct jval *a, struct jval *b)
+{
+	return a && b ? json_equal(jval_json(a), jval_json(b)) == 1 : a == b;
+}
+
+/* Its output is compared as the step keeps it: what the step does not take from it is not kept. */
+static bool is_repeated_otherwise(struct ctx *ctx, struct target target)
+{
+	const struct action_state *action = saga_state_action(ctx->state, target.step, target.item);
+	CLEANUP(jval_unref_p) struct jval *output = NULL;
+	struct judgement judgement;
+	struct env env;
+	struct err err;
+	bool same;
+
+	if (ctx->in->word != TASK_WORD_COMPLETE)
+		return false;
+	judge(ctx, target, &env, &judgement);
+	same = judgement.outcome == OUTCOME_SUCCESS &&
+		   decide__output(ctx, target, &env, &output, &err) == 0 &&
+		   is_same(output, target.side == SIDE_DO ? action->output : action->undo_output);
+	env_release(&env);
+	return !same;
+}
+
 static void answered(struct ctx *ctx, struct target target)
 {
 	const struct action_def *act = decide__action_def(ctx, target);
@@ -202,20 +227,35 @@ static void answered(struct ctx *ctx, struct target target)
 	env_release(&env);
 }
 
-/* The lease is not the present one. What the worker did is told all the same. */
-static void lost(struct ctx *ctx, struct target target)
+/* What the worker did is told all the same. */
+static void refuse_word(struct ctx *ctx, struct target target, const char *why)
 {
 	struct judgement judgement;
 	struct env env;
 
-	refuse(ctx->in->answer, saga_status_is_terminal(ctx->state->status)
-								? "the saga has ended"
-								: "the lease is over, and the task is not this worker's any more");
+	refuse(ctx->in->answer, why);
 	if (ctx->in->word == TASK_WORD_HEARTBEAT)
 		return;
 	judge(ctx, target, &env, &judgement);
 	decide__ignore_reply(ctx, target, &judgement);
 	env_release(&env);
+}
+
+/* The lease is not the present one. */
+static void lost(struct ctx *ctx, struct target target)
+{
+	refuse_word(ctx, target,
+				saga_status_is_terminal(ctx->state->status)
+					? "the saga has ended"
+					: "the lease is over, and the task is not this worker's any more");
+}
+
+static void repeated(struct ctx *ctx, struct target target)
+{
+	if (!is_repeated_otherwise(ctx, target))
+		return;
+	refuse_word(ctx, target, "it was completed with another output, and that one stands");
+	ctx->in->answer->otherwise = true;
 }
 
 static void word(struct ctx *ctx, struct target target)
@@ -241,7 +281,9 @@ static void word(struct ctx *ctx, struct target target)
 		heartbeat(ctx, target);
 	else if (present)
 		answered(ctx, target);
-	else if (!is_repeated(ctx, target))
+	else if (is_repeated(ctx, target))
+		repeated(ctx, target);
+	else
 		lost(ctx, target);
 	ctx->in = in;
 }

@@ -91,6 +91,9 @@ for i in 1 2 3 4 5 6; do
 	is 200
 	task "$token" complete '{"output":{"box":7}}' # the answer was lost, say
 	is 200
+	task "$token" complete '{"output":{"box":8}}' # that is something else
+	is 409
+	holds '.code == "completed_otherwise"'
 	task "$token" heartbeat
 	is 409
 	holds '.code == "lease_lost"'

@@ -277,6 +277,58 @@ START_TEST(test_complete__told_again_is_no_error)
 }
 END_TEST
 
+static struct task_answer complete_again(enum side side, const char *output, const char *nonce)
+{
+	return play_task(&play, 0, -1, side, TASK_WORD_COMPLETE, output, NULL, nonce, 1);
+}
+
+START_TEST(test_complete__told_again_with_another_output_is_refused)
+{
+	struct task_answer first, again;
+
+	begin(TWO);
+	first = lease(0);
+	ck_assert(!complete(0, "{\"n\":1}").refused);
+	ck_assert(!complete_again(SIDE_DO, "{ \"n\": 1}", first.nonce).refused);
+	for (int i = 0; i < 2; i++) {
+		again = complete_again(SIDE_DO, i ? NULL : "{\"n\":2}", first.nonce);
+		ck_assert(again.refused && again.otherwise);
+		ck_assert_str_eq(again.why, "it was completed with another output, and that one stands");
+		ck_assert(trail_has("ReplyIgnored a"));
+	}
+	play_restart(&play);
+	ck_assert(complete_again(SIDE_DO, "{\"n\":[1]}", first.nonce).otherwise);
+	ck_assert(!complete_again(SIDE_DO, "{\"n\":1}", first.nonce).refused);
+	ck_assert_ptr_null(saga_state_attention(play.state));
+	/* Somebody else's token is no second word. */
+	again = complete_again(SIDE_DO, "{\"n\":2}", "ffffffffffffffff");
+	ck_assert(again.refused && !again.otherwise);
+	play_end(&play);
+}
+END_TEST
+
+/* Only what the step takes of it is kept; and the way back has an output, too. */
+START_TEST(test_complete__told_again_is_compared_as_it_is_kept)
+{
+	struct task_answer first;
+
+	begin("saga: x\nsteps:\n"
+		  "  - {id: a, task: q, output: \"${reply.body.n}\", compensate: {task: q}}\n"
+		  "  - {id: b, fail: {code: no}}\n");
+	first = lease(0);
+	ck_assert(!complete(0, "{\"n\":1,\"at\":5}").refused);
+	ck_assert(!complete_again(SIDE_DO, "{\"n\":1,\"at\":6}", first.nonce).refused);
+	ck_assert(complete_again(SIDE_DO, "{\"n\":2,\"at\":5}", first.nonce).otherwise);
+	ck_assert(complete_again(SIDE_DO, "{}", first.nonce).otherwise);
+	first = play_task(&play, 0, -1, SIDE_UNDO, TASK_WORD_LEASE, NULL, NULL, NULL, 0);
+	ck_assert(!play_task(&play, 0, -1, SIDE_UNDO, TASK_WORD_COMPLETE, "{\"u\":1}", NULL, NULL, 0)
+				   .refused);
+	ck_assert(!complete_again(SIDE_UNDO, "{\"u\":1}", first.nonce).refused);
+	ck_assert(complete_again(SIDE_UNDO, NULL, first.nonce).otherwise);
+	play_end(&play);
+}
+END_TEST
+
 START_TEST(test_complete__after_the_end_of_the_saga_is_recorded)
 {
 	struct task_answer first;
@@ -610,6 +662,8 @@ int main(void)
 	tcase_add_test(tcase, test_heartbeat__keeps_the_lease_until_the_time_out);
 	tcase_add_test(tcase, test_lease__runs_anew_after_a_restart);
 	tcase_add_test(tcase, test_complete__told_again_is_no_error);
+	tcase_add_test(tcase, test_complete__told_again_with_another_output_is_refused);
+	tcase_add_test(tcase, test_complete__told_again_is_compared_as_it_is_kept);
 	tcase_add_test(tcase, test_complete__after_the_end_of_the_saga_is_recorded);
 	tcase_add_test(tcase, test_fail__retryable_is_queued_again_until_attempts_are_used_up);
 	tcase_add_test(tcase, test_fail__final_ends_it_at_once);
