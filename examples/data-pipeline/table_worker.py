@@ -13,9 +13,11 @@ The file is meant to be copied as it is: it reads nothing else of this directory
 Skald (the class Skald and `work`) can be kept when the work is another.
 """
 import argparse
+import http.client
 import json
 import os
 import signal
+import sys
 import threading
 import time
 import urllib.error
@@ -23,6 +25,7 @@ import urllib.request
 
 QUEUES = ["table-split", "table-load", "table-unload", "table-publish"]
 ROWS_AT_ONCE = 20
+STOP_WITHIN_S = 10
 
 
 class LeaseLost(Exception):
@@ -42,31 +45,36 @@ class Failed(Exception):
 class Skald:
     def __init__(self, server, name):
         self.server, self.name = server.rstrip("/"), name
+        self.busy = self.stop = False
 
     def post(self, path, body, timeout=15):
+        """Asks again while the server is away or has too much to do: soon at first, then every 5 s."""
         request = urllib.request.Request(
             self.server + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as reply:
-                return json.load(reply) if reply.status != 204 else {}
-        except urllib.error.HTTPError as error:
-            if error.code == 409:
-                raise LeaseLost(error.read().decode()) from None
-            raise
+        pause = 0.1
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=timeout) as reply:
+                    return json.load(reply) if reply.status != 204 else {}
+            except urllib.error.HTTPError as error:
+                if error.code == 409:
+                    raise LeaseLost(error.read().decode()) from None
+                if error.code < 500 and error.code != 429:
+                    raise
+            except (OSError, http.client.HTTPException):
+                pass  # refused, silent, or cut off
+            if self.stop:
+                sys.exit(0)  # the lease runs out, and another worker does it
+            time.sleep(pause)
+            pause = min(2 * pause, 5)
 
     def poll(self, wait=30):
         body = {"worker": self.name, "wait": f"{wait}s", "queues": QUEUES[1:]}
         return self.post(f"/v1/queues/{QUEUES[0]}/poll", body, timeout=wait + 15).get("tasks", [])
 
     def say(self, task, verb, body):
-        """Said again while the server does not answer: the token makes that harmless."""
-        for pause in (0.1, 0.5, 1, 2, 5, 10, None):
-            try:
-                return self.post(f"/v1/tasks/{task['token']}/{verb}", body)
-            except (urllib.error.URLError, TimeoutError, ConnectionError):
-                if pause is None:
-                    raise
-                time.sleep(pause)
+        """Said as often as it takes: the token makes that harmless, and ends with the lease."""
+        return self.post(f"/v1/tasks/{task['token']}/{verb}", body)
 
 
 class Tables:
@@ -127,13 +135,9 @@ class Tables:
 def work(skald, tables):
     do = {"table-split": tables.split, "table-load": tables.load,
           "table-unload": tables.unload, "table-publish": tables.publish}
-    while True:
-        try:
-            tasks = skald.poll()
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.5)  # the server is away; it will be back
-            continue
-        for task in tasks:
+    while not skald.stop:
+        for task in skald.poll():
+            skald.busy = True
             try:
                 output = do[task["queue"]](skald, task)
                 skald.say(task, "complete", {"output": output})
@@ -144,6 +148,7 @@ def work(skald, tables):
                 skald.say(task, "fail", {"code": "cancelled", "retryable": False})
             except LeaseLost as lost:
                 print("lost", task["step"], task.get("item"), lost, flush=True)
+            skald.busy = False
 
 
 def main():
@@ -154,12 +159,20 @@ def main():
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--die-after", type=int, default=0)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     tables = Tables(options.data, options.die_after)
-    for n in range(options.threads):
-        skald = Skald(options.server, f"{options.name}-{n + 1}")
+    workers = [Skald(options.server, f"{options.name}-{n + 1}") for n in range(options.threads)]
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    for skald in workers:
         threading.Thread(target=work, args=(skald, tables), daemon=True).start()
-    signal.pause()
+    ended.wait()
+    # What is in hand is done first, for a while; polls are given up.
+    for skald in workers:
+        skald.stop = True
+    for _ in range(STOP_WITHIN_S * 10):
+        if not any(skald.busy for skald in workers):
+            break
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ The file is meant to be copied as it is: it reads nothing else of this directory
 Skald can be kept when the work is another.
 """
 import argparse
+import http.client
 import json
 import signal
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -34,31 +36,42 @@ class Failed(Exception):
 class Skald:
     def __init__(self, server, name):
         self.server, self.name = server.rstrip("/"), name
+        self.busy = self.stop = False
+
+    def end(self, *_):
+        """For SIGTERM: what is in hand is done first; a poll is given up."""
+        self.stop = True
+        if not self.busy:
+            sys.exit(0)
 
     def post(self, path, body, timeout=15):
+        """Asks again while the server is away or has too much to do: soon at first, then every 5 s."""
         request = urllib.request.Request(
             self.server + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as reply:
-                return json.load(reply) if reply.status != 204 else {}
-        except urllib.error.HTTPError as error:
-            if error.code == 409:
-                raise LeaseLost(error.read().decode()) from None
-            raise
+        pause = 0.1
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=timeout) as reply:
+                    return json.load(reply) if reply.status != 204 else {}
+            except urllib.error.HTTPError as error:
+                if error.code == 409:
+                    raise LeaseLost(error.read().decode()) from None
+                if error.code < 500 and error.code != 429:
+                    raise
+            except (OSError, http.client.HTTPException):
+                pass  # refused, silent, or cut off
+            if self.stop:
+                sys.exit(0)  # the lease runs out, and another worker does it
+            time.sleep(pause)
+            pause = min(2 * pause, 5)
 
     def poll(self, wait=30):
         body = {"worker": self.name, "wait": f"{wait}s", "queues": QUEUES[1:]}
         return self.post(f"/v1/queues/{QUEUES[0]}/poll", body, timeout=wait + 15).get("tasks", [])
 
     def say(self, task, verb, body):
-        """Said again while the server does not answer: the token makes that harmless."""
-        for pause in (0.1, 0.5, 1, 2, 5, 10, None):
-            try:
-                return self.post(f"/v1/tasks/{task['token']}/{verb}", body)
-            except (urllib.error.URLError, TimeoutError, ConnectionError):
-                if pause is None:
-                    raise
-                time.sleep(pause)
+        """Said as often as it takes: the token makes that harmless, and ends with the lease."""
+        return self.post(f"/v1/tasks/{task['token']}/{verb}", body)
 
 
 def fetch(task):
@@ -85,15 +98,11 @@ def main():
     parser.add_argument("--server", required=True)
     parser.add_argument("--name", default="films")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: exit(0))
     skald = Skald(options.server, options.name)
-    while True:
-        try:
-            tasks = skald.poll()
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.5)  # the server is away; it will be back
-            continue
-        for task in tasks:
+    signal.signal(signal.SIGTERM, skald.end)
+    while not skald.stop:
+        for task in skald.poll():
+            skald.busy = True
             try:
                 output = WORK[task["queue"]](task)
                 skald.say(task, "complete", {"output": output})
@@ -102,6 +111,7 @@ def main():
                 skald.say(task, "fail", failed.word)
             except LeaseLost as lost:
                 print("lost", task["step"], lost, flush=True)
+            skald.busy = False
 
 
 if __name__ == "__main__":
