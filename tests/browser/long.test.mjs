@@ -245,7 +245,10 @@ test('a schedule is paused, resumed and triggered', async () => {
 	await page.getByText('Paused by ann: because').waitFor();
 	await act(page, 'Resume', 'Resumed.');
 	await count(page.locator('section:has(h2:text("The next times")) li'), 5);
-	await act(page, 'Start now', 'Started.');
+	await act(page, 'Start now', 'It is about to start.');
+	const { saga } = (await until(async () => (await world.api('GET', '/schedules/nightly/1')).triggered?.saga &&
+		world.api('GET', '/schedules/nightly/1'), 'the start')).triggered;
+	await page.locator('dt:has-text("Asked for") + dd').getByRole('link', { name: saga }).waitFor();
 	await world.matching('saga:nightly status:completed', 1);
 	await page.getByText('1 started').waitFor();
 	await page.end();

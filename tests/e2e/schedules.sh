@@ -61,8 +61,11 @@ says triggered && says "$saga"
 trigger() { curl -s -X POST -o "$dir/triggered" -w '%{http_code}' "$SKALD_SERVER/v1/schedules/report/2/trigger"; }
 [ "$(trigger)" = 202 ] || fail "$(cat "$dir/triggered")"
 asked=$(jq -r .triggered.at "$dir/triggered")
+fits() { "$build/tests/tools/fits_openapi" Schedule 2> "$dir/err" || fail "this is no Schedule: $(< "$dir/err")"; }
+fits < "$dir/triggered"
 became() { "$skald" schedule show report/2 -o json | jq -e ".triggered | .at == \"$asked\" and .result == \"$1\" and (.saga | length) == 36" > /dev/null; }
 wait_for 10 became started || fail "$asked: $("$skald" schedule show report/2 -o json)"
+"$skald" schedule show report/2 -o json | fits
 
 # Times that are past, over a change of the clock: at 01:00 UTC from 29 March on, before at 02:00.
 expect 0 "$skald" schedule backfill report/nightly --from 2026-03-27T00:00:00Z --to 2026-03-30T12:00:00Z

@@ -34,6 +34,14 @@ function Last({ row }) {
 		${' '}${row.last.result}</span>` : ''}`;
 }
 
+/* The start that a person asked for last, and which saga came of it. */
+function Triggered({ row }) {
+	const { at: time, result, saga, detail } = row.triggered;
+	return html`<${Ago} at=${time} />: ${saga ? html`<a class="mono" href=${link(at('sagas', saga))}>${saga}</a>`
+		: result ? html`<span class="warn">${result}${detail ? `: ${detail}` : ''}</span>`
+			: html`<span class="faint">it is about to begin</span>`}${result === 'duplicate' ? ' was there already' : ''}`;
+}
+
 const COLUMNS = [
 	{ id: 'name', title: 'Definition', class: 'w-24 grow-narrow', cell: (row) => html`<a href=${addressOf(row)}>
 		${row.definition}</a><span class="under only-narrow"><code>${row.schedule}</code><span class="cut">${row.time_zone}
@@ -95,7 +103,7 @@ function inZone(time, zone) {
 const ACTS = {
 	pause: ['Pause', 'Its times pass without a start until it is resumed.', 'Paused.'],
 	resume: ['Resume', 'Its times start sagas again; those that passed meanwhile are not made up for.', 'Resumed.'],
-	trigger: ['Start now', 'Starts a saga now, as if a planned time had come.', 'Started.'],
+	trigger: ['Start now', 'Starts a saga now, whatever is open.', 'It is about to start.'],
 };
 
 export function Schedule({ definition, entry }) {
@@ -127,6 +135,7 @@ export function Schedule({ definition, entry }) {
 		<dt>When</dt><dd><code>${row.schedule}</code></dd><dt>Time zone</dt><dd>${row.time_zone}</dd>
 		<dt>Overlap</dt><dd>${row.overlap}</dd><dt>Catch-up</dt><dd>${row.catch_up}</dd>
 		<dt>Last</dt><dd><${Last} row=${row} /></dd>
+		${row.triggered && html`<dt>Asked for</dt><dd><${Triggered} row=${row} /></dd>`}
 		${row.running && html`<dt>Running</dt><dd><a class="mono" href=${link(at('sagas', row.running))}>${row.running}</a></dd>`}
 		${row.queued && html`<dt>Queued</dt><dd>its time of <${At} at=${row.queued} /> waits for that to end</dd>`}
 		${row.backfill && html`<dt>Backfill</dt><dd>on the way to <${At} at=${row.backfill.to} /></dd>`}
