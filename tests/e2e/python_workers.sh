@@ -105,4 +105,20 @@ start_skald
 await_skald
 expect 0 "$skald" saga start pack --wait --timeout 20s
 ends docs
+
+# What is in hand when SIGTERM comes is done first: a second's work, told at its end.
+cat > "$dir/load.yaml" << 'EOF'
+saga: load
+steps:
+  - {id: load, task: table-load, heartbeat: 10s, timeout: 1m, with: {file: a.csv, first: 0, rows: 500}, compensate: none}
+EOF
+expect 0 "$skald" def deploy "$dir/load.yaml"
+worker table "$SKALD_SERVER"
+expect 0 "$skald" saga start load -o json
+id=$(jq -r .id <<< "$out")
+begun() { curl -fs "$SKALD_SERVER/v1/sagas/$id" | jq -e '.steps[0].actions[0].task.state == "leased"'; }
+wait_for 10 begun || fail 'nobody takes the task'
+ends table
+expect 0 "$skald" saga show "$id" -o json
+[ "$(jq -c '[.status, .steps[0].output]' <<< "$out")" = '["completed",{"rows":500}]' ] || fail "it was left undone: $out"
 stop_skald
