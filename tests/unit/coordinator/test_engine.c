@@ -144,7 +144,7 @@ static void deployed(struct deployment *deployment)
 	pthread_mutex_lock(&n.mutex);
 	n.n_deployed += deployment->result == 0;
 	n.n_failed += deployment->result != 0;
-	pthread_cond_signal(&n.changed);
+	pthread_cond_broadcast(&n.changed);
 	pthread_mutex_unlock(&n.mutex);
 }
 
@@ -169,7 +169,7 @@ static void answered(struct engine_call *call)
 	n.n_answered++;
 	n.n_failed += call->result != 0;
 	n.n_ended += call->ended;
-	pthread_cond_signal(&n.changed);
+	pthread_cond_broadcast(&n.changed);
 	pthread_mutex_unlock(&n.mutex);
 	engine_call_free(call);
 }
